@@ -1,0 +1,24 @@
+/* The C shim of SharedRing: what Swift cannot say itself.
+ *
+ *   atomics.h  ordered loads, stores and read-modify-writes on plain words
+ *   layout.h   the segment's ABI, the one source of truth
+ *   linux.h    system calls that Swift's Glibc overlay does not show
+ */
+#ifndef SHAREDRING_H
+#define SHAREDRING_H
+
+#if !defined(__linux__)
+#error "SharedRing needs Linux: futexes, open-file-description locks and memfd have no equivalent elsewhere."
+#endif
+#if !defined(__x86_64__) && !defined(__aarch64__)
+#error "SharedRing supports x86-64 and aarch64 only: its memory orders are tried on these two."
+#endif
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "SharedRing's segment is little-endian, and so must the machine be."
+#endif
+
+#include "atomics.h"
+#include "layout.h"
+#include "linux.h"
+
+#endif

@@ -1,0 +1,74 @@
+/* Ordered access to plain words in memory that other processes write.
+ *
+ * The order is in the name; there is no default. What the names mean:
+ *
+ *   load_acquire    whatever the storing side wrote before its store_release is visible after this load
+ *   store_release   whatever this side wrote before is visible to who loads this value with acquire
+ *   relaxed         no order, only: not torn, not invented, not repeated by the compiler
+ *   fence_full      stores before it are visible to everybody before loads after it are made: the only
+ *                   thing that orders a store before a later load (Dekker's pattern, twice in the doorbell)
+ *
+ * The words are plain integers, because Swift drops `_Atomic` fields. The functions take `void *`, because
+ * a record header may stand at any multiple of 8 in the data area. All are inlined, in debug builds too.
+ */
+#ifndef SHAREDRING_ATOMICS_H
+#define SHAREDRING_ATOMICS_H
+
+#include <stdint.h>
+
+/* Pointers are not null unless marked; Swift then imports them as plain pointers instead of optionals. */
+#if defined(__clang__)
+#define SR_NONNULL_BEGIN _Pragma("clang assume_nonnull begin")
+#define SR_NONNULL_END _Pragma("clang assume_nonnull end")
+#define SR_NULLABLE _Nullable
+#else
+#define SR_NONNULL_BEGIN
+#define SR_NONNULL_END
+#define SR_NULLABLE
+#endif
+
+#define SR_INLINE static inline __attribute__((always_inline))
+
+_Static_assert(__atomic_always_lock_free(4, 0) && __atomic_always_lock_free(8, 0), "words are lock-free");
+
+SR_NONNULL_BEGIN
+
+SR_INLINE uint32_t sr_load_relaxed_u32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED); }
+SR_INLINE uint32_t sr_load_acquire_u32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE); }
+SR_INLINE uint64_t sr_load_relaxed_u64(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED); }
+SR_INLINE uint64_t sr_load_acquire_u64(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE); }
+
+SR_INLINE void sr_store_relaxed_u32(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELAXED); }
+SR_INLINE void sr_store_release_u32(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELEASE); }
+SR_INLINE void sr_store_relaxed_u64(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELAXED); }
+SR_INLINE void sr_store_release_u64(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELEASE); }
+
+SR_INLINE uint64_t sr_fetch_add_acq_rel_u64(void *p, uint64_t v) { return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_ACQ_REL); }
+SR_INLINE uint64_t sr_fetch_or_acq_rel_u64(void *p, uint64_t v) { return __atomic_fetch_or((uint64_t *)p, v, __ATOMIC_ACQ_REL); }
+
+/* On x86 a locked read-modify-write of one's own stack is a full barrier, and several times cheaper than the
+ * mfence that compilers emit for a seq_cst fence (mfence also waits for non-temporal stores and clflush). */
+SR_INLINE void sr_fence_full(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("lock orl $0, -8(%%rsp)" ::: "memory", "cc");
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+/* Keeps the compiler from moving memory accesses across; emits no instruction. The processor's part of this
+ * barrier is done by the other side with membarrier(2). */
+SR_INLINE void sr_fence_compiler(void) { __asm__ volatile("" ::: "memory"); }
+
+/* Tells the processor that this is a spin loop. */
+SR_INLINE void sr_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    __asm__ volatile("isb" ::: "memory"); /* `yield` is a no-op on most cores; `isb` really waits a little */
+#endif
+}
+
+SR_NONNULL_END
+
+#endif

@@ -1,0 +1,199 @@
+/* The segment's layout: the ABI. All fields little-endian. This file is the one source of truth; the
+ * WireFormat article is its prose.
+ *
+ *   page 0      struct sr_header, immutable once the segment has a name
+ *   control     struct sr_ring_control, then one struct sr_lane_control per lane
+ *   data        lane i at data_offset + i * lane_capacity
+ *
+ * Every word that one process writes while another polls has a group of 128 bytes to itself: two cache lines,
+ * because the adjacent-line prefetcher pulls lines in pairs. Everything that later versions are known to need is
+ * reserved here from the first version on.
+ */
+#ifndef SHAREDRING_LAYOUT_H
+#define SHAREDRING_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "atomics.h"
+
+#define SR_MAGIC 0x676e695264726853ULL /* the bytes "ShrdRing" */
+#define SR_ABI_MAJOR 1                 /* a reader refuses another major */
+#define SR_ABI_MINOR 0                 /* a reader accepts any minor: additions are guarded by feature bits */
+
+#define SR_KIND_SPSC 1
+#define SR_KIND_MPSC 2
+
+#define SR_FEATURE_ASYMMETRIC_BARRIER 1ULL /* producers register with membarrier(2), the consumer issues it */
+#define SR_FEATURE_TOTAL_ORDER 2ULL        /* records carry a ticket; pend and the ticket counter are in use */
+#define SR_FEATURE_FILE_BACKED 4ULL        /* boot_id and the clean mark are in use */
+
+#define SR_LARGEST_LANE_COUNT 1024u
+#define SR_GROUP 128
+
+/* Page 0. */
+struct sr_header {
+    uint64_t magic;
+    uint16_t abi_major;
+    uint16_t abi_minor;
+    uint32_t header_length;     /* sizeof(struct sr_header) of the creator */
+    uint64_t total_size;        /* of the file, bytes */
+    uint32_t page_size;         /* of the creator */
+    uint32_t ring_kind;         /* SR_KIND_… */
+    uint32_t lane_count;        /* 1 for SPSC */
+    uint32_t record_alignment;  /* power of two, 8 to 128 */
+    uint64_t lane_capacity;     /* power of two, multiple of the page size */
+    uint64_t control_offset;    /* multiple of the page size */
+    uint64_t data_offset;       /* multiple of the page size */
+    uint64_t required_features; /* a reader refuses bits it does not know */
+    uint64_t optional_features; /* a reader ignores bits it does not know */
+    uint64_t layout_hash;       /* SR_LAYOUT_HASH */
+    uint8_t instance_id[16];    /* random: tells a ring from its successor of the same name */
+    uint8_t boot_id[16];        /* file-backed rings */
+    int64_t created_ns;         /* CLOCK_REALTIME */
+    char label[64];             /* UTF-8, padded with NUL */
+    uint64_t reserved[7];
+    uint64_t checksum;          /* FNV-1a of all bytes before this one */
+};
+_Static_assert(sizeof(struct sr_header) == 256, "");
+_Static_assert(offsetof(struct sr_header, total_size) == 16, "");
+_Static_assert(offsetof(struct sr_header, lane_capacity) == 40, "");
+_Static_assert(offsetof(struct sr_header, instance_id) == 88, "");
+_Static_assert(offsetof(struct sr_header, label) == 128, "");
+_Static_assert(offsetof(struct sr_header, checksum) == 248, "");
+
+/* Who holds a role, for people: the lock byte is the truth. Written by the holder, under its byte. */
+struct sr_owner_card {
+    uint32_t pid;       /* in the holder's pid namespace */
+    uint32_t reserved0;
+    uint64_t start_time; /* field 22 of /proc/pid/stat: with the pid it names one process */
+    int64_t attached_ns; /* CLOCK_REALTIME */
+    char name[64];       /* of the program, UTF-8, padded with NUL */
+    uint8_t reserved1[40];
+};
+_Static_assert(sizeof(struct sr_owner_card) == SR_GROUP, "");
+
+/* One per ring. */
+struct sr_ring_control {
+    /* The consumer sleeps here: 0 awake, 1 asleep. Written by the consumer and by who wakes it. */
+    uint32_t data_doorbell;
+    uint8_t pad0[SR_GROUP - 4];
+
+    uint64_t tickets; /* total order: the next ticket */
+    uint8_t pad1[SR_GROUP - 8];
+
+    uint64_t lane_bitmap[SR_LARGEST_LANE_COUNT / 64]; /* lanes that somebody ever attached to; bits are never cleared */
+
+    uint32_t consumer_epoch; /* 0 nobody came yet, odd attached (or died so), even closed */
+    uint8_t pad2[SR_GROUP - 4];
+
+    uint64_t consumer_statistics[SR_GROUP / 8];
+    struct sr_owner_card consumer_card;
+
+    uint32_t persistent; /* not 0: the last reader leaves the ring where it is */
+    uint32_t clean;      /* file-backed: set by flush */
+    uint8_t pad3[SR_GROUP - 8];
+
+    uint8_t reserved[2048 - 7 * SR_GROUP];
+};
+_Static_assert(sizeof(struct sr_ring_control) == 2048, "");
+_Static_assert(offsetof(struct sr_ring_control, tickets) == 128, "");
+_Static_assert(offsetof(struct sr_ring_control, lane_bitmap) == 256, "");
+_Static_assert(offsetof(struct sr_ring_control, consumer_epoch) == 384, "");
+_Static_assert(offsetof(struct sr_ring_control, consumer_statistics) == 512, "");
+_Static_assert(offsetof(struct sr_ring_control, consumer_card) == 640, "");
+_Static_assert(offsetof(struct sr_ring_control, persistent) == 768, "");
+
+/* One per lane. */
+struct sr_lane_control {
+    /* Written by the producer, read by the consumer. */
+    uint64_t pend;           /* total order: a ticket under way is not below this; SR_NO_PEND when none is */
+    uint32_t producer_epoch; /* 0 nobody came yet, odd attached (or died so), even closed */
+    uint8_t pad0[SR_GROUP - 12];
+
+    /* Written by the producer, for observers only: the protocol never reads it back. */
+    uint64_t tail_mirror;
+    uint64_t producer_statistics[SR_GROUP / 8 - 1];
+
+    /* Written by the consumer, read by the producer when its ring looks full: the acknowledgement. */
+    uint64_t head;
+    uint8_t pad1[SR_GROUP - 8];
+
+    /* The producer sleeps here when the lane is full: 0 awake, 1 asleep. */
+    uint32_t space_doorbell;
+    uint8_t pad2[SR_GROUP - 4];
+
+    struct sr_owner_card producer_card;
+    uint64_t consumer_statistics[SR_GROUP / 8]; /* per lane, written by the consumer */
+    uint8_t reserved[1024 - 6 * SR_GROUP];
+};
+_Static_assert(sizeof(struct sr_lane_control) == 1024, "");
+_Static_assert(offsetof(struct sr_lane_control, producer_epoch) == 8, "");
+_Static_assert(offsetof(struct sr_lane_control, tail_mirror) == 128, "");
+_Static_assert(offsetof(struct sr_lane_control, head) == 256, "");
+_Static_assert(offsetof(struct sr_lane_control, space_doorbell) == 384, "");
+_Static_assert(offsetof(struct sr_lane_control, producer_card) == 512, "");
+
+SR_NONNULL_BEGIN
+
+#define SR_NO_PEND UINT64_MAX
+
+SR_INLINE struct sr_lane_control *sr_lane(struct sr_ring_control *control, uint32_t lane) {
+    return (struct sr_lane_control *)(control + 1) + lane;
+}
+
+/* The words that several processes touch, by address. (Swift's `&pointer.pointee.field` may be the address of a copy.) */
+SR_INLINE uint32_t *sr_data_doorbell(struct sr_ring_control *c) { return &c->data_doorbell; }
+SR_INLINE uint64_t *sr_lane_bitmap(struct sr_ring_control *c, uint32_t lane) { return &c->lane_bitmap[lane / 64]; }
+SR_INLINE uint32_t *sr_consumer_epoch(struct sr_ring_control *c) { return &c->consumer_epoch; }
+SR_INLINE uint32_t *sr_persistent(struct sr_ring_control *c) { return &c->persistent; }
+SR_INLINE struct sr_owner_card *sr_consumer_card(struct sr_ring_control *c) { return &c->consumer_card; }
+SR_INLINE uint32_t *sr_producer_epoch(struct sr_lane_control *l) { return &l->producer_epoch; }
+SR_INLINE uint64_t *sr_tail_mirror(struct sr_lane_control *l) { return &l->tail_mirror; }
+SR_INLINE uint64_t *sr_head(struct sr_lane_control *l) { return &l->head; }
+SR_INLINE uint32_t *sr_space_doorbell(struct sr_lane_control *l) { return &l->space_doorbell; }
+SR_INLINE struct sr_owner_card *sr_producer_card(struct sr_lane_control *l) { return &l->producer_card; }
+
+/* A record: this header, then the payload; records stand record_alignment apart.
+ *
+ *     63                              32 31 30                              0
+ *    +----------------------------------+-+---------------------------------+
+ *    | tag, the sender's                |1| payload byte count              |
+ *    +----------------------------------+-+---------------------------------+
+ *
+ * All zero: nothing here yet. Byte count 2^31 - 1: the end of a stream; its tag is the epoch that its producer
+ * had after it ended: even, it closed; odd, it died, and its successor wrote the mark. */
+#define SR_RECORD_PRESENT 0x80000000ULL
+#define SR_RECORD_COUNT_MASK 0x7fffffffULL
+#define SR_RECORD_END 0x7fffffffULL
+#define SR_RECORD_HEADER_SIZE 8
+
+/* The role bytes: one-byte write locks of the open file description, far past the file's end. */
+#define SR_LOCK_CONSUMER (1LL << 62)
+#define SR_LOCK_LANE(lane) (SR_LOCK_CONSUMER + 1 + (lane))
+SR_INLINE int64_t sr_lock_consumer(void) { return SR_LOCK_CONSUMER; }
+SR_INLINE int64_t sr_lock_lane(uint32_t lane) { return SR_LOCK_LANE((int64_t)lane); }
+
+/* Folds every size and offset above into one word: two builds whose layouts differ refuse each other. */
+#define SR_FOLD(h, v) (((h) ^ (uint64_t)(v)) * 0x100000001b3ULL)
+#define SR_LAYOUT_HASH                                                                            \
+    SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(      \
+    SR_FOLD(SR_FOLD(0xcbf29ce484222325ULL,                                                        \
+        sizeof(struct sr_header)),                                                                \
+        sizeof(struct sr_ring_control)),                                                          \
+        sizeof(struct sr_lane_control)),                                                          \
+        offsetof(struct sr_ring_control, tickets)),                                               \
+        offsetof(struct sr_ring_control, lane_bitmap)),                                           \
+        offsetof(struct sr_ring_control, consumer_epoch)),                                        \
+        offsetof(struct sr_ring_control, persistent)),                                            \
+        offsetof(struct sr_lane_control, producer_epoch)),                                        \
+        offsetof(struct sr_lane_control, tail_mirror)),                                           \
+        offsetof(struct sr_lane_control, head)),                                                  \
+        offsetof(struct sr_lane_control, space_doorbell)),                                        \
+        SR_LOCK_CONSUMER),                                                                        \
+        SR_RECORD_END)
+SR_INLINE uint64_t sr_layout_hash(void) { return SR_LAYOUT_HASH; }
+
+SR_NONNULL_END
+
+#endif

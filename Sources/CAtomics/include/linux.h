@@ -1,0 +1,115 @@
+/* System calls that Swift does not see, or whose constants it does not see.
+ *
+ * Every function returns a value of 0 or more, or the negative errno, so that no caller depends on the
+ * thread-local errno surviving the way back into Swift. None of them retries on EINTR unless it says so.
+ */
+#ifndef SHAREDRING_LINUX_H
+#define SHAREDRING_LINUX_H
+
+#include <stdint.h>
+
+#include "atomics.h"
+
+SR_NONNULL_BEGIN
+
+/* --- time ------------------------------------------------------------------------------------------- */
+
+int64_t sr_now_ns(void);      /* CLOCK_MONOTONIC */
+int64_t sr_realtime_ns(void); /* CLOCK_REALTIME */
+void sr_sleep_ns(int64_t ns); /* at least 1; may return early on a signal */
+
+/* --- futex: always the shared kind, because the word lies in memory of several processes -------------- */
+
+/* Sleeps while *word is `expected`, until the absolute CLOCK_MONOTONIC `deadline_ns`.
+ * 0 woken; -EAGAIN the word had another value; -ETIMEDOUT; -EINTR. */
+int sr_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
+
+/* FUTEX_WAKE_OP: sets *word to 0 and wakes all that sleep on it, as one step: a waker that is killed has done both
+ * or neither. Returns how many it woke. */
+int sr_futex_clear_and_wake(uint32_t *word);
+
+/* --- membarrier ---------------------------------------------------------------------------------------- */
+
+int sr_membarrier_offered(void);  /* 1 if the kernel has both calls below */
+int sr_membarrier_register(void); /* this process's threads are hit by sr_membarrier_global; lost at exec */
+int sr_membarrier_global(void);   /* a full barrier on every running thread of every registered process */
+
+/* --- files ----------------------------------------------------------------------------------------------- */
+
+struct sr_file_facts {
+    uint64_t device, inode, size, allocated; /* bytes */
+    uint32_t type;                           /* S_IFMT part of the mode */
+    uint32_t permissions;
+    uint32_t owner, links;
+    uint32_t on_tmpfs; /* 1 if the file lies on a tmpfs (a memfd does) */
+};
+
+int sr_open_directory(const char *path);
+int sr_open_at(int directory, const char *name, int writable);            /* O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC */
+int sr_open_temporary(int directory);                                     /* O_TMPFILE */
+int sr_open_exclusive(int directory, const char *name);                   /* O_CREAT | O_EXCL */
+int sr_link_descriptor(int fd, int directory, const char *name);          /* a name for an O_TMPFILE file */
+int sr_link_name(int directory, const char *from, const char *to);
+int sr_unlink_at(int directory, const char *name);
+int sr_reopen(int fd);                                                    /* a second open file description of the same file */
+int sr_facts(int fd, struct sr_file_facts *facts);
+int sr_facts_at(int directory, const char *name, struct sr_file_facts *facts); /* does not follow a link */
+int sr_allocate(int fd, uint64_t size);                                   /* fallocate: all of it, now */
+int sr_set_permissions(int fd, uint32_t permissions);
+int64_t sr_read_at(int fd, void *buffer, uint64_t count, uint64_t offset); /* retries; short only at the end of the file */
+int64_t sr_write_at(int fd, const void *buffer, uint64_t count, uint64_t offset);
+int sr_close(int fd);
+int sr_random(void *buffer, uint64_t count);
+uint32_t sr_effective_user(void);
+uint64_t sr_page_size(void);
+
+/* --- anonymous segments ------------------------------------------------------------------------------------ */
+
+int sr_memfd(const char *name);       /* sealable */
+int sr_seal(int fd);                  /* no shrinking, no growing, no unsealing */
+int sr_is_sealed(int fd);             /* 1 if neither shrinking nor growing is possible */
+int sr_duplicate(int fd, int inheritable);
+
+/* --- role bytes: write locks of the open file description ---------------------------------------------------- */
+
+/* length 0: to the end of everything. -EAGAIN: somebody else holds part of it. */
+int sr_lock(int fd, int64_t start, int64_t length);
+int sr_unlock(int fd, int64_t start, int64_t length);
+/* 0 nobody else holds any of it; 1 somebody holds a byte of it; 2 somebody holds everything from some byte on
+ * (a remover at work). */
+int sr_lock_query(int fd, int64_t start, int64_t length);
+
+/* --- memory ----------------------------------------------------------------------------------------------------- */
+
+/* Address space without memory. The address, or the negative errno. */
+int64_t sr_reserve(uint64_t length);
+/* Maps the file over a part of a reservation; not inherited by forked children. */
+int sr_map_over(void *address, uint64_t length, int fd, uint64_t offset, int writable, int prefault);
+int sr_unmap(void *address, uint64_t length);
+
+/* --- fork ----------------------------------------------------------------------------------------------------------- */
+
+extern uint32_t sr_fork_count;
+/* How many forks lie between this process and the one that loaded the library. An endpoint remembers its own: in a
+ * forked child its mapping is gone and its lock descriptor closed, and it must not touch either. */
+SR_INLINE uint32_t sr_fork_generation(void) { return __atomic_load_n(&sr_fork_count, __ATOMIC_RELAXED); }
+
+/* A lock descriptor: opened for it alone, and closed in every forked child, since a child that inherited it would keep
+ * a dead parent's role. Opening and remembering are one step, so that no fork comes between.
+ * `name` NULL: opens the file of descriptor `of` again. NULL comes back with the negative errno in *error. */
+struct sr_fork_entry *SR_NULLABLE sr_fork_open(int directory, const char *SR_NULLABLE name, int of, int *error);
+int sr_fork_descriptor(const struct sr_fork_entry *entry);
+void sr_fork_close(struct sr_fork_entry *entry); /* closes and forgets; in a forked child, only forgets */
+
+/* The text for an errno, a constant; NULL if it is unknown. */
+const char *SR_NULLABLE sr_error_text(int error);
+
+/* --- this process, for owner cards ---------------------------------------------------------------------------------- */
+
+uint32_t sr_process_id(void);
+uint64_t sr_process_start_time(void);                 /* field 22 of /proc/self/stat; 0 if there is no /proc */
+void sr_process_name(char *buffer, uint64_t count);   /* from /proc/self/comm; empty if there is none */
+
+SR_NONNULL_END
+
+#endif

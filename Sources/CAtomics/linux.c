@@ -1,0 +1,246 @@
+#define _GNU_SOURCE
+#include "include/linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/magic.h>
+#include <linux/membarrier.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+static int result(long value) { return value < 0 ? -errno : (int)value; }
+
+static int64_t nanoseconds(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t sr_now_ns(void) { return nanoseconds(CLOCK_MONOTONIC); }
+int64_t sr_realtime_ns(void) { return nanoseconds(CLOCK_REALTIME); }
+
+void sr_sleep_ns(int64_t ns) {
+    struct timespec t = {ns / 1000000000, ns % 1000000000};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+int sr_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns) {
+    struct timespec t = {deadline_ns / 1000000000, deadline_ns % 1000000000};
+    return result(syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, &t, NULL, FUTEX_BITSET_MATCH_ANY));
+}
+
+int sr_futex_clear_and_wake(uint32_t *word) {
+    /* The comparison decides about waking on the second address, which is the same word: nobody is left there. */
+    unsigned op = FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_LT, 0);
+    return result(syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word, op));
+}
+
+int sr_membarrier_offered(void) {
+    const int both = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
+    long offered = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+    return offered >= 0 && (offered & both) == both;
+}
+
+int sr_membarrier_register(void) {
+    return result(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0));
+}
+
+int sr_membarrier_global(void) {
+    return result(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0));
+}
+
+int sr_open_directory(const char *path) { return result(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)); }
+
+int sr_open_at(int directory, const char *name, int writable) {
+    return result(openat(directory, name, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+}
+
+int sr_open_temporary(int directory) {
+    return result(openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+}
+
+int sr_open_exclusive(int directory, const char *name) {
+    return result(openat(directory, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
+}
+
+int sr_link_descriptor(int fd, int directory, const char *name) {
+    /* AT_EMPTY_PATH wants CAP_DAC_READ_SEARCH before Linux 6.10; without it the kernel says ENOENT. */
+    if (linkat(fd, "", directory, name, AT_EMPTY_PATH) == 0) return 0;
+    if (errno == EEXIST) return -EEXIST;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return result(linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW));
+}
+
+int sr_link_name(int directory, const char *from, const char *to) {
+    return result(linkat(directory, from, directory, to, 0));
+}
+
+int sr_unlink_at(int directory, const char *name) { return result(unlinkat(directory, name, 0)); }
+
+int sr_reopen(int fd) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return result(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+}
+
+static void facts_of(const struct stat *s, struct sr_file_facts *facts) {
+    facts->device = s->st_dev;
+    facts->inode = s->st_ino;
+    facts->size = (uint64_t)s->st_size;
+    facts->allocated = (uint64_t)s->st_blocks * 512;
+    facts->type = s->st_mode & S_IFMT;
+    facts->permissions = s->st_mode & 07777;
+    facts->owner = s->st_uid;
+    facts->links = (uint32_t)s->st_nlink;
+    facts->on_tmpfs = 0;
+}
+
+int sr_facts(int fd, struct sr_file_facts *facts) {
+    struct stat s;
+    struct statfs fs;
+    if (fstat(fd, &s) != 0 || fstatfs(fd, &fs) != 0) return -errno;
+    facts_of(&s, facts);
+    facts->on_tmpfs = fs.f_type == TMPFS_MAGIC;
+    return 0;
+}
+
+int sr_facts_at(int directory, const char *name, struct sr_file_facts *facts) {
+    struct stat s;
+    if (fstatat(directory, name, &s, AT_SYMLINK_NOFOLLOW) != 0) return -errno;
+    facts_of(&s, facts);
+    return 0;
+}
+
+int sr_allocate(int fd, uint64_t size) {
+    int r;
+    do r = posix_fallocate(fd, 0, (off_t)size); while (r == EINTR);
+    return -r; /* posix_fallocate returns the error number itself */
+}
+
+int sr_set_permissions(int fd, uint32_t permissions) { return result(fchmod(fd, permissions)); }
+
+int64_t sr_read_at(int fd, void *buffer, uint64_t count, uint64_t offset) {
+    uint64_t done = 0;
+    while (done < count) {
+        ssize_t n = pread(fd, (char *)buffer + done, count - done, (off_t)(offset + done));
+        if (n == 0) break;
+        if (n > 0) done += (uint64_t)n;
+        else if (errno != EINTR) return -errno;
+    }
+    return (int64_t)done;
+}
+
+int64_t sr_write_at(int fd, const void *buffer, uint64_t count, uint64_t offset) {
+    uint64_t done = 0;
+    while (done < count) {
+        ssize_t n = pwrite(fd, (const char *)buffer + done, count - done, (off_t)(offset + done));
+        if (n >= 0) done += (uint64_t)n;
+        else if (errno != EINTR) return -errno;
+    }
+    return (int64_t)done;
+}
+
+int sr_close(int fd) { return result(close(fd)); }
+
+int sr_random(void *buffer, uint64_t count) {
+    return getentropy(buffer, count) == 0 ? 0 : -errno; /* at most 256 bytes */
+}
+
+uint32_t sr_effective_user(void) { return geteuid(); }
+uint64_t sr_page_size(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
+
+int sr_memfd(const char *name) {
+    /* MFD_NOEXEC_SEAL (Linux 6.3) says what we mean and quiets the kernel's advice; older kernels refuse the flag. */
+#ifdef MFD_NOEXEC_SEAL
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd >= 0 || errno != EINVAL) return result(fd);
+#endif
+    return result(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+}
+
+int sr_seal(int fd) { return result(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)); }
+
+int sr_is_sealed(int fd) {
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) == (F_SEAL_SHRINK | F_SEAL_GROW);
+}
+
+int sr_duplicate(int fd, int inheritable) {
+    return result(fcntl(fd, inheritable ? F_DUPFD : F_DUPFD_CLOEXEC, 3));
+}
+
+static int lock(int fd, int command, short type, int64_t start, int64_t length, struct flock *answer) {
+    *answer = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length, .l_pid = 0};
+    int r;
+    do r = result(fcntl(fd, command, answer)); while (r == -EINTR);
+    return r == -EACCES ? -EAGAIN : r;
+}
+
+int sr_lock(int fd, int64_t start, int64_t length) {
+    struct flock l;
+    return lock(fd, F_OFD_SETLK, F_WRLCK, start, length, &l);
+}
+
+int sr_unlock(int fd, int64_t start, int64_t length) {
+    struct flock l;
+    return lock(fd, F_OFD_SETLK, F_UNLCK, start, length, &l);
+}
+
+int sr_lock_query(int fd, int64_t start, int64_t length) {
+    struct flock l;
+    int r = lock(fd, F_OFD_GETLK, F_WRLCK, start, length, &l);
+    if (r < 0) return r;
+    if (l.l_type == F_UNLCK) return 0;
+    return l.l_len == 0 ? 2 : 1;
+}
+
+int64_t sr_reserve(uint64_t length) {
+    void *p = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? -errno : (int64_t)(uintptr_t)p;
+}
+
+int sr_map_over(void *address, uint64_t length, int fd, uint64_t offset, int writable, int prefault) {
+    int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+    int flags = MAP_SHARED | MAP_FIXED | (prefault ? MAP_POPULATE : 0);
+    if (mmap(address, length, protection, flags, fd, (off_t)offset) == MAP_FAILED) return -errno;
+    return result(madvise(address, length, MADV_DONTFORK));
+}
+
+int sr_unmap(void *address, uint64_t length) { return result(munmap(address, length)); }
+
+uint32_t sr_process_id(void) { return (uint32_t)getpid(); }
+
+static long read_proc(const char *path, char *buffer, uint64_t count) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t n = read(fd, buffer, count - 1);
+    close(fd);
+    buffer[n > 0 ? n : 0] = 0;
+    return n > 0 ? n : 0;
+}
+
+uint64_t sr_process_start_time(void) {
+    char line[1024];
+    if (read_proc("/proc/self/stat", line, sizeof line) == 0) return 0;
+    /* The second field is the program's name in parentheses and may hold anything; count from its end. */
+    char *p = strrchr(line, ')');
+    for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
+    return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+void sr_process_name(char *buffer, uint64_t count) {
+    long n = read_proc("/proc/self/comm", buffer, count);
+    buffer[n > 0 && buffer[n - 1] == '\n' ? n - 1 : n] = 0;
+}
+
+const char *sr_error_text(int error) { return strerrordesc_np(error); }

@@ -1,0 +1,123 @@
+public import CSharedRing
+
+/// Several messages that are committed together: one store makes them all visible, one look decides about waking.
+///
+/// A batch borrows its producer. It is no transaction: when the ring fills up, what the batch holds is committed before it
+/// waits for room (or the consumer, who can't see it, would wait for it in turn). Dropping a batch takes back what was
+/// appended since.
+@safe
+@frozen
+public struct Batch: ~Copyable, ~Escapable {
+    @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
+    @usableFromInline let side: ProducerSide
+    /// Where the next record goes. The writer's tail stays at the first one until the commit.
+    @usableFromInline var position: UInt64
+    /// The header that is stored last.
+    @usableFromInline var first = RecordHeader(bits: 0)
+    @usableFromInline var appended = 0
+
+    /// How many messages are appended and not committed.
+    @inlinable
+    public var count: Int { appended }
+
+    @inlinable
+    @_lifetime(&producer)
+    init(_ producer: inout Producer) {
+        unsafe writer = producer.writer
+        side = producer.side
+        position = unsafe producer.writer.pointee.tail
+    }
+
+    // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `position` before it is written.
+
+    /// Appends a message, waiting for room if the ring is full. Everything appended before is committed before it waits.
+    ///
+    /// - Parameters: as of ``Producer/send(_:tag:timeout:)-(RawSpan,_,_)``.
+    /// - Throws: as ``Producer/send(_:tag:timeout:)-(RawSpan,_,_)``. The message is not appended then.
+    @inlinable
+    public mutating func append(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        let byteCount = bytes.byteCount
+        if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
+        unsafe writer.pointee.copy(bytes, to: position)
+        advance(RecordHeader(byteCount: byteCount, tag: tag))
+    }
+
+    /// Appends the bytes of an array; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
+    @inlinable
+    public mutating func append(_ bytes: [UInt8], tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        try unsafe append(bytes.span.bytes, tag: tag, timeout: timeout)
+    }
+
+    /// Appends the bytes of one value as they lie in memory; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
+    @inlinable
+    public mutating func append<Value: BitwiseCopyable>(
+        value: Value, tag: UInt32 = 0, timeout: Duration? = nil
+    ) throws(RingError) {
+        let byteCount = MemoryLayout<Value>.size
+        if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
+        unsafe writer.pointee.payload(at: position).storeBytes(of: value, as: Value.self)
+        advance(RecordHeader(byteCount: byteCount, tag: tag))
+    }
+
+    /// Appends a message if there is room; otherwise nothing changes.
+    ///
+    /// - Returns: whether it was appended.
+    /// - Throws: `messageTooLarge`, `poisoned`, `forked`.
+    @inlinable
+    public mutating func tryAppend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
+        let byteCount = bytes.byteCount
+        if !isReady(for: byteCount) {
+            guard try unsafe writer.pointee.makeRoom(for: byteCount, at: position) else { return false }
+        }
+        unsafe writer.pointee.copy(bytes, to: position)
+        advance(RecordHeader(byteCount: byteCount, tag: tag))
+        return true
+    }
+
+    /// Sends what was appended. Nothing appended: does nothing.
+    @inlinable
+    public consuming func commit() { flush() }
+
+    /// Sends what was appended so far; more can be appended afterwards.
+    @inlinable
+    public mutating func flush() {
+        guard !first.isAbsent else { return }
+        unsafe writer.pointee.terminate(at: position)
+        unsafe writer.pointee.publish(first, next: position)
+        first = RecordHeader(bits: 0)
+        appended = 0
+    }
+
+    @inlinable
+    func isReady(for byteCount: Int) -> Bool {
+        unsafe writer.pointee.fits(byteCount, at: position) && writer.pointee.generation == sr_fork_generation()
+    }
+
+    /// The record at `position` is written. All but the first get their header now: nobody looks there before the first's.
+    @inlinable
+    mutating func advance(_ header: RecordHeader) {
+        if first.isAbsent {
+            first = header
+        } else {
+            // Relaxed: the first header's release store makes it visible.
+            unsafe sr_store_relaxed_u64(writer.pointee.payload(at: position) - Int(SR_RECORD_HEADER_SIZE), header.bits)
+        }
+        position &+= unsafe writer.pointee.shape.spacing(header.byteCount)
+        appended &+= 1
+    }
+
+    @usableFromInline
+    @inline(never)
+    mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
+        if try unsafe writer.pointee.makeRoom(for: byteCount, at: position) { return }
+        flush()
+        try side.waitForRoom(for: byteCount, until: Deadline(after: timeout))
+    }
+}
+
+extension Producer {
+    /// Begins a batch; see ``Batch``.
+    @inlinable
+    @_lifetime(&self)
+    public mutating func batch() -> Batch { Batch(&self) }
+}

@@ -1,0 +1,84 @@
+/// Room in the ring for one message, to be written in place and then committed: sending without a copy.
+///
+/// A claim borrows its producer: while it exists, the producer can do nothing else, and there is no second claim; the
+/// compiler sees to both. Dropping a claim leaves no trace.
+@safe
+@frozen
+public struct Claim: ~Copyable, ~Escapable {
+    @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
+    /// How many bytes there are to write, and the most that can be committed.
+    public let byteCount: Int
+
+    @inlinable
+    @_lifetime(&producer)
+    init(_ producer: inout Producer, byteCount: Int) {
+        unsafe writer = producer.writer
+        self.byteCount = byteCount
+    }
+
+    // SAFETY, for every `unsafe` here: the writer lives as long as the producer, which this claim borrows exclusively; it
+    // found room for `byteCount` at its tail, and the tail moves only when the claim is committed.
+
+    /// The message's bytes. What they hold before they are written is arbitrary.
+    @inlinable
+    public var bytes: MutableRawSpan {
+        @_lifetime(&self)
+        mutating get {
+            let start = unsafe writer.pointee.payload(at: writer.pointee.tail)
+            let span = unsafe MutableRawSpan(_unsafeStart: start, byteCount: byteCount)
+            return unsafe _overrideLifetime(span, mutating: &self)
+        }
+    }
+
+    /// Sends the whole claim.
+    ///
+    /// - Parameter tag: anything; it reaches the consumer with the message.
+    @inlinable
+    public consuming func commit(tag: UInt32 = 0) {
+        unsafe writer.pointee.commit(byteCount: byteCount, tag: tag)
+    }
+
+    /// Sends the first `count` bytes of the claim.
+    ///
+    /// - Throws: `messageTooLarge` if `count` is negative or more than was claimed. Nothing is sent then.
+    @inlinable
+    public consuming func commit(byteCount count: Int, tag: UInt32 = 0) throws(RingError) {
+        guard (0...byteCount).contains(count) else { throw unsafe writer.pointee.overcommitted(count, of: byteCount) }
+        unsafe writer.pointee.commit(byteCount: count, tag: tag)
+    }
+}
+
+extension LaneWriter {
+    @usableFromInline
+    @inline(never)
+    func overcommitted(_ count: Int, of claimed: Int) -> RingError {
+        RingError(.messageTooLarge, ring: ring, "\(count) bytes were committed of a claim of \(claimed)")
+    }
+}
+
+extension Producer {
+    /// Claims room for a message of up to `byteCount` bytes, waiting for it if the ring is full.
+    ///
+    /// - Parameters:
+    ///   - byteCount: 0 to ``largestMessage``.
+    ///   - timeout: how long to wait for room: nil, for ever; zero, not at all.
+    /// - Throws: as ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    @inlinable
+    @_lifetime(&self)
+    public mutating func claim(byteCount: Int, timeout: Duration? = nil) throws(RingError) -> Claim {
+        if unsafe byteCount < 0 || !writer.pointee.isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
+        return Claim(&self, byteCount: byteCount)
+    }
+
+    /// Claims room for a message of up to `byteCount` bytes if there is any; nil if there is not.
+    ///
+    /// - Throws: `messageTooLarge`, `poisoned`, `forked`.
+    @inlinable
+    @_lifetime(&self)
+    public mutating func tryClaim(byteCount: Int) throws(RingError) -> Claim? {
+        if unsafe byteCount < 0 || !writer.pointee.isReady(for: byteCount) {
+            guard try unsafe writer.pointee.makeRoom(for: byteCount, at: writer.pointee.tail) else { return nil }
+        }
+        return Claim(&self, byteCount: byteCount)
+    }
+}

@@ -1,0 +1,123 @@
+public import CSharedRing
+
+/// The consumer's side of a lane: finding records, and giving their space back.
+///
+/// Its state is private to the consumer and lies at a fixed address outside the segment, because a message refers to it
+/// while the consumer is borrowed. The data is mapped read-only.
+@safe
+@usableFromInline
+struct LaneReader {
+    // Read by every receive.
+    @usableFromInline let data: UnsafeRawPointer
+    @usableFromInline let shape: LaneShape
+    /// The next record to hand out.
+    @usableFromInline var head: UInt64
+    /// The head that the producer can see: everything before it is acknowledged.
+    @usableFromInline var published: UInt64
+    /// How far `published` may lag behind while messages keep coming.
+    @usableFromInline let largestLag: UInt64
+    @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
+    /// The fork generation this belongs to; none at all once poisoned, which keeps every fast path away.
+    @usableFromInline var generation: UInt32?
+    /// Whether acknowledging waits for an explicit call.
+    @usableFromInline let isManual: Bool
+
+    @usableFromInline let lane: Int
+    let ring: String
+    /// Set when the producer wrote what cannot be; every later operation throws it.
+    private(set) var poison: RingError?
+
+    /// Starts where the last consumer's acknowledgements ended. Throws `poisoned` if that is no position of this lane.
+    init(
+        data: UnsafeRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>, isManual: Bool,
+        ring: String, lane: Int
+    ) throws(RingError) {
+        unsafe self.data = data
+        self.shape = shape
+        unsafe self.control = control
+        self.isManual = isManual
+        self.ring = ring
+        self.lane = lane
+        largestLag = shape.capacity / 8
+        generation = sr_fork_generation()
+        // SAFETY: `control` lies in the control mapping.
+        // SYNC: take-over (pairs with `publish` of the consumer before; the role byte orders the two besides)
+        head = unsafe sr_load_acquire_u64(sr_head(control))
+        published = head
+        guard head & (shape.alignment &- 1) == 0 else {
+            throw RingError(
+                .poisoned, ring: ring,
+                "lane \(lane) was corrupted by another process: its head is \(head), no multiple of its record alignment \(shape.alignment)")
+        }
+    }
+
+    // MARK: Finding
+
+    /// The header at the head; absent if nothing is there yet. The only load by which a message is ever seen.
+    @inlinable
+    func poll() -> RecordHeader {
+        // SAFETY: the masked head lies in the data mapping.
+        // SYNC: record-visible (pairs with LaneWriter.publish): with the header come payload and terminator.
+        unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(truncatingIfNeeded: head & shape.mask)))
+    }
+
+    /// Where the payload of the record at the head stands.
+    @inlinable
+    var payload: UnsafeRawPointer {
+        // SAFETY: the masked head lies in the first mapping; a count that `admits` let pass ends in the second.
+        unsafe data + Int(truncatingIfNeeded: head & shape.mask) + Int(SR_RECORD_HEADER_SIZE)
+    }
+
+    /// The error for a header that no producer writes. Nothing of the record was used.
+    mutating func reject(_ header: RecordHeader) -> RingError {
+        let error = RingError(
+            .poisoned, ring: ring,
+            "lane \(lane) was corrupted by another process: the record header at position \(head) is 0x\(String(header.bits, radix: 16))"
+                + (header.isPresent
+                    ? ", a count of \(header.byteCount) where \(shape.largestMessage) is the largest" : ", without the mark of a record"))
+        poison = error
+        generation = nil
+        return error
+    }
+
+    /// Throws if this process was forked since, or the lane is poisoned. Called off the fast path, before any access.
+    func requireUsable() throws(RingError) {
+        if let poison { throw poison }
+        guard isOfThisProcess else {
+            throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
+        }
+    }
+
+    @inlinable
+    var isOfThisProcess: Bool { generation == sr_fork_generation() }
+
+    // MARK: Finishing
+
+    /// Steps over the record at the head, which has been used.
+    @inlinable
+    mutating func finish(spacing: UInt64) {
+        head &+= spacing
+        if isManual { return }
+        // Lazily, since every store of `head` may cost the producer a cache miss; but at once when nothing more is there,
+        // or a producer that waits for this space and a consumer that waits for its message would wait for ever.
+        if head &- published >= largestLag || poll().isAbsent { publish() }
+    }
+
+    /// Acknowledges everything that was finished, and wakes a producer that waits for space.
+    @usableFromInline
+    @inline(never)
+    mutating func publish() {
+        published = head
+        // SAFETY: `control` lies in the control mapping, which the attachment keeps.
+        // SYNC: space-given (pairs with LaneWriter.makeRoom): all reads of these records come before.
+        unsafe sr_store_release_u64(sr_head(control), head)
+        // SYNC: space-doorbell (pairs with Sleeper.sleep): head before, doorbell after. A full barrier, as this is rare.
+        sr_fence_full()
+        if unsafe sr_load_relaxed_u32(sr_space_doorbell(control)) != 0 {
+            unsafe Doorbell.wake(sr_space_doorbell(control))
+        }
+    }
+
+    /// Acknowledges what is due before this side waits.
+    mutating func publishDue() { if !isManual && published != head { publish() } }
+}

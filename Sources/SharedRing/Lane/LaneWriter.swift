@@ -1,0 +1,194 @@
+public import CSharedRing
+
+/// The producer's side of a lane: the protocol that makes messages exist.
+///
+/// Its state is private to the producer and lies at a fixed address outside the segment, because claims and batches refer
+/// to it while the producer is borrowed. Every position is 64 bits wide, only ever grows, and is masked when it becomes an
+/// address.
+@safe
+@usableFromInline
+struct LaneWriter {
+    // Read by every send.
+    @usableFromInline let data: UnsafeMutableRawPointer
+    @usableFromInline let shape: LaneShape
+    /// Where the next record goes.
+    @usableFromInline var tail: UInt64
+    /// The last seen head plus the capacity: while there is room up to here, the consumer's line is left alone.
+    @usableFromInline var limit: UInt64
+    @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
+    @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
+    @usableFromInline let generation: UInt32
+    @usableFromInline let usesAsymmetricBarrier: Bool
+
+    /// The position after the last end of a stream that was unread when it was seen; another directly after it is left out.
+    var positionAfterEnd: UInt64?
+    let ring: String
+    let lane: Int
+    /// Set when the consumer's words can't be true; every later operation throws it.
+    var poison: RingError?
+
+    /// Takes a lane over where its last producer left it: walks the committed records from head to the first absent one.
+    ///
+    /// The caller holds the lane's byte, so nobody else writes; the consumer may be reading. `data` is the double mapping.
+    /// Throws `poisoned` if the walk meets what no producer writes. O(records in the lane).
+    init(
+        data: UnsafeMutableRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>,
+        doorbell: UnsafeMutablePointer<UInt32>, usesAsymmetricBarrier: Bool, ring: String, lane: Int
+    ) throws(RingError) {
+        unsafe self.data = data
+        self.shape = shape
+        unsafe self.control = control
+        unsafe self.doorbell = doorbell
+        self.usesAsymmetricBarrier = usesAsymmetricBarrier
+        self.ring = ring
+        self.lane = lane
+        generation = sr_fork_generation()
+        // SAFETY: `control` lies in the control mapping; every position is masked and every count checked before use, so
+        // all reads stay inside the double mapping.
+        // SYNC: space-given (pairs with LaneReader.publish)
+        let head = unsafe sr_load_acquire_u64(sr_head(control))
+        tail = head
+        limit = head &+ shape.capacity
+        guard head & (shape.alignment &- 1) == 0 else {
+            throw Self.impossible(ring, lane, "its head is \(head), no multiple of its record alignment \(shape.alignment)")
+        }
+        while true {
+            // SYNC: record-visible (pairs with `commit` of the producer before)
+            let header = unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(tail & shape.mask)))
+            if header.isAbsent { break }
+            guard header.isEnd || shape.admits(header) else {
+                throw Self.impossible(ring, lane, "the record header at position \(tail) is 0x\(String(header.bits, radix: 16))")
+            }
+            tail &+= header.isEnd ? shape.spacingOfEnd : shape.spacing(header.byteCount)
+            positionAfterEnd = header.isEnd ? tail : nil
+            guard tail &- head <= shape.capacity &- shape.alignment else {
+                throw Self.impossible(ring, lane, "its records reach from \(head) to \(tail), further than its capacity \(shape.capacity)")
+            }
+        }
+    }
+
+    private static func impossible(_ ring: String, _ lane: Int, _ what: String) -> RingError {
+        RingError(.poisoned, ring: ring, "lane \(lane) was corrupted by another process: \(what)")
+    }
+
+    // MARK: Room
+
+    /// Whether a record of `byteCount` fits at `position`, going by the head that was last seen.
+    ///
+    /// One alignment beyond the record is for the terminator, one so that closing never waits. The difference wraps
+    /// properly near 2^64, where a comparison of sums would not. Counts above `largestMessage` never fit.
+    @inlinable
+    func fits(_ byteCount: Int, at position: UInt64) -> Bool {
+        shape.spacing(byteCount) &+ 2 &* shape.alignment <= limit &- position
+    }
+
+    /// The fast path of every way of sending: room, and still the process that attached.
+    @inlinable
+    func isReady(for byteCount: Int) -> Bool {
+        fits(byteCount, at: tail) && generation == sr_fork_generation()
+    }
+
+    /// Looks at the consumer's head. Afterwards `fits` is up to date.
+    ///
+    /// False: still no room; that is not poison. Throws `poisoned`, `forked`, `messageTooLarge`.
+    @usableFromInline
+    @inline(never)
+    mutating func makeRoom(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
+        guard generation == sr_fork_generation() else {
+            throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
+        }
+        if let poison { throw poison }
+        guard (0...shape.largestMessage).contains(byteCount) else {
+            throw RingError(.messageTooLarge, ring: ring, "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage)")
+        }
+        // SAFETY: `control` lies in the control mapping, which the attachment keeps.
+        // SYNC: space-given (pairs with LaneReader.publish): what the consumer read there, it has finished reading.
+        let head = unsafe sr_load_acquire_u64(sr_head(control))
+        let lastHead = limit &- shape.capacity
+        guard head & (shape.alignment &- 1) == 0, head &- lastHead <= tail &- lastHead else {
+            let error = Self.impossible(ring, lane, "its head is \(head), which lies not between the last head \(lastHead) and the tail \(tail)")
+            poison = error
+            limit = tail  // nothing fits any more, so every operation comes here
+            throw error
+        }
+        limit = head &+ shape.capacity
+        return fits(byteCount, at: position)
+    }
+
+    /// Whether the consumer has acknowledged everything.
+    mutating func isAcknowledged() throws(RingError) -> Bool {
+        _ = try makeRoom(for: 0, at: tail)
+        return limit &- shape.capacity == tail
+    }
+
+    /// How large a message may be to fit now, looking at the consumer's head; 0 if poisoned.
+    mutating func freeBytes() -> Int {
+        guard generation == sr_fork_generation(), (try? makeRoom(for: 0, at: tail)) != nil else { return 0 }
+        let free = limit &- tail
+        let kept = UInt64(SR_RECORD_HEADER_SIZE) &+ 2 &* shape.alignment
+        return free < kept ? 0 : min(Int(free &- kept), shape.largestMessage)
+    }
+
+    // MARK: Committing
+
+    /// The place of the payload of a record at `position`.
+    @inlinable
+    func payload(at position: UInt64) -> UnsafeMutableRawPointer {
+        // SAFETY: the masked position lies in the first mapping, and a record that fits ends in the second.
+        unsafe data + Int(truncatingIfNeeded: position & shape.mask) + Int(SR_RECORD_HEADER_SIZE)
+    }
+
+    /// Makes the record at `tail` exist. Its payload is written, and `fits` was true for this count or a larger one.
+    @inlinable
+    mutating func commit(byteCount: Int, tag: UInt32) {
+        let next = tail &+ shape.spacing(byteCount)
+        terminate(at: next)
+        publish(RecordHeader(byteCount: byteCount, tag: tag), next: next)
+    }
+
+    /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
+    @inlinable
+    func terminate(at position: UInt64) {
+        // SAFETY: `fits` keeps an alignment, at least 8 bytes, free behind every record.
+        // Relaxed: the header's release store, which follows, makes it visible together with the record.
+        unsafe sr_store_relaxed_u64(data + Int(truncatingIfNeeded: position & shape.mask), 0)
+    }
+
+    /// Stores the header at `tail`: the commit of one record, or of a whole batch.
+    @inlinable
+    mutating func publish(_ header: RecordHeader, next: UInt64) {
+        // SAFETY: `tail` is masked; the control words lie in the control mapping.
+        // SYNC: record-visible (pairs with LaneReader.poll): payload and terminator come before.
+        unsafe sr_store_release_u64(data + Int(truncatingIfNeeded: tail & shape.mask), header.bits)
+        tail = next
+        // Relaxed: for observers only, who take it for no more than a hint.
+        unsafe sr_store_relaxed_u64(sr_tail_mirror(control), next)
+        ringDoorbell()
+    }
+
+    /// The end of a stream, unless one stands directly before. There is always room: see `fits`.
+    mutating func commitEnd(epoch: UInt32) {
+        guard positionAfterEnd != tail else { return }
+        let next = tail &+ shape.spacingOfEnd
+        terminate(at: next)
+        publish(.end(epoch: epoch), next: next)
+        positionAfterEnd = tail
+    }
+
+    // MARK: Waking the consumer
+
+    /// After every commit: if the consumer sleeps, wake it.
+    @inlinable
+    func ringDoorbell() {
+        // SYNC: doorbell (pairs with Sleeper.sleep): the header before, the doorbell after. The consumer stores the
+        // doorbell before and looks at the header after, so one of the two sees the other.
+        if usesAsymmetricBarrier {
+            // The consumer's membarrier runs a full barrier on this core, wherever this code is just then.
+            sr_fence_compiler()
+        } else {
+            sr_fence_full()
+        }
+        // SAFETY: the doorbell lies in the control mapping. Relaxed: it orders nothing by itself.
+        if unsafe sr_load_relaxed_u32(doorbell) != 0 { unsafe Doorbell.wake(doorbell) }
+    }
+}

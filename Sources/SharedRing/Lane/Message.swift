@@ -1,0 +1,93 @@
+/// A received message, in place: a view into the ring.
+///
+/// A message borrows its consumer, which can do nothing else while the view exists; the compiler sees to it, and to it
+/// that the view does not outlive the consumer. With automatic acknowledgement its space is given back when the view ends.
+///
+/// The bytes are the sender's memory: a hostile sender can change them while they are read. Copy them before checking them
+/// if that matters.
+@safe
+@frozen
+public struct Message: ~Copyable, ~Escapable {
+    @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
+    @usableFromInline let start: UnsafeRawPointer
+    /// The payload's size.
+    public let byteCount: Int
+    /// What the sender gave with it.
+    public let tag: UInt32
+
+    // SAFETY, for every `unsafe` here: the reader lives as long as the consumer, which this message borrows exclusively;
+    // the header was checked by `admits`, so the payload lies inside the mapping.
+
+    @inlinable
+    @_lifetime(immortal)
+    init(_ reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader) {
+        unsafe self.reader = reader
+        unsafe start = reader.pointee.payload
+        byteCount = header.byteCount
+        tag = header.tag
+    }
+
+    /// The payload.
+    @inlinable
+    public var bytes: RawSpan {
+        @_lifetime(borrow self)
+        get {
+            let span = unsafe RawSpan(_unsafeStart: start, byteCount: byteCount)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// The lane it came through; 0 in a ring with one.
+    @inlinable
+    public var lane: Int { unsafe reader.pointee.lane }
+
+    /// Its position in its lane: grows from message to message, though not by one.
+    @inlinable
+    public var sequence: UInt64 { unsafe reader.pointee.head }
+
+    /// The payload as a text; what is not UTF-8 is repaired. Allocates.
+    public var text: String {
+        unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// A copy of the payload. Allocates.
+    public var array: [UInt8] {
+        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+
+    /// The payload as one integer, in this machine's byte order; nil if it has another size.
+    @inlinable
+    public func integer<Value: FixedWidthInteger & BitwiseCopyable>(as type: Value.Type = Value.self) -> Value? {
+        guard byteCount == MemoryLayout<Value>.size else { return nil }
+        return unsafe start.loadUnaligned(as: Value.self)
+    }
+
+    /// The payload as one value.
+    ///
+    /// - Precondition: ``byteCount`` is the value's size, and its bytes are one: a stranger may have sent others. (Any bytes
+    ///   are an integer or a floating-point number; not any are a `Bool`, an enum or a pointer.)
+    @unsafe
+    @inlinable
+    public func unsafeValue<Value: BitwiseCopyable>(as type: Value.Type = Value.self) -> Value {
+        precondition(byteCount == MemoryLayout<Value>.size, "the message has not the size of the value")
+        return unsafe start.loadUnaligned(as: Value.self)
+    }
+
+    /// Ends the view without using the message up: the next call hands it out again.
+    @inlinable
+    public consuming func putBack() { discard self }
+
+    @inlinable
+    deinit { unsafe reader.pointee.finish(spacing: reader.pointee.shape.spacing(byteCount)) }
+}
+
+/// What a consumer that does not wait found.
+@frozen
+public enum Poll: ~Copyable, ~Escapable {
+    /// A message.
+    case message(Message)
+    /// Nothing is there now.
+    case empty
+    /// A producer closed its stream here.
+    case ended
+}

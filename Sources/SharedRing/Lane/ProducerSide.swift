@@ -1,0 +1,144 @@
+import CSharedRing
+
+/// What a producer needs off its fast path: its role, its mapping, its way of waiting.
+@usableFromInline
+@safe
+final class ProducerSide: @unchecked Sendable {
+    let attachment: Attachment
+    let lane: Int
+    private let mapping: Mapping
+    private let epoch: UnsafeMutablePointer<UInt32>
+    private let sleeper: Sleeper
+    private var consumer: PeerWatch
+    let cancelFlag: CancelFlag
+    /// The lane's protocol state, at a fixed address.
+    @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
+
+    /// Takes the lane over from its last producer, if there was one. The attachment holds the lane's byte.
+    init(attachment: Attachment, lane: Int, waiting: WaitStrategy, slice: Duration, prefault: Bool) throws(RingError) {
+        let header = attachment.header
+        let ring = attachment.ring
+        let control = unsafe attachment.control
+        let laneControl = unsafe attachment.lane(lane)
+        mapping = try Mapping.lane(lane, of: attachment.segment, writable: true, prefault: prefault, ring: ring)
+
+        // SAFETY, for the whole initialiser: all words lie in the control mapping, which the attachment keeps; the card and
+        // the epoch are written only by the holder of the byte, which is this side.
+        unsafe OwnerCard.sign(sr_producer_card(laneControl))
+        unsafe epoch = sr_producer_epoch(laneControl)
+        // SYNC: lane-in-use (pairs with the merging consumer's look at the bitmap): before the first commit.
+        _ = unsafe sr_fetch_or_acq_rel_u64(sr_lane_bitmap(control, UInt32(lane)), 1 << UInt64(lane % 64))
+
+        var writer = try unsafe LaneWriter(
+            data: mapping.base, shape: LaneShape(header), control: laneControl,
+            doorbell: sr_data_doorbell(control), usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
+        let before = unsafe sr_load_acquire_u32(epoch)
+        if before & 1 == 1 {
+            // The one before died. Its stream was cut off, and the consumer must not take it and ours for one.
+            writer.commitEnd(epoch: before)
+        }
+        unsafe sr_store_release_u32(epoch, before | 1 == before ? before &+ 2 : before &+ 1)
+        // Whoever waits for a peer finds one now.
+        unsafe Doorbell.wake(sr_data_doorbell(control))
+
+        unsafe self.writer = .allocateIsolated()
+        unsafe self.writer.initialize(to: writer)
+        self.attachment = attachment
+        self.lane = lane
+        let doorbell = unsafe sr_space_doorbell(laneControl)
+        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last producer left there
+        cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
+        sleeper = unsafe Sleeper(
+            doorbell: doorbell, barrier: .symmetric, strategy: waiting, slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: ring)
+        consumer = unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(control))
+    }
+
+    deinit {
+        // Not closed: to the consumer this producer died. In a forked child nothing of the parent's is touched.
+        attachment.giveBack()
+        unsafe writer.deinitialize(count: 1)
+        unsafe writer.deallocate()
+    }
+
+    // MARK: Waiting
+
+    /// Waits until a record of `byteCount` fits. Throws what `LaneWriter.makeRoom` throws, and when the consumer has gone.
+    func waitForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
+        try sleeper.wait(until: deadline, for: "room in the ring") { () throws(RingError) in
+            try hasRoom(for: byteCount) ? () : nil
+        } lookAround: { () throws(RingError) in
+            try throwIfConsumerEnded { () throws(RingError) in
+                try hasRoom(for: byteCount)
+            }
+            return nil
+        }
+    }
+
+    private func hasRoom(for byteCount: Int) throws(RingError) -> Bool {
+        try unsafe writer.pointee.makeRoom(for: byteCount, at: writer.pointee.tail)
+    }
+
+    private func isAcknowledged() throws(RingError) -> Bool { try unsafe writer.pointee.isAcknowledged() }
+
+    func waitUntilAcknowledged(until deadline: Deadline) throws(RingError) {
+        try sleeper.wait(until: deadline, for: "acknowledgement") { () throws(RingError) in
+            try isAcknowledged() ? () : nil
+        } lookAround: { () throws(RingError) in
+            try throwIfConsumerEnded { () throws(RingError) in try isAcknowledged() }
+            return nil
+        }
+    }
+
+    func waitForConsumer(until deadline: Deadline) throws(RingError) {
+        try requireUsable()
+        try sleeper.wait(until: deadline, for: "consumer") { () throws(RingError) in
+            isConsumerAttached ? () : nil
+        } lookAround: {
+            nil
+        }
+    }
+
+    private func throwIfConsumerEnded(hasNews: () throws(RingError) -> Bool) throws(RingError) {
+        switch try consumer.end(lock: attachment.lock, hasNews: hasNews) {
+        case nil: return
+        case .died: throw attachment.error(.peerDied, "its consumer, \(cardOfConsumer), went away without closing")
+        case .closed: throw attachment.error(.peerClosed, "its consumer, \(cardOfConsumer), closed")
+        }
+    }
+
+    private var cardOfConsumer: String { attachment.segment.card(of: .consumer).map { "\($0)" } ?? "unknown" }
+
+    var isConsumerAttached: Bool { attachment.isHeld(.consumer) }
+
+    func requireUsable() throws(RingError) {
+        if attachment.isInherited {
+            throw attachment.error(.forked, "this endpoint belongs to the parent of this forked process")
+        }
+    }
+
+    // MARK: Closing
+
+    /// Ends the stream: after the last message, before the epoch, before the byte.
+    func close() throws(RingError) {
+        try requireUsable()
+        if let poison = unsafe writer.pointee.poison { throw poison }
+        // SAFETY: as in `init`.
+        let after = unsafe sr_load_relaxed_u32(epoch) &+ 1  // relaxed: only this side writes it
+        unsafe writer.pointee.commitEnd(epoch: after)
+        // SYNC: epoch (pairs with PeerWatch.end): who sees it even sees the end record too.
+        unsafe sr_store_release_u32(epoch, after)
+        unsafe Doorbell.wake(writer.pointee.doorbell)
+        attachment.giveBack()
+    }
+}
+
+extension Duration {
+    /// Saturating; at least 1.
+    var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? 1 : .max / 2 }
+        let (sum, overflows) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return overflows ? .max / 2 : max(1, min(sum, .max / 2))
+    }
+}

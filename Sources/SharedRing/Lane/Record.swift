@@ -1,0 +1,59 @@
+public import CSharedRing
+
+/// The 8 bytes before every payload: bits 0-30 the byte count, bit 31 "present", bits 32-63 the sender's tag.
+///
+/// A header of zero means that nothing is here yet. Storing a header is what makes a message exist.
+@frozen
+@usableFromInline
+struct RecordHeader {
+    @usableFromInline let bits: UInt64
+
+    @inlinable
+    init(bits: UInt64) { self.bits = bits }
+
+    @inlinable
+    init(byteCount: Int, tag: UInt32) {
+        bits = UInt64(tag) << 32 | UInt64(SR_RECORD_PRESENT) | UInt64(truncatingIfNeeded: byteCount)
+    }
+
+    /// The end of a stream: `epoch` is its producer's after it ended; even, it closed; odd, it died.
+    static func end(epoch: UInt32) -> RecordHeader { RecordHeader(byteCount: Int(SR_RECORD_END), tag: epoch) }
+
+    @inlinable var isAbsent: Bool { bits == 0 }
+    @inlinable var isPresent: Bool { bits & UInt64(SR_RECORD_PRESENT) != 0 }
+    @inlinable var byteCount: Int { Int(truncatingIfNeeded: bits & UInt64(SR_RECORD_COUNT_MASK)) }
+    @inlinable var tag: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }
+    @inlinable var isEnd: Bool { isPresent && byteCount == Int(SR_RECORD_END) }
+}
+
+/// What never changes about a lane, taken from the checked header.
+@frozen
+@usableFromInline
+struct LaneShape: Sendable {
+    /// A power of two.
+    @usableFromInline let capacity: UInt64
+    /// A power of two, 8 to 128.
+    @usableFromInline let alignment: UInt64
+    @usableFromInline let largestMessage: Int
+
+    init(_ header: SegmentHeader) {
+        capacity = UInt64(header.laneCapacity)
+        alignment = UInt64(header.recordAlignment)
+        largestMessage = header.largestMessage
+    }
+
+    @inlinable var mask: UInt64 { capacity &- 1 }
+
+    /// The bytes a record takes in the lane.
+    @inlinable
+    func spacing(_ byteCount: Int) -> UInt64 {
+        (UInt64(truncatingIfNeeded: byteCount) &+ UInt64(SR_RECORD_HEADER_SIZE) &+ (alignment &- 1)) & ~(alignment &- 1)
+    }
+
+    /// The bytes the end record takes, and what is kept free for a terminator.
+    var spacingOfEnd: UInt64 { alignment }
+
+    /// Whether a header that was found can be a message of this lane.
+    @inlinable
+    func admits(_ header: RecordHeader) -> Bool { header.isPresent && header.byteCount <= largestMessage }
+}

@@ -1,0 +1,105 @@
+import CSharedRing
+
+/// What went wrong, with the facts: which ring, which system error, what was expected and what was found.
+///
+/// A full or an empty ring is a result, not an error. ``description`` is one sentence for people; a program decides by
+/// ``code``. The value is one reference wide, so that a function that may throw it costs its caller nothing.
+public struct RingError: Error, Sendable, CustomStringConvertible {
+    /// The kind of failure. More may come in later versions.
+    @nonexhaustive
+    public enum Code: Sendable, Hashable {
+        // Finding, making and removing a ring
+        /// The name has a slash or a NUL, is empty, too long, `.` or `..`.
+        case invalidName
+        /// An option that no ring can have: a capacity too large, an alignment that is not a power of two, …
+        case invalidOption
+        /// There is no ring of that name.
+        case notFound
+        /// `create` found the name taken.
+        case alreadyExists
+        /// There is something of that name, but it is not a ring: a directory, a symbolic link, another program's file.
+        case notARing
+        /// It is a ring whose header contradicts itself, its file or this machine.
+        case damaged
+        /// It was made by an incompatible version, or needs a feature that this process or its kernel does not have.
+        case incompatible
+        /// It belongs to a user that was not allowed.
+        case wrongOwner
+        /// The file system has no room for the whole ring, so none was made.
+        case outOfSpace
+        /// `remove` found somebody attached.
+        case inUse
+        /// The name stands for another ring than the one that was opened.
+        case replaced
+        /// A descriptor does not forbid truncation of its memory by seals.
+        case notSealed
+
+        // Attaching
+        /// Somebody else has the role.
+        case roleTaken
+
+        // Sending and receiving
+        /// The message is larger than the ring's `largestMessage`.
+        case messageTooLarge
+        /// The message does not fit the caller's buffer, or has not the size of the asked-for type. It stays in the ring.
+        case sizeMismatch
+        /// The deadline passed.
+        case timedOut
+        /// A ``Canceller`` was used.
+        case cancelled
+        /// The other side went away without closing: it was killed, or dropped its endpoint.
+        case peerDied
+        /// The other side closed: a sender would wait for a consumer that has gone.
+        case peerClosed
+        /// The other side wrote something that cannot be: nothing was read or written because of it, and this endpoint
+        /// refuses further work.
+        case poisoned
+        /// The process was forked since this endpoint was made; the endpoint belongs to the parent.
+        case forked
+
+        /// The system refused; see ``RingError/errno``.
+        case system
+    }
+
+    private final class Facts: Sendable {
+        let code: Code
+        let errno: Int32?
+        let ring: String
+        let detail: String
+
+        init(code: Code, errno: Int32?, ring: String, detail: String) {
+            self.code = code
+            self.errno = errno
+            self.ring = ring
+            self.detail = detail
+        }
+    }
+
+    private let facts: Facts
+
+    /// What a program decides by.
+    public var code: Code { facts.code }
+    /// The system's error number, where there was one.
+    public var errno: Int32? { facts.errno }
+    /// The ring's name, or how it was handed over.
+    public var ring: String { facts.ring }
+    /// What was expected and what was found, for people.
+    public var detail: String { facts.detail }
+
+    /// One sentence: the ring, what happened, and the system's error if there was one.
+    public var description: String {
+        var sentence = "ring '\(ring)': \(detail)"
+        if let errno { sentence += " (\(Self.text(of: errno)))" }
+        return sentence
+    }
+
+    init(_ code: Code, ring: String, errno: Int32? = nil, _ detail: String) {
+        facts = Facts(code: code, errno: errno, ring: ring, detail: detail)
+    }
+
+    private static func text(of errno: Int32) -> String {
+        // SAFETY: strerrordesc_np returns a constant string or NULL; unlike strerror it shares no buffer between threads.
+        guard let text = unsafe sr_error_text(errno) else { return "errno \(errno)" }
+        return unsafe String(cString: text)
+    }
+}

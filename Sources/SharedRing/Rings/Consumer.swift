@@ -1,0 +1,63 @@
+/// Receives the messages of a ring with one lane.
+///
+/// There is one consumer a ring, in one place: the type can't be copied, and the role is locked against other processes.
+/// Receiving makes no system call and allocates nothing, unless there is nothing to receive.
+///
+/// What was acknowledged is gone; what was not, when a consumer goes away, is handed out again to the next one: every
+/// message arrives once, or, across the death of a consumer, at least once. With automatic acknowledgement up to an eighth
+/// of the capacity that was used up may come again after a *kill* (not after ``close()`` or a drop); with manual
+/// acknowledgement, all since the last ``acknowledge()``.
+///
+/// The end of a stream is told once, as `nil`; so is the death of a producer, as `peerDied`. Calling again waits for the next
+/// producer's messages.
+@safe
+public struct Consumer: ~Copyable, @unchecked Sendable {
+    @usableFromInline let side: ConsumerSide
+    /// `side.reader`, one load nearer.
+    @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
+
+    init(_ side: ConsumerSide) {
+        self.side = side
+        unsafe reader = side.reader
+    }
+
+    // MARK: Facts
+
+    /// The largest message, in bytes.
+    public var largestMessage: Int { unsafe reader.pointee.shape.largestMessage }
+
+    /// Whether a producer is attached, in whatever process. One system call; safe from any thread.
+    public var isPeerAttached: Bool { side.isProducerAttached }
+
+    /// Ends this consumer's waiting from another thread.
+    public var canceller: Canceller { Canceller(side.cancelFlag) }
+
+    /// Waits until a producer is attached.
+    ///
+    /// - Parameter timeout: nil, for ever; zero, not at all.
+    /// - Throws: `timedOut`, `cancelled`.
+    public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
+        try side.waitForProducer(until: Deadline(after: timeout))
+    }
+
+    // MARK: Ending
+
+    /// Ends this consumer in order: everything used up is acknowledged, a waiting producer is told, the role is free.
+    ///
+    /// With manual acknowledgement, what was not acknowledged is handed out again to the next consumer.
+    ///
+    /// - Throws: `poisoned`, `forked`.
+    public consuming func close() throws(RingError) {
+        try side.close()
+    }
+
+    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent.
+    ///
+    /// Afterwards this consumer can only be closed or dropped. The proof that nobody is attached is the lock on every role
+    /// byte, so no sender is lost: one that comes a moment later makes a new ring.
+    ///
+    /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
+    public mutating func removeRingIfUnused() throws(RingError) -> Bool {
+        try side.removeIfUnused()
+    }
+}

@@ -1,0 +1,124 @@
+// SAFETY, for every `unsafe` here: the writer lives as long as `side`; nobody else uses it, since this producer is borrowed
+// exclusively; a record is written only where `isReady` or `makeRoom` found room for it;
+// bytes have no padding, which is what makes `Span.bytes` unsafe in general.
+
+extension Producer {
+    // MARK: Bytes
+
+    /// Sends a message, waiting for room if the ring is full.
+    ///
+    /// The bytes are copied once, into the ring. O(bytes).
+    ///
+    /// - Parameters:
+    ///   - bytes: the message, at most ``largestMessage`` bytes, possibly none.
+    ///   - tag: anything; it reaches the consumer with the message.
+    ///   - timeout: how long to wait for room: nil, for ever; zero, not at all.
+    /// - Throws: `messageTooLarge`, `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` or `peerClosed` if it waits for
+    ///   room and finds that the consumer has gone: once, later calls wait for the next one. Nothing was sent then.
+    @inlinable
+    public mutating func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        let count = bytes.byteCount
+        if unsafe !writer.pointee.isReady(for: count) { try waitForRoom(for: count, timeout: timeout) }
+        unsafe writer.pointee.write(bytes, tag: tag)
+    }
+
+    /// Sends a message if there is room.
+    ///
+    /// - Returns: whether it was sent.
+    /// - Throws: `messageTooLarge`, `poisoned`, `forked`.
+    @inlinable
+    public mutating func trySend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
+        let count = bytes.byteCount
+        if unsafe !writer.pointee.isReady(for: count) {
+            guard try unsafe writer.pointee.makeRoom(for: count, at: writer.pointee.tail) else { return false }
+        }
+        unsafe writer.pointee.write(bytes, tag: tag)
+        return true
+    }
+
+    /// Sends the bytes of a span; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    @inlinable
+    public mutating func send(_ bytes: Span<UInt8>, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        try unsafe send(bytes.bytes, tag: tag, timeout: timeout)
+    }
+
+    /// Sends the bytes of a span if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
+    @inlinable
+    public mutating func trySend(_ bytes: Span<UInt8>, tag: UInt32 = 0) throws(RingError) -> Bool {
+        try unsafe trySend(bytes.bytes, tag: tag)
+    }
+
+    /// Sends the bytes of an array; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    @inlinable
+    public mutating func send(_ bytes: [UInt8], tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        try unsafe send(bytes.span.bytes, tag: tag, timeout: timeout)
+    }
+
+    /// Sends the bytes of an array if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
+    @inlinable
+    public mutating func trySend(_ bytes: [UInt8], tag: UInt32 = 0) throws(RingError) -> Bool {
+        try unsafe trySend(bytes.span.bytes, tag: tag)
+    }
+
+    /// Sends the bytes of a buffer; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    @inlinable
+    public mutating func send(_ bytes: UnsafeRawBufferPointer, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        try unsafe send(bytes.bytes, tag: tag, timeout: timeout)
+    }
+
+    /// Sends the bytes of a buffer if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
+    @inlinable
+    public mutating func trySend(_ bytes: UnsafeRawBufferPointer, tag: UInt32 = 0) throws(RingError) -> Bool {
+        try unsafe trySend(bytes.bytes, tag: tag)
+    }
+
+    /// Sends a text as UTF-8; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    public mutating func send(_ text: String, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        try unsafe send(text.utf8.span.bytes, tag: tag, timeout: timeout)
+    }
+
+    // MARK: Values
+
+    /// Sends the bytes of one value as they lie in memory; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    ///
+    /// For values without padding: what lies between fields is sent too.
+    @inlinable
+    public mutating func send<Value: BitwiseCopyable>(
+        value: Value, tag: UInt32 = 0, timeout: Duration? = nil
+    ) throws(RingError) {
+        let count = MemoryLayout<Value>.size
+        if unsafe !writer.pointee.isReady(for: count) { try waitForRoom(for: count, timeout: timeout) }
+        unsafe writer.pointee.payload(at: writer.pointee.tail).storeBytes(of: value, as: Value.self)
+        unsafe writer.pointee.commit(byteCount: count, tag: tag)
+    }
+
+    /// Sends the bytes of one value if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
+    @inlinable
+    public mutating func trySend<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0) throws(RingError) -> Bool {
+        let count = MemoryLayout<Value>.size
+        if unsafe !writer.pointee.isReady(for: count) {
+            guard try unsafe writer.pointee.makeRoom(for: count, at: writer.pointee.tail) else { return false }
+        }
+        unsafe writer.pointee.payload(at: writer.pointee.tail).storeBytes(of: value, as: Value.self)
+        unsafe writer.pointee.commit(byteCount: count, tag: tag)
+        return true
+    }
+}
+
+extension LaneWriter {
+    /// Writes and commits a message for which there is room.
+    @inlinable
+    mutating func write(_ bytes: RawSpan, tag: UInt32) {
+        copy(bytes, to: tail)
+        commit(byteCount: bytes.byteCount, tag: tag)
+    }
+
+    /// Writes the payload of the record at `position`.
+    @inlinable
+    func copy(_ bytes: RawSpan, to position: UInt64) {
+        unsafe bytes.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            unsafe payload(at: position).copyMemory(from: start, byteCount: source.count)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+/// Sends messages into one lane of a ring.
+///
+/// There is one producer a lane, in one place: the type can't be copied, and the role is locked against other processes.
+/// Sending makes no system call and allocates nothing, unless the consumer sleeps or the ring is full.
+///
+/// Messages that were sent (the call returned) reach the consumer whatever happens to this process afterwards. A producer
+/// that goes away without ``close()`` reads as died at the other end, so a stream that was cut off is never taken for
+/// a whole one.
+@safe
+public struct Producer: ~Copyable, @unchecked Sendable {
+    @usableFromInline let side: ProducerSide
+    /// `side.writer`, one load nearer.
+    @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
+
+    init(_ side: ProducerSide) {
+        self.side = side
+        unsafe writer = side.writer
+    }
+
+    // MARK: Facts
+
+    /// The largest message, in bytes.
+    public var largestMessage: Int { unsafe writer.pointee.shape.largestMessage }
+
+    /// The lane this producer writes; 0 in a ring with one.
+    public var lane: Int { side.lane }
+
+    /// How many bytes a message may have to fit now; 0 also if none fits. A lower bound: the consumer may be giving space
+    /// back at this moment, and up to an eighth of the capacity is given back late.
+    public var freeBytes: Int {
+        mutating get {
+            // SAFETY: see `send`.
+            unsafe writer.pointee.freeBytes()
+        }
+    }
+
+    /// Whether a consumer is attached, in whatever process. One system call; safe from any thread.
+    public var isPeerAttached: Bool { side.isConsumerAttached }
+
+    /// Ends this producer's waiting from another thread.
+    public var canceller: Canceller { Canceller(side.cancelFlag) }
+
+    /// Has the ring stay when its last reader is done with it. See ``RingOptions/isPersistent``.
+    public mutating func makeRingPersistent() { side.attachment.makePersistent() }
+
+    // MARK: Waiting
+
+    /// Waits until a consumer is attached.
+    ///
+    /// - Parameter timeout: nil, for ever; zero, not at all.
+    /// - Throws: `timedOut`, `cancelled`.
+    public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
+        try side.waitForConsumer(until: Deadline(after: timeout))
+    }
+
+    /// Waits until the consumer has acknowledged every message sent so far.
+    ///
+    /// - Parameter timeout: nil, for ever; zero, not at all.
+    /// - Throws: `timedOut`, `cancelled`; `peerDied` or `peerClosed` if the consumer has gone before it acknowledged: once,
+    ///   later calls wait for the next one.
+    public mutating func waitUntilAcknowledged(timeout: Duration? = nil) throws(RingError) {
+        try side.waitUntilAcknowledged(until: Deadline(after: timeout))
+    }
+
+    @usableFromInline
+    @inline(never)
+    func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
+        try side.waitForRoom(for: byteCount, until: Deadline(after: timeout))
+    }
+
+    // MARK: Closing
+
+    /// Ends the stream: the consumer gets everything sent, and then the end. Does not wait for it. The role is free then.
+    ///
+    /// - Throws: `poisoned`, `forked`; the stream then stays without an end.
+    public consuming func close() throws(RingError) {
+        try side.close()
+    }
+}

@@ -1,0 +1,112 @@
+import CSharedRing
+
+/// What a ring's handle stands for: where the ring is, and what to do if it is not there. It holds no role.
+final class RingHandle: Sendable {
+    private enum Intent {
+        /// The very ring that was found or made.
+        case exactly(SegmentHeader.Instance)
+        /// Whatever has the name, made if nothing has.
+        case orCreate
+    }
+
+    let location: SegmentLocation
+    let header: SegmentHeader
+    let options: RingOptions
+    private let intent: Intent
+
+    private init(location: SegmentLocation, header: SegmentHeader, options: RingOptions, intent: Intent) {
+        self.location = location
+        self.header = header
+        self.options = options
+        self.intent = intent
+    }
+
+    // MARK: Making
+
+    static func create(_ name: String, kind: SegmentHeader.Kind, laneCount: Int, options: RingOptions) throws(RingError) -> RingHandle {
+        let name = try SegmentName(name, in: options.directory)
+        let header = try SegmentHeader(kind: kind, laneCount: laneCount, options: options, ring: name.name)
+        guard try Segment.create(name, header: header, options: options) else {
+            throw RingError(.alreadyExists, ring: name.name, "there is something of that name in '\(name.directory)' already")
+        }
+        return RingHandle(location: .named(name), header: header, options: options, intent: .exactly(header.instance))
+    }
+
+    static func open(_ name: String, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
+        let name = try SegmentName(name, in: options.directory)
+        guard let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners) else {
+            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+        }
+        try require(kind, segment.header, ring: name.name)
+        return RingHandle(
+            location: .named(name), header: segment.header, options: options, intent: .exactly(segment.header.instance))
+    }
+
+    static func openOrCreate(
+        _ name: String, kind: SegmentHeader.Kind, laneCount: Int, options: RingOptions
+    ) throws(RingError) -> RingHandle {
+        let name = try SegmentName(name, in: options.directory)
+        let wanted = try SegmentHeader(kind: kind, laneCount: laneCount, options: options, ring: name.name)
+        // Found, made, or lost a race and then found; each further turn means that somebody removed it in between.
+        for _ in 0..<10_000 {
+            if let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners) {
+                try require(kind, segment.header, ring: name.name)
+                return RingHandle(location: .named(name), header: segment.header, options: options, intent: .orCreate)
+            }
+            if try Segment.create(name, header: wanted, options: options) {
+                return RingHandle(location: .named(name), header: wanted, options: options, intent: .orCreate)
+            }
+        }
+        throw RingError(.inUse, ring: name.name, "others kept removing it while this process tried to open it 10,000 times")
+    }
+
+    static func anonymous(kind: SegmentHeader.Kind, laneCount: Int, options: RingOptions) throws(RingError) -> RingHandle {
+        let ring = options.label.isEmpty ? "anonymous" : options.label
+        let header = try SegmentHeader(kind: kind, laneCount: laneCount, options: options, ring: ring)
+        let descriptor = try Segment.createAnonymous(header: header, options: options)
+        return RingHandle(location: .anonymous(descriptor), header: header, options: options, intent: .exactly(header.instance))
+    }
+
+    static func open(descriptor: Int32, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
+        let ring = "descriptor \(descriptor)"
+        let duplicate = sr_duplicate(descriptor, 0)
+        guard duplicate >= 0 else { throw RingError(.system, ring: ring, errno: -duplicate, "it is no open descriptor") }
+        let own = Descriptor(duplicate)
+        let segment = try Segment.open(own, ring: ring, owners: options.allowedOwners)
+        try require(kind, segment.header, ring: ring)
+        return RingHandle(
+            location: .anonymous(own), header: segment.header, options: options, intent: .exactly(segment.header.instance))
+    }
+
+    private static func require(_ kind: SegmentHeader.Kind, _ header: SegmentHeader, ring: String) throws(RingError) {
+        guard header.kind == kind else {
+            throw RingError(
+                .incompatible, ring: ring, "it is of kind \(header.kind) with \(header.laneCount) lanes, not of kind \(kind)")
+        }
+    }
+
+    // MARK: Using
+
+    /// Takes a role, of a new ring if the old one has gone and the handle was opened to allow for that.
+    func attach(_ role: Role) throws(RingError) -> Attachment {
+        let expecting: SegmentHeader.Instance? = if case .exactly(let instance) = intent { instance } else { nil }
+        let attachment = try Attachment.take(role, at: location, options: options, expecting: expecting) { () throws(RingError) in
+            guard case .named(let name) = location, case .orCreate = intent else {
+                throw RingError(.notFound, ring: location.ring, "it was removed since it was opened")
+            }
+            let header = try SegmentHeader(kind: header.kind, laneCount: header.laneCount, options: options, ring: name.name)
+            _ = try Segment.create(name, header: header, options: options)
+        }
+        try Self.require(header.kind, attachment.header, ring: location.ring)
+        return attachment
+    }
+
+    func duplicateDescriptor(inheritable: Bool) throws(RingError) -> Int32 {
+        guard case .anonymous(let descriptor) = location else {
+            throw RingError(.invalidOption, ring: location.ring, "a named ring is opened by its name, not handed over as a descriptor")
+        }
+        let duplicate = sr_duplicate(descriptor.number, inheritable ? 1 : 0)
+        guard duplicate >= 0 else { throw RingError(.system, ring: location.ring, errno: -duplicate, "no descriptor for it") }
+        return duplicate
+    }
+}

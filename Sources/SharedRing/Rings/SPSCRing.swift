@@ -1,0 +1,121 @@
+/// A ring in shared memory with one producer and one consumer, in any two processes or threads.
+///
+/// ```swift
+/// var producer = try SPSCRing.openOrCreate("prices").makeProducer()
+/// try producer.send("EURUSD 1.0842")
+/// try producer.close()
+/// ```
+///
+/// The handle names a ring and holds no role: copy it, send it to other threads, make endpoints of it. Take ``MPSCRing``
+/// when there are several producers.
+public struct SPSCRing: Sendable {
+    private let handle: RingHandle
+
+    private init(_ handle: RingHandle) { self.handle = handle }
+
+    // MARK: Finding one
+
+    /// Makes a new ring.
+    ///
+    /// Its memory is reserved in full, so that a later write can't fail, and it appears under its name only when it is whole.
+    ///
+    /// - Parameters:
+    ///   - name: a file name, at most 200 bytes without a slash.
+    ///   - options: see ``RingOptions``.
+    /// - Throws: `alreadyExists`, `outOfSpace`, `invalidName`, `invalidOption`, `incompatible`, `system`.
+    public static func create(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .create(name, kind: .spsc, laneCount: 1, options: options))
+    }
+
+    /// Finds an existing ring.
+    ///
+    /// - Parameters:
+    ///   - name: a file name, at most 200 bytes without a slash.
+    ///   - options: the directory and the allowed owners count; the rest is as its creator chose.
+    /// - Throws: `notFound`, `notARing`, `damaged`, `incompatible`, `wrongOwner`, `invalidName`, `system`.
+    public static func open(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .open(name, kind: .spsc, options: options))
+    }
+
+    /// Finds the ring of that name, or makes it. An endpoint made of this handle later does the same again, should the ring
+    /// have been removed meanwhile.
+    ///
+    /// - Throws: as ``open(_:options:)`` and ``create(_:options:)``, without `notFound` and `alreadyExists`.
+    public static func openOrCreate(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .openOrCreate(name, kind: .spsc, laneCount: 1, options: options))
+    }
+
+    /// Makes a ring without a name, for parent and child or for peers who pass descriptors: sealed memory, which nobody can
+    /// truncate under its users. It ends with its last user.
+    ///
+    /// - Throws: `invalidOption`, `incompatible`, `outOfSpace`, `system`.
+    public static func anonymous(options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .anonymous(kind: .spsc, laneCount: 1, options: options))
+    }
+
+    /// Opens a ring by a descriptor that was inherited or received. The descriptor stays the caller's, to be closed at will.
+    ///
+    /// - Throws: `notSealed` for a file that could be truncated; otherwise as ``open(_:options:)``.
+    public static func open(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .open(descriptor: descriptor, kind: .spsc, options: options))
+    }
+
+    /// Takes a ring's name away. Nobody may be attached.
+    ///
+    /// - Throws: `inUse`, naming the holders; `notFound`, `notARing`, `wrongOwner`, `invalidName`, `system`.
+    public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
+        try Segment.remove(try SegmentName(name, in: options.directory), owners: options.allowedOwners)
+    }
+
+    // MARK: Facts
+
+    /// The bytes of the ring's data: a power of two.
+    public var capacity: Int { handle.header.laneCapacity }
+    /// The largest message, in bytes.
+    public var largestMessage: Int { handle.header.largestMessage }
+    /// What records are aligned to, in bytes.
+    public var recordAlignment: Int { handle.header.recordAlignment }
+    /// Its creator's free text.
+    public var label: String { handle.header.label }
+
+    /// A new descriptor of an anonymous ring, for handing over. The caller closes it.
+    ///
+    /// - Parameter inheritable: whether it survives `exec`.
+    public func duplicateDescriptor(inheritable: Bool = false) throws(RingError) -> Int32 {
+        try handle.duplicateDescriptor(inheritable: inheritable)
+    }
+
+    // MARK: Roles
+
+    /// Becomes the ring's producer. Messages of an earlier producer that are still unread stay and come first.
+    ///
+    /// - Parameters:
+    ///   - waiting: how to wait for room.
+    ///   - slice: how often a waiting producer looks whether the consumer lives; bounds how late its death is reported.
+    /// - Throws: `roleTaken`, naming the holder; `poisoned` if the ring's records make no sense; as ``open(_:options:)``, since
+    ///   the ring may have changed since then; `replaced`.
+    public func makeProducer(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100)
+    ) throws(RingError) -> Producer {
+        Producer(
+            try ProducerSide(
+                attachment: try handle.attach(.lane(0)), lane: 0, waiting: waiting, slice: slice, prefault: handle.options.prefault))
+    }
+
+    /// Becomes the ring's consumer, at the first message that no earlier consumer acknowledged.
+    ///
+    /// - Parameters:
+    ///   - acknowledgement: when a message's space is given back.
+    ///   - waiting: how to wait for a message.
+    ///   - slice: how often a waiting consumer looks whether the producer lives; bounds how late its death is reported.
+    /// - Throws: as ``makeProducer(waiting:slice:)``.
+    public func makeConsumer(
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive,
+        slice: Duration = .milliseconds(100)
+    ) throws(RingError) -> Consumer {
+        Consumer(
+            try ConsumerSide(
+                attachment: try handle.attach(.consumer), acknowledgement: acknowledgement, waiting: waiting, slice: slice,
+                prefault: handle.options.prefault))
+    }
+}

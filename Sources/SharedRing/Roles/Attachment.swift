@@ -1,0 +1,149 @@
+import CSharedRing
+
+/// One role in one ring, held: the lock, the control blocks, and where the segment was found.
+///
+/// Endpoints share it with what they hand to other threads (cancellers, statistics), so it is a class; it ends when the
+/// last of them does, and the role with it.
+@usableFromInline
+@safe
+final class Attachment: @unchecked Sendable {
+    let location: SegmentLocation
+    let role: Role
+    let segment: Segment
+    let lock: RoleLock
+    let controlMapping: Mapping
+    /// The ring's control block, at the start of the mapping.
+    let control: UnsafeMutablePointer<sr_ring_control>
+    let generation = sr_fork_generation()
+
+    var header: SegmentHeader { segment.header }
+    var ring: String { location.ring }
+
+    private init(location: SegmentLocation, role: Role, segment: Segment, lock: RoleLock) throws(RingError) {
+        self.location = location
+        self.role = role
+        self.segment = segment
+        self.lock = lock
+        controlMapping = try Mapping.control(of: segment, ring: location.ring)
+        // SAFETY: the mapping begins with the ring's control block, and its size was checked against the lane count.
+        unsafe control = controlMapping.base.assumingMemoryBound(to: sr_ring_control.self)
+    }
+
+    /// A lane's control block. The lane must exist.
+    func lane(_ lane: Int) -> UnsafeMutablePointer<sr_lane_control> {
+        precondition((0..<header.laneCount).contains(lane))
+        // SAFETY: the header was checked to have room for this many lanes.
+        return unsafe sr_lane(control, UInt32(lane))
+    }
+
+    var isInherited: Bool { generation != sr_fork_generation() }
+
+    func error(_ code: RingError.Code, errno: Int32? = nil, _ detail: String) -> RingError {
+        RingError(code, ring: ring, errno: errno, detail)
+    }
+
+    /// Gives the role back at once, while others may still hold references.
+    func giveBack() { if !isInherited { lock.giveBack() } }
+
+    /// Whether anybody, in any process, holds the role. One system call.
+    func isHeld(_ role: Role) -> Bool {
+        if isInherited { return false }
+        if role == self.role { return true }
+        return (try? lock.holder(of: role)) != .nobody
+    }
+
+    /// Whether the ring is to stay when its last reader is done with it. Relaxed: it orders nothing.
+    var isPersistent: Bool { unsafe sr_load_relaxed_u32(sr_persistent(control)) != 0 }
+
+    func makePersistent() { if !isInherited { unsafe sr_store_relaxed_u32(sr_persistent(control), 1) } }
+
+    // MARK: Taking a role
+
+    /// What an attempt came to.
+    private enum Attempt {
+        case locked(Segment, RoleLock)
+        /// Somebody removed, replaced or released something meanwhile: begin anew.
+        case again
+        case taken(Segment)
+    }
+
+    /// Takes a role of the ring at `location`. `create` is called whenever nothing is there, and may make it.
+    static func take(
+        _ role: Role, at location: SegmentLocation, options: RingOptions, expecting: SegmentHeader.Instance?,
+        create: () throws(RingError) -> Void
+    ) throws(RingError) -> Attachment {
+        // Each turn means that somebody else made progress; the bound is against a stranger who plays with us.
+        for turn in 0..<10_000 {
+            switch try attempt(role, at: location, options: options, expecting: expecting, create: create) {
+            case .locked(let segment, let lock):
+                return try Attachment(location: location, role: role, segment: segment, lock: lock)
+            case .taken(let segment): throw taken(role, of: segment, ring: location.ring)
+            case .again: sr_sleep_ns(turn < 10 ? 1_000 : 1_000_000)
+            }
+        }
+        throw RingError(.inUse, ring: location.ring, "others kept removing it while this process tried to attach 10,000 times")
+    }
+
+    /// A named segment may be removed and made again at any moment. So the byte is locked first, and the name checked with
+    /// the byte in hand: a remover locks every byte before it unlinks, hence a name that now stands for our file stays.
+    private static func attempt(
+        _ role: Role, at location: SegmentLocation, options: RingOptions, expecting: SegmentHeader.Instance?,
+        create: () throws(RingError) -> Void
+    ) throws(RingError) -> Attempt {
+        let ring = location.ring
+        let segment: Segment
+        var stillNamed = { true }
+        let openLock: () throws(SystemFailure) -> RoleLock
+        switch location {
+        case .named(let name):
+            let directory = try name.openDirectory()
+            guard let found = try Segment.open(name, in: directory, owners: options.allowedOwners) else {
+                try create()
+                return .again
+            }
+            segment = found
+            openLock = { () throws(SystemFailure) in try RoleLock(directory: directory.number, name: name.name, of: -1) }
+            stillNamed = { (try? name.facts(in: directory))?.isSameFile(as: found.facts) ?? false }
+        case .anonymous(let descriptor):
+            let found = try Segment.open(descriptor, ring: ring, owners: options.allowedOwners)
+            segment = found
+            openLock = { () throws(SystemFailure) in
+                try RoleLock(directory: -1, name: nil, of: found.descriptor.number)
+            }
+        }
+        if let expecting, expecting != segment.header.instance {
+            throw RingError(.replaced, ring: ring, "it was removed and made anew since it was opened")
+        }
+        try requireBarrier(of: segment.header, role: role, ring: ring)
+
+        do throws(SystemFailure) {
+            let lock = try openLock()
+            guard try lock.isOf(segment) else { return .again }
+            if try lock.take(role) {
+                return stillNamed() ? .locked(segment, lock) : .again
+            }
+            guard stillNamed() else { return .again }
+            // A remover at work is no holder, and neither is one who has let go since.
+            return try lock.holder(of: role) == .somebody ? .taken(segment) : .again
+        } catch {
+            if error.errno == SystemFailure.notFound { return .again }
+            throw RingError(.system, ring: ring, errno: error.errno, "the \(role)'s role byte can't be locked")
+        }
+    }
+
+    private static func taken(_ role: Role, of segment: Segment, ring: String) -> RingError {
+        let holder = segment.card(of: role).map { "\($0)" } ?? "a process that did not sign"
+        return RingError(.roleTaken, ring: ring, "its \(role) is \(holder), and there can be only one")
+    }
+
+    /// A sender that skips its barrier while the consumer relies on it loses wakeups, so it must not attach.
+    private static func requireBarrier(of header: SegmentHeader, role: Role, ring: String) throws(RingError) {
+        guard header.usesAsymmetricBarrier else { return }
+        let result = role == .consumer ? sr_membarrier_global() : sr_membarrier_register()
+        guard result == 0 else {
+            throw RingError(
+                .incompatible, ring: ring, errno: -result,
+                "it was made for the asymmetric barrier, and this process can't use membarrier(2); create it with the symmetric one")
+        }
+    }
+}

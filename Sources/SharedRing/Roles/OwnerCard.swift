@@ -1,0 +1,41 @@
+import CSharedRing
+
+/// Who holds, or last held, a role. For people: it may be out of date, and a hostile peer may have forged it.
+public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
+    /// The process id, in the holder's own pid namespace.
+    public var processID: UInt32
+    /// When the process started, in the unit of `/proc/pid/stat`, field 22: with the id it names one process.
+    public var startTime: UInt64
+    /// When it attached: nanoseconds since 1970.
+    public var attachedNanoseconds: Int64
+    /// The program's name.
+    public var name: String
+
+    /// "process 4711 (receive)".
+    public var description: String { name.isEmpty ? "process \(processID)" : "process \(processID) (\(name))" }
+
+    init(_ card: sr_owner_card) {
+        processID = card.pid
+        startTime = card.start_time
+        attachedNanoseconds = card.attached_ns
+        // SAFETY: reads inside a fixed array of 64 bytes, cut at its first NUL.
+        let text = unsafe withUnsafeBytes(of: card.name) { bytes in
+            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        // The text ends up in error messages and on terminals, and is a stranger's: control characters are left out.
+        name = String(String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
+    }
+
+    /// Writes this process's card.
+    static func sign(_ place: UnsafeMutablePointer<sr_owner_card>) {
+        var card = sr_owner_card()
+        card.pid = sr_process_id()
+        card.start_time = sr_process_start_time()
+        card.attached_ns = sr_realtime_ns()
+        // SAFETY: the name is 64 bytes; `place` lies in the control mapping, and only the holder of the role's byte writes it.
+        unsafe withUnsafeMutableBytes(of: &card.name) { bytes in
+            unsafe sr_process_name(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt64(bytes.count))
+        }
+        unsafe place.pointee = card
+    }
+}

@@ -1,0 +1,23 @@
+import CSharedRing
+
+/// What one may be in a ring. Each is one byte that its holder keeps locked.
+enum Role: Sendable, Equatable, CustomStringConvertible {
+    case consumer
+    case lane(Int)
+
+    /// The offset of the lock byte, far past the end of any file.
+    var lockByte: Int64 {
+        switch self {
+        case .consumer: sr_lock_consumer()
+        case .lane(let lane): sr_lock_lane(UInt32(lane))
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .consumer: "consumer"
+        case .lane(0): "producer"
+        case .lane(let lane): "producer of lane \(lane)"
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import CSharedRing
+
+/// A reservation of address space with parts of a segment mapped into it, and a page that nobody may touch on each side.
+///
+/// Nothing of it is inherited by a forked child (`MADV_DONTFORK`); in one, `deinit` leaves the addresses alone, since
+/// they may mean something else there by then.
+@safe
+final class Mapping: @unchecked Sendable {
+    private let reservation: UnsafeMutableRawPointer
+    private let reservedCount: Int
+    private let generation = sr_fork_generation()
+
+    /// The first usable byte.
+    let base: UnsafeMutableRawPointer
+
+    private init(reserving count: Int, ring: String) throws(RingError) {
+        let page = SegmentHeader.pageSize
+        reservedCount = count + 2 * page
+        let address = sr_reserve(UInt64(reservedCount))
+        guard address > 0, let pointer = unsafe UnsafeMutableRawPointer(bitPattern: Int(address)) else {
+            throw RingError(.system, ring: ring, errno: Int32(-address), "no address space for \(count) bytes")
+        }
+        unsafe reservation = pointer
+        unsafe base = pointer + page
+    }
+
+    deinit {
+        // SAFETY: the reservation is ours alone, and everything that points into it holds a reference to this object.
+        if generation == sr_fork_generation() { _ = unsafe sr_unmap(reservation, UInt64(reservedCount)) }
+    }
+
+    private func map(
+        at place: Int, _ count: Int, of segment: Segment, from offset: Int, writable: Bool, prefault: Bool, ring: String
+    ) throws(RingError) {
+        // SAFETY: `place + count` lies inside the reservation; see the two callers.
+        let result = unsafe sr_map_over(
+            base + place, UInt64(count), segment.descriptor.number, UInt64(offset), writable ? 1 : 0, prefault ? 1 : 0)
+        guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "\(count) bytes of it can't be mapped") }
+    }
+
+    /// The control blocks, writable.
+    static func control(of segment: Segment, ring: String) throws(RingError) -> Mapping {
+        let count = segment.header.dataOffset - segment.header.controlOffset
+        let mapping = try Mapping(reserving: count, ring: ring)
+        try mapping.map(at: 0, count, of: segment, from: segment.header.controlOffset, writable: true, prefault: true, ring: ring)
+        return mapping
+    }
+
+    /// A lane's data, twice, back to back: a record that starts before the end goes on behind it, in one piece.
+    static func lane(
+        _ lane: Int, of segment: Segment, writable: Bool, prefault: Bool, ring: String
+    ) throws(RingError) -> Mapping {
+        let capacity = segment.header.laneCapacity
+        let mapping = try Mapping(reserving: 2 * capacity, ring: ring)
+        for copy in 0..<2 {
+            try mapping.map(
+                at: copy * capacity, capacity, of: segment, from: segment.header.dataOffset + lane * capacity,
+                writable: writable, prefault: prefault, ring: ring)
+        }
+        return mapping
+    }
+}

@@ -1,0 +1,54 @@
+/// How a ring is made, and what is accepted when one is opened.
+///
+/// Only the creator's values count for `capacity`, `recordAlignment`, `permissions`, `label`, `barrier` and
+/// `isPersistent`: they are written into the ring's header, and everybody who attaches later reads them there.
+public struct RingOptions: Sendable {
+    /// Which barrier orders "I stored a message" before "I look whether you sleep".
+    public enum Barrier: Sendable {
+        /// The asymmetric one if this kernel has it, else the symmetric one.
+        case automatic
+        /// Senders use none, a consumer about to sleep uses membarrier(2). A process that cannot (an old kernel, a
+        /// seccomp filter) fails to attach.
+        case asymmetric
+        /// A full barrier in every send: works everywhere, and costs more than the rest of a small send.
+        case symmetric
+    }
+
+    /// Whose files are accepted as rings.
+    public enum Owners: Sendable {
+        /// Those of this process's effective user.
+        case sameUser
+        /// Those of these user ids.
+        case users(Set<UInt32>)
+        /// Anybody's.
+        case anyone
+    }
+
+    /// The bytes of each lane, rounded up to a power of two and at least a page. The largest message is a little less.
+    public var capacity = 1 << 20
+    /// Records start at multiples of this: a power of two from 8 to 128. 8 packs small messages densely; 64 gives each
+    /// a cache line of its own.
+    public var recordAlignment = 8
+    /// The file mode. Everybody attached needs to read and to write.
+    public var permissions: UInt32 = 0o600
+    /// Free text of at most 63 bytes of UTF-8, shown by `sharedring info`.
+    public var label = ""
+    /// Where named rings live. Anything but a tmpfs costs disk writes.
+    public var directory = "/dev/shm"
+    /// Maps all pages at attach, so that no send or receive meets a page fault.
+    public var prefault = false
+    /// Whose rings to accept.
+    public var allowedOwners = Owners.sameUser
+    /// The barrier of the ring's doorbells.
+    public var barrier = Barrier.automatic
+    /// Whether ``Consumer/removeRingIfUnused()`` is to leave the ring where it is.
+    public var isPersistent = false
+
+    /// Where the positions start. Only tests have a reason to choose.
+    var firstPosition: UInt64 = 0
+
+    public init() {}
+
+    /// The defaults, with another capacity in bytes.
+    public init(capacity: Int) { self.capacity = capacity }
+}

@@ -1,0 +1,233 @@
+import CSharedRing
+
+/// A segment's open and checked file.
+///
+/// The descriptor is for reading the header and for mapping; it never holds a lock.
+struct Segment: Sendable {
+    let descriptor: Descriptor
+    let facts: sr_file_facts
+    let header: SegmentHeader
+
+    // MARK: Creating
+
+    /// Makes a segment that has no name yet: everything in place, nobody can see it. Throws `outOfSpace`, `system`.
+    private static func fill(_ file: Descriptor, with header: SegmentHeader, options: RingOptions, ring: String) throws(RingError) {
+        // All of it now: a sparse file passes every check and then dies of SIGBUS on a full tmpfs.
+        let allocated = sr_allocate(file.number, UInt64(header.totalSize))
+        guard allocated == 0 else {
+            if allocated == -SystemFailure.noSpace {
+                throw RingError(
+                    .outOfSpace, ring: ring, errno: SystemFailure.noSpace, "no room for its \(header.totalSize) bytes; nothing was created")
+            }
+            throw RingError(.system, ring: ring, errno: -allocated, "its \(header.totalSize) bytes can't be allocated")
+        }
+        func write<T: BitwiseCopyable>(_ value: T, at offset: Int) throws(RingError) {
+            // SAFETY: the value's own bytes, for the length of the call.
+            let result = unsafe withUnsafeBytes(of: value) { bytes in
+                unsafe sr_write_at(file.number, bytes.baseAddress!, UInt64(bytes.count), UInt64(offset))
+            }
+            guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "its header can't be written") }
+        }
+        try write(header.stored, at: 0)
+        if options.isPersistent {
+            try write(UInt32(1), at: header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.persistent)!)
+        }
+        for lane in 0..<header.laneCount {
+            let control =
+                header.controlOffset + MemoryLayout<sr_ring_control>.size + lane * MemoryLayout<sr_lane_control>.size
+            try write(UInt64.max, at: control + MemoryLayout<sr_lane_control>.offset(of: \.pend)!)  // SR_NO_PEND
+            if options.firstPosition != 0 {
+                try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.head)!)
+                try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.tail_mirror)!)
+            }
+        }
+        let permitted = sr_set_permissions(file.number, options.permissions)
+        guard permitted == 0 else { throw RingError(.system, ring: ring, errno: -permitted, "its permissions can't be set") }
+    }
+
+    /// Makes a segment and gives it its name in one step. False: the name is taken. Its creator then attaches like anybody else.
+    static func create(_ name: SegmentName, header: SegmentHeader, options: RingOptions) throws(RingError) -> Bool {
+        let directory = try name.openDirectory()
+        if try name.facts(in: directory) != nil { return false }
+
+        let temporary = sr_open_temporary(directory.number)
+        if temporary >= 0 {
+            let file = Descriptor(temporary)
+            try fill(file, with: header, options: options, ring: name.name)
+            // SAFETY: the string lives for the length of the call.
+            let linked = unsafe name.name.withCString { unsafe sr_link_descriptor(file.number, directory.number, $0) }
+            if linked == 0 { return true }
+            if linked == -SystemFailure.exists { return false }
+            // Neither form of linkat works here (no /proc, no capability): make it again under a temporary name.
+        }
+        return try createThroughTemporaryName(name, in: directory, header: header, options: options)
+    }
+
+    /// For file systems without `O_TMPFILE`. A creator that dies in here leaves a file named `.NAME.…` behind.
+    private static func createThroughTemporaryName(
+        _ name: SegmentName, in directory: Descriptor, header: SegmentHeader, options: RingOptions
+    ) throws(RingError) -> Bool {
+        let temporaryName = ".\(name.name).\(String(header.instance.high, radix: 36))"
+        // SAFETY: here and below, the strings live for the length of their calls.
+        let opened = unsafe temporaryName.withCString { unsafe sr_open_exclusive(directory.number, $0) }
+        guard opened >= 0 else {
+            throw RingError(.system, ring: name.name, errno: -opened, "nothing can be created in '\(name.directory)'")
+        }
+        defer { _ = unsafe temporaryName.withCString { unsafe sr_unlink_at(directory.number, $0) } }
+        let file = Descriptor(opened)
+        try fill(file, with: header, options: options, ring: name.name)
+        let linked = unsafe temporaryName.withCString { from in
+            unsafe name.name.withCString { to in unsafe sr_link_name(directory.number, from, to) }
+        }
+        if linked == -SystemFailure.exists { return false }
+        guard linked == 0 else { throw RingError(.system, ring: name.name, errno: -linked, "it can't be given its name") }
+        return true
+    }
+
+    /// Makes a segment without a name: a memfd that can neither shrink nor grow.
+    static func createAnonymous(header: SegmentHeader, options: RingOptions) throws(RingError) -> Descriptor {
+        let ring = options.label.isEmpty ? "anonymous" : options.label
+        // SAFETY: the string lives for the length of the call.
+        let opened = unsafe ring.withCString { unsafe sr_memfd($0) }
+        guard opened >= 0 else { throw RingError(.system, ring: ring, errno: -opened, "no anonymous memory") }
+        let file = Descriptor(opened)
+        try fill(file, with: header, options: options, ring: ring)
+        let sealed = sr_seal(opened)
+        guard sealed == 0 else { throw RingError(.system, ring: ring, errno: -sealed, "it can't be sealed") }
+        return file
+    }
+
+    // MARK: Opening
+
+    /// Opens and checks what the name stands for. Nil: nothing is there.
+    static func open(_ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners) throws(RingError) -> Segment? {
+        // SAFETY: the string lives for the length of the call.
+        let opened = unsafe name.name.withCString { unsafe sr_open_at(directory.number, $0, 1) }
+        if opened >= 0 { return try check(Descriptor(opened), owners: owners, ring: name.name, isAnonymous: false) }
+
+        // Say what is in the way rather than only which error number it gave.
+        guard let facts = try name.facts(in: directory) else { return nil }
+        guard facts.type == 0o100000 else { throw notRegular(facts, ring: name.name) }
+        if opened == -SystemFailure.permissionDenied {
+            throw RingError(
+                .wrongOwner, ring: name.name, errno: SystemFailure.permissionDenied,
+                "it belongs to user \(facts.owner) and its mode is \(String(facts.permissions, radix: 8))")
+        }
+        if opened == -SystemFailure.notFound { return nil }
+        throw RingError(.system, ring: name.name, errno: -opened, "it can't be opened")
+    }
+
+    /// Opens the file of a descriptor that was inherited or received. The descriptor stays the caller's.
+    static func open(_ descriptor: Descriptor, ring: String, owners: RingOptions.Owners) throws(RingError) -> Segment {
+        let reopened = sr_reopen(descriptor.number)
+        guard reopened >= 0 else {
+            let why = reopened == -SystemFailure.notFound ? "opening it again needs /proc, which is not there" : "it can't be opened again"
+            throw RingError(.system, ring: ring, errno: -reopened, why)
+        }
+        return try check(Descriptor(reopened), owners: owners, ring: ring, isAnonymous: true)
+    }
+
+    private static func notRegular(_ facts: sr_file_facts, ring: String) -> RingError {
+        RingError(.notARing, ring: ring, "not a ring but \(facts.kindOfFile)")
+    }
+
+    private static func check(
+        _ file: Descriptor, owners: RingOptions.Owners, ring: String, isAnonymous: Bool
+    ) throws(RingError) -> Segment {
+        var facts = sr_file_facts()
+        // SAFETY: `facts` and, below, `stored` live for the length of their calls.
+        let examined = unsafe sr_facts(file.number, &facts)
+        guard examined == 0 else { throw RingError(.system, ring: ring, errno: -examined, "it can't be examined") }
+
+        guard facts.type == 0o100000 else { throw notRegular(facts, ring: ring) }
+        let allowed =
+            switch owners {
+            case .sameUser: facts.owner == sr_effective_user()
+            case .users(let users): users.contains(facts.owner)
+            case .anyone: true
+            }
+        guard allowed else {
+            throw RingError(.wrongOwner, ring: ring, "it belongs to user \(facts.owner), this process runs as \(sr_effective_user())")
+        }
+        if isAnonymous {
+            guard sr_is_sealed(file.number) == 1 else {
+                throw RingError(.notSealed, ring: ring, "its memory can be truncated: the seals against shrinking and growing are missing")
+            }
+        } else {
+            guard facts.links == 1 else {
+                throw RingError(
+                    facts.links == 0 ? .notFound : .notARing, ring: ring, "its file has \(facts.links) names instead of one")
+            }
+        }
+
+        var stored = sr_header()
+        let size = MemoryLayout<sr_header>.size
+        let count = unsafe withUnsafeMutableBytes(of: &stored) { unsafe sr_read_at(file.number, $0.baseAddress!, UInt64(size), 0) }
+        guard count >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-count), "its header can't be read") }
+        guard count == size else {
+            throw RingError(.notARing, ring: ring, "not a ring: its file has \(facts.size) bytes, a ring's header alone has \(size)")
+        }
+        let header = try SegmentHeader(checking: stored, fileSize: facts.size, ring: ring)
+        if facts.on_tmpfs == 1, facts.allocated < facts.size {
+            throw RingError(
+                .damaged, ring: ring, "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
+        }
+        return Segment(descriptor: file, facts: facts, header: header)
+    }
+
+    // MARK: Reading beside the protocol
+
+    /// The card of a role's holder, read from the file.
+    func card(of role: Role) -> OwnerCard? {
+        var card = sr_owner_card()
+        let size = MemoryLayout<sr_owner_card>.size
+        // SAFETY: the card's own bytes, for the length of the call.
+        let count = unsafe withUnsafeMutableBytes(of: &card) {
+            unsafe sr_read_at(descriptor.number, $0.baseAddress!, UInt64(size), UInt64(header.cardOffset(of: role)))
+        }
+        return count == size && card.pid != 0 ? OwnerCard(card) : nil
+    }
+
+    // MARK: Removing
+
+    /// Takes the name away if it still stands for `segment`. False: it stands for something else by now. The caller holds
+    /// every role byte.
+    static func unlink(_ name: SegmentName, ifStill segment: Segment) throws(RingError) -> Bool {
+        let directory = try name.openDirectory()
+        guard let now = try name.facts(in: directory), now.isSameFile(as: segment.facts) else { return false }
+        // SAFETY: the string lives for the length of the call.
+        let result = unsafe name.name.withCString { unsafe sr_unlink_at(directory.number, $0) }
+        guard result == 0 else { throw RingError(.system, ring: name.name, errno: -result, "it can't be removed") }
+        return true
+    }
+
+    /// Removes a ring that nobody is attached to. Throws `inUse` with the holders, `notFound`, `notARing`.
+    static func remove(_ name: SegmentName, owners: RingOptions.Owners) throws(RingError) {
+        let directory = try name.openDirectory()
+        guard let segment = try open(name, in: directory, owners: owners) else {
+            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+        }
+        let lock: RoleLock
+        let isAlone: Bool
+        do throws(SystemFailure) {
+            lock = try RoleLock(directory: directory.number, name: name.name, of: -1)
+            isAlone = if try lock.isOf(segment) { try lock.takeEverything() } else { false }
+        } catch {
+            throw RingError(.system, ring: name.name, errno: error.errno, "its role bytes can't be locked")
+        }
+        guard isAlone else {
+            throw RingError(.inUse, ring: name.name, "it is in use by \(segment.holders(seenBy: lock))")
+        }
+        // Locked and no longer of that name: somebody else removed it in the same moment.
+        guard try unlink(name, ifStill: segment) else { throw RingError(.notFound, ring: name.name, "somebody else removed it") }
+    }
+
+    /// "process 12 (send) as producer, process 13 (receive) as consumer".
+    private func holders(seenBy lock: RoleLock) -> String {
+        let roles = [Role.consumer] + (0..<header.laneCount).map(Role.lane)
+        let held = roles.filter { (try? lock.holder(of: $0)) == .somebody }
+        if held.isEmpty { return "somebody who has let go by now" }
+        return held.map { role in "\(card(of: role).map { "\($0)" } ?? "a process that did not sign") as \(role)" }
+            .joined(separator: ", ")
+    }
+}

@@ -1,0 +1,86 @@
+import CSharedRing
+
+/// A descriptor that is closed when nobody needs it any more.
+final class Descriptor: Sendable {
+    let number: Int32
+
+    init(_ number: Int32) { self.number = number }
+
+    deinit { _ = sr_close(number) }
+}
+
+/// Where a segment is found again.
+enum SegmentLocation: Sendable {
+    /// A file in a directory.
+    case named(SegmentName)
+    /// A sealed memfd.
+    case anonymous(Descriptor)
+
+    /// For error messages.
+    var ring: String {
+        switch self {
+        case .named(let name): name.name
+        case .anonymous(let descriptor): "descriptor \(descriptor.number)"
+        }
+    }
+}
+
+/// A checked name, and the directory it stands in.
+struct SegmentName: Sendable {
+    static let longest = 200
+
+    let directory: String
+    let name: String
+
+    /// Throws `invalidName`.
+    init(_ name: String, in directory: String) throws(RingError) {
+        func refuse(_ why: String) -> RingError { RingError(.invalidName, ring: name, why) }
+        let bytes = name.utf8
+        guard !bytes.isEmpty else { throw refuse("a name must not be empty") }
+        guard bytes.count <= Self.longest else { throw refuse("a name has at most \(Self.longest) bytes, this one has \(bytes.count)") }
+        guard !bytes.contains(UInt8(ascii: "/")) else { throw refuse("a name must not contain a slash") }
+        guard !bytes.contains(0) else { throw refuse("a name must not contain a NUL byte") }
+        guard name != ".", name != ".." else { throw refuse("a name must not be '.' or '..'") }
+        guard !directory.isEmpty, !directory.utf8.contains(0) else { throw refuse("the directory must not be empty or contain a NUL byte") }
+        self.name = name
+        self.directory = directory
+    }
+
+    /// The directory, opened. Every later step goes through this descriptor, so that they all mean the same directory.
+    func openDirectory() throws(RingError) -> Descriptor {
+        // SAFETY: the string lives for the length of the call.
+        let result = unsafe directory.withCString { unsafe sr_open_directory($0) }
+        guard result >= 0 else {
+            throw RingError(.system, ring: name, errno: -result, "the directory '\(directory)' can't be opened")
+        }
+        return Descriptor(result)
+    }
+
+    /// What the name stands for now; nil: nothing.
+    func facts(in directory: Descriptor) throws(RingError) -> sr_file_facts? {
+        var facts = sr_file_facts()
+        // SAFETY: the string and `facts` live for the length of the call.
+        let result = unsafe name.withCString { unsafe sr_facts_at(directory.number, $0, &facts) }
+        if result == -SystemFailure.notFound { return nil }
+        guard result == 0 else { throw RingError(.system, ring: name, errno: -result, "'\(self.directory)/\(name)' can't be examined") }
+        return facts
+    }
+}
+
+extension sr_file_facts {
+    func isSameFile(as other: sr_file_facts) -> Bool { device == other.device && inode == other.inode }
+
+    /// "a directory", for error messages.
+    var kindOfFile: String {
+        switch type {
+        case 0o010000: "a FIFO"
+        case 0o020000: "a character device"
+        case 0o040000: "a directory"
+        case 0o060000: "a block device"
+        case 0o100000: "a regular file"
+        case 0o120000: "a symbolic link"
+        case 0o140000: "a socket"
+        default: "a file of type \(String(type, radix: 8))"
+        }
+    }
+}

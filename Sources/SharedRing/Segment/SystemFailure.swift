@@ -1,0 +1,26 @@
+/// A system call's error number, before somebody who knows the ring's name makes a ``RingError`` of it.
+struct SystemFailure: Error {
+    let errno: Int32
+
+    init(_ negative: Int32) { errno = -negative }
+
+    /// Passes a shim's result through, or throws if it is a negative error number.
+    static func check(_ result: Int32) throws(SystemFailure) -> Int32 {
+        if result < 0 { throw SystemFailure(result) }
+        return result
+    }
+
+    // The kernel's numbers, the same on x86-64 and aarch64.
+    static let notFound: Int32 = 2
+    static let interrupted: Int32 = 4
+    static let noDevice: Int32 = 6
+    static let tryAgain: Int32 = 11
+    static let permissionDenied: Int32 = 13
+    static let exists: Int32 = 17
+    static let isDirectory: Int32 = 21
+    static let invalid: Int32 = 22
+    static let noSpace: Int32 = 28
+    static let tooManyLinks: Int32 = 40
+    static let notSupported: Int32 = 95
+    static let timedOut: Int32 = 110
+}

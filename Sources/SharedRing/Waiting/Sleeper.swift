@@ -1,0 +1,117 @@
+import CSharedRing
+
+/// How one endpoint waits: spinning, then asleep on its own doorbell, until there is news, a deadline or a cancellation.
+///
+/// The waker's half of the protocol is `LaneWriter.ringDoorbell` and `LaneReader.publish`. Both halves store, pass a full
+/// barrier and look: the waker stores a record or a head and looks at the doorbell; the sleeper stores the doorbell and
+/// looks at the records or the head. Whatever the interleaving, one of them sees the other.
+@safe
+struct Sleeper {
+    /// What stands between the sleeper's store and its look.
+    enum Barrier {
+        /// A full barrier here; the waker has one of its own.
+        case symmetric
+        /// A full barrier here and on every core where a waker runs; the waker has none.
+        case membarrier
+    }
+
+    /// 0 awake, 1 asleep.
+    let doorbell: UnsafeMutablePointer<UInt32>
+    let barrier: Barrier
+    let strategy: WaitStrategy
+    /// How often a waiting endpoint looks around although nobody woke it, in nanoseconds: it bounds the one window that no
+    /// protocol can close, a peer killed after its commit and before its wake. It re-checks; it does not guess.
+    let slice: Int64
+    let cancelFlag: CancelFlag
+    let ring: String
+
+    /// Waits until `news` gives a value, or, once a slice, `lookAround` does.
+    ///
+    /// `news` is asked often and must be cheap; `lookAround` may make system calls. Throws what they throw, `timedOut` or
+    /// `cancelled`.
+    func wait<News>(
+        until deadline: Deadline, for what: StaticString,
+        news: () throws(RingError) -> News?, lookAround: () throws(RingError) -> News?
+    ) throws(RingError) -> News {
+        if let found = try news() { return found }
+        let start = sr_now_ns()
+        var nextLook = start &+ slice
+        try checkOn(deadline, at: start, what)
+
+        if strategy != .sleep {
+            let end = strategy == .spin ? Int64.max : start &+ WaitStrategy.adaptiveSpinNanoseconds
+            while true {
+                // The clock is read once in 64 turns: it costs as much as several of them.
+                for _ in 0..<64 {
+                    sr_pause()
+                    if let found = try news() { return found }
+                }
+                let now = sr_now_ns()
+                try checkOn(deadline, at: now, what)
+                if now >= nextLook {
+                    if let found = try lookAround() { return found }
+                    nextLook = now &+ slice
+                }
+                if now >= end { break }
+            }
+        }
+
+        var emptyWakes = 0
+        while true {
+            let longest = declareAsleep()
+            if let found = try withDoorbellCleared(news) { return found }
+            if !cancelFlag.isRaised {
+                let now = sr_now_ns()
+                // SAFETY: the doorbell lies in the control mapping, which the owner of this sleeper keeps.
+                let result = unsafe sr_futex_wait(doorbell, 1, min(deadline.nanoseconds, min(nextLook, now &+ longest)))
+                if result == 0 || result == -SystemFailure.tryAgain { emptyWakes += 1 }
+            }
+            unsafe sr_store_relaxed_u32(doorbell, 0)  // relaxed: a late view of it costs a waker one vain system call
+
+            if let found = try news() { return found }
+            let now = sr_now_ns()
+            try checkOn(deadline, at: now, what)
+            if now >= nextLook {
+                if let found = try lookAround() { return found }
+                nextLook = now &+ slice
+            }
+            // Woken again and again for nothing: a stranger is at work, and must not make this a busy loop.
+            if emptyWakes > 16 { sr_sleep_ns(1_000_000) }
+        }
+    }
+
+    /// Stores the doorbell and passes the barrier. How long, in nanoseconds, one may then sleep.
+    private func declareAsleep() -> Int64 {
+        // SYNC: doorbell, space-doorbell, cancel: the store before, all looks after.
+        // SAFETY: as above.
+        unsafe sr_store_relaxed_u32(doorbell, 1)
+        switch barrier {
+        case .symmetric: sr_fence_full()
+        case .membarrier:
+            if sr_membarrier_global() != 0 {
+                // It worked at attach and does not now (a seccomp filter installed since): a waker may miss us, so sleep
+                // only for moments.
+                sr_fence_full()
+                return 1_000_000
+            }
+        }
+        return slice
+    }
+
+    /// The look after the barrier. If it finds something, or throws, this side is awake again.
+    private func withDoorbellCleared<News>(_ news: () throws(RingError) -> News?) throws(RingError) -> News? {
+        do throws(RingError) {
+            let found = try news()
+            if found != nil { unsafe sr_store_relaxed_u32(doorbell, 0) }
+            return found
+        } catch {
+            unsafe sr_store_relaxed_u32(doorbell, 0)
+            throw error
+        }
+    }
+
+    private func checkOn(_ deadline: Deadline, at now: Int64, _ what: StaticString) throws(RingError) {
+        if cancelFlag.isRaised { throw RingError(.cancelled, ring: ring, "waiting for \(what) was cancelled") }
+        if deadline.isPassed(at: now) { throw RingError(.timedOut, ring: ring, "no \(what) before the deadline") }
+    }
+}
