@@ -21,11 +21,21 @@ let plain: [SwiftSetting] = [
 let package = Package(
     name: "SharedRing",
     products: [
-        .library(name: "SharedRing", targets: ["SharedRing"])
+        .library(name: "SharedRing", targets: ["SharedRing"]),
+        .executable(name: "sharedring", targets: ["SharedRingTool"]),
+        .executable(name: "ringbench", targets: ["ringbench"]),
     ],
     targets: [
         // Not called CAtomics, like its folder: a target of that name collides with other packages in a client's graph.
         .target(name: "CSharedRing", path: "Sources/CAtomics"),
         .target(name: "SharedRing", dependencies: ["CSharedRing"], swiftSettings: strict),
+        .executableTarget(name: "SharedRingTool", dependencies: ["SharedRing"], swiftSettings: plain),
+        .executableTarget(
+            name: "ringbench", dependencies: ["SharedRing", "CSharedRing"], path: "Benchmarks/ringbench", swiftSettings: plain),
+
+        // A process for the multi-process tests to start, stop and kill.
+        .executableTarget(name: "TestPeer", dependencies: ["SharedRing", "CSharedRing"], path: "Tests/TestPeer", swiftSettings: plain),
+        .testTarget(name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "TestPeer"], swiftSettings: plain),
+        .testTarget(name: "ToolTests", dependencies: ["SharedRingTool"], swiftSettings: plain),
     ]
 )

@@ -47,7 +47,8 @@ struct LaneReader {
         guard head & (shape.alignment &- 1) == 0 else {
             throw RingError(
                 .poisoned, ring: ring,
-                "lane \(lane) was corrupted by another process: its head is \(head), no multiple of its record alignment \(shape.alignment)")
+                "lane \(lane) was corrupted by another process: its head is \(head), no multiple of its record alignment \(shape.alignment)"
+            )
         }
     }
 

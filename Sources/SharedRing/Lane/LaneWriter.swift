@@ -99,14 +99,16 @@ struct LaneWriter {
         }
         if let poison { throw poison }
         guard (0...shape.largestMessage).contains(byteCount) else {
-            throw RingError(.messageTooLarge, ring: ring, "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage)")
+            throw RingError(
+                .messageTooLarge, ring: ring, "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage)")
         }
         // SAFETY: `control` lies in the control mapping, which the attachment keeps.
         // SYNC: space-given (pairs with LaneReader.publish): what the consumer read there, it has finished reading.
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         let lastHead = limit &- shape.capacity
         guard head & (shape.alignment &- 1) == 0, head &- lastHead <= tail &- lastHead else {
-            let error = Self.impossible(ring, lane, "its head is \(head), which lies not between the last head \(lastHead) and the tail \(tail)")
+            let error = Self.impossible(
+                ring, lane, "its head is \(head), which lies not between the last head \(lastHead) and the tail \(tail)")
             poison = error
             limit = tail  // nothing fits any more, so every operation comes here
             throw error
@@ -136,6 +138,22 @@ struct LaneWriter {
     func payload(at position: UInt64) -> UnsafeMutableRawPointer {
         // SAFETY: the masked position lies in the first mapping, and a record that fits ends in the second.
         unsafe data + Int(truncatingIfNeeded: position & shape.mask) + Int(SR_RECORD_HEADER_SIZE)
+    }
+
+    /// Writes and commits a message for which there is room.
+    @inlinable
+    mutating func write(_ bytes: RawSpan, tag: UInt32) {
+        copy(bytes, to: tail)
+        commit(byteCount: bytes.byteCount, tag: tag)
+    }
+
+    /// Writes the payload of the record at `position`.
+    @inlinable
+    func copy(_ bytes: RawSpan, to position: UInt64) {
+        unsafe bytes.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            unsafe payload(at: position).copyMemory(from: start, byteCount: source.count)
+        }
     }
 
     /// Makes the record at `tail` exist. Its payload is written, and `fits` was true for this count or a larger one.

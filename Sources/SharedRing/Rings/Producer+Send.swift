@@ -104,21 +104,3 @@ extension Producer {
         return true
     }
 }
-
-extension LaneWriter {
-    /// Writes and commits a message for which there is room.
-    @inlinable
-    mutating func write(_ bytes: RawSpan, tag: UInt32) {
-        copy(bytes, to: tail)
-        commit(byteCount: bytes.byteCount, tag: tag)
-    }
-
-    /// Writes the payload of the record at `position`.
-    @inlinable
-    func copy(_ bytes: RawSpan, to position: UInt64) {
-        unsafe bytes.withUnsafeBytes { source in
-            guard let start = source.baseAddress else { return }
-            unsafe payload(at: position).copyMemory(from: start, byteCount: source.count)
-        }
-    }
-}

@@ -170,7 +170,8 @@ struct Segment: Sendable {
         let header = try SegmentHeader(checking: stored, fileSize: facts.size, ring: ring)
         if facts.on_tmpfs == 1, facts.allocated < facts.size {
             throw RingError(
-                .damaged, ring: ring, "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
+                .damaged, ring: ring,
+                "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
         }
         return Segment(descriptor: file, facts: facts, header: header)
     }

@@ -127,9 +127,7 @@ struct SegmentHeader: Sendable, Equatable {
     static func checksum(of header: sr_header) -> UInt64 {
         unsafe withUnsafeBytes(of: header) { bytes in
             // SAFETY: the closure reads inside the bytes it was given.
-            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-            for unsafe byte in unsafe bytes.dropLast(8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-            return hash
+            unsafe bytes.dropLast(8).reduce(0xcbf2_9ce4_8422_2325) { hash, byte in (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         }
     }
 
@@ -203,7 +201,8 @@ struct SegmentHeader: Sendable, Equatable {
         else {
             throw refuse(
                 .damaged,
-                "\(lanes) lanes of \(capacity) bytes with offsets \(header.control_offset) and \(header.data_offset) do not fit its \(fileSize) bytes")
+                "\(lanes) lanes of \(capacity) bytes with offsets \(header.control_offset) and \(header.data_offset) do not fit its \(fileSize) bytes"
+            )
         }
 
         self.kind = kind

@@ -1,0 +1,1 @@
+@main struct RingBench { static func main() {} }

@@ -1,0 +1,1 @@
+@main struct SharedRingTool { static func main() {} }

@@ -1,0 +1,1 @@
+@main struct TestPeer { static func main() {} }
