@@ -149,6 +149,8 @@ SR_INLINE uint32_t *sr_consumer_epoch(struct sr_ring_control *c) { return &c->co
 SR_INLINE uint32_t *sr_persistent(struct sr_ring_control *c) { return &c->persistent; }
 SR_INLINE struct sr_owner_card *sr_consumer_card(struct sr_ring_control *c) { return &c->consumer_card; }
 SR_INLINE uint32_t *sr_producer_epoch(struct sr_lane_control *l) { return &l->producer_epoch; }
+SR_INLINE uint64_t *sr_tickets(struct sr_ring_control *c) { return &c->tickets; }
+SR_INLINE uint64_t *sr_pend(struct sr_lane_control *l) { return &l->pend; }
 SR_INLINE uint64_t *sr_tail_mirror(struct sr_lane_control *l) { return &l->tail_mirror; }
 SR_INLINE uint64_t *sr_head(struct sr_lane_control *l) { return &l->head; }
 SR_INLINE uint32_t *sr_space_doorbell(struct sr_lane_control *l) { return &l->space_doorbell; }

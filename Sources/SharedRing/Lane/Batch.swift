@@ -39,7 +39,7 @@ public struct Batch: ~Copyable, ~Escapable {
         let byteCount = bytes.byteCount
         if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
         unsafe writer.pointee.copy(bytes, to: position)
-        advance(RecordHeader(byteCount: byteCount, tag: tag))
+        advance(byteCount: byteCount, tag: tag)
     }
 
     /// Appends the bytes of an array; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
@@ -56,7 +56,7 @@ public struct Batch: ~Copyable, ~Escapable {
         let byteCount = MemoryLayout<Value>.size
         if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
         unsafe writer.pointee.payload(at: position).storeBytes(of: value, as: Value.self)
-        advance(RecordHeader(byteCount: byteCount, tag: tag))
+        advance(byteCount: byteCount, tag: tag)
     }
 
     /// Appends a message if there is room; otherwise nothing changes.
@@ -70,7 +70,7 @@ public struct Batch: ~Copyable, ~Escapable {
             guard try unsafe writer.pointee.makeRoom(for: byteCount, at: position) else { return false }
         }
         unsafe writer.pointee.copy(bytes, to: position)
-        advance(RecordHeader(byteCount: byteCount, tag: tag))
+        advance(byteCount: byteCount, tag: tag)
         return true
     }
 
@@ -83,7 +83,7 @@ public struct Batch: ~Copyable, ~Escapable {
     public mutating func flush() {
         guard !first.isAbsent else { return }
         unsafe writer.pointee.terminate(at: position)
-        unsafe writer.pointee.publish(first, next: position)
+        unsafe writer.pointee.publish(first, next: position, count: appended)
         first = RecordHeader(bits: 0)
         appended = 0
     }
@@ -95,14 +95,15 @@ public struct Batch: ~Copyable, ~Escapable {
 
     /// The record at `position` is written. All but the first get their header now: nobody looks there before the first's.
     @inlinable
-    mutating func advance(_ header: RecordHeader) {
+    mutating func advance(byteCount: Int, tag: UInt32) {
+        let header = unsafe writer.pointee.shape.header(byteCount: byteCount, tag: tag)
         if first.isAbsent {
             first = header
         } else {
             // Relaxed: the first header's release store makes it visible.
-            unsafe sr_store_relaxed_u64(writer.pointee.payload(at: position) - Int(SR_RECORD_HEADER_SIZE), header.bits)
+            unsafe sr_store_relaxed_u64(writer.pointee.place(at: position), header.bits)
         }
-        position &+= unsafe writer.pointee.shape.spacing(header.byteCount)
+        position &+= unsafe writer.pointee.shape.spacing(byteCount)
         appended &+= 1
     }
 

@@ -13,48 +13,31 @@ final class ConsumerSide: @unchecked Sendable {
         case ended
     }
 
-    let attachment: Attachment
+    let role: ConsumerRole
     private let mapping: Mapping
-    private let epoch: UnsafeMutablePointer<UInt32>
-    private let sleeper: Sleeper
     private var producer: PeerWatch
-    private var isRemoved = false
-    let cancelFlag: CancelFlag
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
+
+    var attachment: Attachment { role.attachment }
 
     /// Goes on where the last consumer's acknowledgements ended. The attachment holds the consumer's byte.
     init(
         attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy, slice: Duration, prefault: Bool
     ) throws(RingError) {
         let header = attachment.header
-        let ring = attachment.ring
-        let control = unsafe attachment.control
         let lane = unsafe attachment.lane(0)
-        mapping = try Mapping.lane(0, of: attachment.segment, writable: false, prefault: prefault, ring: ring)
+        mapping = try Mapping.lane(0, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
-            isManual: acknowledgement == .manual, ring: ring, lane: 0)
-
-        // SAFETY, for the whole initialiser: all words lie in the control mapping, which the attachment keeps; the card and
-        // the epoch are written only by the holder of the byte, which is this side.
-        unsafe OwnerCard.sign(sr_consumer_card(control))
-        let doorbell = unsafe sr_data_doorbell(control)
-        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last consumer left there
-        unsafe epoch = sr_consumer_epoch(control)
-        let before = unsafe sr_load_relaxed_u32(epoch)  // relaxed: the byte orders this side after its predecessor
-        unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
-        // A producer that waits for a peer finds one now.
-        unsafe Doorbell.wake(sr_space_doorbell(lane))
-
+            isManual: acknowledgement == .manual, ring: attachment.ring, lane: 0)
+        // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
+        producer = unsafe PeerWatch(role: .lane(0), epoch: sr_producer_epoch(lane))
         unsafe self.reader = .allocateIsolated()
         unsafe self.reader.initialize(to: reader)
-        self.attachment = attachment
-        cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
-        sleeper = unsafe Sleeper(
-            doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
-            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: ring)
-        producer = unsafe PeerWatch(role: .lane(0), epoch: sr_producer_epoch(lane))
+        role = ConsumerRole(attachment, waiting: waiting, slice: slice)
+        // A producer that waits for a peer finds one now.
+        unsafe Doorbell.wake(sr_space_doorbell(lane))
     }
 
     deinit {
@@ -95,7 +78,7 @@ final class ConsumerSide: @unchecked Sendable {
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
         try requireUsable()
         unsafe reader.pointee.publishDue()
-        return try sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
+        return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
             let end = try producer.end(lock: attachment.lock) { () throws(RingError) in
@@ -112,7 +95,7 @@ final class ConsumerSide: @unchecked Sendable {
     func waitForProducer(until deadline: Deadline) throws(RingError) {
         try requireUsable()
         unsafe reader.pointee.publishDue()
-        try sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
+        try role.sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
             isProducerAttached ? () : nil
         } lookAround: {
             nil
@@ -127,48 +110,27 @@ final class ConsumerSide: @unchecked Sendable {
     var isProducerAttached: Bool { attachment.isHeld(.lane(0)) }
 
     private func requireUsable() throws(RingError) {
+        try role.requireUsable()
         unsafe try reader.pointee.requireUsable()
-        if isRemoved { throw attachment.error(.notFound, "this consumer has removed it") }
     }
 
     // MARK: Ending
 
     /// See `Consumer.close`.
     func close() throws(RingError) {
-        try requireUsableForClosing()
+        try attachment.requireOwnProcess()
+        unsafe try reader.pointee.requireUsable()
         unsafe reader.pointee.publishDue()
+        role.close()
         // SAFETY: as in `init`.
-        unsafe sr_store_release_u32(epoch, sr_load_relaxed_u32(epoch) &+ 1)
         unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0)))
-        attachment.giveBack()
-    }
-
-    private func requireUsableForClosing() throws(RingError) {
-        if !isRemoved { try requireUsable() }
     }
 
     /// See `Consumer.removeRingIfUnused`.
     func removeIfUnused() throws(RingError) -> Bool {
-        try requireUsable()
-        guard case .named(let name) = attachment.location, !attachment.isPersistent else { return false }
-        let lock = attachment.lock
-        do throws(SystemFailure) {
-            // Through the description that holds the consumer's byte: one's own locks do not conflict.
-            guard try lock.takeEverything() else { return false }
-        } catch {
-            throw attachment.error(.system, errno: error.errno, "its role bytes can't be locked")
+        try role.removeRing {
+            // What was handed out and not acknowledged must still be there for the next consumer.
+            unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head
         }
-        // Nobody else is attached now and nobody can become so. But a sender may have come and gone since the end was read.
-        let isEmpty = unsafe reader.pointee.poll().isAbsent
-        if isEmpty {
-            isRemoved = try Segment.unlink(name, ifStill: attachment.segment)
-            if isRemoved { return true }
-        }
-        do throws(SystemFailure) {
-            try lock.keepOnlyConsumer()
-        } catch {
-            throw attachment.error(.system, errno: error.errno, "its role bytes can't be unlocked")
-        }
-        return false
     }
 }

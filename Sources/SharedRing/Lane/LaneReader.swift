@@ -22,6 +22,8 @@ struct LaneReader {
     /// Whether acknowledging waits for an explicit call.
     @usableFromInline let isManual: Bool
 
+    /// Total order: the ticket of the message that was handed out last.
+    @usableFromInline var ticket: UInt64 = 0
     @usableFromInline let lane: Int
     let ring: String
     /// Set when the producer wrote what cannot be; every later operation throws it.
@@ -59,23 +61,34 @@ struct LaneReader {
     func poll() -> RecordHeader {
         // SAFETY: the masked head lies in the data mapping.
         // SYNC: record-visible (pairs with LaneWriter.publish): with the header come payload and terminator.
-        unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(truncatingIfNeeded: head & shape.mask)))
+        unsafe RecordHeader(bits: sr_load_acquire_u64(place))
+    }
+
+    /// Where the header at the head stands.
+    @inlinable
+    var place: UnsafeRawPointer {
+        // SAFETY: the masked head lies in the first mapping.
+        unsafe data + Int(truncatingIfNeeded: head & shape.mask)
     }
 
     /// Where the payload of the record at the head stands.
     @inlinable
     var payload: UnsafeRawPointer {
         // SAFETY: the masked head lies in the first mapping; a count that `admits` let pass ends in the second.
-        unsafe data + Int(truncatingIfNeeded: head & shape.mask) + Int(SR_RECORD_HEADER_SIZE)
+        unsafe place + shape.messageOffset
     }
 
     /// The error for a header that no producer writes. Nothing of the record was used.
-    mutating func reject(_ header: RecordHeader) -> RingError {
-        let error = RingError(
-            .poisoned, ring: ring,
-            "lane \(lane) was corrupted by another process: the record header at position \(head) is 0x\(String(header.bits, radix: 16))"
-                + (header.isPresent
-                    ? ", a count of \(header.byteCount) where \(shape.largestMessage) is the largest" : ", without the mark of a record"))
+    mutating func reject(_ header: RecordHeader, ticket: UInt64? = nil) -> RingError {
+        let what =
+            if let ticket {
+                "the ticket \(ticket) at position \(head) was not drawn yet or does not grow"
+            } else if header.isPresent {
+                "the record at position \(head) claims a message of \(shape.messageSize(header)) bytes, the largest is \(shape.largestMessage)"
+            } else {
+                "the record header at position \(head) is 0x\(String(header.bits, radix: 16)), without the mark of a record"
+            }
+        let error = RingError(.poisoned, ring: ring, "lane \(lane) was corrupted by another process: \(what)")
         poison = error
         generation = nil
         return error
@@ -108,15 +121,24 @@ struct LaneReader {
     @usableFromInline
     @inline(never)
     mutating func publish() {
+        storeHead()
+        // SYNC: space-doorbell (pairs with Sleeper.declareAsleep): head before, doorbell after. A full barrier, as this is rare.
+        sr_fence_full()
+        wakeProducerIfAsleep()
+    }
+
+    // SAFETY, for both: `control` lies in the control mapping, which the attachment keeps.
+
+    mutating func storeHead() {
         published = head
-        // SAFETY: `control` lies in the control mapping, which the attachment keeps.
         // SYNC: space-given (pairs with LaneWriter.makeRoom): all reads of these records come before.
         unsafe sr_store_release_u64(sr_head(control), head)
-        // SYNC: space-doorbell (pairs with Sleeper.sleep): head before, doorbell after. A full barrier, as this is rare.
-        sr_fence_full()
-        if unsafe sr_load_relaxed_u32(sr_space_doorbell(control)) != 0 {
-            unsafe Doorbell.wake(sr_space_doorbell(control))
-        }
+    }
+
+    /// After `storeHead` and a full barrier.
+    func wakeProducerIfAsleep() {
+        // Relaxed: the barrier orders it.
+        if unsafe sr_load_relaxed_u32(sr_space_doorbell(control)) != 0 { unsafe Doorbell.wake(sr_space_doorbell(control)) }
     }
 
     /// Acknowledges what is due before this side waits.

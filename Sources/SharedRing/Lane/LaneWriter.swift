@@ -19,6 +19,8 @@ struct LaneWriter {
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
     @usableFromInline let generation: UInt32
     @usableFromInline let usesAsymmetricBarrier: Bool
+    /// The ring's ticket counter, where its lanes are in a total order.
+    @usableFromInline let tickets: UnsafeMutablePointer<UInt64>?
 
     /// The position after the last end of a stream that was unread when it was seen; another directly after it is left out.
     var positionAfterEnd: UInt64?
@@ -33,12 +35,14 @@ struct LaneWriter {
     /// Throws `poisoned` if the walk meets what no producer writes. O(records in the lane).
     init(
         data: UnsafeMutableRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>,
-        doorbell: UnsafeMutablePointer<UInt32>, usesAsymmetricBarrier: Bool, ring: String, lane: Int
+        doorbell: UnsafeMutablePointer<UInt32>, tickets: UnsafeMutablePointer<UInt64>?, usesAsymmetricBarrier: Bool,
+        ring: String, lane: Int
     ) throws(RingError) {
         unsafe self.data = data
         self.shape = shape
         unsafe self.control = control
         unsafe self.doorbell = doorbell
+        unsafe self.tickets = tickets
         self.usesAsymmetricBarrier = usesAsymmetricBarrier
         self.ring = ring
         self.lane = lane
@@ -59,7 +63,7 @@ struct LaneWriter {
             guard header.isEnd || shape.admits(header) else {
                 throw Self.impossible(ring, lane, "the record header at position \(tail) is 0x\(String(header.bits, radix: 16))")
             }
-            tail &+= header.isEnd ? shape.spacingOfEnd : shape.spacing(header.byteCount)
+            tail &+= header.isEnd ? shape.spacingOfEnd : shape.spacing(shape.messageSize(header))
             positionAfterEnd = header.isEnd ? tail : nil
             guard tail &- head <= shape.capacity &- shape.alignment else {
                 throw Self.impossible(ring, lane, "its records reach from \(head) to \(tail), further than its capacity \(shape.capacity)")
@@ -133,12 +137,16 @@ struct LaneWriter {
 
     // MARK: Committing
 
-    /// The place of the payload of a record at `position`.
+    /// Where the header of a record at `position` stands.
     @inlinable
-    func payload(at position: UInt64) -> UnsafeMutableRawPointer {
+    func place(at position: UInt64) -> UnsafeMutableRawPointer {
         // SAFETY: the masked position lies in the first mapping, and a record that fits ends in the second.
-        unsafe data + Int(truncatingIfNeeded: position & shape.mask) + Int(SR_RECORD_HEADER_SIZE)
+        unsafe data + Int(truncatingIfNeeded: position & shape.mask)
     }
+
+    /// Where the message of a record at `position` stands.
+    @inlinable
+    func payload(at position: UInt64) -> UnsafeMutableRawPointer { unsafe place(at: position) + shape.messageOffset }
 
     /// Writes and commits a message for which there is room.
     @inlinable
@@ -161,7 +169,7 @@ struct LaneWriter {
     mutating func commit(byteCount: Int, tag: UInt32) {
         let next = tail &+ shape.spacing(byteCount)
         terminate(at: next)
-        publish(RecordHeader(byteCount: byteCount, tag: tag), next: next)
+        publish(shape.header(byteCount: byteCount, tag: tag), next: next, count: 1)
     }
 
     /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
@@ -169,19 +177,28 @@ struct LaneWriter {
     func terminate(at position: UInt64) {
         // SAFETY: `fits` keeps an alignment, at least 8 bytes, free behind every record.
         // Relaxed: the header's release store, which follows, makes it visible together with the record.
-        unsafe sr_store_relaxed_u64(data + Int(truncatingIfNeeded: position & shape.mask), 0)
+        unsafe sr_store_relaxed_u64(place(at: position), 0)
     }
 
-    /// Stores the header at `tail`: the commit of one record, or of a whole batch.
+    /// Stores the header at `tail`: the commit of one record, or of a whole batch of `count`.
     @inlinable
-    mutating func publish(_ header: RecordHeader, next: UInt64) {
+    mutating func publish(_ header: RecordHeader, next: UInt64, count: Int) {
+        if unsafe tickets != nil {
+            publishInTotalOrder(header, next: next, count: count)
+        } else {
+            storeHeader(header, next: next)
+            ringDoorbell()
+        }
+    }
+
+    @inlinable
+    mutating func storeHeader(_ header: RecordHeader, next: UInt64) {
         // SAFETY: `tail` is masked; the control words lie in the control mapping.
         // SYNC: record-visible (pairs with LaneReader.poll): payload and terminator come before.
-        unsafe sr_store_release_u64(data + Int(truncatingIfNeeded: tail & shape.mask), header.bits)
+        unsafe sr_store_release_u64(place(at: tail), header.bits)
         tail = next
         // Relaxed: for observers only, who take it for no more than a hint.
         unsafe sr_store_relaxed_u64(sr_tail_mirror(control), next)
-        ringDoorbell()
     }
 
     /// The end of a stream, unless one stands directly before. There is always room: see `fits`.
@@ -189,7 +206,8 @@ struct LaneWriter {
         guard positionAfterEnd != tail else { return }
         let next = tail &+ shape.spacingOfEnd
         terminate(at: next)
-        publish(.end(epoch: epoch), next: next)
+        storeHeader(.end(epoch: epoch), next: next)  // without a ticket: it ends a lane, and has no place between others
+        ringDoorbell()
         positionAfterEnd = tail
     }
 
@@ -198,7 +216,7 @@ struct LaneWriter {
     /// After every commit: if the consumer sleeps, wake it.
     @inlinable
     func ringDoorbell() {
-        // SYNC: doorbell (pairs with Sleeper.sleep): the header before, the doorbell after. The consumer stores the
+        // SYNC: doorbell (pairs with Sleeper.declareAsleep): the header before, the doorbell after. The consumer stores the
         // doorbell before and looks at the header after, so one of the two sees the other.
         if usesAsymmetricBarrier {
             // The consumer's membarrier runs a full barrier on this core, wherever this code is just then.

@@ -23,7 +23,7 @@ public struct Message: ~Copyable, ~Escapable {
     init(_ reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader) {
         unsafe self.reader = reader
         unsafe start = reader.pointee.payload
-        byteCount = header.byteCount
+        byteCount = unsafe reader.pointee.shape.messageSize(header)
         tag = header.tag
     }
 
@@ -41,9 +41,9 @@ public struct Message: ~Copyable, ~Escapable {
     @inlinable
     public var lane: Int { unsafe reader.pointee.lane }
 
-    /// Its position in its lane: grows from message to message, though not by one.
+    /// Grows from message to message, though not by one: its position in its lane, or, in a total order, its ticket.
     @inlinable
-    public var sequence: UInt64 { unsafe reader.pointee.head }
+    public var sequence: UInt64 { unsafe reader.pointee.shape.prefix == 0 ? reader.pointee.head : reader.pointee.ticket }
 
     /// The payload as a text; what is not UTF-8 is repaired. Allocates.
     public var text: String {

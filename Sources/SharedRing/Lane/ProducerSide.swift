@@ -15,9 +15,10 @@ final class ProducerSide: @unchecked Sendable {
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
 
     /// Takes the lane over from its last producer, if there was one. The attachment holds the lane's byte.
-    init(attachment: Attachment, lane: Int, waiting: WaitStrategy, slice: Duration, prefault: Bool) throws(RingError) {
+    init(attachment: Attachment, waiting: WaitStrategy, slice: Duration, prefault: Bool) throws(RingError) {
         let header = attachment.header
         let ring = attachment.ring
+        guard case .lane(let lane) = attachment.role else { fatalError("a producer was made of the consumer's role") }
         let control = unsafe attachment.control
         let laneControl = unsafe attachment.lane(lane)
         mapping = try Mapping.lane(lane, of: attachment.segment, writable: true, prefault: prefault, ring: ring)
@@ -31,7 +32,11 @@ final class ProducerSide: @unchecked Sendable {
 
         var writer = try unsafe LaneWriter(
             data: mapping.base, shape: LaneShape(header), control: laneControl,
-            doorbell: sr_data_doorbell(control), usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
+            doorbell: sr_data_doorbell(control), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
+            usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
+        // Whatever the last producer had announced is either committed, and was walked over, or will never be.
+        // SYNC: pend (pairs with MergeSide's sweep): the walk before.
+        unsafe sr_store_release_u64(sr_pend(laneControl), UInt64.max)  // SR_NO_PEND
         let before = unsafe sr_load_acquire_u32(epoch)
         if before & 1 == 1 {
             // The one before died. Its stream was cut off, and the consumer must not take it and ours for one.
@@ -90,7 +95,7 @@ final class ProducerSide: @unchecked Sendable {
     }
 
     func waitForConsumer(until deadline: Deadline) throws(RingError) {
-        try requireUsable()
+        try attachment.requireOwnProcess()
         try sleeper.wait(until: deadline, for: "consumer") { () throws(RingError) in
             isConsumerAttached ? () : nil
         } lookAround: {
@@ -110,17 +115,11 @@ final class ProducerSide: @unchecked Sendable {
 
     var isConsumerAttached: Bool { attachment.isHeld(.consumer) }
 
-    func requireUsable() throws(RingError) {
-        if attachment.isInherited {
-            throw attachment.error(.forked, "this endpoint belongs to the parent of this forked process")
-        }
-    }
-
     // MARK: Closing
 
     /// Ends the stream: after the last message, before the epoch, before the byte.
     func close() throws(RingError) {
-        try requireUsable()
+        try attachment.requireOwnProcess()
         if let poison = unsafe writer.pointee.poison { throw poison }
         // SAFETY: as in `init`.
         let after = unsafe sr_load_relaxed_u32(epoch) &+ 1  // relaxed: only this side writes it

@@ -35,25 +35,41 @@ struct LaneShape: Sendable {
     /// A power of two, 8 to 128.
     @usableFromInline let alignment: UInt64
     @usableFromInline let largestMessage: Int
+    /// What stands between the header and the message: the ticket in a total order, else nothing. Counted by the header.
+    @usableFromInline let prefix: Int
 
     init(_ header: SegmentHeader) {
         capacity = UInt64(header.laneCapacity)
         alignment = UInt64(header.recordAlignment)
         largestMessage = header.largestMessage
+        prefix = header.ticketSize
     }
 
     @inlinable var mask: UInt64 { capacity &- 1 }
 
-    /// The bytes a record takes in the lane.
+    /// Where the message begins in its record.
+    @inlinable var messageOffset: Int { Int(SR_RECORD_HEADER_SIZE) &+ prefix }
+
+    /// The bytes that the record of a message takes in the lane.
     @inlinable
     func spacing(_ byteCount: Int) -> UInt64 {
-        (UInt64(truncatingIfNeeded: byteCount) &+ UInt64(SR_RECORD_HEADER_SIZE) &+ (alignment &- 1)) & ~(alignment &- 1)
+        (UInt64(truncatingIfNeeded: byteCount &+ messageOffset) &+ (alignment &- 1)) & ~(alignment &- 1)
     }
+
+    /// The size of the message whose record has this header.
+    @inlinable
+    func messageSize(_ header: RecordHeader) -> Int { header.byteCount &- prefix }
+
+    @inlinable
+    func header(byteCount: Int, tag: UInt32) -> RecordHeader { RecordHeader(byteCount: byteCount &+ prefix, tag: tag) }
 
     /// The bytes the end record takes, and what is kept free for a terminator.
     var spacingOfEnd: UInt64 { alignment }
 
     /// Whether a header that was found can be a message of this lane.
     @inlinable
-    func admits(_ header: RecordHeader) -> Bool { header.isPresent && header.byteCount <= largestMessage }
+    func admits(_ header: RecordHeader) -> Bool {
+        // Unsigned, so that a count below the prefix is too large as well.
+        header.isPresent && UInt(bitPattern: messageSize(header)) <= UInt(bitPattern: largestMessage)
+    }
 }

@@ -30,7 +30,7 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     public var isPeerAttached: Bool { side.isProducerAttached }
 
     /// Ends this consumer's waiting from another thread.
-    public var canceller: Canceller { Canceller(side.cancelFlag) }
+    public var canceller: Canceller { Canceller(side.role.cancelFlag) }
 
     /// Waits until a producer is attached.
     ///

@@ -23,9 +23,9 @@ final class RingHandle: Sendable {
 
     // MARK: Making
 
-    static func create(_ name: String, kind: SegmentHeader.Kind, laneCount: Int, options: RingOptions) throws(RingError) -> RingHandle {
+    static func create(_ name: String, shape: RingShape, options: RingOptions) throws(RingError) -> RingHandle {
         let name = try SegmentName(name, in: options.directory)
-        let header = try SegmentHeader(kind: kind, laneCount: laneCount, options: options, ring: name.name)
+        let header = try SegmentHeader(shape, options: options, ring: name.name)
         guard try Segment.create(name, header: header, options: options) else {
             throw RingError(.alreadyExists, ring: name.name, "there is something of that name in '\(name.directory)' already")
         }
@@ -43,14 +43,14 @@ final class RingHandle: Sendable {
     }
 
     static func openOrCreate(
-        _ name: String, kind: SegmentHeader.Kind, laneCount: Int, options: RingOptions
+        _ name: String, shape: RingShape, options: RingOptions
     ) throws(RingError) -> RingHandle {
         let name = try SegmentName(name, in: options.directory)
-        let wanted = try SegmentHeader(kind: kind, laneCount: laneCount, options: options, ring: name.name)
+        let wanted = try SegmentHeader(shape, options: options, ring: name.name)
         // Found, made, or lost a race and then found; each further turn means that somebody removed it in between.
         for _ in 0..<10_000 {
             if let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners) {
-                try require(kind, segment.header, ring: name.name)
+                try require(shape.kind, segment.header, ring: name.name)
                 return RingHandle(location: .named(name), header: segment.header, options: options, intent: .orCreate)
             }
             if try Segment.create(name, header: wanted, options: options) {
@@ -60,9 +60,9 @@ final class RingHandle: Sendable {
         throw RingError(.inUse, ring: name.name, "others kept removing it while this process tried to open it 10,000 times")
     }
 
-    static func anonymous(kind: SegmentHeader.Kind, laneCount: Int, options: RingOptions) throws(RingError) -> RingHandle {
+    static func anonymous(shape: RingShape, options: RingOptions) throws(RingError) -> RingHandle {
         let ring = options.label.isEmpty ? "anonymous" : options.label
-        let header = try SegmentHeader(kind: kind, laneCount: laneCount, options: options, ring: ring)
+        let header = try SegmentHeader(shape, options: options, ring: ring)
         let descriptor = try Segment.createAnonymous(header: header, options: options)
         return RingHandle(location: .anonymous(descriptor), header: header, options: options, intent: .exactly(header.instance))
     }
@@ -88,13 +88,13 @@ final class RingHandle: Sendable {
     // MARK: Using
 
     /// Takes a role, of a new ring if the old one has gone and the handle was opened to allow for that.
-    func attach(_ role: Role) throws(RingError) -> Attachment {
+    func attach(_ request: Attachment.Request) throws(RingError) -> Attachment {
         let expecting: SegmentHeader.Instance? = if case .exactly(let instance) = intent { instance } else { nil }
-        let attachment = try Attachment.take(role, at: location, options: options, expecting: expecting) { () throws(RingError) in
+        let attachment = try Attachment.take(request, at: location, options: options, expecting: expecting) { () throws(RingError) in
             guard case .named(let name) = location, case .orCreate = intent else {
                 throw RingError(.notFound, ring: location.ring, "it was removed since it was opened")
             }
-            let header = try SegmentHeader(kind: header.kind, laneCount: header.laneCount, options: options, ring: name.name)
+            let header = try SegmentHeader(header.shape, options: options, ring: name.name)
             _ = try Segment.create(name, header: header, options: options)
         }
         try Self.require(header.kind, attachment.header, ring: location.ring)

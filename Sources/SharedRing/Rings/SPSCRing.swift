@@ -24,7 +24,7 @@ public struct SPSCRing: Sendable {
     ///   - options: see ``RingOptions``.
     /// - Throws: `alreadyExists`, `outOfSpace`, `invalidName`, `invalidOption`, `incompatible`, `system`.
     public static func create(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(try .create(name, kind: .spsc, laneCount: 1, options: options))
+        SPSCRing(try .create(name, shape: .spsc, options: options))
     }
 
     /// Finds an existing ring.
@@ -42,7 +42,7 @@ public struct SPSCRing: Sendable {
     ///
     /// - Throws: as ``open(_:options:)`` and ``create(_:options:)``, without `notFound` and `alreadyExists`.
     public static func openOrCreate(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(try .openOrCreate(name, kind: .spsc, laneCount: 1, options: options))
+        SPSCRing(try .openOrCreate(name, shape: .spsc, options: options))
     }
 
     /// Makes a ring without a name, for parent and child or for peers who pass descriptors: sealed memory, which nobody can
@@ -50,7 +50,7 @@ public struct SPSCRing: Sendable {
     ///
     /// - Throws: `invalidOption`, `incompatible`, `outOfSpace`, `system`.
     public static func anonymous(options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(try .anonymous(kind: .spsc, laneCount: 1, options: options))
+        SPSCRing(try .anonymous(shape: .spsc, options: options))
     }
 
     /// Opens a ring by a descriptor that was inherited or received. The descriptor stays the caller's, to be closed at will.
@@ -99,7 +99,7 @@ public struct SPSCRing: Sendable {
     ) throws(RingError) -> Producer {
         Producer(
             try ProducerSide(
-                attachment: try handle.attach(.lane(0)), lane: 0, waiting: waiting, slice: slice, prefault: handle.options.prefault))
+                attachment: try handle.attach(.anyLane), waiting: waiting, slice: slice, prefault: handle.options.prefault))
     }
 
     /// Becomes the ring's consumer, at the first message that no earlier consumer acknowledged.

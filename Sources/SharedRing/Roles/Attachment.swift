@@ -38,6 +38,10 @@ final class Attachment: @unchecked Sendable {
 
     var isInherited: Bool { generation != sr_fork_generation() }
 
+    func requireOwnProcess() throws(RingError) {
+        if isInherited { throw error(.forked, "this endpoint belongs to the parent of this forked process") }
+    }
+
     func error(_ code: RingError.Code, errno: Int32? = nil, _ detail: String) -> RingError {
         RingError(code, ring: ring, errno: errno, detail)
     }
@@ -52,6 +56,11 @@ final class Attachment: @unchecked Sendable {
         return (try? lock.holder(of: role)) != .nobody
     }
 
+    /// Whether anybody holds any lane. One system call.
+    var isAnyLaneHeld: Bool {
+        (try? lock.isAnyLaneHeld(of: header.laneCount)) ?? true
+    }
+
     /// Whether the ring is to stay when its last reader is done with it. Relaxed: it orders nothing.
     var isPersistent: Bool { unsafe sr_load_relaxed_u32(sr_persistent(control)) != 0 }
 
@@ -61,23 +70,41 @@ final class Attachment: @unchecked Sendable {
 
     /// What an attempt came to.
     private enum Attempt {
-        case locked(Segment, RoleLock)
+        case locked(Segment, RoleLock, Role)
         /// Somebody removed, replaced or released something meanwhile: begin anew.
         case again
         case taken(Segment)
     }
 
+    /// Which role is asked for: the consumer's, or the first lane that is free.
+    enum Request {
+        case consumer
+        case anyLane
+
+        func candidates(_ header: SegmentHeader) -> [Role] {
+            switch self {
+            case .consumer: [.consumer]
+            case .anyLane: (0..<header.laneCount).map(Role.lane)
+            }
+        }
+    }
+
     /// Takes a role of the ring at `location`. `create` is called whenever nothing is there, and may make it.
     static func take(
-        _ role: Role, at location: SegmentLocation, options: RingOptions, expecting: SegmentHeader.Instance?,
+        _ request: Request, at location: SegmentLocation, options: RingOptions, expecting: SegmentHeader.Instance?,
         create: () throws(RingError) -> Void
     ) throws(RingError) -> Attachment {
         // Each turn means that somebody else made progress; the bound is against a stranger who plays with us.
+        var refusals = 0
         for turn in 0..<10_000 {
-            switch try attempt(role, at: location, options: options, expecting: expecting, create: create) {
-            case .locked(let segment, let lock):
+            switch try attempt(request, at: location, options: options, expecting: expecting, create: create) {
+            case .locked(let segment, let lock, let role):
                 return try Attachment(location: location, role: role, segment: segment, lock: lock)
-            case .taken(let segment): throw taken(role, of: segment, ring: location.ring)
+            case .taken(let segment):
+                // A merging consumer takes a dead producer's byte for a moment, to clean up after it; look again.
+                refusals += 1
+                if refusals == 3 { throw taken(request.candidates(segment.header), of: segment, ring: location.ring) }
+                sr_sleep_ns(1_000_000)
             case .again: sr_sleep_ns(turn < 10 ? 1_000 : 1_000_000)
             }
         }
@@ -87,7 +114,7 @@ final class Attachment: @unchecked Sendable {
     /// A named segment may be removed and made again at any moment. So the byte is locked first, and the name checked with
     /// the byte in hand: a remover locks every byte before it unlinks, hence a name that now stands for our file stays.
     private static func attempt(
-        _ role: Role, at location: SegmentLocation, options: RingOptions, expecting: SegmentHeader.Instance?,
+        _ request: Request, at location: SegmentLocation, options: RingOptions, expecting: SegmentHeader.Instance?,
         create: () throws(RingError) -> Void
     ) throws(RingError) -> Attempt {
         let ring = location.ring
@@ -114,32 +141,39 @@ final class Attachment: @unchecked Sendable {
         if let expecting, expecting != segment.header.instance {
             throw RingError(.replaced, ring: ring, "it was removed and made anew since it was opened")
         }
-        try requireBarrier(of: segment.header, role: role, ring: ring)
+        try requireBarrier(of: segment.header, isConsumer: request == .consumer, ring: ring)
 
         do throws(SystemFailure) {
             let lock = try openLock()
             guard try lock.isOf(segment) else { return .again }
-            if try lock.take(role) {
-                return stillNamed() ? .locked(segment, lock) : .again
+            let candidates = request.candidates(segment.header)
+            for role in candidates where try lock.take(role) {
+                return stillNamed() ? .locked(segment, lock, role) : .again
             }
             guard stillNamed() else { return .again }
             // A remover at work is no holder, and neither is one who has let go since.
-            return try lock.holder(of: role) == .somebody ? .taken(segment) : .again
+            for role in candidates where try lock.holder(of: role) != .somebody { return .again }
+            return .taken(segment)
         } catch {
             if error.errno == SystemFailure.notFound { return .again }
-            throw RingError(.system, ring: ring, errno: error.errno, "the \(role)'s role byte can't be locked")
+            throw RingError(.system, ring: ring, errno: error.errno, "its role byte can't be locked")
         }
     }
 
-    private static func taken(_ role: Role, of segment: Segment, ring: String) -> RingError {
-        let holder = segment.card(of: role).map { "\($0)" } ?? "a process that did not sign"
-        return RingError(.roleTaken, ring: ring, "its \(role) is \(holder), and there can be only one")
+    private static func taken(_ roles: [Role], of segment: Segment, ring: String) -> RingError {
+        func holder(_ role: Role) -> String { segment.card(of: role).map { "\($0)" } ?? "a process that did not sign" }
+        if roles.count == 1 {
+            return RingError(.roleTaken, ring: ring, "its \(roles[0]) is \(holder(roles[0])), and there can be only one")
+        }
+        let shown = roles.prefix(8).map { "\(holder($0)) as \($0)" }.joined(separator: ", ")
+        let others = roles.count > 8 ? " and \(roles.count - 8) others" : ""
+        return RingError(.roleTaken, ring: ring, "all its \(roles.count) lanes are taken: by \(shown)\(others)")
     }
 
     /// A sender that skips its barrier while the consumer relies on it loses wakeups, so it must not attach.
-    private static func requireBarrier(of header: SegmentHeader, role: Role, ring: String) throws(RingError) {
+    private static func requireBarrier(of header: SegmentHeader, isConsumer: Bool, ring: String) throws(RingError) {
         guard header.usesAsymmetricBarrier else { return }
-        let result = role == .consumer ? sr_membarrier_global() : sr_membarrier_register()
+        let result = isConsumer ? sr_membarrier_global() : sr_membarrier_register()
         guard result == 0 else {
             throw RingError(
                 .incompatible, ring: ring, errno: -result,

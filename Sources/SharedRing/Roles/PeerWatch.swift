@@ -30,6 +30,14 @@ struct PeerWatch {
     /// Whether anybody has ever had the role.
     var hasAnybodyCome: Bool { unsafe sr_load_acquire_u32(epoch) != 0 }
 
+    /// How many have attached so far, if the last of them has ended for certain: closed, or its death was told. Else nil.
+    var attachmentsIfOver: UInt32? {
+        // SYNC: epoch (pairs with the other side's store at attach and close)
+        let now = unsafe sr_load_acquire_u32(epoch)
+        guard now & 1 == 0 || now == reportedDeath else { return nil }
+        return now / 2 + now % 2
+    }
+
     /// An end that was not told yet. `hasNews` looks once more at what the other side may have left.
     mutating func end(lock: RoleLock, hasNews: () throws(RingError) -> Bool) throws(RingError) -> End? {
         // SAFETY: see `init`.

@@ -35,9 +35,7 @@ final class RoleLock: @unchecked Sendable {
     func takeEverything() throws(SystemFailure) -> Bool { try take(from: Role.consumer.lockByte, count: 0) }
 
     /// Gives back everything after `takeEverything`, except the consumer's byte.
-    func keepOnlyConsumer() throws(SystemFailure) {
-        _ = try SystemFailure.check(sr_unlock(descriptor, Role.lane(0).lockByte, 0))
-    }
+    func keepOnlyConsumer() { _ = sr_unlock(descriptor, Role.lane(0).lockByte, 0) }
 
     /// Unlocks every byte.
     func giveBack() { _ = sr_unlock(descriptor, Role.consumer.lockByte, 0) }
@@ -50,11 +48,18 @@ final class RoleLock: @unchecked Sendable {
         return facts.isSameFile(as: segment.facts)
     }
 
+    /// Unlocks a lane's byte that a merging consumer took to clean up.
+    func release(_ role: Role) { _ = sr_unlock(descriptor, role.lockByte, 1) }
+
     private func take(from start: Int64, count: Int64) throws(SystemFailure) -> Bool {
         let result = sr_lock(descriptor, start, count)
         if result == -SystemFailure.tryAgain { return false }
         _ = try SystemFailure.check(result)
         return true
+    }
+
+    func isAnyLaneHeld(of count: Int) throws(SystemFailure) -> Bool {
+        try SystemFailure.check(sr_lock_query(descriptor, Role.lane(0).lockByte, Int64(count))) != 0
     }
 
     enum Holder: Equatable {

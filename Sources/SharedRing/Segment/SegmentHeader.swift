@@ -1,5 +1,14 @@
 import CSharedRing
 
+/// What distinguishes the kinds of rings.
+struct RingShape: Sendable {
+    var kind: SegmentHeader.Kind
+    var laneCount: Int
+    var isTotallyOrdered: Bool
+
+    static let spsc = RingShape(kind: .spsc, laneCount: 1, isTotallyOrdered: false)
+}
+
 /// The checked, private copy of a segment's page 0.
 ///
 /// The segment's own copy is read once, here; everything later uses this one, so that nobody can change a size between
@@ -28,7 +37,9 @@ struct SegmentHeader: Sendable, Equatable {
         var low: UInt64
     }
 
-    static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER)
+    static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER)
+
+    var shape: RingShape { RingShape(kind: kind, laneCount: laneCount, isTotallyOrdered: isTotallyOrdered) }
 
     var usesAsymmetricBarrier: Bool { requiredFeatures & UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) != 0 }
 
@@ -37,10 +48,11 @@ struct SegmentHeader: Sendable, Equatable {
     // MARK: Making one
 
     /// The header of a new segment. Throws `invalidOption`.
-    init(kind: Kind, laneCount: Int, options: RingOptions, ring: String) throws(RingError) {
+    init(_ shape: RingShape, options: RingOptions, ring: String) throws(RingError) {
         func refuse(_ detail: String) -> RingError { RingError(.invalidOption, ring: ring, detail) }
         let page = Self.pageSize
 
+        let laneCount = shape.laneCount
         let alignment = options.recordAlignment
         guard (8...128).contains(alignment), alignment & (alignment - 1) == 0 else {
             throw refuse("the record alignment must be 8, 16, 32, 64 or 128, not \(alignment)")
@@ -71,7 +83,7 @@ struct SegmentHeader: Sendable, Equatable {
             asymmetric = true
         }
 
-        self.kind = kind
+        kind = shape.kind
         self.laneCount = laneCount
         recordAlignment = alignment
         laneCapacity = Self.capacity(atLeast: max(options.capacity, page))
@@ -79,7 +91,8 @@ struct SegmentHeader: Sendable, Equatable {
         let control = MemoryLayout<sr_ring_control>.size + laneCount * MemoryLayout<sr_lane_control>.size
         dataOffset = controlOffset + (control + page - 1) / page * page
         totalSize = dataOffset + laneCount * laneCapacity
-        requiredFeatures = asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0
+        requiredFeatures =
+            (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0) | (shape.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0)
         label = options.label
         createdNanoseconds = sr_realtime_ns()
 
@@ -169,6 +182,10 @@ struct SegmentHeader: Sendable, Equatable {
             throw refuse(.damaged, "its kind is \(header.ring_kind), which does not exist")
         }
 
+        guard kind == .mpsc || header.required_features & UInt64(SR_FEATURE_TOTAL_ORDER) == 0 else {
+            throw refuse(.damaged, "it has one producer and says it puts several in a total order")
+        }
+
         let page = UInt64(Self.pageSize)
         let lanes = UInt64(header.lane_count)
         guard lanes >= 1, lanes <= UInt64(SR_LARGEST_LANE_COUNT), kind == .mpsc || lanes == 1 else {
@@ -227,8 +244,12 @@ struct SegmentHeader: Sendable, Equatable {
 // MARK: - What follows from it
 
 extension SegmentHeader {
-    /// The largest payload, in bytes: one alignment is kept for the terminator and one so that closing never waits.
-    var largestMessage: Int { min(laneCapacity - 8 - 2 * recordAlignment, Int(SR_RECORD_COUNT_MASK) - 1) }
+    /// In a total order, every record begins with its ticket.
+    var isTotallyOrdered: Bool { requiredFeatures & UInt64(SR_FEATURE_TOTAL_ORDER) != 0 }
+    var ticketSize: Int { isTotallyOrdered ? 8 : 0 }
+
+    /// The largest message, in bytes: one alignment is kept for the terminator and one so that closing never waits.
+    var largestMessage: Int { min(laneCapacity - 8 - 2 * recordAlignment, Int(SR_RECORD_COUNT_MASK) - 1) - ticketSize }
 
     /// Where a lane's owner card stands in the file.
     func cardOffset(of role: Role) -> Int {

@@ -36,7 +36,7 @@ final class CancelFlag: @unchecked Sendable {
     // SAFETY, for all of these: `word` is ours until `deinit`; the doorbell is mapped while `attachment` lives, except in
     // a forked child, where the wake fails harmlessly with EFAULT.
 
-    /// SYNC: cancel (pairs with Sleeper.wait): the flag before, the wake after; the sleeper stores its word before and
+    /// SYNC: cancel (pairs with Sleeper.declareAsleep): the flag before, the wake after; the sleeper stores its word before and
     /// looks at the flag after.
     func raise() {
         unsafe sr_store_release_u32(word, 1)

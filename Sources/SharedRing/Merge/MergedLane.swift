@@ -1,0 +1,41 @@
+import CSharedRing
+
+/// One lane as a merging consumer sees it. Made when the lane is first found in use.
+@safe
+final class MergedLane {
+    let number: Int
+    private let mapping: Mapping
+    let control: UnsafeMutablePointer<sr_lane_control>
+    /// The lane's protocol state, at a fixed address.
+    let reader: UnsafeMutablePointer<LaneReader>
+    var watch: PeerWatch
+    /// Set once the lane was poisoned and that was told: it is passed over from then on.
+    var isAbandoned = false
+    /// Total order: the position and the ticket of the message that was looked at last.
+    var lastSeen: (position: UInt64, ticket: UInt64)?
+
+    init(_ number: Int, attachment: Attachment, isManual: Bool, prefault: Bool) throws(RingError) {
+        let control = unsafe attachment.lane(number)
+        mapping = try Mapping.lane(number, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
+        let reader = try unsafe LaneReader(
+            data: UnsafeRawPointer(mapping.base), shape: LaneShape(attachment.header), control: control, isManual: isManual,
+            ring: attachment.ring, lane: number)
+        self.number = number
+        unsafe self.control = control
+        // SAFETY: the epoch lies in the control mapping, which outlives this lane.
+        watch = unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(control))
+        unsafe self.reader = .allocateIsolated()
+        unsafe self.reader.initialize(to: reader)
+    }
+
+    deinit {
+        unsafe reader.deinitialize(count: 1)
+        unsafe reader.deallocate()
+    }
+
+    var isQuiet: Bool { unsafe reader.pointee.poll().isAbsent }
+
+    var isDue: Bool { unsafe reader.pointee.published != reader.pointee.head }
+
+    func wakeProducer() { unsafe reader.pointee.wakeProducerIfAsleep() }
+}

@@ -1,0 +1,146 @@
+/// Receives the messages of all lanes of an ``MPSCRing``.
+///
+/// Messages of one producer come in the order in which it sent them. Between producers, there is an order only if the ring
+/// was made with ``MPSCRing/Order/total``: then messages come in the order of their sending, across all lanes.
+///
+/// As for fairness: a lane is left after a budget of messages (256, adjustable) or when it is empty, and each other lane gets
+/// its turn before it is visited again. Lanes that nobody ever attached to cost nothing; an idle one costs one look at one
+/// word a round.
+///
+/// What holds for ``Consumer`` about acknowledging and redelivery holds for each lane here.
+@safe
+public struct MergingConsumer: ~Copyable, @unchecked Sendable {
+    /// When there is nothing more to come.
+    public enum Ending: Sendable, Hashable {
+        /// Never: a service waits for the next producer. Producers that end are counted, in ``MergingConsumer/ends``.
+        case never
+        /// When at least so many producers have attached since the ring was made, all of them have ended, and everything they
+        /// sent is received. ``MergingConsumer/next(timeout:)`` gives nil then if all have closed, or throws `peerDied` if one
+        /// has not; once, and again when others have come and gone.
+        case whenAllEnded(atLeast: Int = 1)
+    }
+
+    @usableFromInline let side: MergeSide
+    /// `side.cursor`, one load nearer.
+    @usableFromInline let cursor: UnsafeMutablePointer<MergeSide.Cursor>
+
+    init(_ side: MergeSide) {
+        self.side = side
+        unsafe cursor = side.cursor
+    }
+
+    // MARK: Facts
+
+    /// The largest message, in bytes.
+    public var largestMessage: Int { side.attachment.header.largestMessage }
+
+    /// Whether any producer is attached, in whatever process. One system call; safe from any thread.
+    public var isPeerAttached: Bool { side.isAnyProducerAttached }
+
+    /// How many producers this consumer has seen end, and how.
+    public var ends: ProducerEnds { side.ends }
+
+    /// Ends this consumer's waiting from another thread.
+    public var canceller: Canceller { Canceller(side.role.cancelFlag) }
+
+    /// Whether ``removeRingIfUnused()`` leaves the ring where it is.
+    public var isRingPersistent: Bool { side.attachment.isPersistent }
+
+    /// Waits until a producer is attached.
+    ///
+    /// - Parameter timeout: nil, for ever; zero, not at all.
+    /// - Throws: `timedOut`, `cancelled`.
+    public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
+        try side.waitForProducer(until: Deadline(after: timeout))
+    }
+
+    // MARK: Ending
+
+    /// Ends this consumer in order: everything used up is acknowledged, waiting producers are told, the role is free.
+    ///
+    /// With manual acknowledgement, what was not acknowledged is handed out again to the next consumer.
+    public consuming func close() throws(RingError) {
+        try side.close()
+    }
+
+    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent. See
+    /// ``Consumer/removeRingIfUnused()``.
+    ///
+    /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
+    public mutating func removeRingIfUnused() throws(RingError) -> Bool {
+        try side.removeIfUnused()
+    }
+}
+
+/// How producers ended, as far as a consumer has seen.
+public struct ProducerEnds: Sendable, Hashable {
+    /// Closed their stream.
+    public internal(set) var closed = 0
+    /// Went away without closing: killed, or dropped.
+    public internal(set) var died = 0
+}
+
+// SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `side` keeps; nobody else uses it,
+// since this consumer is borrowed exclusively; a message is made only of a header that `admits` let pass.
+
+extension MergingConsumer: MessageSource {
+    /// The next message, in place, waiting for it if need be.
+    ///
+    /// - Parameter timeout: how long to wait: nil, for ever; zero, not at all.
+    /// - Returns: nil when there is nothing more to come; see ``Ending``.
+    /// - Throws: `timedOut`, `cancelled`, `forked`; `peerDied`, see ``Ending``; `poisoned` once for every lane that a producer
+    ///   has corrupted, which is passed over from then on.
+    @inlinable
+    @_lifetime(&self)
+    public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
+        while true {
+            if let message = takeFromLane() { return message }
+            if try side.wait(timeout: timeout) == .ended { return nil }
+        }
+    }
+
+    /// The next message, in place, if there is one now.
+    ///
+    /// - Throws: `poisoned`, `forked`, `peerDied`; see ``next(timeout:)``.
+    @inlinable
+    @_lifetime(&self)
+    public mutating func tryNext() throws(RingError) -> Poll {
+        while true {
+            if let message = takeFromLane() { return .message(message) }
+            switch try side.look() {
+            case .message: continue
+            case .ended: return .ended
+            case nil: return .empty
+            }
+        }
+    }
+
+    /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
+    @inlinable
+    @_lifetime(&self)
+    public mutating func poll() -> Message? {
+        if let message = takeFromLane() { return message }
+        guard side.lookForMessage() else { return nil }
+        return takeFromLane()
+    }
+
+    /// The next message of the lane in hand, within its budget.
+    @inlinable
+    @_lifetime(&self)
+    mutating func takeFromLane() -> Message? {
+        guard unsafe cursor.pointee.budget > 0 else { return nil }
+        let reader = unsafe cursor.pointee.reader
+        guard unsafe reader.pointee.isOfThisProcess else { return nil }
+        let header = unsafe reader.pointee.poll()
+        guard unsafe reader.pointee.shape.admits(header) else { return nil }
+        unsafe cursor.pointee.budget &-= 1
+        return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
+    }
+
+    /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producers, and
+    /// safe from redelivery, when this returns. O(lanes in use).
+    public mutating func acknowledge() throws(RingError) {
+        try side.role.requireUsable()
+        side.publishAll()
+    }
+}

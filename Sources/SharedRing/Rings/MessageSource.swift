@@ -1,0 +1,106 @@
+/// Where messages come from: a ``Consumer`` or a ``MergingConsumer``.
+public protocol MessageSource: ~Copyable {
+    /// The next message, in place, waiting for it if need be; nil at an end. See ``Consumer/next(timeout:)``.
+    @_lifetime(&self)
+    mutating func next(timeout: Duration?) throws(RingError) -> Message?
+
+    /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
+    @_lifetime(&self)
+    mutating func poll() -> Message?
+}
+
+/// What a copying receive received.
+@frozen
+public struct Received: Sendable, Equatable {
+    /// The payload's size.
+    public let byteCount: Int
+    /// What the sender gave with it.
+    public let tag: UInt32
+    /// The lane it came through; 0 in a ring with one.
+    public let lane: Int
+    /// As ``Message/sequence``.
+    public let sequence: UInt64
+
+    @inlinable
+    init(_ message: borrowing Message) {
+        byteCount = message.byteCount
+        tag = message.tag
+        lane = message.lane
+        sequence = message.sequence
+    }
+}
+
+extension MessageSource where Self: ~Copyable {
+    /// Hands out the messages that are there now, at most `limit`, without waiting.
+    ///
+    /// Ends and errors are left for ``next(timeout:)``. A body that throws leaves its message in the ring: it is handed out
+    /// again.
+    ///
+    /// - Returns: how many messages the body took.
+    /// - Throws: what the body throws.
+    @inlinable
+    public mutating func drain<Failure: Error>(
+        limit: Int = .max, _ body: (borrowing Message) throws(Failure) -> Void
+    ) throws(Failure) -> Int {
+        var count = 0
+        while count < limit, let message = poll() {
+            do throws(Failure) {
+                try body(message)
+            } catch {
+                message.putBack()
+                throw error
+            }
+            count += 1
+        }
+        return count
+    }
+
+    /// Copies the next message into the caller's memory, waiting for it if need be. Allocates nothing. O(bytes).
+    ///
+    /// - Parameters:
+    ///   - buffer: where to copy to, from its start.
+    ///   - timeout: how long to wait: nil, for ever; zero, not at all.
+    /// - Returns: nil at an end, as ``next(timeout:)``.
+    /// - Throws: as ``next(timeout:)``; `sizeMismatch` if the message is larger than the buffer. It stays in the ring then.
+    @inlinable
+    public mutating func receive(into buffer: inout MutableRawSpan, timeout: Duration? = nil) throws(RingError) -> Received? {
+        // SAFETY: the buffer is used inside the closure only.
+        try unsafe buffer.withUnsafeMutableBytes { target throws(RingError) in
+            try unsafe receive(into: target, timeout: timeout)
+        }
+    }
+
+    /// Copies the next message into the caller's memory; see ``receive(into:timeout:)-(MutableRawSpan,_)``.
+    @inlinable
+    public mutating func receive(
+        into buffer: UnsafeMutableRawBufferPointer, timeout: Duration? = nil
+    ) throws(RingError) -> Received? {
+        guard let message = try next(timeout: timeout) else { return nil }
+        let count = message.byteCount
+        guard count <= buffer.count else {
+            let error = unsafe message.reader.pointee.mismatch(count, buffer.count)
+            message.putBack()
+            throw error
+        }
+        // SAFETY: both sides have at least `count` bytes.
+        if count > 0 { unsafe buffer.baseAddress!.copyMemory(from: message.start, byteCount: count) }
+        return Received(message)
+    }
+
+    /// A copy of the next message, waiting for it if need be. Allocates the array.
+    ///
+    /// - Returns: nil at an end, as ``next(timeout:)``.
+    /// - Throws: as ``next(timeout:)``.
+    public mutating func receive(timeout: Duration? = nil) throws(RingError) -> [UInt8]? {
+        guard let message = try next(timeout: timeout) else { return nil }
+        return message.array
+    }
+}
+
+extension LaneReader {
+    @usableFromInline
+    @inline(never)
+    func mismatch(_ found: Int, _ room: Int) -> RingError {
+        RingError(.sizeMismatch, ring: ring, "the next message has \(found) bytes, the buffer \(room); the message stays in the ring")
+    }
+}

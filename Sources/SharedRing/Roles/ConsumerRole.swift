@@ -1,0 +1,60 @@
+import CSharedRing
+
+/// The consumer's role of a ring, whatever number of lanes it has: its card, its epoch, its way of waiting, its end.
+@safe
+final class ConsumerRole: @unchecked Sendable {
+    let attachment: Attachment
+    let sleeper: Sleeper
+    let cancelFlag: CancelFlag
+    private let epoch: UnsafeMutablePointer<UInt32>
+    /// Whether this consumer has removed the ring's name.
+    private(set) var isRemoved = false
+
+    /// Signs in. The attachment holds the consumer's byte.
+    init(_ attachment: Attachment, waiting: WaitStrategy, slice: Duration) {
+        let control = unsafe attachment.control
+        // SAFETY, for the whole class: all words lie in the control mapping, which the attachment keeps; the card and the
+        // epoch are written only by the holder of the byte, which is this side.
+        unsafe OwnerCard.sign(sr_consumer_card(control))
+        let doorbell = unsafe sr_data_doorbell(control)
+        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last consumer left there
+        unsafe epoch = sr_consumer_epoch(control)
+        let before = unsafe sr_load_relaxed_u32(epoch)  // relaxed: the byte orders this side after its predecessor
+        // SYNC: epoch (pairs with PeerWatch.end)
+        unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
+
+        self.attachment = attachment
+        cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
+        sleeper = unsafe Sleeper(
+            doorbell: doorbell, barrier: attachment.header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
+            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: attachment.ring)
+    }
+
+    func requireUsable() throws(RingError) {
+        try attachment.requireOwnProcess()
+        if isRemoved { throw attachment.error(.notFound, "this consumer has removed it") }
+    }
+
+    /// Ends the role in order. What is due was acknowledged before.
+    func close() {
+        // SYNC: epoch (pairs with PeerWatch.end)
+        unsafe sr_store_release_u32(epoch, sr_load_relaxed_u32(epoch) &+ 1)
+        attachment.giveBack()
+    }
+
+    /// Removes the ring's name if nobody else is attached and, that being so, `isEmpty`.
+    func removeRing(ifEmpty isEmpty: () -> Bool) throws(RingError) -> Bool {
+        try requireUsable()
+        guard case .named(let name) = attachment.location, !attachment.isPersistent else { return false }
+        do throws(SystemFailure) {
+            // Through the description that holds the consumer's byte: one's own locks do not conflict.
+            guard try attachment.lock.takeEverything() else { return false }
+        } catch {
+            throw attachment.error(.system, errno: error.errno, "its role bytes can't be locked")
+        }
+        // Nobody else is attached now and nobody can become so. But a sender may have come and gone since the end was read.
+        defer { if !isRemoved { attachment.lock.keepOnlyConsumer() } }
+        if isEmpty() { isRemoved = try Segment.unlink(name, ifStill: attachment.segment) }
+        return isRemoved
+    }
+}
