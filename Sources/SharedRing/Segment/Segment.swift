@@ -1,4 +1,5 @@
 import CSharedRing
+import Glibc
 
 /// A segment's open and checked file.
 ///
@@ -33,8 +34,7 @@ struct Segment: Sendable {
             try write(UInt32(1), at: header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.persistent)!)
         }
         for lane in 0..<header.laneCount {
-            let control =
-                header.controlOffset + MemoryLayout<sr_ring_control>.size + lane * MemoryLayout<sr_lane_control>.size
+            let control = header.laneOffset(lane)
             try write(UInt64.max, at: control + MemoryLayout<sr_lane_control>.offset(of: \.pend)!)  // SR_NO_PEND
             if options.firstPosition != 0 {
                 try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.head)!)
@@ -100,9 +100,11 @@ struct Segment: Sendable {
     // MARK: Opening
 
     /// Opens and checks what the name stands for. Nil: nothing is there.
-    static func open(_ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners) throws(RingError) -> Segment? {
+    static func open(
+        _ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners, isWritable: Bool = true
+    ) throws(RingError) -> Segment? {
         // SAFETY: the string lives for the length of the call.
-        let opened = unsafe name.name.withCString { unsafe sr_open_at(directory.number, $0, 1) }
+        let opened = unsafe name.name.withCString { unsafe sr_open_at(directory.number, $0, isWritable ? 1 : 0) }
         if opened >= 0 { return try check(Descriptor(opened), owners: owners, ring: name.name, isAnonymous: false) }
 
         // Say what is in the way rather than only which error number it gave.
@@ -180,13 +182,37 @@ struct Segment: Sendable {
 
     /// The card of a role's holder, read from the file.
     func card(of role: Role) -> OwnerCard? {
-        var card = sr_owner_card()
-        let size = MemoryLayout<sr_owner_card>.size
-        // SAFETY: the card's own bytes, for the length of the call.
-        let count = unsafe withUnsafeMutableBytes(of: &card) {
-            unsafe sr_read_at(descriptor.number, $0.baseAddress!, UInt64(size), UInt64(header.cardOffset(of: role)))
+        guard let card = try? read(sr_owner_card.self, at: header.cardOffset(of: role), ring: ""), card.pid != 0 else { return nil }
+        return OwnerCard(card)
+    }
+
+    /// A copy of a part of the file.
+    func read<Part: BitwiseCopyable>(_ type: Part.Type, at offset: Int, ring: String) throws(RingError) -> Part {
+        let size = MemoryLayout<Part>.size
+        // SAFETY: the buffer is as large as the part, which is made of plain integers, for which all bytes are good.
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: MemoryLayout<Part>.alignment)
+        defer { unsafe buffer.deallocate() }
+        let count = unsafe sr_read_at(descriptor.number, buffer, UInt64(size), UInt64(offset))
+        guard count >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-count), "it can't be read at \(offset)") }
+        guard count == size else { throw RingError(.damaged, ring: ring, "it ends before \(offset + size), where it should go on") }
+        return unsafe buffer.load(as: Part.self)
+    }
+
+    /// The names of the files in a directory.
+    static func fileNames(in directory: String) throws(RingError) -> [String] {
+        // SAFETY: the stream is ours until it is closed, and each entry is used before the next is read.
+        guard let stream = unsafe opendir(directory) else {
+            throw RingError(.system, ring: "", errno: errno, "the directory '\(directory)' can't be read")
         }
-        return count == size && card.pid != 0 ? OwnerCard(card) : nil
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            names.append(name)
+        }
+        return names
     }
 
     // MARK: Removing

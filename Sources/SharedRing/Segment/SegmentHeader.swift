@@ -35,6 +35,14 @@ struct SegmentHeader: Sendable, Equatable {
     struct Instance: Sendable, Equatable {
         var high: UInt64
         var low: UInt64
+
+        /// 32 hexadecimal digits.
+        var text: String {
+            [high, low].map { word in
+                let digits = String(word, radix: 16)
+                return String(repeating: "0", count: 16 - digits.count) + digits
+            }.joined()
+        }
     }
 
     static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER)
@@ -251,13 +259,17 @@ extension SegmentHeader {
     /// The largest message, in bytes: one alignment is kept for the terminator and one so that closing never waits.
     var largestMessage: Int { min(laneCapacity - 8 - 2 * recordAlignment, Int(SR_RECORD_COUNT_MASK) - 1) - ticketSize }
 
+    /// Where a lane's control block stands in the file.
+    func laneOffset(_ lane: Int) -> Int {
+        controlOffset + MemoryLayout<sr_ring_control>.size + lane * MemoryLayout<sr_lane_control>.size
+    }
+
     /// Where a lane's owner card stands in the file.
     func cardOffset(of role: Role) -> Int {
         switch role {
         case .consumer: controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.consumer_card)!
         case .lane(let lane):
-            controlOffset + MemoryLayout<sr_ring_control>.size + lane * MemoryLayout<sr_lane_control>.size
-                + MemoryLayout<sr_lane_control>.offset(of: \.producer_card)!
+            laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.producer_card)!
         }
     }
 }

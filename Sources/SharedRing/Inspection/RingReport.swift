@@ -1,0 +1,143 @@
+import CSharedRing
+
+/// What a ring looks like from outside: its header, who holds its roles, where its lanes stand.
+///
+/// Read from the file, without taking a role and without mapping anything: it disturbs nobody, needs no more than read
+/// permission, and works on a ring whose processes are stopped or dead. The numbers of a ring in use are read one after
+/// the other, so they may not fit together exactly.
+public struct RingReport: Sendable {
+    /// One producer or several.
+    public enum Kind: String, Sendable {
+        case spsc
+        case mpsc
+    }
+
+    /// What became of a role.
+    public enum Presence: String, Sendable {
+        /// Nobody has ever had it.
+        case neverCame = "never came"
+        /// Somebody has it now.
+        case attached
+        /// The last one closed.
+        case closed
+        /// The last one went away without closing.
+        case died
+    }
+
+    /// A role, and who has it or had it last.
+    public struct Role: Sendable {
+        public var presence: Presence
+        /// How many have had it since the ring was made, the present one included.
+        public var attachments: Int
+        /// Who signed last; nil if nobody has.
+        public var card: OwnerCard?
+    }
+
+    /// One lane.
+    public struct Lane: Sendable {
+        /// Its number.
+        public var number: Int
+        public var producer: Role
+        /// Everything before this position is acknowledged.
+        public var head: UInt64
+        /// The producer's next position, by its own account.
+        public var tail: UInt64
+        /// The bytes between the two, headers and gaps included; 0 if the two make no sense.
+        public var backlog: Int
+    }
+
+    public var name: String
+    public var directory: String
+    public var kind: Kind
+    public var isTotallyOrdered: Bool
+    public var layoutVersion: String
+    /// The bytes of each lane.
+    public var capacity: Int
+    public var recordAlignment: Int
+    public var largestMessage: Int
+    /// The bytes of the whole file.
+    public var totalSize: Int
+    public var label: String
+    /// Nanoseconds since 1970.
+    public var createdNanoseconds: Int64
+    /// Tells it from its predecessors and successors of the same name: 32 hexadecimal digits.
+    public var instance: String
+    public var usesAsymmetricBarrier: Bool
+    /// Whether its last reader leaves it where it is.
+    public var isPersistent: Bool
+    public var consumer: Role
+    public var laneCount: Int
+    /// The lanes that anybody has ever attached to.
+    public var lanes: [Lane]
+
+    /// How many producers have attached since the ring was made.
+    public var producerAttachments: Int { lanes.reduce(0) { $0 + $1.producer.attachments } }
+
+    // MARK: Reading
+
+    /// Reads a ring's state. O(lanes) system calls, for the lock bytes.
+    ///
+    /// - Parameters:
+    ///   - name: the ring's name.
+    ///   - options: the directory and the allowed owners count.
+    /// - Throws: as ``SPSCRing/open(_:options:)``.
+    public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
+        let name = try SegmentName(name, in: options.directory)
+        let directory = try name.openDirectory()
+        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
+            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+        }
+        try self.init(segment, name)
+    }
+
+    private init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
+        let header = segment.header
+        let ring = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name)
+
+        func role(_ role: SharedRing.Role, epoch: UInt32) -> Role {
+            let isHeld = sr_lock_query(segment.descriptor.number, role.lockByte, 1) != 0
+            let presence: Presence =
+                if epoch == 0 { .neverCame } else if epoch & 1 == 0 { .closed } else if isHeld { .attached } else { .died }
+            return Role(presence: presence, attachments: Int(epoch / 2 + epoch % 2), card: segment.card(of: role))
+        }
+
+        self.name = name.name
+        directory = name.directory
+        kind = header.kind == .spsc ? .spsc : .mpsc
+        isTotallyOrdered = header.isTotallyOrdered
+        layoutVersion = "\(SR_ABI_MAJOR).\(SR_ABI_MINOR)"
+        capacity = header.laneCapacity
+        recordAlignment = header.recordAlignment
+        largestMessage = header.largestMessage
+        totalSize = header.totalSize
+        label = header.label
+        createdNanoseconds = header.createdNanoseconds
+        instance = header.instance.text
+        usesAsymmetricBarrier = header.usesAsymmetricBarrier
+        isPersistent = ring.persistent != 0
+        consumer = role(.consumer, epoch: ring.consumer_epoch)
+        laneCount = header.laneCount
+
+        var lanes: [Lane] = []
+        for number in 0..<header.laneCount {
+            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name)
+            guard control.producer_epoch != 0 else { continue }
+            let backlog = control.tail_mirror &- control.head
+            lanes.append(
+                Lane(
+                    number: number, producer: role(.lane(number), epoch: control.producer_epoch), head: control.head,
+                    tail: control.tail_mirror, backlog: backlog <= UInt64(header.laneCapacity) ? Int(backlog) : 0))
+        }
+        self.lanes = lanes
+    }
+
+    /// The names of the rings in a directory, sorted. What is not a ring, or not an allowed owner's, is left out.
+    ///
+    /// - Throws: `system` if the directory can't be read.
+    public static func names(options: RingOptions = RingOptions()) throws(RingError) -> [String] {
+        try Segment.fileNames(in: options.directory).filter { name in
+            guard let name = try? SegmentName(name, in: options.directory), let directory = try? name.openDirectory() else { return false }
+            return (try? Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false)) != nil
+        }.sorted()
+    }
+}
