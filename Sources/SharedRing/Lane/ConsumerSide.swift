@@ -159,7 +159,9 @@ final class ConsumerSide: @unchecked Sendable {
             throw attachment.error(.system, errno: error.errno, "its role bytes can't be locked")
         }
         // Nobody else is attached now and nobody can become so. But a sender may have come and gone since the end was read.
-        let isEmpty = unsafe reader.pointee.poll().isAbsent
+        // And what was handed out but not acknowledged would come again, were this consumer to die now.
+        unsafe reader.pointee.publishDue()
+        let isEmpty = unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head
         if isEmpty {
             isRemoved = try Segment.unlink(name, ifStill: attachment.segment)
             if isRemoved { return true }
