@@ -33,9 +33,13 @@ let package = Package(
         .executableTarget(
             name: "ringbench", dependencies: ["SharedRing", "CSharedRing"], path: "Benchmarks/ringbench", swiftSettings: plain),
 
+        // What the tests need and Swift forbids: fork.
+        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         // A process for the multi-process tests to start, stop and kill.
         .executableTarget(name: "TestPeer", dependencies: ["SharedRing", "CSharedRing"], path: "Tests/TestPeer", swiftSettings: plain),
-        .testTarget(name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "TestPeer"], swiftSettings: plain),
+        .testTarget(
+            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer"],
+            swiftSettings: plain),
         .testTarget(name: "ToolTests", dependencies: ["SharedRingTool"], swiftSettings: plain),
     ]
 )

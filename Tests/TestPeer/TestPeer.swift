@@ -1,1 +1,90 @@
-@main struct TestPeer { static func main() {} }
+import Foundation
+import SharedRing
+
+/// A process for the tests to start, stop and kill.
+///
+///     TestPeer producer|consumer NAME [option=value …]    obeys lines on its standard input; see `Session`
+///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
+///     TestPeer churn NAME ROUNDS SEED [option=value …]
+///     TestPeer steady [strace]
+///
+/// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement.
+@main
+struct TestPeer {
+    static func main() {
+        alarm(100)  // whatever happens to the tests, this process ends
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        do {
+            switch arguments.first {
+            case "producer": try Session.producer(Setup(arguments.dropFirst()))
+            case "consumer": try Session.consumer(Setup(arguments.dropFirst()))
+            case "soak-send", "soak-receive": try soak(arguments)
+            case "churn":
+                let setup = Setup(arguments.dropFirst())
+                say(try Churn.run(setup.name, options: setup.options, rounds: Int(arguments[2])!, seed: UInt64(arguments[3])!))
+            case "steady": try Steady.run(arguments.dropFirst().first ?? "")
+            default:
+                say("usage: see TestPeer.swift")
+                exit(2)
+            }
+        } catch let error as RingError {
+            say("error \(error.code) \(error)")
+            exit(1)
+        } catch {
+            say("error \(error)")
+            exit(1)
+        }
+    }
+
+    static func soak(_ arguments: [String]) throws {
+        let setup = Setup(arguments.dropFirst())
+        let (count, seed, largest) = (Int(arguments[2])!, UInt64(arguments[3])!, Int(arguments[4])!)
+        if arguments[0] == "soak-send" {
+            try Soak.send(setup.ring().makeProducer(waiting: setup.waiting, slice: setup.slice), count: count, seed: seed, largest: largest)
+            say("sent \(count)")
+        } else {
+            let received = try Soak.receive(
+                setup.ring().makeConsumer(waiting: setup.waiting, slice: setup.slice), seed: seed, largest: largest)
+            say("received \(received)")
+        }
+    }
+}
+
+/// What the command line asks for.
+struct Setup {
+    let name: String
+    var options = RingOptions(capacity: 4096)
+    var descriptor: Int32?
+    var slice = Duration.milliseconds(10)
+    var waiting = WaitStrategy.adaptive
+    var acknowledgement = Acknowledgement.automatic
+
+    init(_ arguments: ArraySlice<String>) {
+        name = arguments.first ?? ""
+        for argument in arguments.dropFirst() {
+            let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else { continue }
+            switch parts[0] {
+            case "directory": options.directory = parts[1]
+            case "fd": descriptor = Int32(parts[1])
+            case "capacity": options.capacity = Int(parts[1])!
+            case "barrier": options.barrier = parts[1] == "symmetric" ? .symmetric : .automatic
+            case "slice": slice = .milliseconds(Int(parts[1])!)
+            case "waiting": waiting = ["spin": .spin, "adaptive": .adaptive, "sleep": .sleep][parts[1]]!
+            case "acknowledgement": acknowledgement = parts[1] == "manual" ? .manual : .automatic
+            default: break
+            }
+        }
+    }
+
+    func ring() throws(RingError) -> SPSCRing {
+        if let descriptor { return try SPSCRing.open(descriptor: descriptor, options: options) }
+        return try SPSCRing.openOrCreate(name, options: options)
+    }
+}
+
+/// A line for whoever started this process, at once.
+func say(_ line: String) {
+    let bytes = Array((line + "\n").utf8)
+    _ = write(1, bytes, bytes.count)
+}

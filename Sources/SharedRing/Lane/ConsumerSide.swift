@@ -128,7 +128,9 @@ final class ConsumerSide: @unchecked Sendable {
 
     /// See `Consumer.removeRingIfUnused`.
     func removeIfUnused() throws(RingError) -> Bool {
-        try role.removeRing {
+        try requireUsable()
+        unsafe reader.pointee.publishDue()
+        return try role.removeRing {
             // What was handed out and not acknowledged must still be there for the next consumer.
             unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head
         }

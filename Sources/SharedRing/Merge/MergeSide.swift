@@ -349,7 +349,9 @@ final class MergeSide: @unchecked Sendable {
     }
 
     func removeIfUnused() throws(RingError) -> Bool {
-        try role.removeRing {
+        try role.requireUsable()
+        publishDue()
+        return try role.removeRing {
             guard (try? findNewLanes()) != nil else { return false }
             return lanes.allSatisfy { $0.isQuiet && !$0.isDue }
         }

@@ -44,7 +44,6 @@ final class ConsumerRole: @unchecked Sendable {
 
     /// Removes the ring's name if nobody else is attached and, that being so, `isEmpty`.
     func removeRing(ifEmpty isEmpty: () -> Bool) throws(RingError) -> Bool {
-        try requireUsable()
         guard case .named(let name) = attachment.location, !attachment.isPersistent else { return false }
         do throws(SystemFailure) {
             // Through the description that holds the consumer's byte: one's own locks do not conflict.

@@ -1,0 +1,14 @@
+#ifndef SHAREDRING_TEST_SUPPORT_H
+#define SHAREDRING_TEST_SUPPORT_H
+
+/* Forks. The child runs `body`, bounded by an alarm of 20 seconds, and leaves with its result by _exit.
+ * Returns the child's pid in the parent, or the negative errno. */
+int ts_fork(int (*_Nonnull body)(void *_Nullable), void *_Nullable context);
+
+/* 1 if the byte can be read. Asks the kernel by way of a pipe, and touches nothing itself. */
+int ts_is_mapped(const void *_Nonnull address);
+
+/* pipe2 with O_CLOEXEC, which Swift does not see either. 0, or -1. */
+int ts_pipe(int *_Nonnull ends);
+
+#endif

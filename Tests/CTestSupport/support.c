@@ -1,0 +1,24 @@
+#define _GNU_SOURCE
+#include "include/CTestSupport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int ts_fork(int (*body)(void *), void *context) {
+    pid_t pid = fork();
+    if (pid != 0) return pid < 0 ? -errno : pid;
+    alarm(20);
+    _exit(body(context));
+}
+
+int ts_is_mapped(const void *address) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return 0;
+    int result = write(ends[1], address, 1) == 1;
+    close(ends[0]);
+    close(ends[1]);
+    return result;
+}
+
+int ts_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }

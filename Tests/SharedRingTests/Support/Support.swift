@@ -1,0 +1,115 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import SharedRing
+
+/// Long enough for a loaded machine, short enough for a test run: no test passes because this time passed.
+let patience = Duration.seconds(20)
+
+/// Checks that the body throws this code, and that the sentence names these facts.
+func expectError(
+    _ code: RingError.Code, saying facts: String..., sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: () throws(RingError) -> Void
+) {
+    do throws(RingError) {
+        try body()
+        Issue.record("nothing was thrown; expected \(code)", sourceLocation: sourceLocation)
+    } catch {
+        #expect(error.code == code, "\(error)", sourceLocation: sourceLocation)
+        for fact in facts { #expect(error.description.contains(fact), "\(error)", sourceLocation: sourceLocation) }
+    }
+}
+
+/// A directory on a tmpfs, for rings of one test. Gone with its last reference.
+final class Place: Sendable {
+    let path: String
+    private static let counter = Atomic(0)
+
+    init() {
+        path = "/dev/shm/sharedring-tests-\(getpid())-\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
+        mkdir(path, 0o700)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func options(capacity: Int = 4096) -> RingOptions {
+        var options = RingOptions(capacity: capacity)
+        options.directory = path
+        return options
+    }
+
+    var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
+
+    func path(_ name: String) -> String { path + "/" + name }
+}
+
+/// A noncopyable value on its way into a thread.
+final class Box<Value: ~Copyable>: @unchecked Sendable {
+    private var value: Value?
+
+    init(_ value: consuming Value) { self.value = consume value }
+
+    func take() -> Value { value.take()! }
+}
+
+/// A thread that can be joined with a bound, so that a hang is a failure with a name and not a stuck run.
+final class Worker<Result: Sendable>: Sendable {
+    private let result = Mutex<Swift.Result<Result, any Error>?>(nil)
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ body: @escaping @Sendable () throws -> Result) {
+        let thread = Thread { [self] in
+            let outcome = Swift.Result { try body() }
+            result.withLock { $0 = outcome }
+            done.signal()
+        }
+        thread.stackSize = 1 << 20
+        thread.start()
+    }
+
+    struct Hung: Error, CustomStringConvertible {
+        let seconds: Double
+        var description: String { "the thread did not end within \(seconds) s" }
+    }
+
+    func join(within seconds: Double = 30) throws -> Result {
+        guard done.wait(timeout: .now() + seconds) == .success else { throw Hung(seconds: seconds) }
+        done.signal()
+        return try result.withLock { try $0!.get() }
+    }
+}
+
+/// Waits, with yields and a bound, for something that another thread or process will make true.
+func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
+    let end = Date().addingTimeInterval(seconds)
+    while !condition() {
+        if Date() > end { return false }
+        usleep(500)
+    }
+    return true
+}
+
+extension SPSCRing {
+    /// A ring without a name, with both its endpoints handed to the body.
+    static func withEndpoints(
+        _ options: RingOptions = RingOptions(capacity: 4096), acknowledgement: Acknowledgement = .automatic,
+        _ body: (inout Producer, inout Consumer) throws -> Void
+    ) throws {
+        let ring = try SPSCRing.anonymous(options: options)
+        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+        try body(&producer, &consumer)
+    }
+}
+
+extension Consumer {
+    /// The text of the next message that is there now; "(empty)", "(ended)".
+    mutating func poll() throws(RingError) -> String {
+        switch try tryNext() {
+        case .message(let message): message.text
+        case .empty: "(empty)"
+        case .ended: "(ended)"
+        }
+    }
+}

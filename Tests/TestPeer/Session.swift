@@ -1,0 +1,92 @@
+import Foundation
+import SharedRing
+
+/// An endpoint that does what it is told, a line at a time, and answers each with a line.
+enum Session {
+    static func producer(_ setup: Setup) throws {
+        var producer = try setup.ring().makeProducer(waiting: setup.waiting, slice: setup.slice)
+        say("attached")
+        var closes = false
+        lines: while let line = readLine() {
+            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+            let rest = words.count > 1 ? words[1] : ""
+            do throws(RingError) {
+                switch words.first {
+                case "send":
+                    try producer.send(rest, timeout: .seconds(20))
+                    say("sent")
+                case "fill":
+                    var count = 0
+                    while try producer.trySend(Array(rest.utf8)) { count += 1 }
+                    say("filled \(count)")
+                case "claim":
+                    var claim = try producer.claim(byteCount: Int(rest)!)
+                    var bytes = claim.bytes
+                    for i in 0..<bytes.byteCount { bytes.storeBytes(of: 0x41, toByteOffset: i, as: UInt8.self) }
+                    say("claimed")
+                    if readLine() == "commit" { claim.commit() }
+                    say("done")
+                case "batch":
+                    var batch = producer.batch()
+                    for i in 0..<Int(rest)! { try batch.append(Array("batched \(i)".utf8), timeout: .seconds(20)) }
+                    say("appended \(batch.count)")
+                    if readLine() == "commit" { batch.commit() }
+                    say("done")
+                case "acknowledged":
+                    try producer.waitUntilAcknowledged(timeout: .seconds(20))
+                    say("acknowledged")
+                case "close":
+                    closes = true
+                    break lines
+                case "exit": exit(0)
+                default: say("what? \(line)")
+                }
+            } catch {
+                say("error \(error.code) \(error)")
+            }
+        }
+        if closes { try producer.close() }
+        say("closed")
+    }
+
+    static func consumer(_ setup: Setup) throws {
+        var consumer = try setup.ring().makeConsumer(
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, slice: setup.slice)
+        say("attached")
+        var closes = false
+        lines: while let line = readLine() {
+            do throws(RingError) {
+                switch line {
+                case "next":
+                    if let message = try consumer.next(timeout: .seconds(20)) {
+                        say("message \(message.text)")
+                    } else {
+                        say("ended")
+                    }
+                case "take":  // and keep the view until the next line
+                    if let message = try consumer.next(timeout: .seconds(20)) {
+                        say("holding \(message.text)")
+                        _ = readLine()
+                        say("done")
+                        _ = message.byteCount
+                    } else {
+                        say("ended")
+                    }
+                case "acknowledge":
+                    try consumer.acknowledge()
+                    say("acknowledged")
+                case "remove": say("removed \(try consumer.removeRingIfUnused())")
+                case "close":
+                    closes = true
+                    break lines
+                case "exit": exit(0)
+                default: say("what? \(line)")
+                }
+            } catch {
+                say("error \(error.code) \(error)")
+            }
+        }
+        if closes { try consumer.close() }
+        say("closed")
+    }
+}

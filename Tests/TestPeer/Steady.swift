@@ -1,0 +1,46 @@
+import CSharedRing
+import Foundation
+import SharedRing
+
+/// A million messages through a ring in one thread, for those who count what that costs.
+enum Steady {
+    /// Under a preloaded counter (see SteadyStateTests) prints how many allocations the second half made.
+    static func run(_ mode: String) throws {
+        typealias Counter = @convention(c) () -> Int
+        let symbol = dlsym(nil, "sr_test_allocations")
+        let counter = symbol.map { unsafeBitCast($0, to: Counter.self) }
+
+        var options = RingOptions(capacity: 1 << 16)
+        options.prefault = true
+        let ring = try SPSCRing.anonymous(options: options)
+        var producer = try ring.makeProducer()
+        var consumer = try ring.makeConsumer()
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 8)
+        let bytes = [UInt8](repeating: 7, count: 24)
+
+        func round(_ producer: inout Producer, _ consumer: inout Consumer) throws(RingError) {
+            for i in 0..<UInt64(1000) {
+                try producer.send(value: i)
+                guard try producer.trySend(bytes) else { fatalError("full") }
+                var claim = try producer.claim(byteCount: 16)
+                var place = claim.bytes
+                place.storeBytes(of: i, as: UInt64.self)
+                claim.commit()
+                var batch = producer.batch()
+                try batch.append(value: i)
+                try batch.append(value: i)
+                batch.commit()
+                _ = try consumer.receive(into: UnsafeMutableRawBufferPointer(room))
+                if let message = try consumer.next(), message.byteCount != 24 { fatalError("another message") }
+                _ = consumer.drain { message in _ = message.byteCount }
+            }
+        }
+        for _ in 0..<20 { try round(&producer, &consumer) }
+        write(2, "steady\n", 7)
+        let before = counter?() ?? 0
+        for _ in 0..<20 { try round(&producer, &consumer) }
+        let after = counter?() ?? 0
+        write(2, "over\n", 5)
+        say(counter == nil ? "uncounted" : "allocations \(after - before)")
+    }
+}
