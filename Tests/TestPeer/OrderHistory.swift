@@ -1,5 +1,7 @@
 import CSharedRing
+import Foundation
 import SharedRing
+import Synchronization
 
 /// Histories of sends, and the check that deliveries respect real time.
 public enum OrderHistory {
@@ -45,5 +47,40 @@ public enum OrderHistory {
             latestBegin = max(latestBegin, send.began)
         }
         return count
+    }
+
+    /// Records a history of `producers` threads and one consumer, checks it, and says what it found.
+    static func run(producers: Int, count: Int) throws -> String {
+        let ring = try MPSCRing.anonymous(lanes: producers, order: .total, options: RingOptions(capacity: 1 << 18))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: producers))
+        let histories = Mutex<[Int: [Send]]>([:])
+        let threads = (0..<producers).map { _ in
+            let thread = Thread {
+                do {
+                    var producer = try ring.makeProducer()
+                    let sends = try record(&producer, count: count)
+                    histories.withLock { $0[producer.lane] = sends }
+                    try producer.close()
+                } catch {
+                    fatalError("\(error)")
+                }
+            }
+            thread.start()
+            return thread
+        }
+        var deliveries: [Delivery] = []
+        deliveries.reserveCapacity(producers * count)
+        var descents = 0
+        var lastTicket: UInt64?
+        while let message = try consumer.next(timeout: .seconds(30)) {
+            let ticket = message.sequence
+            if let lastTicket, ticket <= lastTicket { descents += 1 }
+            lastTicket = ticket
+            deliveries.append(Delivery(lane: message.lane, index: Int(message.integer(as: UInt64.self)!)))
+        }
+        _ = threads
+        let found = histories.withLock { inversions(deliveries, $0) }
+        return
+            "\(deliveries.count) messages of \(producers) producers: \(found) inversions against real time, \(descents) tickets out of order"
     }
 }

@@ -6,14 +6,17 @@ import SharedRing
 ///     TestPeer producer|consumer NAME [option=value …]    obeys lines on its standard input; see `Session`
 ///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
 ///     TestPeer churn NAME ROUNDS SEED [option=value …]
+///     TestPeer torture [name=value …]                         see `Torture`
+///     TestPeer history COUNT                                  total order: four producers with COUNT messages each
 ///     TestPeer steady [strace]
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement.
 @main
 struct TestPeer {
     static func main() {
-        alarm(100)  // whatever happens to the tests, this process ends
         let arguments = Array(CommandLine.arguments.dropFirst())
+        // Whatever happens to the tests, this process ends. (Torture has a bound of its own, which may be long.)
+        alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 100)
         do {
             switch arguments.first {
             case "producer": try Session.producer(Setup(arguments.dropFirst()))
@@ -22,6 +25,11 @@ struct TestPeer {
             case "churn":
                 let setup = Setup(arguments.dropFirst())
                 say(try Churn.run(setup.name, options: setup.options, rounds: Int(arguments[2])!, seed: UInt64(arguments[3])!))
+            case "torture": try Torture.run(arguments)
+            case "torture-send":
+                try TortureEnds.send(TortureSetup(arguments), sender: UInt32(arguments[1])!, count: UInt64(arguments[2])!)
+            case "torture-receive": try TortureEnds.receive(TortureSetup(arguments))
+            case "history": say(try OrderHistory.run(producers: 4, count: Int(arguments[1])!))
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")

@@ -141,4 +141,45 @@ struct TotalOrderTests {
         delivered.swapAt(100, delivered.count - 100)
         #expect(OrderHistory.inversions(delivered, byLane) > 0)
     }
+
+    /// The same protocol with two steps exchanged: the ticket is drawn before it is announced.
+    @Test("Announcing a ticket after drawing it would be found")
+    func wrongOrder() throws {
+        let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
+        var consumer = try ring.makeConsumer()
+        let wrong = try ring.makeProducer()
+        var right = try ring.makeProducer()
+        let writer = wrong.writer
+        let next = unsafe writer.pointee.tail &+ writer.pointee.shape.spacing(5)
+        unsafe writer.pointee.terminate(at: next)
+        // Drawn; not yet announced. Here the other one sends, and the consumer looks.
+        let ticket = unsafe sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
+        try right.send("later")
+        var tickets: [UInt64] = []
+        if let message = consumer.poll() { tickets.append(message.sequence) }
+        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), ticket)
+        unsafe sr_store_relaxed_u64(writer.pointee.place(at: writer.pointee.tail) + 8, ticket)
+        unsafe writer.pointee.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), next: next)
+        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), .max)
+        if let message = consumer.poll() { tickets.append(message.sequence) }
+        #expect(tickets == [1, 0], "with the announcement first, nothing may be taken before the smaller ticket")
+
+        // In the right order nothing is handed out while a smaller ticket may turn up.
+        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), sr_load_relaxed_u64(writer.pointee.tickets!))
+        unsafe _ = sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
+        try right.send("later still")
+        #expect(try consumer.tryNext().isEmpty)
+        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), .max)
+        #expect(try !consumer.tryNext().isEmpty)
+        _ = wrong.largestMessage
+    }
+}
+
+extension Poll {
+    var isEmpty: Bool {
+        switch self {
+        case .empty: true
+        default: false
+        }
+    }
 }
