@@ -80,6 +80,18 @@ final class Worker<Result: Sendable>: Sendable {
     }
 }
 
+/// Lets several threads go at the same moment.
+final class Gate: Sendable {
+    private let missing: Atomic<Int>
+
+    init(_ count: Int) { missing = Atomic(count) }
+
+    func pass() {
+        missing.subtract(1, ordering: .relaxed)
+        while missing.load(ordering: .relaxed) > 0 { sched_yield() }
+    }
+}
+
 /// Waits, with yields and a bound, for something that another thread or process will make true.
 func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
     let end = Date().addingTimeInterval(seconds)
