@@ -125,3 +125,21 @@ extension Consumer {
         }
     }
 }
+
+/// A number that two threads pass back and forth.
+final class Turn: Sendable {
+    private let number = Atomic(0)
+
+    var value: Int { number.load(ordering: .acquiring) }
+
+    func set(_ value: Int) { number.store(value, ordering: .releasing) }
+
+    func wait(for value: Int) -> Bool {
+        let end = Date().addingTimeInterval(20)
+        while self.value < value {
+            sched_yield()
+            if Date() > end { return false }
+        }
+        return true
+    }
+}
