@@ -4,7 +4,10 @@ import SharedRing
 
 /// Sending and receiving with random pauses, for races between "I sleep" and "I stored something".
 public enum Soak {
-    public struct Mismatch: Error { public let index: Int }
+    public struct Mismatch: Error {
+        public let index: Int
+        public init(index: Int) { self.index = index }
+    }
 
     /// A pause around the length of the races looked for: mostly nothing, sometimes a yield, rarely long enough for the
     /// other side to fall asleep.

@@ -17,7 +17,9 @@ struct LaneWriter {
     @usableFromInline var limit: UInt64
     @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
-    @usableFromInline let generation: UInt32
+    /// The fork generation this belongs to; none at all once poisoned, which keeps every fast path away, also that of a
+    /// batch, whose position lies beyond `tail`.
+    @usableFromInline var generation: UInt32?
     @usableFromInline let usesAsymmetricBarrier: Bool
     /// The ring's ticket counter, where its lanes are in a total order.
     @usableFromInline let tickets: UnsafeMutablePointer<UInt64>?
@@ -98,10 +100,10 @@ struct LaneWriter {
     @usableFromInline
     @inline(never)
     mutating func makeRoom(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
+        if let poison { throw poison }
         guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
         }
-        if let poison { throw poison }
         guard (0...shape.largestMessage).contains(byteCount) else {
             throw RingError(
                 .messageTooLarge, ring: ring, "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage)")
@@ -114,7 +116,7 @@ struct LaneWriter {
             let error = Self.impossible(
                 ring, lane, "its head is \(head), which lies not between the last head \(lastHead) and the tail \(tail)")
             poison = error
-            limit = tail  // nothing fits any more, so every operation comes here
+            generation = nil  // so every operation comes here, and throws
             throw error
         }
         limit = head &+ shape.capacity

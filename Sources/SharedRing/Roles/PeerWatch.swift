@@ -16,8 +16,9 @@ struct PeerWatch {
     private let epoch: UnsafeMutablePointer<UInt32>
     /// The newest epoch whose end was told, or that was over before this watch began.
     private var reported: UInt32
-    /// The epoch whose death was told last; 0 is no epoch.
-    private var reportedDeath: UInt32 = 0
+    /// The odd epoch, of a holder while it was attached, whose end was told last; 0 is no epoch. A holder that is killed
+    /// after its end mark and before its epoch has closed, but to its successor it died, who marks that as well.
+    private var lastEnded: UInt32 = 0
 
     /// `epoch` lies in the control mapping, which the owner of this watch keeps.
     init(role: Role, epoch: UnsafeMutablePointer<UInt32>) {
@@ -54,14 +55,17 @@ struct PeerWatch {
 
     /// Takes an end mark from the lane, which carries the epoch after the end. Nil: it was told already.
     mutating func noteMark(_ epoch: UInt32) -> End? {
-        if epoch & 1 == 1 && epoch == reportedDeath { return nil }
+        if epoch & 1 == 1 && epoch == lastEnded { return nil }
         return note(epoch)
     }
 
     private mutating func note(_ epoch: UInt32) -> End {
         if isNewer(epoch) { reported = epoch }
-        guard epoch & 1 == 1 else { return .closed }
-        reportedDeath = epoch
+        guard epoch & 1 == 1 else {
+            lastEnded = epoch &- 1
+            return .closed
+        }
+        lastEnded = epoch
         return .died
     }
 

@@ -105,7 +105,15 @@ struct Segment: Sendable {
     ) throws(RingError) -> Segment? {
         // SAFETY: the string lives for the length of the call.
         let opened = unsafe name.name.withCString { unsafe sr_open_at(directory.number, $0, isWritable ? 1 : 0) }
-        if opened >= 0 { return try check(Descriptor(opened), owners: owners, ring: name.name, isAnonymous: false) }
+        if opened >= 0 {
+            do throws(RingError) {
+                return try check(Descriptor(opened), owners: owners, ring: name.name, isAnonymous: false)
+            } catch {
+                // Opened while it had its name, and removed before it was examined: nothing is there.
+                if error.code == .notFound { return nil }
+                throw error
+            }
+        }
 
         // Say what is in the way rather than only which error number it gave.
         guard let facts = try name.facts(in: directory) else { return nil }
@@ -231,29 +239,36 @@ struct Segment: Sendable {
     /// Removes a ring that nobody is attached to. Throws `inUse` with the holders, `notFound`, `notARing`.
     static func remove(_ name: SegmentName, owners: RingOptions.Owners) throws(RingError) {
         let directory = try name.openDirectory()
-        guard let segment = try open(name, in: directory, owners: owners) else {
-            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+        // Each further turn means that another remover was at work; the bound is against a stranger who plays with us.
+        for _ in 0..<1000 {
+            guard let segment = try open(name, in: directory, owners: owners) else {
+                throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+            }
+            let lock: RoleLock
+            let isAlone: Bool
+            do throws(SystemFailure) {
+                lock = try RoleLock(directory: directory.number, name: name.name, of: -1)
+                guard try lock.isOf(segment) else { continue }  // removed and made anew between the two opens
+                isAlone = try lock.takeEverything()
+            } catch {
+                if error.errno == SystemFailure.notFound { continue }  // removed between the two opens
+                throw RingError(.system, ring: name.name, errno: error.errno, "its role bytes can't be locked")
+            }
+            if isAlone {
+                if try unlink(name, ifStill: segment) { return }
+                continue  // locked, but no longer of that name: somebody else removed it in the same moment
+            }
+            let holders = segment.holders(seenBy: lock)
+            if !holders.isEmpty { throw RingError(.inUse, ring: name.name, "it is in use by \(holders)") }
+            sr_sleep_ns(10_000)  // it was another remover, or somebody who has let go since
         }
-        let lock: RoleLock
-        let isAlone: Bool
-        do throws(SystemFailure) {
-            lock = try RoleLock(directory: directory.number, name: name.name, of: -1)
-            isAlone = if try lock.isOf(segment) { try lock.takeEverything() } else { false }
-        } catch {
-            throw RingError(.system, ring: name.name, errno: error.errno, "its role bytes can't be locked")
-        }
-        guard isAlone else {
-            throw RingError(.inUse, ring: name.name, "it is in use by \(segment.holders(seenBy: lock))")
-        }
-        // Locked and no longer of that name: somebody else removed it in the same moment.
-        guard try unlink(name, ifStill: segment) else { throw RingError(.notFound, ring: name.name, "somebody else removed it") }
+        throw RingError(.inUse, ring: name.name, "others kept its role bytes locked while this process tried 1,000 times to remove it")
     }
 
-    /// "process 12 (send) as producer, process 13 (receive) as consumer".
+    /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody has a role.
     private func holders(seenBy lock: RoleLock) -> String {
         let roles = [Role.consumer] + (0..<header.laneCount).map(Role.lane)
         let held = roles.filter { (try? lock.holder(of: $0)) == .somebody }
-        if held.isEmpty { return "somebody who has let go by now" }
         return held.map { role in "\(card(of: role).map { "\($0)" } ?? "a process that did not sign") as \(role)" }
             .joined(separator: ", ")
     }

@@ -25,7 +25,7 @@ struct Sleeper {
     let cancelFlag: CancelFlag
     let ring: String
 
-    /// Waits until `news` gives a value, or, once a slice, `lookAround` does.
+    /// Waits until `news` gives a value, or, once a slice and at the deadline, `lookAround` does.
     ///
     /// `news` is asked often and must be cheap; `lookAround` may make system calls. Throws what they throw, `timedOut` or
     /// `cancelled`.
@@ -36,7 +36,7 @@ struct Sleeper {
         if let found = try news() { return found }
         let start = sr_now_ns()
         var nextLook = start &+ slice
-        try checkOn(deadline, at: start, what)
+        if let found = try checkOn(deadline, at: start, what, lookAround) { return found }
 
         if strategy != .sleep {
             let end = strategy == .spin ? Int64.max : start &+ WaitStrategy.adaptiveSpinNanoseconds
@@ -47,7 +47,7 @@ struct Sleeper {
                     if let found = try news() { return found }
                 }
                 let now = sr_now_ns()
-                try checkOn(deadline, at: now, what)
+                if let found = try checkOn(deadline, at: now, what, lookAround) { return found }
                 if now >= nextLook {
                     if let found = try lookAround() { return found }
                     nextLook = now &+ slice
@@ -70,7 +70,7 @@ struct Sleeper {
 
             if let found = try news() { return found }
             let now = sr_now_ns()
-            try checkOn(deadline, at: now, what)
+            if let found = try checkOn(deadline, at: now, what, lookAround) { return found }
             if now >= nextLook {
                 if let found = try lookAround() { return found }
                 nextLook = now &+ slice
@@ -110,8 +110,14 @@ struct Sleeper {
         }
     }
 
-    private func checkOn(_ deadline: Deadline, at now: Int64, _ what: StaticString) throws(RingError) {
+    /// Throws if cancelled or, after a last look around, if the deadline is passed: a caller whose timeouts are all shorter
+    /// than a slice would else never learn that the other side has gone.
+    private func checkOn<News>(
+        _ deadline: Deadline, at now: Int64, _ what: StaticString, _ lookAround: () throws(RingError) -> News?
+    ) throws(RingError) -> News? {
         if cancelFlag.isRaised { throw RingError(.cancelled, ring: ring, "waiting for \(what) was cancelled") }
-        if deadline.isPassed(at: now) { throw RingError(.timedOut, ring: ring, "no \(what) before the deadline") }
+        guard deadline.isPassed(at: now) else { return nil }
+        if let found = try lookAround() { return found }
+        throw RingError(.timedOut, ring: ring, "no \(what) before the deadline")
     }
 }

@@ -80,6 +80,18 @@ final class Worker<Result: Sendable>: Sendable {
     }
 }
 
+/// Lets several threads go at the same moment.
+final class Gate: Sendable {
+    private let missing: Atomic<Int>
+
+    init(_ count: Int) { missing = Atomic(count) }
+
+    func pass() {
+        missing.subtract(1, ordering: .relaxed)
+        while missing.load(ordering: .relaxed) > 0 { sched_yield() }
+    }
+}
+
 /// Waits, with yields and a bound, for something that another thread or process will make true.
 func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
     let end = Date().addingTimeInterval(seconds)
@@ -111,5 +123,23 @@ extension Consumer {
         case .empty: "(empty)"
         case .ended: "(ended)"
         }
+    }
+}
+
+/// A number that two threads pass back and forth.
+final class Turn: Sendable {
+    private let number = Atomic(0)
+
+    var value: Int { number.load(ordering: .acquiring) }
+
+    func set(_ value: Int) { number.store(value, ordering: .releasing) }
+
+    func wait(for value: Int) -> Bool {
+        let end = Date().addingTimeInterval(20)
+        while self.value < value {
+            sched_yield()
+            if Date() > end { return false }
+        }
+        return true
     }
 }

@@ -24,6 +24,7 @@ struct Torture {
     /// Returns the closing line; throws or exits on a violation.
     static func run(_ words: [String]) throws {
         let setup = TortureSetup(words)
+        setvbuf(stdout, nil, _IOLBF, 0)  // the seed is to be seen while it runs
         var torture = Torture(setup)
         print("torture \(setup.words.joined(separator: " "))")
         try torture.run()

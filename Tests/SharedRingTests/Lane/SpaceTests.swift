@@ -1,0 +1,162 @@
+import CSharedRing
+import Foundation
+import Testing
+
+@testable import SharedRing
+
+@Suite("A full ring refuses or waits, and room comes back when messages are acknowledged")
+struct SpaceTests {
+    @Test("A full ring: trySend is false and changes nothing; after a receive there is room") func full() throws {
+        try SPSCRing.withEndpoints { producer, consumer in
+            var sent = 0
+            while try producer.trySend(value: UInt64(sent)) { sent += 1 }
+            // 16 bytes each, one alignment for the terminator and one for the end.
+            #expect(sent == (4096 - 16) / 16)
+            for _ in 0..<10 { #expect(try !producer.trySend(value: UInt64(0))) }
+            expectError(.timedOut, saying: "room") { () throws(RingError) in try producer.send(value: UInt64(0), timeout: .zero) }
+            expectError(.timedOut) { () throws(RingError) in try producer.send(value: UInt64(0), timeout: .milliseconds(5)) }
+            var received: UInt64 = 0
+            let count = consumer.drain { message in
+                #expect(message.integer(as: UInt64.self) == received)
+                received += 1
+            }
+            #expect(count == sent)
+            #expect(try producer.trySend(value: UInt64(7)))
+        }
+    }
+
+    @Test("freeBytes is exactly what fits, down to none", arguments: [8, 16, 128]) func freeBytes(alignment: Int) throws {
+        var options = RingOptions(capacity: 4096)
+        options.recordAlignment = alignment
+        try SPSCRing.withEndpoints(options) { producer, consumer in
+            #expect(producer.freeBytes == producer.largestMessage)
+            var random = SystemRandomNumberGenerator()
+            for _ in 0..<300 {
+                let free = producer.freeBytes
+                if free < producer.largestMessage {
+                    let tooMuch = try producer.trySend([UInt8](repeating: 0, count: free + 1))
+                    #expect(!tooMuch || free == 0)
+                }
+                if free > 0 {
+                    let size = random.next() & 7 == 0 ? free : Int.random(in: 0...free)
+                    let fitted = try producer.trySend([UInt8](repeating: 0, count: size))
+                    #expect(fitted)
+                }
+                if random.next() & 3 == 0 { _ = consumer.drain { _ in } }
+            }
+        }
+    }
+
+    @Test("Space comes back in eighths while messages keep coming, and all of it as soon as nothing is left")
+    func lag() throws {
+        try SPSCRing.withEndpoints { producer, consumer in
+            while try producer.trySend(value: UInt64(1)) {}
+            let head = { (reader: UnsafeMutablePointer<LaneReader>) in sr_load_acquire_u64(sr_head(reader.pointee.control)) }
+            var stores = Set([head(consumer.reader)])
+            for _ in 0..<254 {
+                if let message = try consumer.next() { _ = message.byteCount }
+                let published = head(consumer.reader)
+                #expect(consumer.reader.pointee.head - published < 512, "never more than an eighth behind")
+                stores.insert(published)
+            }
+            #expect(stores.count == 1 + 254 * 16 / 512, "once in an eighth")
+            if let message = try consumer.next() { _ = message.byteCount }
+            #expect(head(consumer.reader) == 255 * 16, "the last message gives everything back, before the next call")
+            #expect(producer.freeBytes == producer.largestMessage)
+        }
+    }
+
+    @Test("A producer that waits for all the room gets it when the last message ends, though that is less than an eighth")
+    func wokenBelowLag() throws {
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        var producer = try ring.makeProducer(waiting: .sleep, slice: .seconds(600))
+        var consumer = try ring.makeConsumer()
+        try producer.send("small")
+        let box = Box(producer)
+        let worker = Worker {
+            var producer = box.take()
+            try producer.send([UInt8](repeating: 3, count: producer.largestMessage))
+            try producer.close()
+        }
+        #expect(eventually { sr_load_acquire_u32(sr_space_doorbell(consumer.reader.pointee.control)) == 1 }, "it sleeps")
+        #expect(try consumer.poll() == "small")
+        try worker.join()
+        #expect(try consumer.receive(timeout: .zero)?.count == 4096 - 24)
+    }
+
+    @Test("Manual acknowledgement: nothing comes back before acknowledge, everything after") func manual() throws {
+        try SPSCRing.withEndpoints(acknowledgement: .manual) { producer, consumer in
+            while try producer.trySend(value: UInt64(1)) {}
+            #expect(consumer.drain { _ in } == 255)
+            #expect(try !producer.trySend(value: UInt64(1)))
+            #expect(producer.freeBytes == 0)
+            expectError(.timedOut, saying: "acknowledgement") { () throws(RingError) in try producer.waitUntilAcknowledged(timeout: .zero) }
+            expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(1)) }
+            #expect(try !producer.trySend(value: UInt64(1)), "waiting is no acknowledgement")
+            try consumer.acknowledge()
+            try producer.waitUntilAcknowledged(timeout: .zero)
+            #expect(producer.freeBytes == producer.largestMessage)
+            try consumer.acknowledge()  // nothing to do
+        }
+    }
+
+    @Test("waitUntilAcknowledged returns when everything was used up, and at once when nothing was sent") func acknowledged() throws {
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        var producer = try ring.makeProducer(slice: .seconds(600))
+        try producer.waitUntilAcknowledged(timeout: .zero)
+        try producer.send("a")
+        try producer.send("b")
+        let box = Box(producer)
+        let worker = Worker {
+            var producer = box.take()
+            try producer.waitUntilAcknowledged()
+        }
+        var consumer = try ring.makeConsumer()
+        #expect(try consumer.poll() == "a")
+        #expect(try consumer.poll() == "b")
+        try worker.join()
+    }
+
+    @Test("A message too large for the buffer stays, and fits a larger one") func receiveInto() throws {
+        try SPSCRing.withEndpoints { producer, consumer in
+            try producer.send("12345678", tag: 5)
+            var bytes = [UInt8](repeating: 0, count: 8)
+            for size in [0, 7] {
+                bytes.withUnsafeMutableBytes { buffer in
+                    let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
+                    expectError(.sizeMismatch, saying: "8 bytes", "\(size)") { () throws(RingError) in _ = try consumer.receive(into: part) }
+                }
+            }
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            let received = try consumer.receive(into: &raw)
+            #expect(received?.byteCount == 8)
+            #expect(received?.tag == 5)
+            #expect(received?.sequence == 0)
+            #expect(bytes == Array("12345678".utf8))
+            try producer.send([UInt8]())
+            let empty = try consumer.receive(into: UnsafeMutableRawBufferPointer(start: nil, count: 0))
+            #expect(empty?.byteCount == 0)
+        }
+    }
+
+    @Test("putBack leaves the message; drain's throwing body too, and limit is a limit") func putBack() throws {
+        struct Refused: Error {}
+        try SPSCRing.withEndpoints { producer, consumer in
+            for text in ["a", "b", "c"] { try producer.send(text) }
+            if let message = try consumer.next() { message.putBack() }
+            #expect(consumer.drain(limit: 0) { _ in } == 0)
+            var seen: [String] = []
+            #expect(consumer.drain(limit: 1) { seen.append($0.text) } == 1)
+            #expect(throws: Refused.self) {
+                try consumer.drain { message throws(Refused) in
+                    seen.append(message.text)
+                    if message.text == "c" { throw Refused() }
+                }
+            }
+            #expect(try consumer.poll() == "c")
+            #expect(seen == ["a", "b", "c"])
+            #expect(consumer.drain { _ in } == 0)
+        }
+    }
+}
