@@ -158,9 +158,10 @@ final class ConsumerSide: @unchecked Sendable {
         } catch {
             throw attachment.error(.system, errno: error.errno, "its role bytes can't be locked")
         }
-        // Nobody else is attached now and nobody can become so. But a sender may have come and gone since the end was read.
+        // Nobody else is attached now and nobody can become so. But a sender may have come and gone since the end was read:
+        // what it left, be it only the news of its death, is to be received first.
         let isEmpty = unsafe reader.pointee.poll().isAbsent
-        if isEmpty {
+        if isEmpty && !producer.hasUntoldDeath {
             isRemoved = try Segment.unlink(name, ifStill: attachment.segment)
             if isRemoved { return true }
         }

@@ -30,6 +30,13 @@ struct PeerWatch {
     /// Whether anybody has ever had the role.
     var hasAnybodyCome: Bool { unsafe sr_load_acquire_u32(epoch) != 0 }
 
+    /// Whether the other side died and that was not told yet. The caller holds its byte, so it is not attached.
+    var hasUntoldDeath: Bool {
+        // SAFETY: see `init`.
+        let now = unsafe sr_load_acquire_u32(epoch)
+        return now & 1 == 1 && isNewer(now)
+    }
+
     /// An end that was not told yet. `hasNews` looks once more at what the other side may have left.
     mutating func end(lock: RoleLock, hasNews: () throws(RingError) -> Bool) throws(RingError) -> End? {
         // SAFETY: see `init`.

@@ -1,0 +1,18 @@
+import Glibc
+
+/// What signals do.
+enum Signals {
+    /// SIGINT and SIGTERM end the process on the spot. The kernel frees its role, what it committed stays, and since the
+    /// stream was not closed nobody takes it for a whole one. They are handled at all, instead of being left to their
+    /// default, so that the exit status says so too where a shell is not there to translate it, and when the process was
+    /// started in the background of a script, where SIGINT is ignored.
+    ///
+    /// SIGPIPE is ignored: the write that met a closed pipe says so.
+    static func install() {
+        signal(SIGPIPE, SIG_IGN)
+        for number in [SIGINT, SIGTERM] {
+            // Only what may be done in a signal handler.
+            signal(number) { _exit(128 + $0) }
+        }
+    }
+}
