@@ -15,9 +15,10 @@ enum Command: String {
         switch self {
         case .send: Self.transfer + [.flag("--drain")]
         case .receive: Self.transfer
-        case .create: [
-            .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--dir"),
-        ]
+        case .create:
+            [
+                .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--dir"),
+            ]
         case .remove: [.value("--dir")]
         }
     }

@@ -2,12 +2,13 @@
 struct Patience {
     /// Nil: for ever.
     let limit: Duration?
-    /// How the limit was written.
+    /// How the limit was written, for people.
     let word: String
 
     init(_ arguments: Arguments) throws {
         limit = try arguments.value("--timeout", "duration, like 500ms, 2s or 1m", DurationNotation.duration)
-        word = arguments.text("--timeout") ?? "ever"
+        let written = arguments.text("--timeout") ?? "ever"
+        word = Double(written) == nil ? written : "\(written) s"
     }
 
     /// How often a waiting endpoint looks whether the other side lives: several times before the limit is reached, or a

@@ -39,11 +39,16 @@ struct SharedRingTool {
     private static func run(_ command: Command, _ words: [String]) throws {
         let arguments = try Arguments(words, of: command)
         if arguments.wantsHelp { return try StandardStreams.print(Help.text(of: command)) }
-        switch command {
-        case .send: try SendCommand(arguments).run()
-        case .receive: try ReceiveCommand(arguments).run()
-        case .create: try CreateCommand(arguments).run()
-        case .remove: try RemoveCommand(arguments).run()
+        do {
+            switch command {
+            case .send: try SendCommand(arguments).run()
+            case .receive: try ReceiveCommand(arguments).run()
+            case .create: try CreateCommand(arguments).run()
+            case .remove: try RemoveCommand(arguments).run()
+            }
+        } catch let error as RingError where error.code == .invalidName || error.code == .invalidOption {
+            // The library found a word of the command line wrong.
+            throw ToolFailure.usage("\(error)", of: command)
         }
     }
 
