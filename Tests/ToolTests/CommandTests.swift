@@ -51,6 +51,16 @@ import Testing
         #expect(try ToolProcess.run("remove", "r", in: space).end.status == 1)
     }
 
+    @Test func aRingThatStaysGivesAllItsClosedStreamsToOneReceiver() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
+        for text in ["one\n", "", "two\n"] {
+            #expect(try ToolProcess.run("send", "r", "--lines", in: space, input: Data(text.utf8)).end.status == 0)
+        }
+        #expect(try ToolProcess.run("receive", "r", "--lines", in: space).output == Data("one\ntwo\n".utf8))
+        #expect(space.traces == ["r"])
+    }
+
     @Test(arguments: ["send", "receive"])
     func keepLeavesTheRing(who: String) throws {
         let space = try Workspace()

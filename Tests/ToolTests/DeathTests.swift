@@ -37,18 +37,19 @@ import Testing
         #expect(space.traces == [])
     }
 
-    @Test func aSenderThatDiedBeforeTheReceiverCameIsToldToo() throws {
+    @Test(arguments: [[], ["--timeout", "200ms"]])
+    func aSenderThatDiedBeforeTheReceiverCameIsToldToo(options: [String]) throws {
         let space = try Workspace()
         let sender = try ToolProcess(["send", "r"], in: space, input: .pipe)
         try sender.input!.write(contentsOf: Data("abc".utf8))
-        // It has read its input when it stands in the ring: another look at the ring would take a role of it.
         #expect(eventually { space.traces == ["r"] })
         #expect(eventually { isInputRead(sender) })
         sender.send(SIGKILL)
         sender.end()
-        let (end, output) = try ToolProcess.run("receive", "r", in: space)
-        #expect(end.status == 3)
-        #expect(output == Data("abc".utf8) || output == Data())
+        let receiver = try ToolProcess(["receive", "r"] + options, in: space)
+        #expect(receiver.end().status == 3)
+        // Read is not yet committed, so it may have died in between.
+        #expect([Data("abc".utf8), Data()].contains(receiver.written))
         #expect(space.traces == [])
     }
 
