@@ -72,7 +72,7 @@ enum Help {
 
         Makes an empty ring, which stays until it is removed with 'sharedring remove'.
 
-          --capacity SIZE   bytes of data, rounded up to a power of two (default 1M)
+          --capacity SIZE   bytes of data, rounded up to a power of two (default 4M)
           --alignment SIZE  what records are aligned to: a power of two from 8 (the default) to 128
           --mode MODE       file mode in octal (default 0600)
           --label TEXT      free text of at most 63 bytes
@@ -97,7 +97,7 @@ enum Help {
     private static let transfer = """
         Options:
           --capacity SIZE   bytes of data if the ring is made now, rounded up to a power of two
-                            (default 1M)
+                            (default 4M)
           --wait HOW        spin, adaptive (the default) or sleep
           --timeout D       give up after D without progress of the other side (default: never)
           --keep            leave the ring where it is at the end of the stream

@@ -76,8 +76,8 @@ import Testing
     func theNextReceiverGoesOnWithTheFirstUnacknowledgedMessage(signal: Int32) throws {
         let space = try Workspace()
         let last = 200_000
-        let sender = try ToolProcess(["send", "r", "--lines"], in: space, input: .data(numberedLines(1...last)))
-        let first = try ToolProcess(["receive", "r", "--lines"], in: space, outputToPipe: true)
+        let sender = try ToolProcess(["send", "r", "--lines", "--capacity", "64K"], in: space, input: .data(numberedLines(1...last)))
+        let first = try ToolProcess(["receive", "r", "--lines", "--capacity", "64K"], in: space, outputToPipe: true)
         var output = try first.output!.read(upToCount: 1000)!
         first.send(signal)
         #expect(first.end().status == (signal == SIGKILL ? nil : 128 + signal))
