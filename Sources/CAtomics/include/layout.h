@@ -117,7 +117,8 @@ struct sr_lane_control {
 
     /* Written by the consumer, read by the producer when its ring looks full: the acknowledgement. */
     uint64_t head;
-    uint8_t pad1[SR_GROUP - 8];
+    uint32_t told_end; /* the newest producer epoch whose end a consumer was told; for the next consumer */
+    uint8_t pad1[SR_GROUP - 12];
 
     /* The producer sleeps here when the lane is full: 0 awake, 1 asleep. */
     uint32_t space_doorbell;
@@ -131,6 +132,7 @@ _Static_assert(sizeof(struct sr_lane_control) == 1024, "");
 _Static_assert(offsetof(struct sr_lane_control, producer_epoch) == 8, "");
 _Static_assert(offsetof(struct sr_lane_control, tail_mirror) == 128, "");
 _Static_assert(offsetof(struct sr_lane_control, head) == 256, "");
+_Static_assert(offsetof(struct sr_lane_control, told_end) == 264, "");
 _Static_assert(offsetof(struct sr_lane_control, space_doorbell) == 384, "");
 _Static_assert(offsetof(struct sr_lane_control, producer_card) == 512, "");
 
@@ -153,6 +155,7 @@ SR_INLINE uint64_t *sr_tickets(struct sr_ring_control *c) { return &c->tickets; 
 SR_INLINE uint64_t *sr_pend(struct sr_lane_control *l) { return &l->pend; }
 SR_INLINE uint64_t *sr_tail_mirror(struct sr_lane_control *l) { return &l->tail_mirror; }
 SR_INLINE uint64_t *sr_head(struct sr_lane_control *l) { return &l->head; }
+SR_INLINE uint32_t *sr_told_end(struct sr_lane_control *l) { return &l->told_end; }
 SR_INLINE uint32_t *sr_space_doorbell(struct sr_lane_control *l) { return &l->space_doorbell; }
 SR_INLINE struct sr_owner_card *sr_producer_card(struct sr_lane_control *l) { return &l->producer_card; }
 

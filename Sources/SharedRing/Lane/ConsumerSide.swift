@@ -32,7 +32,7 @@ final class ConsumerSide: @unchecked Sendable {
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
             isManual: acknowledgement == .manual, ring: attachment.ring, lane: 0)
         // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
-        producer = unsafe PeerWatch(role: .lane(0), epoch: sr_producer_epoch(lane))
+        producer = unsafe PeerWatch.producer(of: lane, number: 0)
         unsafe self.reader = .allocateIsolated()
         unsafe self.reader.initialize(to: reader)
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
@@ -43,7 +43,7 @@ final class ConsumerSide: @unchecked Sendable {
     deinit {
         // What was used up is acknowledged; but the role ends without a close, which the other side reads as a death.
         if !attachment.isInherited {
-            unsafe reader.pointee.publishDue()
+            settle()
             attachment.giveBack()
         }
         unsafe reader.deinitialize(count: 1)
@@ -77,7 +77,7 @@ final class ConsumerSide: @unchecked Sendable {
     @inline(never)
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
         try requireUsable()
-        unsafe reader.pointee.publishDue()
+        settle()
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
@@ -94,7 +94,7 @@ final class ConsumerSide: @unchecked Sendable {
 
     func waitForProducer(until deadline: Deadline) throws(RingError) {
         try requireUsable()
-        unsafe reader.pointee.publishDue()
+        settle()
         try role.sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
             isProducerAttached ? () : nil
         } lookAround: {
@@ -105,6 +105,21 @@ final class ConsumerSide: @unchecked Sendable {
     private var diedError: RingError {
         let card = attachment.segment.card(of: .lane(0)).map { "\($0)" } ?? "unknown"
         return attachment.error(.peerDied, "its producer went away without closing the stream; the last to sign was \(card)")
+    }
+
+    /// Before this side waits or ends: what was used up is given back, what was told is kept. With manual acknowledgement both
+    /// wait for the call.
+    private func settle() {
+        if unsafe reader.pointee.isManual { return }
+        unsafe reader.pointee.publishDue()
+        producer.keep()
+    }
+
+    /// See `Consumer.acknowledge`.
+    func acknowledge() throws(RingError) {
+        unsafe try reader.pointee.requireUsable()
+        if unsafe reader.pointee.published != reader.pointee.head { unsafe reader.pointee.publish() }
+        producer.keep()
     }
 
     var isProducerAttached: Bool { attachment.isHeld(.lane(0)) }
@@ -120,7 +135,7 @@ final class ConsumerSide: @unchecked Sendable {
     func close() throws(RingError) {
         try attachment.requireOwnProcess()
         unsafe try reader.pointee.requireUsable()
-        unsafe reader.pointee.publishDue()
+        settle()
         role.close()
         // SAFETY: as in `init`.
         unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0)))
@@ -129,10 +144,11 @@ final class ConsumerSide: @unchecked Sendable {
     /// See `Consumer.removeRingIfUnused`.
     func removeIfUnused() throws(RingError) -> Bool {
         try requireUsable()
-        unsafe reader.pointee.publishDue()
+        settle()
         return try role.removeRing {
             // What was handed out and not acknowledged must still be there for the next consumer.
-            unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head
+            // And a sender may have come and died meanwhile: that is to be told first.
+            unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head && !producer.hasUntoldEnd
         }
     }
 }

@@ -80,13 +80,14 @@ struct LaneReader {
 
     /// The error for a header that no producer writes. Nothing of the record was used.
     mutating func reject(_ header: RecordHeader, ticket: UInt64? = nil) -> RingError {
+        let bits = "the record header at position \(head) is 0x\(String(header.bits, radix: 16))"
         let what =
             if let ticket {
                 "the ticket \(ticket) at position \(head) was not drawn yet or does not grow"
             } else if header.isPresent {
-                "the record at position \(head) claims a message of \(shape.messageSize(header)) bytes, the largest is \(shape.largestMessage)"
+                "\(bits), a message of \(shape.messageSize(header)) bytes where \(shape.largestMessage) is the largest"
             } else {
-                "the record header at position \(head) is 0x\(String(header.bits, radix: 16)), without the mark of a record"
+                "\(bits), without the mark of a record"
             }
         let error = RingError(.poisoned, ring: ring, "lane \(lane) was corrupted by another process: \(what)")
         poison = error

@@ -55,7 +55,7 @@ final class ProducerSide: @unchecked Sendable {
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: .symmetric, strategy: waiting, slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: ring)
-        consumer = unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(control))
+        consumer = unsafe PeerWatch.consumer(of: control)
     }
 
     deinit {

@@ -81,7 +81,7 @@ final class MergeSide: @unchecked Sendable {
 
     deinit {
         if !attachment.isInherited {
-            publishDue()
+            settle()
             attachment.giveBack()
         }
         unsafe waitingPlaces.deallocate()
@@ -270,7 +270,7 @@ final class MergeSide: @unchecked Sendable {
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
         if let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
-        publishDue()
+        settle()
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
@@ -295,16 +295,26 @@ final class MergeSide: @unchecked Sendable {
 
     // MARK: Acknowledging
 
-    /// Stores every head that is due, then passes one barrier, then wakes whoever waits for that space.
-    func publishAll() {
-        let due = lanes.filter(\.isDue)
-        if due.isEmpty { return }
-        for lane in due { unsafe lane.reader.pointee.storeHead() }
-        sr_fence_full()
-        for lane in due { lane.wakeProducer() }
+    /// See `MergingConsumer.acknowledge`.
+    func acknowledge() {
+        publishAll()
+        for lane in lanes { lane.watch.keep() }
     }
 
-    private func publishDue() { if !isManual { publishAll() } }
+    /// Stores every head that is due, then passes one barrier, then wakes whoever waits for that space.
+    private func publishAll() {
+        var isAnyDue = false
+        for lane in lanes where lane.isDue {
+            unsafe lane.reader.pointee.storeHead()
+            isAnyDue = true
+        }
+        guard isAnyDue else { return }
+        sr_fence_full()
+        for lane in lanes { lane.wakeProducer() }
+    }
+
+    /// Before this side waits or ends. With manual acknowledgement all that waits for the call.
+    private func settle() { if !isManual { acknowledge() } }
 
     // MARK: Ending
 
@@ -343,17 +353,17 @@ final class MergeSide: @unchecked Sendable {
 
     func close() throws(RingError) {
         try attachment.requireOwnProcess()
-        publishDue()
+        settle()
         role.close()
         for lane in lanes { lane.wakeProducer() }
     }
 
     func removeIfUnused() throws(RingError) -> Bool {
         try role.requireUsable()
-        publishDue()
+        settle()
         return try role.removeRing {
             guard (try? findNewLanes()) != nil else { return false }
-            return lanes.allSatisfy { $0.isQuiet && !$0.isDue }
+            return lanes.allSatisfy { $0.isQuiet && !$0.isDue && !$0.watch.hasUntoldEnd }
         }
     }
 }

@@ -23,7 +23,7 @@ final class MergedLane {
         self.number = number
         unsafe self.control = control
         // SAFETY: the epoch lies in the control mapping, which outlives this lane.
-        watch = unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(control))
+        watch = unsafe PeerWatch.producer(of: control, number: number)
         unsafe self.reader = .allocateIsolated()
         unsafe self.reader.initialize(to: reader)
     }

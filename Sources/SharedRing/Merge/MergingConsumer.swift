@@ -118,7 +118,7 @@ extension MergingConsumer: MessageSource {
     /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
     @inlinable
     @_lifetime(&self)
-    public mutating func poll() -> Message? {
+    public mutating func nextNow() -> Message? {
         if let message = takeFromLane() { return message }
         guard side.lookForMessage() else { return nil }
         return takeFromLane()
@@ -141,6 +141,6 @@ extension MergingConsumer: MessageSource {
     /// safe from redelivery, when this returns. O(lanes in use).
     public mutating func acknowledge() throws(RingError) {
         try side.role.requireUsable()
-        side.publishAll()
+        side.acknowledge()
     }
 }

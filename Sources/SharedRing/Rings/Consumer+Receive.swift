@@ -51,7 +51,7 @@ extension Consumer: MessageSource {
     /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
     @inlinable
     @_lifetime(&self)
-    public mutating func poll() -> Message? {
+    public mutating func nextNow() -> Message? {
         guard unsafe reader.pointee.isOfThisProcess else { return nil }
         let header = unsafe reader.pointee.poll()
         guard unsafe reader.pointee.shape.admits(header) else { return nil }
@@ -61,7 +61,6 @@ extension Consumer: MessageSource {
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producer, and
     /// safe from redelivery, when this returns. One full barrier; no system call unless a producer waits for room.
     public mutating func acknowledge() throws(RingError) {
-        unsafe try reader.pointee.requireUsable()
-        if unsafe reader.pointee.published != reader.pointee.head { unsafe reader.pointee.publish() }
+        try side.acknowledge()
     }
 }

@@ -29,6 +29,9 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     /// Whether a producer is attached, in whatever process. One system call; safe from any thread.
     public var isPeerAttached: Bool { side.isProducerAttached }
 
+    /// Whether the ring is to stay when its last reader is done with it; see ``RingOptions/isPersistent``.
+    public var isRingPersistent: Bool { side.attachment.isPersistent }
+
     /// Ends this consumer's waiting from another thread.
     public var canceller: Canceller { Canceller(side.role.cancelFlag) }
 

@@ -6,7 +6,7 @@ public protocol MessageSource: ~Copyable {
 
     /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
     @_lifetime(&self)
-    mutating func poll() -> Message?
+    mutating func nextNow() -> Message?
 }
 
 /// What a copying receive received.
@@ -43,7 +43,7 @@ extension MessageSource where Self: ~Copyable {
         limit: Int = .max, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
         var count = 0
-        while count < limit, let message = poll() {
+        while count < limit, let message = nextNow() {
             do throws(Failure) {
                 try body(message)
             } catch {

@@ -14,18 +14,50 @@ struct PeerWatch {
 
     let role: Role
     private let epoch: UnsafeMutablePointer<UInt32>
-    /// The newest epoch whose end was told, or that was over before this watch began.
+    /// Where the newest epoch whose end was told is kept for the next watcher; nil: nowhere.
+    private let toldWord: UnsafeMutablePointer<UInt32>?
+    /// The newest epoch whose end was told.
     private var reported: UInt32
-    /// The odd epoch, of a holder while it was attached, whose end was told last; 0 is no epoch. A holder that is killed
-    /// after its end mark and before its epoch has closed, but to its successor it died, who marks that as well.
+    private var kept: UInt32
+    /// The odd epoch, of a holder while it was attached, whose end this watch told last; 0 is no epoch. A holder that is
+    /// killed after its end mark and before its epoch has closed, but to its successor it died, who marks that as well.
     private var lastEnded: UInt32 = 0
 
-    /// `epoch` lies in the control mapping, which the owner of this watch keeps.
-    init(role: Role, epoch: UnsafeMutablePointer<UInt32>) {
+    /// Watches a lane's producer. What was told to earlier consumers, and kept, is not told again; a mark that comes again
+    /// with redelivered messages is.
+    static func producer(of lane: UnsafeMutablePointer<sr_lane_control>, number: Int) -> PeerWatch {
+        unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(lane), toldWord: sr_told_end(lane))
+    }
+
+    /// Watches the consumer.
+    static func consumer(of ring: UnsafeMutablePointer<sr_ring_control>) -> PeerWatch {
+        unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(ring), toldWord: nil)
+    }
+
+    /// The words lie in the control mapping, which the owner of this watch keeps.
+    private init(role: Role, epoch: UnsafeMutablePointer<UInt32>, toldWord: UnsafeMutablePointer<UInt32>?) {
         self.role = role
         unsafe self.epoch = epoch
-        // A death before this watch began is still news to its owner; a close is not, if its mark was read.
-        reported = unsafe sr_load_acquire_u32(epoch) & ~1
+        unsafe self.toldWord = toldWord
+        let now = unsafe sr_load_acquire_u32(epoch)
+        if let toldWord = unsafe toldWord {
+            // Relaxed: the consumer's byte orders this side after its predecessor.
+            reported = unsafe sr_load_relaxed_u32(toldWord)
+            // No later than the truth, whatever a stranger wrote.
+            if Int32(bitPattern: now &- reported) < 0 { reported = now & ~1 }
+        } else {
+            reported = now & ~1  // a close before this watch began is not news, a death is
+        }
+        kept = reported
+    }
+
+    /// Keeps what was told for the next watcher. Called when the one who was told has come back since, or ends in order: so a
+    /// kill in between has it told again rather than never.
+    mutating func keep() {
+        guard kept != reported, let toldWord = unsafe toldWord else { return }
+        // SAFETY: see `init`. Relaxed: nobody reads it before having this side's role.
+        unsafe sr_store_relaxed_u32(toldWord, reported)
+        kept = reported
     }
 
     /// Whether anybody has ever had the role.
@@ -35,8 +67,13 @@ struct PeerWatch {
     var attachmentsIfOver: UInt32? {
         // SYNC: epoch (pairs with the other side's store at attach and close)
         let now = unsafe sr_load_acquire_u32(epoch)
-        guard now & 1 == 0 || now == reportedDeath else { return nil }
+        guard now & 1 == 0 || !isNewer(now) else { return nil }
         return now / 2 + now % 2
+    }
+
+    /// Whether somebody has been there whose end was not told yet. The caller holds the byte, so nobody is attached.
+    var hasUntoldEnd: Bool {
+        isNewer(unsafe sr_load_acquire_u32(epoch))
     }
 
     /// An end that was not told yet. `hasNews` looks once more at what the other side may have left.

@@ -22,7 +22,7 @@ struct TotalOrderTests {
             }
         }
         var seen: [Int] = []
-        while let message = consumer.poll() { seen.append(Int(message.text)!) }
+        while let message = consumer.nextNow() { seen.append(Int(message.text)!) }
         #expect(seen == Array(0..<60))
     }
 
@@ -41,7 +41,7 @@ struct TotalOrderTests {
         try second.send("after")
         var seen: [String] = []
         var tickets: [UInt64] = []
-        while let message = consumer.poll() {
+        while let message = consumer.nextNow() {
             seen.append(message.text)
             tickets.append(message.sequence)
         }
@@ -58,9 +58,9 @@ struct TotalOrderTests {
         try first.send("1")
         try second.send("2")
         try first.send("3")
-        if let message = consumer.poll() { message.putBack() }
+        if let message = consumer.nextNow() { message.putBack() }
         var seen: [String] = []
-        while let message = consumer.poll() { seen.append(message.text) }
+        while let message = consumer.nextNow() { seen.append(message.text) }
         #expect(seen == ["1", "2", "3"])
     }
 
@@ -156,12 +156,12 @@ struct TotalOrderTests {
         let ticket = unsafe sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
         try right.send("later")
         var tickets: [UInt64] = []
-        if let message = consumer.poll() { tickets.append(message.sequence) }
+        if let message = consumer.nextNow() { tickets.append(message.sequence) }
         unsafe sr_store_release_u64(sr_pend(writer.pointee.control), ticket)
         unsafe sr_store_relaxed_u64(writer.pointee.place(at: writer.pointee.tail) + 8, ticket)
         unsafe writer.pointee.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), next: next)
         unsafe sr_store_release_u64(sr_pend(writer.pointee.control), .max)
-        if let message = consumer.poll() { tickets.append(message.sequence) }
+        if let message = consumer.nextNow() { tickets.append(message.sequence) }
         #expect(tickets == [1, 0], "with the announcement first, nothing may be taken before the smaller ticket")
 
         // In the right order nothing is handed out while a smaller ticket may turn up.

@@ -24,9 +24,8 @@ struct Torture {
     /// Returns the closing line; throws or exits on a violation.
     static func run(_ words: [String]) throws {
         let setup = TortureSetup(words)
-        setvbuf(stdout, nil, _IOLBF, 0)  // the seed is to be seen while it runs
         var torture = Torture(setup)
-        print("torture \(setup.words.joined(separator: " "))")
+        say("torture \(setup.words.joined(separator: " "))")
         try torture.run()
     }
 
@@ -65,7 +64,7 @@ struct Torture {
         var receiverStatus: Int32?
 
         func fail(_ why: String) -> Never {
-            print("FAILED: \(why)")
+            say("FAILED: \(why)")
             for child in children { kill(child.pid, SIGKILL) }
             kill(receiver, SIGKILL)
             exit(1)
@@ -131,7 +130,7 @@ struct Torture {
         }
         unlink(setup.ledgerPath)
         try MPSCRing.remove(setup.ring, options: setup.options)
-        print(
+        say(
             "passed: \(messages) messages of \(nextSender) senders, \(killed.senders) senders and \(killed.receivers) receivers killed, \(stopped) stopped; 0 lost, 0 doubled"
         )
     }

@@ -165,7 +165,7 @@ enum TortureEnds {
         var random = SplitMix(seed: UInt64(getpid()))
         var seen: [UInt32: UInt64] = [:]
         var unacknowledged: [UInt32: UInt64] = [:]
-        var untilAcknowledging = 32
+        var untilAcknowledging = 4
         func violation(_ text: String) -> Never {
             say("VIOLATION: \(text)")
             exit(3)
@@ -208,7 +208,8 @@ enum TortureEnds {
                 do throws(RingError) { try acknowledge(&source) } catch { violation("\(error)") }
                 for (sender, index) in unacknowledged { ledger.acknowledged[sender] = index }
                 unacknowledged.removeAll(keepingCapacity: true)
-                untilAcknowledging = Int(random.next() % 64)
+                // Never more than half of a small ring, or the sender waits for the receiver to run into its timeout.
+                untilAcknowledging = Int(random.next() % UInt64(min(64, setup.capacity / setup.largest / 2)))
                 if isQuiet && ledger.isOver { return }
             }
         }

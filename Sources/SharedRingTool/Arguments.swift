@@ -1,0 +1,87 @@
+import Glibc
+import SharedRing
+
+/// The words after a command: options in any order, and the ring's name.
+struct Arguments {
+    let command: Command
+    let wantsHelp: Bool
+    /// The ring.
+    let name: String
+    private let values: [String: String]
+
+    init(_ words: [String], of command: Command) throws {
+        var values: [String: String] = [:]
+        var names: [String] = []
+        var onlyNames = false
+        var wantsHelp = false
+        var rest = words[...]
+        while let word = rest.popFirst() {
+            if onlyNames || !word.hasPrefix("-") || word == "-" {
+                names.append(word)
+                continue
+            }
+            if word == "--" {
+                onlyNames = true
+                continue
+            }
+            if word == "--help" || word == "-h" {
+                wantsHelp = true
+                continue
+            }
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let option = command.options.first(where: { $0.name == parts[0] }) else {
+                throw ToolFailure.usage("there is no option '\(parts[0])' of '\(command.rawValue)'", of: command)
+            }
+            if !option.hasValue {
+                if parts.count > 1 { throw ToolFailure.usage("the option '\(option.name)' takes no value", of: command) }
+                values[option.name] = ""
+            } else if parts.count > 1 {
+                values[option.name] = String(parts[1])
+            } else if let value = rest.popFirst() {
+                values[option.name] = value
+            } else {
+                throw ToolFailure.usage("the option '\(option.name)' needs a value", of: command)
+            }
+        }
+        self.command = command
+        self.values = values
+        self.wantsHelp = wantsHelp
+        name = names.first ?? ""
+        if wantsHelp { return }
+        if names.isEmpty { throw ToolFailure.usage("the ring's name is missing", of: command) }
+        if names.count > 1 { throw ToolFailure.usage("'\(names[1])' is one word too many", of: command) }
+    }
+
+    // MARK: Values
+
+    func has(_ option: String) -> Bool { values[option] != nil }
+
+    func text(_ option: String) -> String? { values[option] }
+
+    /// A value that `parse` makes of the option's word; nil if the option is not there.
+    func value<Value>(_ option: String, _ what: String, _ parse: (String) -> Value?) throws -> Value? {
+        guard let word = values[option] else { return nil }
+        guard let value = parse(word) else {
+            throw ToolFailure.usage("'\(word)' after '\(option)' is no \(what)", of: command)
+        }
+        return value
+    }
+
+    func size(_ option: String) throws -> Int? {
+        try value(option, "size, like 4096, 64K or 1MiB, above 0") { word in
+            SizeNotation.bytes(word).flatMap { $0 > 0 ? $0 : nil }
+        }
+    }
+
+    // MARK: What several commands share
+
+    /// Where the ring lives.
+    func directory() throws -> String {
+        if let given = values["--dir"] {
+            if given.isEmpty { throw ToolFailure.usage("'' after '--dir' is no directory", of: command) }
+            return given
+        }
+        if let variable = getenv("SHAREDRING_DIR"), variable.pointee != 0 { return String(cString: variable) }
+        return RingOptions().directory
+    }
+}

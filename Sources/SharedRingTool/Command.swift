@@ -1,0 +1,30 @@
+/// What the tool can do, and which options each of it takes.
+enum Command: String {
+    case send, receive, create, remove
+
+    /// An option of a command line; one with a value is followed by it, after a blank or "=".
+    struct Option {
+        let name: String
+        let hasValue: Bool
+
+        static func flag(_ name: String) -> Option { Option(name: name, hasValue: false) }
+        static func value(_ name: String) -> Option { Option(name: name, hasValue: true) }
+    }
+
+    var options: [Option] {
+        switch self {
+        case .send: Self.transfer + [.flag("--drain")]
+        case .receive: Self.transfer
+        case .create:
+            [
+                .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--dir"),
+            ]
+        case .remove: [.value("--dir")]
+        }
+    }
+
+    private static let transfer: [Option] = [
+        .flag("--lines"), .flag("--frames"), .value("--bytes"), .value("--capacity"), .value("--wait"), .value("--timeout"),
+        .flag("--keep"), .value("--dir"),
+    ]
+}

@@ -1,0 +1,33 @@
+import SharedRing
+
+/// `sharedring create`: an empty ring that stays.
+struct CreateCommand {
+    private let name: String
+    private let options: RingOptions
+
+    init(_ arguments: Arguments) throws {
+        name = arguments.name
+        var options = RingOptions()
+        options.directory = try arguments.directory()
+        options.capacity = try arguments.size("--capacity") ?? TransferOptions.defaultCapacity
+        if let alignment = try arguments.size("--alignment") { options.recordAlignment = alignment }
+        let mode = try arguments.value("--mode", "file mode in octal, like 0600") { word -> UInt32? in
+            UInt32(word, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }
+        }
+        if let mode { options.permissions = mode }
+        if let label = arguments.text("--label") { options.label = label }
+        let barrier = try arguments.value("--barrier", "barrier: automatic, asymmetric or symmetric") { word -> RingOptions.Barrier? in
+            switch word {
+            case "automatic": .automatic
+            case "asymmetric": .asymmetric
+            case "symmetric": .symmetric
+            default: nil
+            }
+        }
+        if let barrier { options.barrier = barrier }
+        options.isPersistent = true
+        self.options = options
+    }
+
+    func run() throws { _ = try SPSCRing.create(name, options: options) }
+}

@@ -1,0 +1,119 @@
+/// What `--help` says.
+enum Help {
+    static let overview = """
+        sharedring carries messages between processes through a ring in shared memory.
+
+        Usage:
+          sharedring send NAME [options]       send standard input
+          sharedring receive NAME [options]    write what comes to standard output
+          sharedring create NAME [options]     make an empty ring that stays
+          sharedring remove NAME [options]     remove a ring that nobody uses
+          sharedring help COMMAND              the options of a command
+          sharedring --version
+
+        Sender and receiver may start in either order; whoever comes first makes the ring, and the
+        receiver removes it at the end of the stream.
+
+          sharedring receive photos > copy.tar &
+          sharedring send photos < photos.tar
+
+        \(exitStatus)
+        """
+
+    static func text(of command: Command) -> String {
+        switch command {
+        case .send: send
+        case .receive: receive
+        case .create: create
+        case .remove: remove
+        }
+    }
+
+    private static let send = """
+        Usage: sharedring send NAME [options]
+
+        Sends standard input through the ring NAME, and then closes the stream. Does not wait for
+        the receiver, except for room.
+
+        What a message is (receive must be told the same, unless it is bytes):
+          --bytes SIZE      SIZE bytes, at most the largest message. Without this, whatever one
+                            read gives, up to 64K, at once
+          --lines           a line, without its newline
+          --frames          a 32-bit little-endian length, and so many bytes
+
+        \(transfer)
+          --drain           wait until everything is acknowledged before closing
+
+        \(notation)
+
+        \(exitStatus)
+        """
+
+    private static let receive = """
+        Usage: sharedring receive NAME [options]
+
+        Writes the messages of the ring NAME to standard output until the stream ends, and then
+        removes the ring.
+
+        How a message is written:
+          --bytes SIZE      as it is, whatever SIZE; the default
+          --lines           with a newline after it
+          --frames          with a 32-bit little-endian length before it
+
+        \(transfer)
+
+        \(notation)
+
+        \(exitStatus)
+        """
+
+    private static let create = """
+        Usage: sharedring create NAME [options]
+
+        Makes an empty ring, which stays until it is removed with 'sharedring remove'.
+
+          --capacity SIZE   bytes of data, rounded up to a power of two (default 4M)
+          --alignment SIZE  what records are aligned to: a power of two from 8 (the default) to 128
+          --mode MODE       file mode in octal (default 0600)
+          --label TEXT      free text of at most 63 bytes
+          --barrier KIND    automatic (the default), asymmetric or symmetric
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(sizes)
+
+        \(exitStatus)
+        """
+
+    private static let remove = """
+        Usage: sharedring remove NAME [options]
+
+        Removes a ring, with whatever is in it. Nobody may be attached.
+
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(exitStatus)
+        """
+
+    private static let transfer = """
+        Options:
+          --capacity SIZE   bytes of data if the ring is made now, rounded up to a power of two
+                            (default 4M)
+          --wait HOW        spin, adaptive (the default) or sleep
+          --timeout D       give up after D without progress of the other side (default: never)
+          --keep            leave the ring where it is at the end of the stream
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+        """
+
+    private static let sizes = "SIZE is a number of bytes, or one with K, M or G (or KiB, MiB, GiB): 64K is 65536."
+
+    private static let notation = """
+        \(sizes)
+        D is a number of seconds, or one with ms, s, m or h.
+        """
+
+    private static let exitStatus = """
+        Exit status: 0 done; 1 an error; 2 a wrong command line; 3 the sender ended without closing
+        the stream (everything it had committed was delivered); 128 + N ended by signal N.
+
+        """
+}

@@ -1,0 +1,40 @@
+import Glibc
+import SharedRing
+
+/// `sharedring send`: standard input into a ring.
+struct SendCommand {
+    private let options: TransferOptions
+    private let drains: Bool
+
+    init(_ arguments: Arguments) throws {
+        options = try TransferOptions(arguments)
+        drains = arguments.has("--drain")
+    }
+
+    /// Returns when everything is committed and the stream is closed. If it throws, the stream stays without its end, and
+    /// the receiver learns that it was cut off.
+    func run() throws {
+        let progress = Progress("sent", data: STDIN_FILENO)
+        defer { progress.clear() }
+        let ring = try options.openRing()
+        var transmission = Transmission(
+            try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice), ring: options.name,
+            patience: options.patience, progress: progress)
+        if options.keepsRing { transmission.producer.makeRingPersistent() }
+
+        let largest = transmission.producer.largestMessage
+        switch options.format {
+        case .reads: try transmission.sendReads(upTo: min(64 << 10, largest))
+        case .chunks(let size):
+            if size > largest {
+                progress.clear()
+                StandardStreams.note("note: \(size) bytes are more than the largest message; sending \(largest) bytes at a time")
+            }
+            try transmission.sendChunks(of: min(size, largest))
+        case .lines: try transmission.sendMessages(LineSplitter(largest: largest))
+        case .frames: try transmission.sendMessages(FrameSplitter(largest: largest))
+        }
+        if drains { try transmission.waitUntilAcknowledged() }
+        try transmission.close()
+    }
+}

@@ -1,0 +1,89 @@
+import Glibc
+
+/// Standard input, output and error, without buffers.
+enum StandardStreams {
+    /// Were descriptor 0, 1 or 2 closed, the ring's file would get its number, and would be read as input or, worse, written
+    /// as output. So something is put there that can't be read or written respectively.
+    static func occupyClosedDescriptors() {
+        for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+        where fcntl(descriptor, F_GETFD) == -1 {
+            // `open` takes the lowest free number, which is this one, as the lower ones are open by now.
+            _ = open("/dev/null", mode)
+        }
+    }
+
+    // MARK: Input
+
+    /// One read(2). 0: the input has ended.
+    static func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        while true {
+            let count = Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            guard isPassing(errno, waitingFor: POLLIN, on: STDIN_FILENO) else {
+                throw ToolFailure("standard input can't be read (\(text(of: errno)))")
+            }
+        }
+    }
+
+    /// Reads until the buffer is full or the input has ended.
+    static func fill(_ buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let count = try read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
+            if count == 0 { break }
+            filled += count
+        }
+        return filled
+    }
+
+    // MARK: Output
+
+    /// Writes all of it to standard output.
+    static func write(_ bytes: UnsafeRawBufferPointer) throws(ToolFailure) {
+        let error = writeAll(bytes, to: STDOUT_FILENO)
+        if error != 0 { throw ToolFailure("standard output can't be written (\(text(of: error)))") }
+    }
+
+    static func print(_ text: String) throws(ToolFailure) {
+        var text = text
+        let error = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDOUT_FILENO) }
+        if error != 0 { throw ToolFailure("standard output can't be written (\(Self.text(of: error)))") }
+    }
+
+    /// A sentence on standard error.
+    static func note(_ sentence: String) { writeError("sharedring: \(sentence)\n") }
+
+    /// As it is, to standard error; if that fails, there is nobody left to tell.
+    static func writeError(_ text: String) {
+        var text = text
+        _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+    }
+
+    // MARK: Below
+
+    /// 0, or the errno of the write that failed.
+    private static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
+        var written = 0
+        while written < bytes.count {
+            let count = Glibc.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
+            if count >= 0 {
+                written += count
+            } else if !isPassing(errno, waitingFor: POLLOUT, on: descriptor) {
+                return errno
+            }
+        }
+        return 0
+    }
+
+    /// Whether to try again: interrupted, or the descriptor does not block (somebody shares it with us) and had to be waited
+    /// for. Leaves `errno` as it was if not.
+    private static func isPassing(_ error: Int32, waitingFor event: Int32, on descriptor: Int32) -> Bool {
+        if error == EINTR { return true }
+        guard error == EAGAIN else { return false }
+        var request = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+        _ = poll(&request, 1, -1)
+        return true
+    }
+
+    private static func text(of error: Int32) -> String { String(cString: strerror(error)) }
+}

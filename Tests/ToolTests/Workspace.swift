@@ -1,0 +1,57 @@
+import Foundation
+import Glibc
+import Testing
+
+/// A test's own places, which end with it: one for rings, in shared memory, and one for other files.
+final class Workspace {
+    let rings: URL
+    let scratch: URL
+
+    init() throws {
+        let id = UUID().uuidString
+        rings = URL(fileURLWithPath: "/dev/shm/sharedring-tool-\(id)")
+        scratch = FileManager.default.temporaryDirectory.appendingPathComponent("sharedring-tool-\(id)")
+        for place in [rings, scratch] { try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true) }
+    }
+
+    deinit {
+        for place in [rings, scratch] { try? FileManager.default.removeItem(at: place) }
+    }
+
+    /// The names in the rings' directory, hidden ones too.
+    var traces: [String] { (try? FileManager.default.contentsOfDirectory(atPath: rings.path)) ?? ["no directory"] }
+}
+
+/// Looks again and again until `condition` holds; false if it does not within the bound. Not a pause: the condition must
+/// come true, and the test goes on as soon as it is.
+func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while !condition() {
+        if ContinuousClock.now > end { return false }
+        usleep(1_000)
+    }
+    return true
+}
+
+/// Data that no compression, alignment or repetition could get right by accident.
+func randomData(_ count: Int) -> Data {
+    var generator = SystemRandomNumberGenerator()
+    var data = Data(capacity: count + 8)
+    while data.count < count { withUnsafeBytes(of: generator.next()) { data.append(contentsOf: $0) } }
+    return data.prefix(count)
+}
+
+/// "1\n2\n…".
+func numberedLines(_ range: ClosedRange<Int>) -> Data {
+    Data(range.map { "\($0)\n" }.joined().utf8)
+}
+
+/// The numbers of whole lines; what stands after the last newline was cut off.
+func numbers(_ data: Data) -> [Int] {
+    data.split(separator: 10, omittingEmptySubsequences: false).dropLast().map { Int(String(decoding: $0, as: UTF8.self)) ?? -1 }
+}
+
+/// Whether the numbers are all those from `first` to `last`, in order.
+func isRun(_ numbers: [Int], from first: Int, to last: Int) -> Bool {
+    numbers.elementsEqual(first..<last + 1)
+}
