@@ -108,7 +108,7 @@ struct Case: Equatable {
         batch = transport.takesBatches ? options.batch : 1
         alignment = options.alignment
         count = 0
-        count = options.count ?? defaultCount
+        count = options.count ?? max(defaultCount / options.hurry, 1)
     }
 
     /// Enough for the high percentiles, or for some tenths of a second.

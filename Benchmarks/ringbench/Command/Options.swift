@@ -22,6 +22,8 @@ struct Options {
     var hugePages = false
     var json = false
     var help = false
+    /// What default counts are divided by.
+    var hurry = 1
 
     init(_ arguments: some Sequence<String>) throws {
         var words = arguments.makeIterator()

@@ -20,23 +20,34 @@ struct Survey {
     }
 
     private mutating func add(_ mode: Mode, _ options: Options) throws {
-        var transports = options.transports
-        for name in transports where !name.serves(mode) {
+        for name in options.transports where !name.serves(mode) {
             throw Failure("\(name.rawValue) has no \(mode.rawValue): it serves \(modes(of: name))")
         }
-        if transports.isEmpty {
-            transports = TransportName.allCases.filter { $0.serves(mode) }
-        } else if !options.json {
-            // For people the pipe and the floors stand in every table.
-            let floors: [TransportName] = mode == .rtt ? [.line2, .futex] : mode == .throughput ? [.stream] : []
-            transports += ([.pipe] + floors).filter { !transports.contains($0) }
+        guard !options.transports.isEmpty else {
+            return insert(TransportName.allCases.filter { $0.serves(mode) }, mode, options)
         }
+        insert(options.transports, mode, options)
+        if options.json { return }
+        // For people the pipe and the floor stand in every table. They need not be measured as long as what was asked for.
+        var brief = options
+        brief.count = nil
+        brief.hurry = 10
+        var others: [TransportName] = [.pipe]
+        if mode == .throughput { others.append(.stream) }
+        if mode == .rtt && options.waits.contains(.sleep) { others.append(.futex) }
+        if mode == .rtt && options.waits.contains(where: { $0 != .sleep }) { others.append(.line2) }
+        insert(others.filter { !options.transports.contains($0) }, mode, brief)
+    }
+
+    private mutating func insert(_ transports: [TransportName], _ mode: Mode, _ options: Options) {
         for transport in transports {
             for size in options.sizes.isEmpty ? [nil] : options.sizes.map(Optional.some) {
                 for wait in options.waits {
-                    // The chunks of the stream are what its cases are compared with; they change only if it is alone.
-                    let chunk = transport == .stream && transports.count > 1 ? nil : size
-                    insert(Case(transport, mode, options: options, size: chunk, wait: wait))
+                    // The chunks of the stream are what others are compared with; they change only if it is asked for alone.
+                    let chunk = transport == .stream && options.transports != [.stream] ? nil : size
+                    let test = Case(transport, mode, options: options, size: chunk, wait: wait)
+                    // A floor is the same whatever size and wait are asked for.
+                    if !cases.contains(test) { cases.append(test) }
                 }
             }
         }
@@ -45,6 +56,7 @@ struct Survey {
     /// What a newcomer wants to know, in less than 30 seconds.
     private mutating func addShortSurvey(_ options: Options) throws {
         var options = options
+        options.hurry = 10
         options.sizes = options.sizes.isEmpty ? [8] : options.sizes
         options.waits = [.spin, .adaptive, .sleep]
         try add(.rtt, options)
@@ -60,21 +72,16 @@ struct Survey {
         Mode.allCases.filter { name.serves($0) }.map(\.rawValue).joined(separator: ", ")
     }
 
-    private mutating func insert(_ test: Case) {
-        // A floor is the same whatever size and wait are asked for.
-        if !cases.contains(test) { cases.append(test) }
-    }
-
     /// - Parameter progress: called before each repeat of each case.
     func measure(progress: (Case, Int) -> Void) throws -> [Outcome] {
         let histogram = Histogram()
-        let ticksPerNanosecond = Ticks.measureRate()
+        let ticks = Ticks()
         var outcomes = cases.map { Outcome(test: $0) }
         for turn in 0..<repeats {
             for index in outcomes.indices {
                 progress(outcomes[index].test, turn)
                 outcomes[index].samples.append(
-                    try Processes.run(outcomes[index].test, histogram: histogram, ticksPerNanosecond: ticksPerNanosecond))
+                    try Processes.run(outcomes[index].test, histogram: histogram, ticks: ticks))
             }
         }
         return outcomes

@@ -53,15 +53,17 @@ struct Table {
             cells.append(decimal(outcome.gigabytesPerSecond, 2))
         }
         cells += [decimal(figures.cpuPerMessage, 0), "\(figures.involuntarySwitches)"]
-        cells.append(ratio(outcome, to: floor(of: test), by: { $0.figures.latency?.p50 ?? $0.gigabytesPerSecond }))
-        cells.append(ratio(outcome, to: pipe(for: test), by: \.figures.headline))
+        cells.append(ratio(outcome, to: floor(of: test), by: \.headline))
+        cells.append(ratio(outcome, to: pipe(for: test), by: \.headline))
         return cells
     }
 
-    private func ratio(_ outcome: Outcome, to other: Outcome?, by figure: (Outcome) -> Double) -> String {
+    /// The median of the ratios turn by turn: what disturbs a turn disturbs both.
+    private func ratio(_ outcome: Outcome, to other: Outcome?, by figure: (Sample) -> Double) -> String {
         guard let other else { return "-" }
-        let ratio = figure(outcome) / figure(other)
-        return decimal(ratio, ratio < 0.1 ? 4 : ratio < 10 ? 2 : 0)
+        let ratio = median(zip(outcome.samples, other.samples).map { figure($0) / figure($1) })
+        let scale = outcome.test.mode == .throughput ? Double(outcome.test.size) / Double(other.test.size) : 1
+        return decimal(ratio * scale, ratio * scale < 0.1 ? 4 : ratio * scale < 10 ? 2 : 0)
     }
 
     private func floor(of test: Case) -> Outcome? {

@@ -28,19 +28,33 @@ final class Histogram {
         if ticks > largest { largest = ticks }
     }
 
-    /// The value that `fraction` of all do not exceed: the middle of its bucket, never more than the largest.
-    func value(at fraction: Double) -> UInt64 {
-        let rank = max(1, Int((fraction * Double(count)).rounded(.up)))
-        var seen = 0
+    /// The duration that `fraction` of all do not exceed, never more than the largest.
+    ///
+    /// The counter may advance in steps (of 26 ticks, give or take one, on one EPYC), so that all durations are multiples of
+    /// the step. The true ones are taken to lie evenly within a step around each multiple.
+    func value(at fraction: Double, step: Int) -> Double {
+        let rank = max(1, (fraction * Double(count)).rounded(.up))
+        var seen = 0.0
         for index in 0..<Self.bucketCount {
-            seen += Int(buckets[index])
-            if seen >= rank {
-                guard index >= 2048 else { return min(UInt64(index), largest) }
-                let shift = UInt64(index >> 10) - 1
-                let low = UInt64(index - Int(shift) << 10) << shift
-                return min(low + (1 << shift) / 2, largest)
+            let inBucket = Double(buckets[index])
+            guard inBucket == 0 || seen + inBucket < rank else {
+                guard index < 2048 else {
+                    let shift = index >> 10 - 1
+                    return min(Double((index - shift << 10) << shift) + Double(1 << shift) / 2, Double(largest))
+                }
+                return min(interpolated(rank: rank, at: index, seen: seen, step: step), Double(largest))
             }
+            seen += inBucket
         }
-        return largest
+        return Double(largest)
+    }
+
+    /// Within the multiple of the step that bucket `index` belongs to.
+    private func interpolated(rank: Double, at index: Int, seen: Double, step: Int) -> Double {
+        let multiple = max(0, index - step / 4)...min(2047, index + step / 4)
+        let before = multiple.prefix { $0 < index }.reduce(seen) { $0 - Double(buckets[$1]) }
+        let inside = multiple.reduce(0.0) { $0 + Double(buckets[$1]) }
+        let middle = multiple.reduce(0.0) { $0 + Double($1) * Double(buckets[$1]) } / inside
+        return max(0, middle + Double(step) * ((rank - before) / inside - 0.5))
     }
 }

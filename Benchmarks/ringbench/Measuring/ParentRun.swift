@@ -1,12 +1,12 @@
 import CBench
 
-/// The measuring side of one repeat: rounds trips, or receiving.
+/// The measuring side of one repeat: round trips, or receiving.
 struct ParentRun: EndsVisitor {
     let test: Case
     let ends: Ends
     let exchange: Exchange
     let histogram: Histogram
-    let ticksPerNanosecond: Double
+    let ticks: Ticks
 
     func visit<S: MessageSender & ~Copyable, R: MessageReceiver & ~Copyable>(_: S.Type, _: R.Type) throws -> Sample {
         let warmUp = 0..<UInt64(test.warmUp)
@@ -28,16 +28,16 @@ struct ParentRun: EndsVisitor {
             let ended = cb_ticks()
             var sample = end(before, usage())
             sample.latency = nil
-            sample.messagesPerSecond = Double(test.count) * ticksPerNanosecond * 1e9 / Double(ended - exchange.page.pointee.first_due)
+            sample.messagesPerSecond = Double(test.count) * ticks.perNanosecond * 1e9 / Double(ended - exchange.page.pointee.first_due)
             return sample
         case .rate, .burst, .idle:
             let schedule = Schedule(test.mode)
             exchange.meet()
             try schedule.receive(
-                warmUp, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticksPerNanosecond, &receiver, into: histogram)
+                warmUp, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticks.perNanosecond, &receiver, into: histogram)
             let before = begin()
             try schedule.receive(
-                measured, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticksPerNanosecond, &receiver, into: histogram)
+                measured, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticks.perNanosecond, &receiver, into: histogram)
             return end(before, usage())
         }
     }
@@ -60,7 +60,7 @@ struct ParentRun: EndsVisitor {
         let peer = exchange.page.pointee.peer
         let cpu = after.cpu_ns - before.cpu_ns + (test.mode == .idle ? 0 : peer.cpu_ns)
         return Sample(
-            latency: .init(histogram, ticksPerNanosecond: ticksPerNanosecond), messagesPerSecond: nil,
+            latency: .init(histogram, ticks), messagesPerSecond: nil,
             cpuPerMessage: Double(cpu) / Double(test.count),
             involuntarySwitches: Int(after.involuntary - before.involuntary + peer.involuntary))
     }

@@ -8,7 +8,7 @@ enum Processes {
     static let peerWord = "--peer"
 
     /// Runs one repeat of a case and ends its peer, whatever happens.
-    static func run(_ test: Case, histogram: Histogram, ticksPerNanosecond: Double) throws -> Sample {
+    static func run(_ test: Case, histogram: Histogram, ticks: Ticks) throws -> Sample {
         try succeeded(cb_pin(Int32(test.cpus[0])), "this process can't be pinned to CPU \(test.cpus[0])")
         let exchange = try Exchange()
         let (mine, theirs) = try test.open()
@@ -16,12 +16,12 @@ enum Processes {
         let peer: pid_t
         do {
             defer { theirs.close() }
-            peer = try start(test, theirs, exchange, ticksPerNanosecond)
+            peer = try start(test, theirs, exchange, ticks)
         }
         defer { mine.close() }
         do {
             let sample = try test.transport.accept(
-                ParentRun(test: test, ends: mine, exchange: exchange, histogram: histogram, ticksPerNanosecond: ticksPerNanosecond))
+                ParentRun(test: test, ends: mine, exchange: exchange, histogram: histogram, ticks: ticks))
             // The SIGCHLD handler counts it, or ends this process if the peer failed after all.
             while cb_children_ended() == endedBefore { usleep(100) }
             return sample
@@ -33,12 +33,12 @@ enum Processes {
         }
     }
 
-    private static func start(_ test: Case, _ ends: Ends, _ exchange: Exchange, _ ticksPerNanosecond: Double) throws -> pid_t {
+    private static func start(_ test: Case, _ ends: Ends, _ exchange: Exchange, _ ticks: Ticks) throws -> pid_t {
         for descriptor in Set([ends.sending, ends.receiving, exchange.descriptor]) where descriptor >= 0 {
             try succeeded(cb_inherit(descriptor), "a descriptor can't be inherited")
         }
         let facts = [
-            peerWord, "\(getpid())", "\(exchange.descriptor)", "\(ends.sending)", "\(ends.receiving)", "\(ticksPerNanosecond.bitPattern)",
+            peerWord, "\(getpid())", "\(exchange.descriptor)", "\(ends.sending)", "\(ends.receiving)", "\(ticks.perNanosecond.bitPattern)",
         ]
         var arguments: [UnsafeMutablePointer<CChar>?] = (["ringbench"] + facts + test.arguments).map { strdup($0) }
         arguments.append(nil)

@@ -14,11 +14,11 @@ struct Sample {
 }
 
 extension Sample.Latency {
-    init(_ histogram: Histogram, ticksPerNanosecond: Double) {
-        func at(_ fraction: Double) -> Double { Double(histogram.value(at: fraction)) / ticksPerNanosecond }
+    init(_ histogram: Histogram, _ ticks: Ticks) {
+        func at(_ fraction: Double) -> Double { ticks.nanoseconds(histogram.value(at: fraction, step: ticks.step)) }
         self.init(
             p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), p9999: at(0.9999),
-            largest: Double(histogram.largest) / ticksPerNanosecond)
+            largest: ticks.nanoseconds(Double(histogram.largest)))
     }
 }
 
