@@ -30,8 +30,9 @@ let package = Package(
         .target(name: "CSharedRing", path: "Sources/CAtomics"),
         .target(name: "SharedRing", dependencies: ["CSharedRing"], swiftSettings: strict),
         .executableTarget(name: "SharedRingTool", dependencies: ["SharedRing"], swiftSettings: plain),
+        .target(name: "CBench", path: "Benchmarks/CBench"),
         .executableTarget(
-            name: "ringbench", dependencies: ["SharedRing", "CSharedRing"], path: "Benchmarks/ringbench", swiftSettings: plain),
+            name: "ringbench", dependencies: ["SharedRing", "CSharedRing", "CBench"], path: "Benchmarks/ringbench", swiftSettings: plain),
 
         // What the tests need and Swift forbids: fork.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),

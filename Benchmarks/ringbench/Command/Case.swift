@@ -1,0 +1,149 @@
+import SharedRing
+
+enum Mode: String, CaseIterable {
+    /// A closed loop: there and back, one message at a time.
+    case rtt
+    /// Messages that are due at fixed times, 100,000 a second; latency counts from the due time.
+    case rate
+    /// As many messages as will go, one way.
+    case throughput
+    /// As `rate`, but 1,000 messages at once are due every 10 ms.
+    case burst
+    /// As `rate`, but one message is due every 100 ms: what waiting costs.
+    case idle
+}
+
+/// A transport, or a floor: the same work with as little around it as there can be.
+enum TransportName: String, CaseIterable {
+    case ring
+    case pipe
+    case unixStream = "unix-stream"
+    case unixSeqpacket = "unix-seqpacket"
+    case tcp
+    case posixQueue = "posix-mq"
+    case eventfd
+    case line1
+    case line2
+    case futex
+    case stream
+
+    var isFloor: Bool {
+        switch self {
+        case .line1, .line2, .futex, .stream: true
+        default: false
+        }
+    }
+
+    func serves(_ mode: Mode) -> Bool {
+        switch self {
+        case .eventfd, .line1, .line2, .futex: mode == .rtt
+        case .stream: mode == .throughput
+        default: true
+        }
+    }
+
+    /// How it waits whatever is asked for; nil if that is a choice. Kernel objects block: their reader sleeps.
+    var fixedWait: WaitStrategy? {
+        switch self {
+        case .ring: nil
+        case .line1, .line2, .stream: .spin
+        default: .sleep
+        }
+    }
+
+    /// The only message it can carry, if there is no choice.
+    var fixedSize: Int? {
+        switch self {
+        case .eventfd, .line1, .line2, .futex: 8
+        default: nil
+        }
+    }
+
+    var takesBatches: Bool {
+        switch self {
+        case .ring, .pipe, .unixStream, .unixSeqpacket, .tcp: true
+        default: false
+        }
+    }
+}
+
+extension WaitStrategy {
+    init?(name: String) {
+        switch name {
+        case "spin": self = .spin
+        case "adaptive": self = .adaptive
+        case "sleep": self = .sleep
+        default: return nil
+        }
+    }
+
+    var name: String {
+        switch self {
+        case .spin: "spin"
+        case .adaptive: "adaptive"
+        case .sleep: "sleep"
+        }
+    }
+}
+
+/// One thing to measure: what was asked for, as it applies to this transport.
+struct Case: Equatable {
+    var transport: TransportName
+    var mode: Mode
+    var size: Int
+    var count: Int
+    var wait: WaitStrategy
+    var cpus: [Int]
+    var capacity: Int
+    var batch: Int
+    var alignment: Int
+
+    init(_ transport: TransportName, _ mode: Mode, options: Options, size: Int?, wait: WaitStrategy) {
+        self.transport = transport
+        self.mode = mode
+        self.size = transport.fixedSize ?? size ?? (transport == .stream ? 16384 : 64)
+        self.wait = transport.fixedWait ?? wait
+        cpus = options.cpus
+        capacity = options.capacity ?? (mode == .throughput ? 4 << 20 : 1 << 20)
+        batch = transport.takesBatches ? options.batch : 1
+        alignment = options.alignment
+        count = 0
+        count = options.count ?? max(defaultCount / options.hurry, 1)
+    }
+
+    /// Enough for the high percentiles, or for some tenths of a second.
+    private var defaultCount: Int {
+        let sleeps = wait == .sleep
+        switch mode {
+        case .rtt: return sleeps ? 30_000 : 300_000
+        case .rate: return 50_000
+        case .burst: return 50_000
+        case .idle: return 10
+        case .throughput:
+            let bytes = sleeps ? 256 << 20 : 2 << 30
+            return min(max(bytes / size, 2_000), sleeps ? batch > 1 ? 2_000_000 : 400_000 : 20_000_000)
+        }
+    }
+
+    /// What goes before the measuring: every page touched twice, every branch predicted.
+    var warmUp: Int {
+        switch mode {
+        case .rtt: return max(count / 10, 1_000)
+        case .rate, .burst: return 1_000
+        case .idle: return 1
+        case .throughput:
+            let laps = 2 * capacity / size
+            return max(count / 10, wait == .sleep ? min(laps, 50_000) : laps)
+        }
+    }
+
+    /// How the peer is told.
+    var arguments: [String] {
+        [
+            mode.rawValue, "--transport", transport.rawValue, "--size", "\(size)", "--count", "\(count)", "--wait", wait.name,
+            "--cpus", cpuText, "--capacity", "\(capacity)", "--batch", "\(batch)", "--alignment", "\(alignment)",
+        ]
+    }
+
+    var cpuText: String { "\(cpus[0]),\(cpus[1])" }
+}

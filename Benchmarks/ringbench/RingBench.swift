@@ -1,1 +1,0 @@
-@main struct RingBench { static func main() {} }

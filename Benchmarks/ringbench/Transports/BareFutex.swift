@@ -1,0 +1,32 @@
+import CBench
+import CSharedRing
+import Glibc
+
+/// The floor of a sleeping round trip: a word each way, a futex wake and a futex wait, and nothing else.
+struct BareFutex: MessageSender, MessageReceiver, ~Copyable {
+    private let page: UnsafeMutableRawPointer
+    private let sending: UnsafeMutablePointer<UInt32>
+    private let receiving: UnsafeMutablePointer<UInt32>
+
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
+        page = try mapShared(descriptor, 4096)
+        sending = (page + (side == .parent ? 0 : 256)).assumingMemoryBound(to: UInt32.self)
+        receiving = (page + (side == .parent ? 256 : 0)).assumingMemoryBound(to: UInt32.self)
+    }
+
+    deinit { munmap(page, 4096) }
+
+    @inline(__always)
+    mutating func send(_ first: UInt64, count: Int) throws {
+        sr_store_release_u32(sending, UInt32(truncatingIfNeeded: first &+ 1))
+        cb_futex_wake(sending)
+    }
+
+    @inline(__always)
+    mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
+        while sr_load_acquire_u32(receiving) != UInt32(truncatingIfNeeded: first &+ 1) {
+            cb_futex_wait(receiving, UInt32(truncatingIfNeeded: first))
+        }
+        return 1
+    }
+}

@@ -1,0 +1,94 @@
+import SharedRing
+
+extension Case {
+    func openRing() throws -> (Int32, Int32) {
+        var options = RingOptions(capacity: capacity)
+        options.recordAlignment = alignment
+        options.prefault = true
+        let ring = try SPSCRing.anonymous(options: options)
+        guard size <= ring.largestMessage else {
+            throw Failure("a ring of \(ring.capacity) bytes takes messages of at most \(ring.largestMessage), not \(size)")
+        }
+        return (try ring.duplicateDescriptor(), try ring.duplicateDescriptor())
+    }
+
+    fileprivate func attach(_ descriptor: Int32) throws -> SPSCRing {
+        var options = RingOptions()
+        options.prefault = true
+        return try SPSCRing.open(descriptor: descriptor, options: options)
+    }
+}
+
+/// Writes messages in place, and 8-byte ones as values; batches, which have no claims, from a buffer.
+struct RingSender: MessageSender, ~Copyable {
+    private var producer: Producer
+    private let size: Int
+    private let buffer: UnsafeMutableRawBufferPointer
+
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
+        producer = try test.attach(descriptor).makeProducer(waiting: test.wait)
+        size = test.size
+        buffer = .allocate(byteCount: size, alignment: 64)
+    }
+
+    deinit { buffer.deallocate() }
+
+    @inline(__always)
+    mutating func send(_ first: UInt64, count: Int) throws {
+        if count > 1 { return try sendBatch(first, count) }
+        if size == 8 { return try producer.send(value: first) }
+        let size = size  // a claim borrows all of `self`
+        var claim = try producer.claim(byteCount: size)
+        var bytes = claim.bytes
+        bytes.withUnsafeMutableBytes { Payload.fill($0.baseAddress!, size, first) }
+        claim.commit()
+    }
+
+    @inline(__always)
+    private mutating func sendBatch(_ first: UInt64, _ count: Int) throws {
+        let (size, buffer) = (size, buffer)
+        var batch = producer.batch()
+        for number in first..<first &+ UInt64(count) {
+            if size == 8 {
+                try batch.append(value: number)
+            } else {
+                Payload.fill(buffer.baseAddress!, size, number)
+                try batch.append(UnsafeRawBufferPointer(buffer).bytes)
+            }
+        }
+        batch.commit()
+    }
+}
+
+/// Reads messages in place.
+struct RingReceiver: MessageReceiver, ~Copyable {
+    private var consumer: Consumer
+    private let size: Int
+
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
+        consumer = try test.attach(descriptor).makeConsumer(waiting: test.wait)
+        size = test.size
+    }
+
+    @inline(__always)
+    mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
+        let size = size
+        var number = first
+        if limit > 1 {
+            let count = try consumer.drain(limit: limit) { (message: borrowing Message) throws in
+                try Self.check(message, size, number)
+                number &+= 1
+            }
+            if count > 0 { return count }
+        }
+        guard let message = try consumer.next() else { throw Failure("the stream ended before message \(first)") }
+        try Self.check(message, size, number)
+        return 1
+    }
+
+    @inline(__always)
+    private static func check(_ message: borrowing Message, _ size: Int, _ number: UInt64) throws {
+        guard message.byteCount == size else { throw Failure("message \(number) arrived with \(message.byteCount) bytes") }
+        try message.bytes.withUnsafeBytes { try Payload.check($0.baseAddress!, size, number) }
+    }
+}
