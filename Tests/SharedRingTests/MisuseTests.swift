@@ -79,12 +79,12 @@ struct MisuseTests {
             "a claim that outlives its producer", "lifetime-dependent",
             """
             func f(_ ring: SPSCRing) throws {
-                var kept: Claim?
+                var kept: Claim
                 do {
                     var producer = try ring.makeProducer()
                     kept = try producer.claim(byteCount: 8)
                 }
-                kept.take()?.commit()
+                kept.commit()
             }
             """),
         Snippet(
