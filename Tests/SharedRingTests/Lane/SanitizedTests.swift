@@ -74,9 +74,10 @@ struct SanitizedTests {
             guard lane.shape.admits(header) else { return (count, -1) }
             pattern.advance()
             let message = UnsafeRawBufferPointer(start: lane.reader.pointee.payload, count: header.byteCount)
-            // Byte by byte in Swift code, so that a sanitizer sees every read.
+            // By memcmp, which a sanitizer intercepts: it does not see what the standard library reads.
             let isRight = pattern.withBytes { expected in
-                expected.count == message.count && zip(expected, message).allSatisfy { $0 == $1 }
+                expected.count == message.count
+                    && (message.count == 0 || memcmp(expected.baseAddress!, message.baseAddress!, message.count) == 0)
             }
             if !isRight || header.tag != pattern.tag { wrong += 1 }
             count += 1
@@ -101,9 +102,9 @@ struct SanitizedTests {
         #expect(wrong == 0)
     }
 
-    /// A copy in Swift code, so that a sanitizer sees every write.
+    /// By memcpy, which a sanitizer intercepts.
     private static func copy(_ bytes: UnsafeRawBufferPointer, to place: UnsafeMutableRawPointer) {
-        for (i, byte) in bytes.enumerated() { place.storeBytes(of: byte, toByteOffset: i, as: UInt8.self) }
+        if bytes.count > 0 { memcpy(place, bytes.baseAddress!, bytes.count) }
     }
 
     @Test("Sanitized send", arguments: [false, true]) func send(asymmetric: Bool) throws {
