@@ -67,6 +67,7 @@ public struct Batch: ~Copyable, ~Escapable {
     public mutating func tryAppend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let byteCount = bytes.byteCount
         if !isReady(for: byteCount) {
+            let writer = unsafe writer  // see `flush`
             guard try unsafe writer.pointee.makeRoom(for: byteCount, at: position) else { return false }
         }
         unsafe writer.pointee.copy(bytes, to: position)
@@ -82,6 +83,8 @@ public struct Batch: ~Copyable, ~Escapable {
     @inlinable
     public mutating func flush() {
         guard !first.isAbsent else { return }
+        // A copy of the pointer: with the thread sanitizer on, Swift 6.3 takes a mutation through `self.writer` for an escape.
+        let writer = unsafe writer
         unsafe writer.pointee.terminate(at: position)
         unsafe writer.pointee.publish(first, next: position, count: appended)
         first = RecordHeader(bits: 0)
@@ -110,6 +113,7 @@ public struct Batch: ~Copyable, ~Escapable {
     @usableFromInline
     @inline(never)
     mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
+        let writer = unsafe writer  // see `flush`
         if try unsafe writer.pointee.makeRoom(for: byteCount, at: position) { return }
         flush()
         try side.waitForRoom(for: byteCount, until: Deadline(after: timeout))

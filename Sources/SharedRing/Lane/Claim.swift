@@ -35,6 +35,7 @@ public struct Claim: ~Copyable, ~Escapable {
     /// - Parameter tag: anything; it reaches the consumer with the message.
     @inlinable
     public consuming func commit(tag: UInt32 = 0) {
+        let writer = unsafe writer  // see `Batch.flush`
         unsafe writer.pointee.commit(byteCount: byteCount, tag: tag)
     }
 
@@ -44,6 +45,7 @@ public struct Claim: ~Copyable, ~Escapable {
     @inlinable
     public consuming func commit(byteCount count: Int, tag: UInt32 = 0) throws(RingError) {
         guard (0...byteCount).contains(count) else { throw unsafe writer.pointee.overcommitted(count, of: byteCount) }
+        let writer = unsafe writer  // see `Batch.flush`
         unsafe writer.pointee.commit(byteCount: count, tag: tag)
     }
 }
