@@ -15,6 +15,7 @@
  *   - tickets are delivered in growing order, over all lanes
  *   - when nothing moves any more, every message that was committed is delivered, and so is every one behind a dead lane
  *
+ * -DNO_DEATH: nobody is killed, which leaves room for a third lane.
  * Mutants, each refuted:
  *   PEND_AFTER_TICKET        pend is stored after the ticket was taken
  *   PEND_NEVER_BACK          pend is never taken back
@@ -23,7 +24,6 @@
  *   G_AFTER_PEND             the sweep loads G after the pends
  *   DOORBELL_BEFORE_NO_PEND  the doorbell is rung before pend is taken back
  *   NO_PROOF                 a pend that holds the sweep up is taken back without the lane's byte
- *   PEEK_BEFORE_SLEEP        before sleeping the consumer looks whether a header is there, instead of sweeping again
  */
 #ifndef LANES
 #define LANES 2
@@ -81,13 +81,14 @@ proctype Producer(byte me) {
 
 /* Takes the dead one's lane over and sends one more. */
 proctype Successor() {
-    byte me, k, t;
+    byte me, k, t, last;
 end:
     (killed);
     if :: d_step { !held[0] -> held[0] = 1 } :: goto none fi;
     d_step { do :: HEADER(0, k) != 0 -> k++ :: else -> break od } /* the walk */
     pend[0] = NO_PEND;
-    send(k + 1);
+    last = k + 1;
+    send(last);
     held[0] = 0;
 none:
     skip
@@ -175,11 +176,7 @@ proctype Consumer() {
         :: came -> skip
         :: else ->
             word = 1;
-#ifdef PEEK_BEFORE_SLEEP
-            came = (HEADER(0, at[0]) != 0 || HEADER(1, at[1]) != 0);
-#else
             sweep();
-#endif
             if
             :: came -> word = 0
             :: else ->
@@ -204,6 +201,9 @@ init {
         do :: i < LANES -> pend[i] = NO_PEND; held[i] = 1; i++ :: else -> break od;
         i = 0;
         do :: i < LANES -> run Producer(i); i++ :: else -> break od;
-        run Killer(); run Successor(); run Consumer()
+#ifndef NO_DEATH
+        run Killer(); run Successor();
+#endif
+        run Consumer()
     }
 }
