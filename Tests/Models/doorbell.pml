@@ -1,0 +1,154 @@
+/* The doorbell: going to sleep and being woken, with both kinds of barrier, under store buffers.
+ *
+ * Code: LaneWriter.publish and .ringDoorbell, Doorbell.wake, Sleeper.wait and .declareAsleep, CancelFlag.raise.
+ * Edge: doorbell. Both sides store, pass a barrier, and look; so one of the two sees the other.
+ *
+ * Two producers (two lanes, one doorbell, as in an MPSC ring) send N messages each. Producer 0 may be killed at any step. The sleeper may be stopped
+ * and continued (SIGSTOP): that takes it off the futex queue, and it looks at the word again. A stranger sleeps on the
+ * same word. There is no slice here: the promise must hold without it.
+ *
+ * Every processor has a store buffer, as on x86: a store is seen by others some time later, in order. A fence or a system
+ * call that locks waits until one's own is empty; membarrier empties those of all registered processes. A killed
+ * process's stores still arrive.
+ *
+ * Promise: when nothing moves any more, every message whose send returned has been received.
+ *
+ * Two kinds: the asymmetric one, and -DSYMMETRIC.
+ * Mutants, each refuted:
+ *   NO_FENCE (with SYMMETRIC)  the producer has no barrier of its own
+ *   NO_SLEEPER_FENCE           the consumer has no barrier of its own
+ *   NO_MEMBARRIER              the consumer has none that reaches the producers
+ *   UNREGISTERED               one producer that the membarrier does not reach
+ *   CLEAR_THEN_WAKE            two steps instead of FUTEX_WAKE_OP
+ *   WAKE_KEEPS_WORD            a wake that leaves the word at 1: a stopped sleeper goes to sleep again
+ *   WAKE_ONE                   a wake that the stranger may get
+ *   NO_RECHECK                 the sleeper does not look again after its barrier
+ *   LOOK_BEFORE_COMMIT         the producer looks at the doorbell before it commits
+ */
+#ifndef N
+#define N 2
+#endif
+#define STOPS 2
+
+byte header[2];   /* commits that everybody sees */
+byte buffered[2]; /* commits in the producer's store buffer */
+byte got[2];
+byte returned[2]; /* sends that came back */
+
+bit word;         /* the doorbell as everybody sees it */
+byte own;         /* the sleeper's store buffer: 0 empty, 1 a zero, 2 a one, 3 a zero and then a one */
+bit queued;       /* the sleeper is on the futex queue */
+bit stranger = 1; /* so is a stranger */
+
+bit killed;
+byte stops;
+
+/* The store buffers. What is never forced out may arrive at any time. */
+active [2] proctype Buffer() {
+    end: do :: d_step { buffered[_pid] > 0 -> header[_pid]++; buffered[_pid]-- } od
+}
+
+inline drainOwn() { if :: own == 1 -> word = 0 :: own >= 2 -> word = 1 :: else -> skip fi; own = 0 }
+
+active proctype OwnBuffer() {
+    end: do
+    :: d_step { own == 1 -> word = 0; own = 0 }
+    :: d_step { own == 2 -> word = 1; own = 0 }
+    :: d_step { own == 3 -> word = 0; own = 2 }
+    od
+}
+
+/* FUTEX_WAKE_OP: the new value and the waking are one step. A system call: the caller's buffer is empty. */
+#ifdef WAKE_KEEPS_WORD
+#define CLEAR skip
+#else
+#define CLEAR word = 0
+#endif
+inline wake() {
+#ifdef CLEAR_THEN_WAKE
+    atomic { buffered[me] == 0 -> word = 0 }
+    d_step { queued = 0; stranger = 0 }
+#else
+#ifdef WAKE_ONE
+    atomic { buffered[me] == 0 -> word = 0; if :: queued -> queued = 0 :: stranger -> stranger = 0 :: !queued && !stranger -> skip fi }
+#else
+    d_step { buffered[me] == 0 -> CLEAR; queued = 0; stranger = 0 }
+#endif
+#endif
+}
+
+proctype Producer(byte me) {
+    byte k;
+    bit seen;
+    {
+        do
+        :: k < N ->
+#ifdef LOOK_BEFORE_COMMIT
+            seen = word;
+            buffered[me]++;
+#else
+            buffered[me]++;          /* LaneWriter.publish: the header's release store */
+#if defined(SYMMETRIC) && !defined(NO_FENCE)
+            (buffered[me] == 0);     /* sr_fence_full */
+#endif
+            seen = word;             /* ringDoorbell; nothing of this word is in the own buffer */
+#endif
+            if :: seen -> wake() :: else -> skip fi;
+            d_step { returned[me]++; k++; seen = 0 }
+        :: else -> break
+        od
+    } unless { me == 0 && killed }
+}
+
+proctype Killer() { if :: killed = 1 :: skip fi }
+
+#define NEWS (header[0] > got[0] || header[1] > got[1])
+
+inline take() { if :: header[0] > got[0] -> got[0]++ :: header[1] > got[1] -> got[1]++ fi }
+
+inline store(value) {
+    d_step {
+        if
+        :: value == 1 -> if :: own == 0 -> own = 2 :: own == 1 -> own = 3 :: else -> skip fi
+        :: else -> if :: own == 0 -> own = 1 :: else -> drainOwn(); own = 1 fi /* the older ones arrive by now */
+        fi
+    }
+}
+
+proctype Sleeper() {
+    do
+    :: NEWS -> take()
+    :: else ->
+        store(1);
+        /* declareAsleep's barrier: all of one's own stores have arrived; membarrier: those of the others too. */
+#ifndef NO_SLEEPER_FENCE
+        d_step { drainOwn() }
+#endif
+#if !defined(SYMMETRIC) && !defined(NO_MEMBARRIER)
+        /* One processor after the other. */
+        d_step { header[0] = header[0] + buffered[0]; buffered[0] = 0 }
+#ifndef UNREGISTERED
+        d_step { header[1] = header[1] + buffered[1]; buffered[1] = 0 }
+#endif
+#endif
+#ifndef NO_RECHECK
+        if
+        :: NEWS -> store(0)
+        :: else ->
+#endif
+again:      skip;
+            d_step { drainOwn(); if :: word == 1 -> queued = 1 :: else -> queued = 0 fi } /* FUTEX_WAIT_BITSET */
+            if
+            :: !queued -> skip
+            :: queued && stops < STOPS -> d_step { queued = 0; stops++ } goto again /* stopped and continued */
+            :: timeout -> break /* nothing moves any more */
+            fi;
+            store(0)
+#ifndef NO_RECHECK
+        fi
+#endif
+    od;
+    assert(got[0] >= returned[0] && got[1] >= returned[1])
+}
+
+init { atomic { run Producer(0); run Producer(1); run Killer(); run Sleeper() } }

@@ -1,0 +1,235 @@
+/* Never came, attached, closed, died: the epoch, the role byte and the end marks in the lane.
+ *
+ * Code: ProducerSide.init and .close, LaneWriter.commitEnd, PeerWatch, ConsumerSide.look and .wait.
+ * Edges: epoch, record-visible, take-over, space-given.
+ *
+ * Producers come one after another (each holds the role byte), send nothing or one message, and close or die, at any
+ * step. A consumer reads along. An end mark carries the epoch after the end: even, it closed; odd, it died, and its
+ * successor wrote the mark. A mark directly after one that was unread when it was seen is left out.
+ *
+ * A stream is named by the odd epoch its producer had. Promises, for every stream:
+ *   - its end is told only after all its messages, and at most once, and not as both closed and died
+ *   - a death is told only of a producer that died; a close only of one that closed
+ *   - a message of a later stream never follows one of an earlier stream without the earlier one's end in between
+ *   - with nobody attached, a waiting consumer has been told the last end: it does not wait for a producer that is gone
+ * Streams without a message may pass unseen when they follow an unread end and a later stream follows them, or when they
+ * were over before the consumer came.
+ *
+ * One consumer here. A second one may hear an end again, since what was told is private to a consumer.
+ *
+ * -DMANUAL: the consumer never acknowledges, so that everything stays unread to who looks at its head.
+ *
+ * Mutants, each refuted:
+ *   NO_END_MARK      a successor does not mark its predecessor's death
+ *   NO_REPOLL        the lane is not looked at again after the byte
+ *   EPOCH_AFTER_BYTE the epoch is read after the byte only
+ *   NO_EPOCH_RECHECK the epoch is not compared at the end
+ *   UNLOCK_FIRST     close gives the byte back before the epoch is even
+ *   NO_BYTE          an odd epoch alone counts as death
+ *   MARK_AFTER_EPOCH close makes the epoch even before the end mark
+ *   RETELL_MARK      a death mark is left out only if it is the death that was told last, not if the same stream's end
+ *                    was told as a close: wrong for a producer killed between its end mark and its epoch
+ *   POLL_ONLY        the consumer looks at the lane only and never at the epoch: loses the ends that have no mark
+ *   SKIP_ANY_END     a mark is left out after an unread end even if messages lie between
+ */
+#ifndef NP
+#define NP 3
+#endif
+#define LEN 12
+
+#ifdef NO_EPOCH_RECHECK
+#define UNCHANGED(now) 1
+#else
+#define UNCHANGED(now) (epoch == now)
+#endif
+
+#define NONE 0
+#define MESSAGE 1
+#define END 2
+
+byte kind[LEN];   /* the lane; positions do not wrap here, lane.pml sees to that */
+byte value[LEN];  /* a message's stream, an end's epoch */
+byte head;        /* as the consumer published it */
+byte epoch;
+byte holder;      /* of the producer's byte; 0: nobody */
+
+/* What really happened, by odd epoch. */
+byte sent[10];
+bit closed[10];   /* its end mark or its even epoch can be seen */
+bit died[10];     /* its producer was killed before close returned */
+/* What the consumer was told. */
+byte got[10];
+bit toldClosed[10];
+bit toldDied[10];
+byte finished;
+byte next = 1;     /* they come in this order: without it, the same runs under other names */
+
+inline die(stream) {
+    d_step { died[stream] = 1; holder = 0 }
+    goto gone
+}
+
+/* LaneWriter.commitEnd */
+inline commitEnd(tag) {
+    if
+    :: afterEnd == tail -> skip
+#ifdef SKIP_ANY_END
+    :: afterEnd != tail && afterEnd != 0 -> skip
+    :: afterEnd == 0 ->
+#else
+    :: else ->
+#endif
+        d_step {
+            kind[tail] = END; value[tail] = tag;
+            if :: tag % 2 == 0 -> closed[tag - 1] = 1 :: else -> skip fi;
+            tail++; afterEnd = tail
+        }
+    fi
+}
+
+proctype Producer(byte me) {
+    byte tail, afterEnd, mine, before;
+
+    atomic { holder == 0 && next == me -> holder = me; next++ }
+    /* LaneWriter.init: nobody else writes records now, so the walk is one step. */
+    d_step {
+        tail = head; afterEnd = 0;
+        do
+        :: kind[tail] == NONE -> break
+        :: kind[tail] == MESSAGE -> tail++;
+#ifndef SKIP_ANY_END
+            afterEnd = 0
+#endif
+        :: kind[tail] == END -> tail++; afterEnd = tail
+        od;
+        before = epoch
+    }
+    if :: d_step { holder == me -> holder = 0 }; goto gone :: skip fi; /* killed before anybody could know of it */
+#ifndef NO_END_MARK
+    if
+    :: before % 2 == 1 -> commitEnd(before)
+    :: else -> skip
+    fi;
+    if :: d_step { holder == me -> holder = 0 }; goto gone :: skip fi;
+#endif
+    d_step { mine = (before % 2 == 1 -> before + 2 : before + 1); epoch = mine }
+    if :: die(mine) :: skip fi;
+    if
+    :: skip
+    :: d_step { kind[tail] = MESSAGE; value[tail] = mine; sent[mine]++; tail++ }
+       if :: die(mine) :: skip fi
+    fi;
+    /* ProducerSide.close */
+#ifdef MARK_AFTER_EPOCH
+    d_step { epoch = mine + 1; closed[mine] = 1 }
+    if :: die(mine) :: skip fi;
+    commitEnd((mine + 1));
+#else
+    commitEnd((mine + 1));
+    if :: die(mine) :: skip fi;
+#ifdef UNLOCK_FIRST
+    holder = 0;
+#endif
+    d_step { epoch = mine + 1; closed[mine] = 1 }
+#endif
+    if :: die(mine) :: skip fi;
+#ifndef UNLOCK_FIRST
+    holder = 0;
+#endif
+gone:
+    finished++
+}
+
+/* PeerWatch.note and what the caller of the consumer sees. */
+inline tell(tag) {
+    d_step {
+        stream = (tag % 2 == 1 -> tag : tag - 1);
+        if :: tag > reported -> reported = tag :: else -> skip fi;
+        if :: tag > told -> told = tag :: else -> skip fi;
+        assert(got[stream] == sent[stream]);
+        assert(!toldClosed[stream] && !toldDied[stream]);
+        if
+        :: tag % 2 == 1 -> assert(died[stream]); toldDied[stream] = 1; reportedDeath = tag
+        :: else -> assert(closed[stream]); toldClosed[stream] = 1
+        fi;
+        stream = 0
+    }
+}
+
+active proctype Consumer() {
+    byte at, last, stream, now, told, reported, reportedDeath;
+    byte before; /* streams up to this epoch were over when this consumer came */
+    bit free, news, idle;
+
+    reported = epoch - epoch % 2; /* PeerWatch.init: the producers may be under way already */
+    before = reported;
+    do
+    :: kind[at] == MESSAGE ->
+        d_step {
+            stream = value[at];
+            /* The stream before this one has been told to be over. */
+            assert(last == 0 || last == stream || toldClosed[last] || toldDied[last]);
+            assert(!toldClosed[stream] && !toldDied[stream]);
+            last = stream; got[stream]++; stream = 0;
+            at++; idle = 0
+        }
+    :: kind[at] == END ->
+        d_step { now = value[at]; at++; idle = 0 }
+        if
+#ifdef RETELL_MARK
+        :: now % 2 == 1 && now == reportedDeath -> skip
+#else
+        :: now <= told -> skip /* this stream's end was told: as a death by PeerWatch.end, or as a close by its own mark */
+#endif
+        :: else -> tell(now)
+        fi;
+        now = 0
+    :: kind[at] == NONE ->
+#ifndef MANUAL
+        if :: head != at -> head = at :: else -> skip fi; /* finish, or publishDue before the wait */
+#endif
+#ifdef POLL_ONLY
+        if :: finished == NP && kind[at] == NONE -> break :: else -> skip fi
+#else
+        /* PeerWatch.end, once a slice */
+        idle = (finished == NP);
+#ifdef EPOCH_AFTER_BYTE
+        free = (holder == 0);
+        now = epoch;
+#else
+        now = epoch;
+#ifdef NO_BYTE
+        free = 1;
+#else
+        free = (holder == 0);
+#endif
+#endif
+#ifdef NO_REPOLL
+        news = 0;
+#else
+        news = (kind[at] != NONE);
+#endif
+        if
+        :: now != 0 && now > reported && (now % 2 == 0 || free) && !news && UNCHANGED(now) -> tell(now); idle = 0
+        :: else -> skip
+        fi;
+        d_step { now = 0; free = 0; news = 0 }
+        if
+        :: idle && kind[at] == NONE -> break
+        :: else -> skip
+        fi
+#endif
+    od;
+    skip;
+    /* Everybody has gone, and this side would wait now: the last stream's end was told, unless nobody ever came. */
+    d_step {
+        stream = (epoch % 2 == 1 -> epoch : epoch - 1);
+        assert(epoch == 0 || toldClosed[stream] || toldDied[stream] || (stream < before && sent[stream] == 0));
+        /* And nothing is left. */
+        assert(kind[at] == NONE)
+    }
+}
+
+init {
+    atomic { byte i = 1; do :: i <= NP -> run Producer(i); i++ :: else -> break od }
+}
