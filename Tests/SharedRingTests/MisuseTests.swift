@@ -166,7 +166,9 @@ struct MisuseTests {
             """),
     ]
 
-    @Test("Each is an error that says why", .enabled(if: swiftc != nil, "needs swiftc"), arguments: snippets) func rejected(_ snippet: Snippet) throws {
+    @Test("Each is an error that says why", .enabled(if: swiftc != nil, "needs swiftc"), arguments: snippets) func rejected(
+        _ snippet: Snippet
+    ) throws {
         let errors = try errors(in: snippet.code)
         #expect(errors.contains { $0.contains(snippet.expected) }, "\(errors)")
     }

@@ -32,7 +32,7 @@ struct SanitizedTests {
             writer = .allocate(capacity: 1)
             writer.initialize(
                 to: try LaneWriter(
-                    data: data.base, shape: shape, control: sr_lane(words, 0), doorbell: sr_data_doorbell(words),
+                    data: data.base, shape: shape, control: sr_lane(words, 0), doorbell: sr_data_doorbell(words), tickets: nil,
                     usesAsymmetricBarrier: asymmetric, ring: "lane", lane: 0))
             reader = .allocate(capacity: 1)
             reader.initialize(
@@ -82,7 +82,8 @@ struct SanitizedTests {
         }
     }
 
-    private func exchange(_ lane: Lane, acknowledgeEvery: Int = 0, _ send: @escaping @Sendable (Lane, inout Pattern) throws -> Void) throws {
+    private func exchange(_ lane: Lane, acknowledgeEvery: Int = 0, _ send: @escaping @Sendable (Lane, inout Pattern) throws -> Void) throws
+    {
         let sender = Worker {
             var pattern = Pattern(seed: 9, largest: 1000)
             for _ in 0..<Self.count {
@@ -150,7 +151,7 @@ struct SanitizedTests {
             func flush() {
                 guard let header = first else { return }
                 lane.writer.pointee.terminate(at: position)
-                lane.writer.pointee.publish(header, next: position)
+                lane.writer.pointee.publish(header, next: position, count: 1)
                 first = nil
             }
             for number in 0..<Self.count {
