@@ -1,4 +1,4 @@
-extension UnsafeMutablePointer {
+extension UnsafeMutablePointer where Pointee: ~Copyable {
     /// Room for one value on cache lines of its own, so that two endpoints in one process do not share one.
     static func allocateIsolated() -> Self {
         let line = 128

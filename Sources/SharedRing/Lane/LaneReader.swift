@@ -3,10 +3,11 @@ public import CSharedRing
 /// The consumer's side of a lane: finding records, and giving their space back.
 ///
 /// Its state is private to the consumer and lies at a fixed address outside the segment, because a message refers to it
-/// while the consumer is borrowed. The data is mapped read-only.
+/// while the consumer is borrowed. It is not copyable, so that no call can copy it, references and all, by the way. The data
+/// is mapped read-only.
 @safe
 @usableFromInline
-struct LaneReader {
+struct LaneReader: ~Copyable {
     // Read by every receive.
     @usableFromInline let data: UnsafeRawPointer
     @usableFromInline let shape: LaneShape
@@ -19,6 +20,7 @@ struct LaneReader {
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
     /// The fork generation this belongs to; none at all once poisoned, which keeps every fast path away.
     @usableFromInline var generation: UInt32?
+    @usableFromInline let usesAsymmetricBarrier: Bool
     /// Whether acknowledging waits for an explicit call.
     @usableFromInline let isManual: Bool
 
@@ -31,12 +33,13 @@ struct LaneReader {
 
     /// Starts where the last consumer's acknowledgements ended. Throws `poisoned` if that is no position of this lane.
     init(
-        data: UnsafeRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>, isManual: Bool,
-        ring: String, lane: Int
+        data: UnsafeRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>, usesAsymmetricBarrier: Bool,
+        isManual: Bool, ring: String, lane: Int
     ) throws(RingError) {
         unsafe self.data = data
         self.shape = shape
         unsafe self.control = control
+        self.usesAsymmetricBarrier = usesAsymmetricBarrier
         self.isManual = isManual
         self.ring = ring
         self.lane = lane
@@ -119,24 +122,34 @@ struct LaneReader {
     }
 
     /// Acknowledges everything that was finished, and wakes a producer that waits for space.
-    @usableFromInline
-    @inline(never)
+    @inlinable
     mutating func publish() {
         storeHead()
-        // SYNC: space-doorbell (pairs with Sleeper.declareAsleep): head before, doorbell after. A full barrier, as this is rare.
-        sr_fence_full()
+        Self.barrier(isAsymmetric: usesAsymmetricBarrier)
         wakeProducerIfAsleep()
+    }
+
+    /// Between storing heads and looking at doorbells.
+    ///
+    /// SYNC: space-doorbell (pairs with Sleeper.declareAsleep): head before, doorbell after. The producer stores the doorbell
+    /// before and looks at the head after, so one of the two sees the other.
+    @inlinable
+    static func barrier(isAsymmetric: Bool) {
+        // Asymmetric: the producer's membarrier runs a full barrier on this core, wherever this code is just then.
+        if isAsymmetric { sr_fence_compiler() } else { sr_fence_full() }
     }
 
     // SAFETY, for both: `control` lies in the control mapping, which the attachment keeps.
 
+    @inlinable
     mutating func storeHead() {
         published = head
         // SYNC: space-given (pairs with LaneWriter.makeRoom): all reads of these records come before.
         unsafe sr_store_release_u64(sr_head(control), head)
     }
 
-    /// After `storeHead` and a full barrier.
+    /// After `storeHead` and `barrier`.
+    @inlinable
     func wakeProducerIfAsleep() {
         // Relaxed: the barrier orders it.
         if unsafe sr_load_relaxed_u32(sr_space_doorbell(control)) != 0 { unsafe Doorbell.wake(sr_space_doorbell(control)) }

@@ -3,11 +3,11 @@ public import CSharedRing
 /// The producer's side of a lane: the protocol that makes messages exist.
 ///
 /// Its state is private to the producer and lies at a fixed address outside the segment, because claims and batches refer
-/// to it while the producer is borrowed. Every position is 64 bits wide, only ever grows, and is masked when it becomes an
+/// to it while the producer is borrowed. It is not copyable, so that no call can copy it, references and all, by the way. Every position is 64 bits wide, only ever grows, and is masked when it becomes an
 /// address.
 @safe
 @usableFromInline
-struct LaneWriter {
+struct LaneWriter: ~Copyable {
     // Read by every send.
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let shape: LaneShape

@@ -54,7 +54,8 @@ final class ProducerSide: @unchecked Sendable {
         unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last producer left there
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
         sleeper = unsafe Sleeper(
-            doorbell: doorbell, barrier: .symmetric, strategy: waiting, slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: ring)
+            doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
+            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: ring)
         consumer = unsafe PeerWatch.consumer(of: control)
     }
 

@@ -309,7 +309,7 @@ final class MergeSide: @unchecked Sendable {
             isAnyDue = true
         }
         guard isAnyDue else { return }
-        sr_fence_full()
+        LaneReader.barrier(isAsymmetric: attachment.header.usesAsymmetricBarrier)
         for lane in lanes { lane.wakeProducer() }
     }
 

@@ -141,7 +141,7 @@ final class Attachment: @unchecked Sendable {
         if let expecting, expecting != segment.header.instance {
             throw RingError(.replaced, ring: ring, "it was removed and made anew since it was opened")
         }
-        try requireBarrier(of: segment.header, isConsumer: request == .consumer, ring: ring)
+        try requireBarrier(of: segment.header, ring: ring)
 
         do throws(SystemFailure) {
             let lock = try openLock()
@@ -170,10 +170,12 @@ final class Attachment: @unchecked Sendable {
         return RingError(.roleTaken, ring: ring, "all its \(roles.count) lanes are taken: by \(shown)\(others)")
     }
 
-    /// A sender that skips its barrier while the consumer relies on it loses wakeups, so it must not attach.
-    private static func requireBarrier(of header: SegmentHeader, isConsumer: Bool, ring: String) throws(RingError) {
+    /// In the asymmetric kind each side leaves its barrier to the other, which issues it before it sleeps. One that could not
+    /// honour its part would cost the other its wakeups, so it must not attach.
+    private static func requireBarrier(of header: SegmentHeader, ring: String) throws(RingError) {
         guard header.usesAsymmetricBarrier else { return }
-        let result = isConsumer ? sr_membarrier_global() : sr_membarrier_register()
+        var result = sr_membarrier_register()  // at every attach, since exec undoes it
+        if result == 0 { result = sr_membarrier_global() }
         guard result == 0 else {
             throw RingError(
                 .incompatible, ring: ring, errno: -result,

@@ -7,10 +7,11 @@ public struct RingOptions: Sendable {
     public enum Barrier: Sendable {
         /// The asymmetric one if this kernel has it, else the symmetric one.
         case automatic
-        /// Senders use none, a consumer about to sleep uses membarrier(2). A process that cannot (an old kernel, a
+        /// Whoever is about to sleep uses membarrier(2), and nobody else needs one. A process that cannot (an old kernel, a
         /// seccomp filter) fails to attach.
         case asymmetric
-        /// A full barrier in every send: works everywhere, and costs more than the rest of a small send.
+        /// A full barrier in every send and at every acknowledgement: works everywhere, and costs more than the rest of a
+        /// small send.
         case symmetric
     }
 

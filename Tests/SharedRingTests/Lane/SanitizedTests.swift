@@ -37,7 +37,8 @@ struct SanitizedTests {
             reader = .allocate(capacity: 1)
             reader.initialize(
                 to: try LaneReader(
-                    data: UnsafeRawPointer(data.base), shape: shape, control: sr_lane(words, 0), isManual: isManual, ring: "lane", lane: 0))
+                    data: UnsafeRawPointer(data.base), shape: shape, control: sr_lane(words, 0), usesAsymmetricBarrier: asymmetric,
+                    isManual: isManual, ring: "lane", lane: 0))
         }
 
         deinit {
