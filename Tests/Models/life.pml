@@ -26,7 +26,7 @@
  *   UNLINKED_IS_NOT_FOUND   a file that lost its name between open and fstat refuses the attacher instead of sending it round again
  */
 #ifndef FILES
-#define FILES 5
+#define FILES 5        /* one more than rings are made */
 #endif
 #define CONSUMER 0
 #define PRODUCER 1
@@ -108,8 +108,12 @@ held:
     d_step {
         attached[file]++;
         assert(name == file);
-        if :: attached[1] > 0 -> assert(attached[2] == 0 && attached[3] == 0 && attached[4] == 0) :: else -> skip fi;
-        if :: attached[2] > 0 -> assert(attached[3] == 0 && attached[4] == 0) :: else -> skip fi
+        other = 1;
+        do
+        :: other < FILES -> assert(other == file || attached[other] == 0); other++
+        :: else -> break
+        od;
+        other = 0
     }
 }
 
