@@ -11,14 +11,17 @@ struct SteadyStateTests {
     /// The programs beside the Swift library that this process runs with.
     private static let toolchain: String = {
         let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-        guard let line = maps.split(separator: "\n").first(where: { $0.hasSuffix("/usr/lib/swift/linux/libswiftCore.so") }) else { return "" }
+        guard let line = maps.split(separator: "\n").first(where: { $0.hasSuffix("/usr/lib/swift/linux/libswiftCore.so") }) else {
+            return ""
+        }
         return line.split(separator: " ").last!.replacingOccurrences(of: "lib/swift/linux/libswiftCore.so", with: "bin")
     }()
 
     static let clang = find("clang") ?? find("gcc")
     static let strace = find("strace")
     static var isSanitized: Bool {
-        (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8).contains("libclang_rt.tsan")) ?? false || dlsym(nil, "__tsan_init") != nil
+        (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8).contains("libclang_rt.tsan")) ?? false
+            || dlsym(nil, "__tsan_init") != nil
     }
 
     private func run(_ path: String, _ arguments: [String]) throws {
@@ -35,7 +38,9 @@ struct SteadyStateTests {
     static let optimisedPeer: String? = {
         let package = MisuseTests.package
         let newest = ["Sources", "Tests/TestPeer"].flatMap { folder in
-            (FileManager.default.enumerator(atPath: "\(package)/\(folder)")?.allObjects as? [String] ?? []).map { "\(package)/\(folder)/\($0)" }
+            (FileManager.default.enumerator(atPath: "\(package)/\(folder)")?.allObjects as? [String] ?? []).map {
+                "\(package)/\(folder)/\($0)"
+            }
         }.compactMap(changed).max()
         let candidates = ["\(package)/.build/release/TestPeer"]
         return candidates.first { candidate in changed(candidate).map { $0 >= newest ?? .distantPast } ?? false }

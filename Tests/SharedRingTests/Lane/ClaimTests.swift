@@ -87,7 +87,8 @@ struct ClaimTests {
                 Issue.record("a full ring had room")
                 claim.commit()
             }
-            expectError(.timedOut, saying: "room") { () throws(RingError) in _ = try producer.claim(byteCount: 1, timeout: .milliseconds(2)) }
+            expectError(.timedOut, saying: "room") { () throws(RingError) in _ = try producer.claim(byteCount: 1, timeout: .milliseconds(2))
+            }
             _ = consumer.drain { _ in }
             if let claim = try producer.tryClaim(byteCount: producer.largestMessage) { claim.commit() } else { Issue.record("no room") }
         }

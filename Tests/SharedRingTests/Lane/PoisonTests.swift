@@ -29,7 +29,9 @@ struct PoisonTests {
             try producer.send("good")
             sr_store_release_u64(data + 16, bits)
             #expect(try consumer.poll() == "good")
-            expectError(.poisoned, saying: "position 16", "0x" + String(bits, radix: 16)) { () throws(RingError) in _ = try consumer.tryNext() }
+            expectError(.poisoned, saying: "position 16", "0x" + String(bits, radix: 16)) { () throws(RingError) in
+                _ = try consumer.tryNext()
+            }
             // Sticky, also after the forger has made it good again.
             sr_store_release_u64(data + 16, 0)
             try producer.send("later")

@@ -124,7 +124,8 @@ struct SpaceTests {
             for size in [0, 7] {
                 bytes.withUnsafeMutableBytes { buffer in
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
-                    expectError(.sizeMismatch, saying: "8 bytes", "\(size)") { () throws(RingError) in _ = try consumer.receive(into: part) }
+                    expectError(.sizeMismatch, saying: "8 bytes", "\(size)") { () throws(RingError) in _ = try consumer.receive(into: part)
+                    }
                 }
             }
             var span = bytes.mutableSpan

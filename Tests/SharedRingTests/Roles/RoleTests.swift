@@ -120,7 +120,9 @@ struct RoleTests {
         #expect(try peer.ask("next") == "message 1")
         #expect(try peer.ask("take") == "holding 2")
         peer.kill()
-        expectError(.peerDied, saying: "process \(peer.pid)") { () throws(RingError) in try producer.waitUntilAcknowledged(timeout: patience) }
+        expectError(.peerDied, saying: "process \(peer.pid)") { () throws(RingError) in
+            try producer.waitUntilAcknowledged(timeout: patience)
+        }
         expectError(.timedOut) { () throws(RingError) in try producer.waitUntilAcknowledged(timeout: .milliseconds(40)) }
         var consumer = try ring().makeConsumer()
         for i in 1..<10 { #expect(try consumer.poll() == "\(i)") }

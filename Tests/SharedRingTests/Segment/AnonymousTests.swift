@@ -27,7 +27,8 @@ struct AnonymousTests {
         let copy = sr_memfd("unsealed")
         defer { close(copy) }
         #expect(write(copy, bytes, bytes.count) == bytes.count)
-        expectError(.notSealed, saying: "descriptor \(copy)", "truncated") { () throws(RingError) in _ = try SPSCRing.open(descriptor: copy) }
+        expectError(.notSealed, saying: "descriptor \(copy)", "truncated") { () throws(RingError) in _ = try SPSCRing.open(descriptor: copy)
+        }
 
         // A plain file of a tmpfs has the seal F_SEAL_SEAL, which is not enough.
         let place = Place()
@@ -38,7 +39,8 @@ struct AnonymousTests {
     }
 
     @Test("What is no descriptor of a ring is refused with a reason") func otherDescriptors() throws {
-        expectError(.system, saying: "descriptor -1", "Bad file descriptor") { () throws(RingError) in _ = try SPSCRing.open(descriptor: -1) }
+        expectError(.system, saying: "descriptor -1", "Bad file descriptor") { () throws(RingError) in _ = try SPSCRing.open(descriptor: -1)
+        }
         var ends: [Int32] = [0, 0]
         pipe(&ends)
         defer { ends.forEach { close($0) } }

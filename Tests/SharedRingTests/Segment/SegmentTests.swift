@@ -56,14 +56,18 @@ struct SegmentTests {
     @Test("A directory that is not there is a system error with its path") func noDirectory() {
         var options = RingOptions()
         options.directory = "/nonexistent/place"
-        expectError(.system, saying: "/nonexistent/place", "No such file") { () throws(RingError) in _ = try SPSCRing.open("x", options: options) }
+        expectError(.system, saying: "/nonexistent/place", "No such file") { () throws(RingError) in
+            _ = try SPSCRing.open("x", options: options)
+        }
         options.directory = ""
         expectError(.invalidName, saying: "directory") { () throws(RingError) in _ = try SPSCRing.open("x", options: options) }
     }
 
     @Test(
         "A bad name throws invalidName before any file is looked at",
-        arguments: ["", "/", "/a", "a/b", "a/", ".", "..", "a\0b", "\0", String(repeating: "x", count: 201), String(repeating: "ü", count: 101)])
+        arguments: [
+            "", "/", "/a", "a/b", "a/", ".", "..", "a\0b", "\0", String(repeating: "x", count: 201), String(repeating: "ü", count: 101),
+        ])
     func badNames(name: String) {
         let options = place.options()
         expectError(.invalidName) { () throws(RingError) in _ = try SPSCRing.create(name, options: options) }

@@ -10,9 +10,15 @@ struct StrangeFileTests {
 
     private func refuse(_ name: String, _ code: RingError.Code, _ fact: String, sourceLocation: SourceLocation = #_sourceLocation) {
         let options = place.options()
-        expectError(code, saying: "'\(name)'", fact, sourceLocation: sourceLocation) { () throws(RingError) in _ = try SPSCRing.open(name, options: options) }
-        expectError(code, saying: fact, sourceLocation: sourceLocation) { () throws(RingError) in _ = try SPSCRing.openOrCreate(name, options: options) }
-        expectError(code, saying: fact, sourceLocation: sourceLocation) { () throws(RingError) in try SPSCRing.remove(name, options: options) }
+        expectError(code, saying: "'\(name)'", fact, sourceLocation: sourceLocation) { () throws(RingError) in
+            _ = try SPSCRing.open(name, options: options)
+        }
+        expectError(code, saying: fact, sourceLocation: sourceLocation) { () throws(RingError) in
+            _ = try SPSCRing.openOrCreate(name, options: options)
+        }
+        expectError(code, saying: fact, sourceLocation: sourceLocation) { () throws(RingError) in
+            try SPSCRing.remove(name, options: options)
+        }
         #expect(place.names.contains(name), "left in place", sourceLocation: sourceLocation)
     }
 
@@ -102,7 +108,8 @@ struct StrangeFileTests {
         defer { umount2(mountPoint, Int32(MNT_DETACH)) }
         var options = RingOptions(capacity: 65536)
         options.directory = mountPoint
-        expectError(.outOfSpace, saying: "73728", "No space left") { () throws(RingError) in _ = try SPSCRing.create("a", options: options) }
+        expectError(.outOfSpace, saying: "73728", "No space left") { () throws(RingError) in _ = try SPSCRing.create("a", options: options)
+        }
         #expect(try FileManager.default.contentsOfDirectory(atPath: mountPoint) == [])
         // And all of the room is there again.
         options.capacity = 32768

@@ -8,7 +8,9 @@ import Testing
 struct CancelTests {
     static let strategies: [WaitStrategy] = [.spin, .adaptive, .sleep]
 
-    @Test("A canceller ends a wait under way, and every later one until reset", arguments: strategies) func cancel(_ waiting: WaitStrategy) throws {
+    @Test("A canceller ends a wait under way, and every later one until reset", arguments: strategies) func cancel(_ waiting: WaitStrategy)
+        throws
+    {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let consumer = try ring.makeConsumer(waiting: waiting, slice: .seconds(600))
         let canceller = consumer.canceller
@@ -46,7 +48,8 @@ struct CancelTests {
         }
     }
 
-    @Test("Cancelling races with falling asleep, over and over, and is never missed", arguments: [RingOptions.Barrier.symmetric, .automatic])
+    @Test(
+        "Cancelling races with falling asleep, over and over, and is never missed", arguments: [RingOptions.Barrier.symmetric, .automatic])
     func race(_ barrier: RingOptions.Barrier) throws {
         var options = RingOptions(capacity: 4096)
         options.barrier = barrier
@@ -73,7 +76,9 @@ struct CancelTests {
         try worker.join()
     }
 
-    @Test("Timeouts: zero does not wait, short and absurd ones do what they say", arguments: strategies) func timeouts(_ waiting: WaitStrategy) throws {
+    @Test("Timeouts: zero does not wait, short and absurd ones do what they say", arguments: strategies) func timeouts(
+        _ waiting: WaitStrategy
+    ) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(waiting: waiting)
         for timeout in [Duration.zero, .seconds(-1), .seconds(Int64.min), .nanoseconds(1), .milliseconds(3)] {
