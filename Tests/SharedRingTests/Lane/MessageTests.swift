@@ -80,7 +80,7 @@ struct MessageTests {
                     sending.advance()
                     sent += 1
                 }
-                #expect(sent > received, "an empty ring has room for any message")
+                try #require(sent > received, "an empty ring has room for any message")
                 received += consumer.drain(limit: 1 + sent % 7) { message in
                     receiving.advance()
                     if !receiving.matches(message) { mismatches += 1 }

@@ -50,7 +50,8 @@ struct SanitizedTests {
 
         /// As `Producer.send` does it, but yielding for room.
         func send(_ pattern: Pattern, using step: (UnsafeRawBufferPointer) -> Void) throws {
-            while try !writer.pointee.makeRoom(for: pattern.size, at: writer.pointee.tail) { sched_yield() }
+            let patience = Patience()
+            while try !writer.pointee.makeRoom(for: pattern.size, at: writer.pointee.tail) { try patience.yield() }
             pattern.withBytes(step)
         }
     }
@@ -58,14 +59,15 @@ struct SanitizedTests {
     private static let count = 5_000
 
     /// Receives everything, comparing, until the end mark; returns how many came and how many were wrong.
-    private func receive(_ lane: Lane, acknowledgeEvery: Int = 0) -> (Int, Int) {
+    private func receive(_ lane: Lane, acknowledgeEvery: Int = 0) throws -> (Int, Int) {
+        let patience = Patience()
         var pattern = Pattern(seed: 9, largest: 1000)
         var (count, wrong) = (0, 0)
         while true {
             let header = lane.reader.pointee.poll()
             if header.isAbsent {
                 if acknowledgeEvery > 0, lane.reader.pointee.published != lane.reader.pointee.head { lane.reader.pointee.publish() }
-                sched_yield()
+                try patience.yield()
                 continue
             }
             if header.isEnd {
@@ -93,8 +95,8 @@ struct SanitizedTests {
             }
             lane.writer.pointee.commitEnd(epoch: 2)
         }
-        let receiver = Worker { receive(lane, acknowledgeEvery: acknowledgeEvery) }
-        let (count, wrong) = try receiver.join(within: 60)
+        let receiver = Worker { try receive(lane, acknowledgeEvery: acknowledgeEvery) }
+        let (count, wrong) = try receiver.join(within: 25)
         try sender.join()
         #expect(count == Self.count)
         #expect(wrong == 0)
@@ -126,7 +128,8 @@ struct SanitizedTests {
 
     @Test("Sanitized claim, committed shorter") func claim() throws {
         try exchange(Lane()) { lane, pattern in
-            while try !lane.writer.pointee.makeRoom(for: 1500, at: lane.writer.pointee.tail) { sched_yield() }
+            let patience = Patience()
+            while try !lane.writer.pointee.makeRoom(for: 1500, at: lane.writer.pointee.tail) { try patience.yield() }
             pattern.withBytes { bytes in
                 Self.copy(bytes, to: lane.writer.pointee.payload(at: lane.writer.pointee.tail))
                 lane.writer.pointee.commit(byteCount: bytes.count, tag: pattern.tag)
@@ -156,10 +159,11 @@ struct SanitizedTests {
                 first = nil
             }
             for number in 0..<Self.count {
+                let patience = Patience()
                 pattern.advance()
                 while try !lane.writer.pointee.makeRoom(for: pattern.size, at: position) {
                     flush()
-                    sched_yield()
+                    try patience.yield()
                 }
                 pattern.withBytes { Self.copy($0, to: lane.writer.pointee.payload(at: position)) }
                 let header = RecordHeader(byteCount: pattern.size, tag: pattern.tag)
@@ -174,8 +178,8 @@ struct SanitizedTests {
             flush()
             lane.writer.pointee.commitEnd(epoch: 2)
         }
-        let receiver = Worker { receive(lane) }
-        let (count, wrong) = try receiver.join(within: 60)
+        let receiver = Worker { try receive(lane) }
+        let (count, wrong) = try receiver.join(within: 25)
         try sender.join()
         #expect(count == Self.count)
         #expect(wrong == 0)
@@ -188,8 +192,8 @@ struct SanitizedTests {
             let consumer = Box(try ring.makeConsumer())
             let sender = Worker { try Soak.send(producer.take(), count: 2000, seed: UInt64(round), largest: 1000) }
             let receiver = Worker { try Soak.receive(consumer.take(), seed: UInt64(round), largest: 1000) }
-            try sender.join(within: 60)
-            #expect(try receiver.join(within: 60) == 2000)
+            try sender.join(within: 25)
+            #expect(try receiver.join(within: 25) == 2000)
         }
     }
 }

@@ -135,6 +135,18 @@ extension Consumer {
     }
 }
 
+/// Bounds a loop that waits for another thread.
+struct Patience {
+    struct Exhausted: Error {}
+
+    private let end = Date().addingTimeInterval(20)
+
+    func yield() throws {
+        sched_yield()
+        if Date() > end { throw Exhausted() }
+    }
+}
+
 /// A number that two threads pass back and forth.
 final class Turn: Sendable {
     private let number = Atomic(0)
