@@ -81,8 +81,8 @@ int sr_link_descriptor(int fd, int directory, const char *name) {
     return result(linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW));
 }
 
-int sr_link_name(int directory, const char *from, const char *to) {
-    return result(linkat(directory, from, directory, to, 0));
+int sr_rename_exclusive(int directory, const char *from, const char *to) {
+    return result(renameat2(directory, from, directory, to, RENAME_NOREPLACE));
 }
 
 int sr_unlink_at(int directory, const char *name) { return result(unlinkat(directory, name, 0)); }

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 int ts_fork(int (*body)(void *), void *context) {
@@ -19,6 +21,11 @@ int ts_is_mapped(const void *address) {
     close(ends[0]);
     close(ends[1]);
     return result;
+}
+
+void ts_die_with(int parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) raise(SIGKILL);
 }
 
 int ts_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }

@@ -49,7 +49,7 @@ int sr_open_at(int directory, const char *name, int writable);            /* O_N
 int sr_open_temporary(int directory);                                     /* O_TMPFILE */
 int sr_open_exclusive(int directory, const char *name);                   /* O_CREAT | O_EXCL */
 int sr_link_descriptor(int fd, int directory, const char *name);          /* a name for an O_TMPFILE file */
-int sr_link_name(int directory, const char *from, const char *to);
+int sr_rename_exclusive(int directory, const char *from, const char *to); /* -EEXIST if the new name is taken */
 int sr_unlink_at(int directory, const char *name);
 int sr_reopen(int fd);                                                    /* a second open file description of the same file */
 int sr_facts(int fd, struct sr_file_facts *facts);

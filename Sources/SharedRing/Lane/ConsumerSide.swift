@@ -59,7 +59,9 @@ final class ConsumerSide: @unchecked Sendable {
         try requireUsable()
         while true {
             let header = unsafe reader.pointee.poll()
-            if header.isAbsent { return nil }
+            if header.isAbsent {
+                return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } == nil ? nil : .ended
+            }
             if unsafe reader.pointee.shape.admits(header) { return .message }
             guard header.isEnd else { throw unsafe reader.pointee.reject(header) }
 
@@ -108,7 +110,8 @@ final class ConsumerSide: @unchecked Sendable {
         try requireUsable()
         settle()
         try role.sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
-            isProducerAttached ? () : nil
+            // The epoch first, which costs no system call.
+            producer.hasSomebodyCome && isProducerAttached ? () : nil
         } lookAround: {
             nil
         }

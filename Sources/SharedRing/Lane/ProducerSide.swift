@@ -98,7 +98,8 @@ final class ProducerSide: @unchecked Sendable {
     func waitForConsumer(until deadline: Deadline) throws(RingError) {
         try attachment.requireOwnProcess()
         try sleeper.wait(until: deadline, for: "consumer") { () throws(RingError) in
-            isConsumerAttached ? () : nil
+            // The epoch first, which costs no system call.
+            consumer.hasSomebodyCome && isConsumerAttached ? () : nil
         } lookAround: {
             nil
         }

@@ -44,7 +44,7 @@ final class ConsumerRole: @unchecked Sendable {
 
     /// Removes the ring's name if nobody else is attached and, that being so, `isEmpty`.
     func removeRing(ifEmpty isEmpty: () -> Bool) throws(RingError) -> Bool {
-        guard case .named(let name) = attachment.location, !attachment.isPersistent else { return false }
+        guard case .named(let name) = attachment.location else { return false }
         do throws(SystemFailure) {
             // Through the description that holds the consumer's byte: one's own locks do not conflict.
             guard try attachment.lock.takeEverything() else { return false }
@@ -53,7 +53,7 @@ final class ConsumerRole: @unchecked Sendable {
         }
         // Nobody else is attached now and nobody can become so. But a sender may have come and gone since the end was read.
         defer { if !isRemoved { attachment.lock.keepOnlyConsumer() } }
-        if isEmpty() { isRemoved = try Segment.unlink(name, ifStill: attachment.segment) }
+        if isEmpty() && !attachment.isPersistent { isRemoved = try Segment.unlink(name, ifStill: attachment.segment) }
         return isRemoved
     }
 }

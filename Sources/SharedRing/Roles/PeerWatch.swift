@@ -49,6 +49,8 @@ struct PeerWatch {
             reported = now & ~1  // a close before this watch began is not news, a death is
         }
         kept = reported
+        // Told as closed, though its epoch may have been left odd, and marked as a death by its successor.
+        if unsafe toldWord != nil, reported & 1 == 0 { lastEnded = reported &- 1 }
     }
 
     /// Keeps what was told for the next watcher. Called when the one who was told has come back since, or ends in order: so a
@@ -60,8 +62,8 @@ struct PeerWatch {
         kept = reported
     }
 
-    /// Whether anybody has ever had the role.
-    var hasAnybodyCome: Bool { unsafe sr_load_acquire_u32(epoch) != 0 }
+    /// Whether somebody has come and not closed: attached, or dead.
+    var hasSomebodyCome: Bool { unsafe sr_load_acquire_u32(epoch) & 1 == 1 }
 
     /// How many have attached so far, if the last of them has ended for certain: closed, or its death was told. Else nil.
     var attachmentsIfOver: UInt32? {
@@ -87,6 +89,15 @@ struct PeerWatch {
             guard let holder = try? lock.holder(of: role), holder == .nobody else { return nil }
         }
         guard try !hasNews(), unsafe sr_load_acquire_u32(epoch) == now else { return nil }
+        return note(now)
+    }
+
+    /// A close that left no mark, because one stood unread before it. For a lane that was found empty; no system call.
+    mutating func unmarkedClose(isQuiet: () -> Bool) -> End? {
+        // SAFETY: see `init`.
+        // SYNC: epoch (pairs with the producer's store at close): had it left a mark, that would be visible now.
+        let now = unsafe sr_load_acquire_u32(epoch)
+        guard now & 1 == 0, isNewer(now), isQuiet(), unsafe sr_load_acquire_u32(epoch) == now else { return nil }
         return note(now)
     }
 

@@ -77,7 +77,7 @@ struct Segment: Sendable {
         let file = Descriptor(opened)
         try fill(file, with: header, options: options, ring: name.name)
         let linked = unsafe temporaryName.withCString { from in
-            unsafe name.name.withCString { to in unsafe sr_link_name(directory.number, from, to) }
+            unsafe name.name.withCString { to in unsafe sr_rename_exclusive(directory.number, from, to) }
         }
         if linked == -SystemFailure.exists { return false }
         guard linked == 0 else { throw RingError(.system, ring: name.name, errno: -linked, "it can't be given its name") }

@@ -60,22 +60,25 @@ struct Sleeper {
         while true {
             let longest = declareAsleep()
             if let found = try withDoorbellCleared(news) { return found }
+            var wasWoken = false
             if !cancelFlag.isRaised {
                 let now = sr_now_ns()
                 // SAFETY: the doorbell lies in the control mapping, which the owner of this sleeper keeps.
                 let result = unsafe sr_futex_wait(doorbell, 1, min(deadline.nanoseconds, min(nextLook, now &+ longest)))
-                if result == 0 || result == -SystemFailure.tryAgain { emptyWakes += 1 }
+                wasWoken = result == 0 || result == -SystemFailure.tryAgain
             }
             unsafe sr_store_relaxed_u32(doorbell, 0)  // relaxed: a late view of it costs a waker one vain system call
 
             if let found = try news() { return found }
             let now = sr_now_ns()
             if let found = try checkOn(deadline, at: now, what, lookAround) { return found }
-            if now >= nextLook {
+            // Woken without news that `news` knows of: somebody attached or closed.
+            if now >= nextLook || wasWoken {
                 if let found = try lookAround() { return found }
                 nextLook = now &+ slice
             }
             // Woken again and again for nothing: a stranger is at work, and must not make this a busy loop.
+            if wasWoken { emptyWakes += 1 }
             if emptyWakes > 16 { sr_sleep_ns(1_000_000) }
         }
     }

@@ -8,6 +8,9 @@ int ts_fork(int (*_Nonnull body)(void *_Nullable), void *_Nullable context);
 /* 1 if the byte can be read. Asks the kernel by way of a pipe, and touches nothing itself. */
 int ts_is_mapped(const void *_Nonnull address);
 
+/* SIGKILL for this process when its parent ends, or now if `parent` is not its parent any more. */
+void ts_die_with(int parent);
+
 /* pipe2 with O_CLOEXEC, which Swift does not see either. 0, or -1. */
 int ts_pipe(int *_Nonnull ends);
 

@@ -39,7 +39,7 @@ struct Torture {
     }
 
     private func start(_ words: [String]) -> pid_t {
-        let arguments = (["/proc/self/exe"] + words + setup.words).map { strdup($0) } + [nil]
+        let arguments = (["/proc/self/exe"] + words + setup.words + ["parent=\(getpid())"]).map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         var pid: pid_t = 0
         guard posix_spawn(&pid, "/proc/self/exe", nil, nil, arguments, environ) == 0 else { fatalError("can't start a process") }

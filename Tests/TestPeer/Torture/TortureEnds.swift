@@ -1,4 +1,5 @@
 import CSharedRing
+import CTestSupport
 import Foundation
 import SharedRing
 
@@ -16,6 +17,8 @@ struct TortureSetup {
     var killsReceiver = false
     var directory = "/dev/shm"
     var ring = "torture"
+    /// The process with which to die.
+    var parent: Int32 = 0
 
     var options: RingOptions {
         var options = RingOptions(capacity: capacity)
@@ -41,6 +44,7 @@ struct TortureSetup {
             case "seed": seed = UInt64(parts[1])!
             case "seconds": seconds = Double(parts[1])!
             case "kill-receiver": killsReceiver = parts[1] == "yes"
+            case "parent": parent = Int32(parts[1])!
             case "directory": directory = parts[1]
             default: break
             }
@@ -93,6 +97,7 @@ struct TortureSetup {
 enum TortureEnds {
     /// Sends `count` messages by every way of sending, noting each.
     static func send(_ setup: TortureSetup, sender: UInt32, count: UInt64) throws {
+        ts_die_with(setup.parent)
         let ledger = Ledger(path: setup.ledgerPath)
         var random = SplitMix(seed: setup.seed ^ UInt64(sender) << 17)
         var producer = try setup.makeProducer()
@@ -146,6 +151,7 @@ enum TortureEnds {
     }
 
     static func receive(_ setup: TortureSetup) throws {
+        ts_die_with(setup.parent)
         if setup.kind == "mpsc" {
             let ring = try MPSCRing.openOrCreate(
                 setup.ring, lanes: setup.lanes, order: setup.order == "total" ? .total : .perProducer, options: setup.options)
