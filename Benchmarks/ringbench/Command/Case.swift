@@ -105,7 +105,7 @@ struct Case: Equatable {
         self.wait = transport.fixedWait ?? wait
         cpus = options.cpus
         capacity = options.capacity ?? (mode == .throughput ? 4 << 20 : 1 << 20)
-        batch = transport.takesBatches ? options.batch : 1
+        batch = transport.takesBatches && mode == .throughput ? options.batch : 1
         alignment = options.alignment
         count = 0
         count = options.count ?? max(defaultCount / options.hurry, 1)

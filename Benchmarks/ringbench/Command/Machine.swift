@@ -15,6 +15,8 @@ enum Machine {
     static var swift: String {
         #if compiler(>=6.4)
             "6.4 or later"
+        #elseif compiler(>=6.3.1)
+            "6.3.1 or later"
         #elseif compiler(>=6.3)
             "6.3"
         #elseif compiler(>=6.2)

@@ -112,7 +112,7 @@ struct Options {
             --wait spin|adaptive|sleep   of the ring; default adaptive. Kernel objects always sleep, lines always spin
             --cpus A,B                   of the measuring process (in one-way modes the receiver) and of the peer; default 0,1
             --capacity BYTES             of the ring and other buffers; default 4 MiB for throughput, else 1 MiB
-            --batch N                    messages per call; default 1
+            --batch N                    messages per call, in throughput; default 1
             --repeats N                  default 3; figures are medians, max the largest
             --alignment BYTES            of the ring's records; default 8
             --huge-pages                 not yet

@@ -16,13 +16,11 @@ struct BareFutex: MessageSender, MessageReceiver, ~Copyable {
 
     deinit { munmap(page, 4096) }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
         sr_store_release_u32(sending, UInt32(truncatingIfNeeded: first &+ 1))
         cb_futex_wake(sending)
     }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         while sr_load_acquire_u32(receiving) != UInt32(truncatingIfNeeded: first &+ 1) {
             cb_futex_wait(receiving, UInt32(truncatingIfNeeded: first))

@@ -16,7 +16,6 @@ struct ByteSender: MessageSender, ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
         let start = buffer.baseAddress!
         for index in 0..<count { Payload.fill(start + index * size, size, first &+ UInt64(index)) }
@@ -42,7 +41,6 @@ struct ByteReceiver: MessageReceiver, ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         let start = buffer.baseAddress!
         var filled = left

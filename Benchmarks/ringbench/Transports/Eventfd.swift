@@ -6,7 +6,6 @@ struct EventSender: MessageSender, ~Copyable {
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { self.descriptor = descriptor }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
         var number = first &+ 1  // a sum of 0 would not wake anybody
         try libc(write(descriptor, &number, 8), "write failed")
@@ -18,7 +17,6 @@ struct EventReceiver: MessageReceiver, ~Copyable {
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { self.descriptor = descriptor }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         var number: UInt64 = 0
         try libc(read(descriptor, &number, 8), "read failed")

@@ -17,10 +17,8 @@ struct OneLine: MessageSender, MessageReceiver, ~Copyable {
 
     deinit { munmap(word, 4096) }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws { sr_store_release_u64(word, 2 &* first &+ sent) }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         spin(until: 2 &* first &+ expected, in: word)
         return 1
@@ -42,10 +40,8 @@ struct TwoLines: MessageSender, MessageReceiver, ~Copyable {
 
     deinit { munmap(page, 4096) }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws { sr_store_release_u64(sending, first &+ 1) }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         spin(until: first &+ 1, in: receiving)
         return 1

@@ -19,7 +19,6 @@ struct QueueSender: MessageSender, ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
         Payload.fill(buffer.baseAddress!, buffer.count, first)
         try succeeded(cb_queue_send(queue, buffer.baseAddress!, UInt64(buffer.count)), "mq_send failed")
@@ -38,7 +37,6 @@ struct QueueReceiver: MessageReceiver, ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         let size = try succeeded(cb_queue_receive(queue, buffer.baseAddress!, UInt64(buffer.count)), "mq_receive failed")
         guard size == buffer.count else { throw Failure("message \(first) arrived with \(size) bytes") }

@@ -33,7 +33,6 @@ struct RingSender: MessageSender, ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
         if count > 1 { return try sendBatch(first, count) }
         if size == 8 { return try producer.send(value: first) }
@@ -70,7 +69,6 @@ struct RingReceiver: MessageReceiver, ~Copyable {
         size = test.size
     }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         let size = size
         var number = first

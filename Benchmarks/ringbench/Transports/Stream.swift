@@ -32,7 +32,6 @@ struct StreamSender: MessageSender, ~Copyable {
         chunk.deallocate()
     }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
         while first &- takenOut >= chunkCount {
             takenOut = sr_load_acquire_u64(area + 4096)
@@ -66,7 +65,6 @@ struct StreamReceiver: MessageReceiver, ~Copyable {
         chunk.deallocate()
     }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         while putIn <= first {
             putIn = sr_load_acquire_u64(area)

@@ -1,6 +1,9 @@
 import CBench
 import Glibc
 
+// The methods of the ends are not marked `@inline(__always)`: their bodies would then sit in the protocol's thunks, which the
+// compiler (Swift 6.3) does not inline in turn, and each message would cost an indirect call.
+
 /// One process's sending end of a transport.
 protocol MessageSender: ~Copyable {
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws

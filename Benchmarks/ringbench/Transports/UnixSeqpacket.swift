@@ -15,7 +15,6 @@ struct PacketSender: MessageSender, ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
         let start = buffer.baseAddress!
         for index in 0..<count { Payload.fill(start + index * size, size, first &+ UInt64(index)) }
@@ -43,7 +42,6 @@ struct PacketReceiver: MessageReceiver, ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    @inline(__always)
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
         let start = buffer.baseAddress!
         let count = try succeeded(cb_receive_packets(descriptor, start, UInt64(size), Int32(limit)), "no packet was received")
