@@ -52,7 +52,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
                     hasEnded = false
                     return true
                 }
-                hasEnded = try areSendersOver()
+                hasEnded = try haveSendersCome()
                 try consumer.acknowledge()  // the end too, or a next receiver would meet it again
             } catch {
                 switch error.code {
@@ -75,7 +75,14 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
 
     // MARK: Senders
 
-    /// Whether an end that came is the end of everything.
+    /// Whether an end that came may be the end of everything: as many senders as were asked for have come. The last may still
+    /// be there: it lets go of its role a moment after its end is read.
+    private func haveSendersCome() throws(RingError) -> Bool {
+        guard let senders else { return true }
+        return try options.ring.report().producerAttachments >= senders
+    }
+
+    /// Whether, besides, nobody sends.
     private func areSendersOver() throws(RingError) -> Bool {
         guard let senders else { return true }
         return try options.ring.report().areOver(senders)
@@ -85,8 +92,8 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
     private mutating func lookBack() throws {
         guard let senders else { return }
         let report = try options.ring.report()
-        hasEnded = report.areOver(senders)
-        if hasEnded, report.lanes.allSatisfy({ $0.backlog == 0 }) {
+        hasEnded = report.producerAttachments >= senders
+        if report.areOver(senders), report.backlog == 0 {
             StandardStreams.note(
                 "note: ring '\(options.name)' has had \(report.producerAttachments) senders since it was made, and nothing is left of them; "
                     + "'--senders' counts them too")
@@ -98,13 +105,12 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         try consumer.acknowledge()
         death = error
         notedDeaths = consumer.deaths  // the error says how many there were
-        hasEnded = try areSendersOver()
-        if hasEnded && senders != nil { return }
-        if hasEnded {
+        guard senders != nil else {
             removeRing()
             throw ToolFailure("\(error)", status: ToolFailure.cutOff)
         }
-        note("\(error)")
+        hasEnded = try haveSendersCome()
+        if try !areSendersOver() { note("\(error)") }
     }
 
     /// A consumer of many lanes goes on when a sender dies, and counts.
@@ -128,6 +134,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
     private mutating func leaveRing() throws(RingError) -> Bool {
         guard options.keepsRing || consumer.isRingPersistent else { return try consumer.removeRingIfUnused() }
         do throws(RingError) {
+            guard try areSendersOver() else { return false }
             // Messages of a sender that reopened the stream belong to it; and there may be an end of that one too.
             if try !hasMessage(within: .zero) { try consumer.acknowledge() }
             return false
