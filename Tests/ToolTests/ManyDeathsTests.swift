@@ -17,7 +17,7 @@ import Testing
         let victim = try ToolProcess(["send", "r", "--lines"], in: space, input: .pipe)
         try victim.input!.write(contentsOf: signedLines(of: 9, 1...1000))
         let others = try (0..<3).map { sender in
-            try ToolProcess(["send", "r", "--lines"], in: space, input: .data(signedLines(of: sender, 1...30_000)))
+            try ToolProcess(["send", "r", "--lines"], in: space, input: .data(signedLines(of: sender, 1...10_000)))
         }
         // All have a lane by now, so nobody takes the victim's over.
         #expect(eventually { numbersBySender(receiver.written).count == 4 && numbersBySender(receiver.written)[9]?.count == 1000 })
@@ -28,7 +28,7 @@ import Testing
         #expect(end.errors.contains("process \(victim.id) "))
         let received = numbersBySender(receiver.written)
         #expect(received.keys.sorted() == [0, 1, 2, 9])
-        for sender in 0..<3 { #expect(isRun(received[sender] ?? [], from: 1, to: 30_000)) }
+        for sender in 0..<3 { #expect(isRun(received[sender] ?? [], from: 1, to: 10_000)) }
         #expect(isRun(received[9] ?? [], from: 1, to: 1000))
         #expect(space.traces == (stays ? ["r"] : []))
     }
