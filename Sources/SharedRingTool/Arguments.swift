@@ -5,7 +5,7 @@ import SharedRing
 struct Arguments {
     let command: Command
     let wantsHelp: Bool
-    /// The ring.
+    /// The ring; empty if the command takes none.
     let name: String
     private let values: [String: String]
 
@@ -48,8 +48,9 @@ struct Arguments {
         self.wantsHelp = wantsHelp
         name = names.first ?? ""
         if wantsHelp { return }
-        if names.isEmpty { throw ToolFailure.usage("the ring's name is missing", of: command) }
-        if names.count > 1 { throw ToolFailure.usage("'\(names[1])' is one word too many", of: command) }
+        let expected = command.takesName ? 1 : 0
+        if names.count < expected { throw ToolFailure.usage("the ring's name is missing", of: command) }
+        if names.count > expected { throw ToolFailure.usage("'\(names[expected])' is one word too many", of: command) }
     }
 
     // MARK: Values
@@ -70,6 +71,12 @@ struct Arguments {
     func size(_ option: String) throws -> Int? {
         try value(option, "size, like 4096, 64K or 1MiB, above 0") { word in
             SizeNotation.bytes(word).flatMap { $0 > 0 ? $0 : nil }
+        }
+    }
+
+    func count(_ option: String, upTo most: Int = .max) throws -> Int? {
+        try value(option, most == .max ? "number above 0" : "number from 1 to \(most)") { word in
+            Int(word).flatMap { (1...most).contains($0) ? $0 : nil }
         }
     }
 

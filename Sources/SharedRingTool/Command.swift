@@ -1,6 +1,6 @@
 /// What the tool can do, and which options each of it takes.
 enum Command: String {
-    case send, receive, create, remove
+    case send, receive, create, remove, list, info
 
     /// An option of a command line; one with a value is followed by it, after a blank or "=".
     struct Option {
@@ -14,17 +14,22 @@ enum Command: String {
     var options: [Option] {
         switch self {
         case .send: Self.transfer + [.flag("--drain")]
-        case .receive: Self.transfer
+        case .receive: Self.transfer + [.value("--senders")]
         case .create:
             [
-                .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--dir"),
+                .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--lanes"),
+                .value("--order"), .value("--dir"),
             ]
         case .remove: [.value("--dir")]
+        case .list, .info: [.flag("--json"), .value("--dir")]
         }
     }
 
+    /// Whether it is about one ring.
+    var takesName: Bool { self != .list }
+
     private static let transfer: [Option] = [
         .flag("--lines"), .flag("--frames"), .value("--bytes"), .value("--capacity"), .value("--wait"), .value("--timeout"),
-        .flag("--keep"), .value("--dir"),
+        .flag("--keep"), .value("--lanes"), .value("--order"), .value("--dir"),
     ]
 }

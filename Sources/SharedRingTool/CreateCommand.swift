@@ -3,13 +3,15 @@ import SharedRing
 /// `sharedring create`: an empty ring that stays.
 struct CreateCommand {
     private let name: String
+    private let lanes: LaneOptions
     private let options: RingOptions
 
     init(_ arguments: Arguments) throws {
         name = arguments.name
+        lanes = try LaneOptions(arguments)
         var options = RingOptions()
         options.directory = try arguments.directory()
-        options.capacity = try arguments.size("--capacity") ?? TransferOptions.defaultCapacity
+        options.capacity = try arguments.size("--capacity") ?? lanes.defaultCapacity
         if let alignment = try arguments.size("--alignment") { options.recordAlignment = alignment }
         let mode = try arguments.value("--mode", "file mode in octal, like 0600") { word -> UInt32? in
             UInt32(word, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }
@@ -29,5 +31,11 @@ struct CreateCommand {
         self.options = options
     }
 
-    func run() throws { _ = try SPSCRing.create(name, options: options) }
+    func run() throws {
+        if let count = lanes.count {
+            _ = try MPSCRing.create(name, lanes: count, order: lanes.order, options: options)
+        } else {
+            _ = try SPSCRing.create(name, options: options)
+        }
+    }
 }

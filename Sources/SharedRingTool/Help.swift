@@ -8,6 +8,8 @@ enum Help {
           sharedring receive NAME [options]    write what comes to standard output
           sharedring create NAME [options]     make an empty ring that stays
           sharedring remove NAME [options]     remove a ring that nobody uses
+          sharedring list [options]            the rings that are there
+          sharedring info NAME [options]       what a ring looks like, and who uses it
           sharedring help COMMAND              the options of a command
           sharedring --version
 
@@ -16,6 +18,11 @@ enum Help {
 
           sharedring receive photos > copy.tar &
           sharedring send photos < photos.tar
+
+        A ring that is made with --lanes takes many senders at once:
+
+          sharedring receive log --lines --lanes 16 --senders 3 > all.txt &
+          for host in a b c; do ssh $host journalctl | sharedring send log --lines & done
 
         \(exitStatus)
         """
@@ -26,6 +33,8 @@ enum Help {
         case .receive: receive
         case .create: create
         case .remove: remove
+        case .list: list
+        case .info: info
         }
     }
 
@@ -33,7 +42,8 @@ enum Help {
         Usage: sharedring send NAME [options]
 
         Sends standard input through the ring NAME, and then closes the stream. Does not wait for
-        the receiver, except for room.
+        the receiver, except for room. A ring with lanes takes as many senders at a time as it has
+        lanes; without, there is one at a time.
 
         What a message is (receive must be told the same, unless it is bytes):
           --bytes SIZE      SIZE bytes, at most the largest message. Without this, whatever one
@@ -53,7 +63,9 @@ enum Help {
         Usage: sharedring receive NAME [options]
 
         Writes the messages of the ring NAME to standard output until the stream ends, and then
-        removes the ring.
+        removes the ring. On a ring with lanes there is no end without --senders: it goes on until
+        it is interrupted, and leaves the ring. Messages come whole, and each sender's in order; to
+        see whole lines of several senders, send and receive with --lines.
 
         How a message is written:
           --bytes SIZE      as it is, whatever SIZE; the default
@@ -61,6 +73,9 @@ enum Help {
           --frames          with a 32-bit little-endian length before it
 
         \(transfer)
+          --senders N       end when N senders have come since the ring was made, all have gone, and
+                            everything is received; the status is 3 if one of them did not close.
+                            Without this: one sender on a ring without lanes, else no end
 
         \(notation)
 
@@ -72,7 +87,10 @@ enum Help {
 
         Makes an empty ring, which stays until it is removed with 'sharedring remove'.
 
-          --capacity SIZE   bytes of data, rounded up to a power of two (default 4M)
+          --capacity SIZE   bytes of data, rounded up to a power of two (default 4M; with lanes
+                            1M, of which each lane takes so much)
+          --lanes N         for N senders at a time, 1 to 1024; without this, for one
+          --order ORDER     between senders: per-producer (the default) or total, that of sending
           --alignment SIZE  what records are aligned to: a power of two from 8 (the default) to 128
           --mode MODE       file mode in octal (default 0600)
           --label TEXT      free text of at most 63 bytes
@@ -94,10 +112,37 @@ enum Help {
         \(exitStatus)
         """
 
+    private static let list = """
+        Usage: sharedring list [options]
+
+        Writes a line for each ring: its name, its kind, its lanes, the capacity of each, who is
+        attached, and how much waits to be received.
+
+          --json            one object with the key "rings": an array of what info --json gives
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(exitStatus)
+        """
+
+    private static let info = """
+        Usage: sharedring info NAME [options]
+
+        Writes what the ring NAME looks like: its facts, who has or had its roles, where its lanes
+        stand. Takes no role: it disturbs nobody, and works when its processes are stopped or dead.
+
+          --json            one JSON object on one line
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(exitStatus)
+        """
+
     private static let transfer = """
         Options:
           --capacity SIZE   bytes of data if the ring is made now, rounded up to a power of two
-                            (default 4M)
+                            (default 4M; with lanes 1M, of which each lane takes so much)
+          --lanes N         if the ring is made now: for N senders at a time, 1 to 1024
+          --order ORDER     if it is made with lanes: per-producer (the default) or total, the order
+                            of sending across all senders
           --wait HOW        spin, adaptive (the default) or sleep
           --timeout D       give up after D without progress of the other side (default: never)
           --keep            leave the ring where it is at the end of the stream

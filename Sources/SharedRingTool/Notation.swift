@@ -25,7 +25,7 @@ enum SizeNotation {
             name = next
         }
         if unit == 1 { return "\(bytes) B" }
-        let tenths = bytes / (unit / 10)
+        let tenths = bytes / unit * 10 + bytes % unit * 10 / unit
         return "\(tenths / 10).\(tenths % 10) \(name)"
     }
 }

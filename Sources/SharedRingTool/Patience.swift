@@ -24,4 +24,10 @@ struct Patience {
     func isExhausted(since start: ContinuousClock.Instant) -> Bool {
         limit.map { start.duration(to: .now) >= $0 } ?? false
     }
+
+    /// How long a wait that looks up once a second may still take.
+    func rest(since start: ContinuousClock.Instant) -> Duration {
+        let longest = Duration.seconds(1)
+        return limit.map { max(.zero, min(longest, $0 - start.duration(to: .now))) } ?? longest
+    }
 }

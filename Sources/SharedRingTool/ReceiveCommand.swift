@@ -3,23 +3,54 @@ import SharedRing
 
 /// `sharedring receive`: a ring to standard output.
 struct ReceiveCommand {
-    private let options: TransferOptions
+    private enum Endpoint: ~Copyable {
+        case single(Consumer)
+        case merging(MergingConsumer)
+    }
 
-    init(_ arguments: Arguments) throws { options = try TransferOptions(arguments) }
+    private let options: TransferOptions
+    private let senders: Int?
+
+    init(_ arguments: Arguments) throws {
+        options = try TransferOptions(arguments)
+        senders = try arguments.count("--senders")
+    }
 
     /// Returns after the end of the stream. What could not be written stays in the ring.
     func run() throws {
+        switch try attach() {
+        case .single(let consumer): try receive(consumer)
+        case .merging(let consumer): try receive(consumer)
+        }
+    }
+
+    private func attach() throws(RingError) -> Endpoint {
+        let isBuffered = options.format == .lines || options.format == .frames
+        let acknowledgement = isBuffered ? Acknowledgement.manual : .automatic
+        let slice = options.patience.slice
+        return try options.ring.attach { ring throws(RingError) in
+            switch ring {
+            case .single(let ring):
+                return .single(try ring.makeConsumer(acknowledgement: acknowledgement, waiting: options.waiting, slice: slice))
+            case .merging(let ring):
+                let ending = senders.map { MergingConsumer.Ending.whenAllEnded(atLeast: $0) } ?? .never
+                return .merging(
+                    try ring.makeConsumer(ending: ending, acknowledgement: acknowledgement, waiting: options.waiting, slice: slice))
+            }
+        }
+    }
+
+    private func receive<Source: RingConsumer & ~Copyable>(_ consumer: consuming Source) throws {
         let progress = Progress("received", data: STDOUT_FILENO)
         defer { progress.clear() }
-        let ring = try options.openRing()
-        let isBuffered = options.format == .lines || options.format == .frames
-        let consumer = try ring.makeConsumer(
-            acknowledgement: isBuffered ? .manual : .automatic, waiting: options.waiting, slice: options.patience.slice)
-        var reception = Reception(consumer, options: options, progress: progress)
-        switch options.format {
-        case .reads, .chunks: try reception.receiveBytes()
-        case .lines: try reception.receiveMessages(as: .lines)
-        case .frames: try reception.receiveMessages(as: .frames)
+        var reception = Reception(consumer, options: options, senders: senders, progress: progress)
+        do {
+            try reception.receive()
+        } catch {
+            // Whatever it was, this receiver leaves in order; what was not written is the next one's.
+            reception.close()
+            throw error
         }
+        reception.close()
     }
 }

@@ -1,6 +1,6 @@
 import SharedRing
 
-extension Reception {
+extension Reception where Source: ~Copyable {
     /// Writes each message as it is, straight from the ring. Only when it is written its view ends, and with it the claim
     /// of a next receiver to get it again.
     mutating func receiveBytes() throws {

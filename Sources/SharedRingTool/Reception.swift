@@ -1,23 +1,44 @@
 import SharedRing
 
 /// The consumer of one `receive`: how it waits, and how it leaves the ring.
-struct Reception: ~Copyable {
-    var consumer: Consumer
+struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
+    var consumer: Source
     let progress: Progress
     private let options: TransferOptions
+    /// How many senders make the stream; nil: with one lane one sender, with many lanes there is no end.
+    private let senders: Int?
+    /// Nothing more is expected.
     private var hasEnded = false
+    /// The death of a sender that is to be told at the end.
+    private var death: RingError?
+    /// How many deaths were noted.
+    private var notedDeaths = 0
 
-    init(_ consumer: consuming Consumer, options: TransferOptions, progress: Progress) {
+    init(_ consumer: consuming Source, options: TransferOptions, senders: Int?, progress: Progress) {
         self.consumer = consumer
         self.options = options
+        self.senders = senders
         self.progress = progress
     }
+
+    /// Receives to the end. The ring is dealt with then.
+    mutating func receive() throws {
+        try lookBack()
+        switch options.format {
+        case .reads, .chunks: try receiveBytes()
+        case .lines: try receiveMessages(as: .lines)
+        case .frames: try receiveMessages(as: .frames)
+        }
+        if let death { throw ToolFailure("\(death)", status: ToolFailure.cutOff) }
+    }
+
+    consuming func close() { try? consumer.close() }
 
     // MARK: Waiting
 
     /// Waits for a message, which is left in place. False: the stream has ended, and the ring is dealt with.
     ///
-    /// Everything received before must have been written by now. A death of the sender comes out as status 3.
+    /// Everything received before must have been written by now.
     mutating func waitForMessage() throws -> Bool {
         let start = ContinuousClock.now
         // After an end that did not allow the ring's removal: soon again, since the sender that closed may have been about
@@ -26,18 +47,22 @@ struct Reception: ~Copyable {
         while true {
             do throws(RingError) {
                 if hasEnded, try leaveRing() { return false }
-                hasEnded = try !hasMessage(within: hasEnded ? pause : options.patience.limit)
-                if !hasEnded { return true }
+                // Looks up now and then, to note deaths.
+                if try hasMessage(within: hasEnded ? pause : options.patience.rest(since: start)) {
+                    hasEnded = false
+                    return true
+                }
+                hasEnded = try haveSendersCome()
                 try consumer.acknowledge()  // the end too, or a next receiver would meet it again
             } catch {
                 switch error.code {
-                case .timedOut where hasEnded && !options.patience.isExhausted(since: start):
-                    pause = min(pause * 2, options.patience.slice * 3)
-                case .timedOut: throw timedOut()
-                case .peerDied: throw died(error)
+                case .timedOut where options.patience.isExhausted(since: start): throw timedOut()
+                case .timedOut: if hasEnded { pause = min(pause * 2, options.patience.slice * 3) }
+                case .peerDied: try endByDeath(error)
                 default: throw error
                 }
             }
+            try noteDeaths()
         }
     }
 
@@ -48,12 +73,68 @@ struct Reception: ~Copyable {
         return true
     }
 
+    // MARK: Senders
+
+    /// Whether an end that came may be the end of everything: as many senders as were asked for have come. The last may still
+    /// be there: it lets go of its role a moment after its end is read.
+    private func haveSendersCome() throws(RingError) -> Bool {
+        guard let senders else { return true }
+        return try options.ring.report().producerAttachments >= senders
+    }
+
+    /// Whether, besides, nobody sends.
+    private func areSendersOver() throws(RingError) -> Bool {
+        guard let senders else { return true }
+        return try options.ring.report().areOver(senders)
+    }
+
+    /// On a ring that stays, all the senders may be over, and received, before anything is waited for.
+    private mutating func lookBack() throws {
+        guard let senders else { return }
+        let report = try options.ring.report()
+        hasEnded = report.producerAttachments >= senders
+        if report.areOver(senders), report.backlog == 0 {
+            StandardStreams.note(
+                "note: ring '\(options.name)' has had \(report.producerAttachments) senders since it was made, and nothing is left of them; "
+                    + "'--senders' counts them too")
+        }
+    }
+
+    /// A death came out of the ring. Without a count of senders it is the end.
+    private mutating func endByDeath(_ error: RingError) throws {
+        try consumer.acknowledge()
+        death = error
+        notedDeaths = consumer.deaths  // the error says how many there were
+        guard senders != nil else {
+            removeRing()
+            throw ToolFailure("\(error)", status: ToolFailure.cutOff)
+        }
+        hasEnded = try haveSendersCome()
+        if try !areSendersOver() { note("\(error)") }
+    }
+
+    /// A consumer of many lanes goes on when a sender dies, and counts.
+    private mutating func noteDeaths() throws {
+        let deaths = consumer.deaths
+        if deaths == notedDeaths { return }
+        try consumer.acknowledge()  // or a next receiver would be told again
+        let count = deaths - notedDeaths
+        note("ring '\(options.name)': \(count == 1 ? "a sender" : "\(count) senders") went away without closing, \(deaths) in all")
+        notedDeaths = deaths
+    }
+
+    private func note(_ sentence: String) {
+        progress.clear()
+        StandardStreams.note("note: \(sentence); receiving what others send")
+    }
+
     // MARK: Leaving
 
     /// After an end: removes the ring, or finds that it is to stay. False: there is, or may be, more to receive.
     private mutating func leaveRing() throws(RingError) -> Bool {
         guard options.keepsRing || consumer.isRingPersistent else { return try consumer.removeRingIfUnused() }
         do throws(RingError) {
+            guard try areSendersOver() else { return false }
             // Messages of a sender that reopened the stream belong to it; and there may be an end of that one too.
             if try !hasMessage(within: .zero) { try consumer.acknowledge() }
             return false
@@ -68,14 +149,15 @@ struct Reception: ~Copyable {
         return ToolFailure("ring '\(options.name)': no message within \(options.patience.word)")
     }
 
-    private mutating func died(_ error: RingError) -> ToolFailure {
-        try? consumer.acknowledge()
-        removeRing()
-        return ToolFailure("\(error)", status: ToolFailure.cutOff)
-    }
-
     /// If nobody else is attached, and nothing is left in it. It is no second failure if that can't be done.
     private mutating func removeRing() {
         if !options.keepsRing { _ = try? consumer.removeRingIfUnused() }
+    }
+}
+
+extension RingReport {
+    /// Whether at least `count` senders have come, and none of them is still there.
+    fileprivate func areOver(_ count: Int) -> Bool {
+        producerAttachments >= count && lanes.allSatisfy { $0.producer.presence != .attached }
     }
 }

@@ -16,10 +16,7 @@ struct SendCommand {
     func run() throws {
         let progress = Progress("sent", data: STDIN_FILENO)
         defer { progress.clear() }
-        let ring = try options.openRing()
-        var transmission = Transmission(
-            try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice), ring: options.name,
-            patience: options.patience, progress: progress)
+        var transmission = Transmission(try attach(), ring: options.name, patience: options.patience, progress: progress)
         if options.keepsRing { transmission.producer.makeRingPersistent() }
 
         let largest = transmission.producer.largestMessage
@@ -36,5 +33,18 @@ struct SendCommand {
         }
         if drains { try transmission.waitUntilAcknowledged() }
         try transmission.close()
+    }
+    private func attach() throws -> Producer {
+        do throws(RingError) {
+            return try options.ring.attach { ring throws(RingError) in
+                switch ring {
+                case .single(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
+                case .merging(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
+                }
+            }
+        } catch {
+            guard error.code == .roleTaken, (try? options.ring.report().kind) == .spsc else { throw error }
+            throw ToolFailure("\(error); a ring that is made with '--lanes' takes several senders at once")
+        }
     }
 }

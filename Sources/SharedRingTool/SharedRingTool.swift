@@ -45,6 +45,8 @@ struct SharedRingTool {
             case .receive: try ReceiveCommand(arguments).run()
             case .create: try CreateCommand(arguments).run()
             case .remove: try RemoveCommand(arguments).run()
+            case .list: try ListCommand(arguments).run()
+            case .info: try InfoCommand(arguments).run()
             }
         } catch let error as RingError where error.code == .invalidName || error.code == .invalidOption {
             // The library found a word of the command line wrong.

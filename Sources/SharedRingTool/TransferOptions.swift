@@ -1,4 +1,3 @@
-import Glibc
 import SharedRing
 
 /// What the command lines of `send` and `receive` have in common.
@@ -20,8 +19,7 @@ struct TransferOptions {
     let waiting: WaitStrategy
     let patience: Patience
     let keepsRing: Bool
-    private let ringOptions: RingOptions
-    private let capacity: Int?
+    let ring: RingAccess
 
     init(_ arguments: Arguments) throws {
         name = arguments.name
@@ -41,33 +39,6 @@ struct TransferOptions {
             } ?? .adaptive
         patience = try Patience(arguments)
         keepsRing = arguments.has("--keep")
-        capacity = try arguments.size("--capacity")
-        var options = RingOptions()
-        options.directory = try arguments.directory()
-        options.capacity = capacity ?? TransferOptions.defaultCapacity
-        options.isPersistent = keepsRing
-        ringOptions = options
-    }
-
-    /// With a core for each side, 1 GiB takes the same time through any capacity from 256 KiB to 8 MiB. On a loaded machine
-    /// every wait costs a turn of the scheduler, and there are the fewer the larger the ring: with a load of 5 on 2 cores,
-    /// medians of 15 runs were 717 ms at 512 KiB, 527 at 1 MiB, 418 at 2, 359 at 4, 378 at 8 (`cat | cat`: 573).
-    static let defaultCapacity = 4 << 20
-
-    /// Finds the ring, or makes it.
-    func openRing() throws(RingError) -> SPSCRing {
-        let ring = try SPSCRing.openOrCreate(name, options: ringOptions)
-        if let capacity, ring.capacity != rounded(capacity) {
-            StandardStreams.note(
-                "note: ring '\(name)' is there already, with a capacity of \(ring.capacity) bytes; '--capacity' counts only for a new one")
-        }
-        return ring
-    }
-
-    /// What a ring asked to have this capacity has.
-    private func rounded(_ capacity: Int) -> Int {
-        var size = sysconf(Int32(_SC_PAGESIZE))
-        while size < capacity { size *= 2 }
-        return size
+        ring = try RingAccess(arguments, isPersistent: keepsRing)
     }
 }

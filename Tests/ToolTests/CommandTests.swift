@@ -12,6 +12,12 @@ import Testing
         (["send", "a", "--timeout", "soon"], "'soon'"), (["send", "a", "--timeout"], "'--timeout' needs a value"),
         (["send", "a", "--lines=1"], "'--lines' takes no value"), (["create", "a", "--mode", "999"], "'999'"),
         (["create", "a", "--alignment", "12"], "12"), (["create", "a/b"], "'a/b'"), (["help", "frob"], "'frob'"),
+        (["create", "a", "--order", "total"], "'--lanes'"), (["send", "a", "--order", "total"], "'--lanes'"),
+        (["create", "a", "--lanes", "0"], "'0'"), (["receive", "a", "--lanes", "1025"], "'1025'"),
+        (["create", "a", "--lanes", "2", "--order", "some"], "'some'"), (["receive", "a", "--senders", "0"], "'0'"),
+        (["receive", "a", "--senders", "two"], "'two'"), (["send", "a", "--senders", "2"], "'--senders'"), (["list", "a"], "'a'"),
+        (["info"], "name is missing"), (["info", "a/b"], "'a/b'"), (["info", "a", "--lines"], "'--lines'"),
+        (["list", "--json=1"], "'--json' takes no value"),
     ])
     func aWrongWordIsNamedWithAPointerToHelp(_ words: [String], _ named: String) throws {
         let space = try Workspace()
@@ -24,7 +30,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--help"], ["help"], ["send", "--help"], ["help", "send"], ["receive", "x", "--help"], ["help", "create"], ["--version"],
+        ["--help"], ["help"], ["send", "--help"], ["help", "send"], ["receive", "x", "--help"], ["help", "create"], ["list", "--help"],
+        ["help", "info"], ["--version"],
     ])
     func helpGoesToStandardOutput(_ words: [String]) throws {
         let space = try Workspace()

@@ -55,3 +55,22 @@ func numbers(_ data: Data) -> [Int] {
 func isRun(_ numbers: [Int], from first: Int, to last: Int) -> Bool {
     numbers.elementsEqual(first..<last + 1)
 }
+
+/// "3 1\n3 2\n…": lines that tell whose they are.
+func signedLines(of sender: Int, _ range: ClosedRange<Int>) -> Data {
+    Data(range.map { "\(sender) \($0)\n" }.joined().utf8)
+}
+
+/// The numbers that came from each sender, in their order. What is no such line is counted as sender -1's.
+func numbersBySender(_ data: Data) -> [Int: [Int]] {
+    var numbers: [Int: [Int]] = [:]
+    for line in String(decoding: data, as: UTF8.self).split(separator: "\n") {
+        let words = line.split(separator: " ").map { Int($0) }
+        if words.count == 2, let sender = words[0], let number = words[1] {
+            numbers[sender, default: []].append(number)
+        } else {
+            numbers[-1, default: []].append(0)
+        }
+    }
+    return numbers
+}

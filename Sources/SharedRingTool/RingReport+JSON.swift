@@ -1,0 +1,64 @@
+import SharedRing
+
+/// A report for programs. The keys stay as they are; more may come.
+extension RingReport {
+    var json: JSON {
+        .object([
+            "name": .string(name),
+            "directory": .string(directory),
+            "kind": .string(kind.rawValue),
+            "order": .string(order.word),
+            "lane_count": .integer(laneCount),
+            "capacity": .integer(capacity),
+            "largest_message": .integer(largestMessage),
+            "record_alignment": .integer(recordAlignment),
+            "total_size": .integer(totalSize),
+            "label": .string(label),
+            "layout_version": .string(layoutVersion),
+            "instance": .string(instance),
+            "created_at": .string(Timestamp(createdNanoseconds).iso),
+            "barrier": .string(usesAsymmetricBarrier ? "asymmetric" : "symmetric"),
+            "is_persistent": .boolean(isPersistent),
+            "backlog": .integer(backlog),
+            "producers_attached": .integer(attachedProducers),
+            "producer_attachments": .integer(producerAttachments),
+            "consumer": consumer.json,
+            "lanes": .array(lanes.map(\.json)),
+        ])
+    }
+}
+
+extension RingReport.Lane {
+    fileprivate var json: JSON {
+        .object([
+            "number": .integer(number), "head": .position(head), "tail": .position(tail), "backlog": .integer(backlog),
+            "producer": producer.json,
+        ])
+    }
+}
+
+extension RingReport.Role {
+    fileprivate var json: JSON {
+        .object(["presence": .string(presence.word), "attachments": .integer(attachments), "process": card?.json ?? .null])
+    }
+}
+
+extension RingReport.Presence {
+    fileprivate var word: String {
+        switch self {
+        case .neverCame: "never_came"
+        case .attached: "attached"
+        case .closed: "closed"
+        case .died: "died"
+        }
+    }
+}
+
+extension OwnerCard {
+    fileprivate var json: JSON {
+        .object([
+            "pid": .integer(Int(processID)), "start_time": .position(startTime), "program": .string(name),
+            "attached_at": .string(Timestamp(attachedNanoseconds).iso),
+        ])
+    }
+}

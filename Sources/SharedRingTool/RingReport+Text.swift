@@ -1,0 +1,68 @@
+import SharedRing
+
+/// A report for people.
+extension RingReport {
+    /// A fact a line, then a role or a lane a line.
+    var text: String {
+        var facts: [(String, String)] = [
+            ("kind", kind == .spsc ? "spsc" : "mpsc, \(counted(laneCount, "lane")), \(order.word) order"),
+            ("capacity", "\(capacity) bytes" + (kind == .spsc ? "" : " a lane")),
+            ("largest message", "\(largestMessage) bytes"),
+            ("alignment", "\(recordAlignment) bytes"),
+            ("file", "\(totalSize) bytes"),
+        ]
+        if !label.isEmpty { facts.append(("label", label.printable)) }
+        facts += [
+            ("layout", layoutVersion),
+            ("instance", instance),
+            ("created", Timestamp(createdNanoseconds).text),
+            ("barrier", usesAsymmetricBarrier ? "asymmetric" : "symmetric"),
+            ("persistent", isPersistent ? "yes" : "no"),
+            ("attachments", "\(counted(producerAttachments, "producer")), \(counted(consumer.attachments, "consumer"))"),
+            ("backlog", counted(backlog, "byte")),
+            ("consumer", consumer.text),
+        ]
+        for lane in lanes { facts.append((kind == .spsc ? "producer" : "lane \(lane.number)", lane.text)) }
+        if lanes.isEmpty { facts.append(("producer", Presence.neverCame.rawValue)) }
+
+        let width = facts.reduce(0) { max($0, $1.0.count) } + 2
+        let lines = facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
+        return "ring '\(name.printable)' in \(directory.printable)\n\(lines)"
+    }
+
+    /// The fields of a line of the list.
+    var columns: [String] {
+        [
+            name.printable, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
+            "backlog \(SizeNotation.text(backlog))",
+        ]
+    }
+
+    /// "2 producers, consumer".
+    private var attachedRoles: String {
+        let producers = attachedProducers
+        var roles: [String] = []
+        if producers > 0 { roles.append(kind == .spsc ? "producer" : counted(producers, "producer")) }
+        if consumer.presence == .attached { roles.append("consumer") }
+        return roles.isEmpty ? "nobody" : roles.joined(separator: ", ")
+    }
+}
+
+extension RingReport.Lane {
+    fileprivate var text: String {
+        "\(producer.text); \(counted(producer.attachments, "attachment")); head \(head), tail \(tail), backlog \(counted(backlog, "byte"))"
+    }
+}
+
+extension RingReport.Role {
+    /// "attached: process 4711 (sharedring) since 2026-02-03 04:05:06 UTC".
+    fileprivate var text: String {
+        guard let card else { return presence.rawValue }
+        let since = Timestamp(card.attachedNanoseconds).text
+        return switch presence {
+        case .attached: "attached: \(card) since \(since)"
+        case .neverCame: presence.rawValue
+        case .closed, .died: "\(presence.rawValue): \(card), attached at \(since)"
+        }
+    }
+}

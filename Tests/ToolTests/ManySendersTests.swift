@@ -1,0 +1,161 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Rings with lanes: many senders at once, one receiver, and each sender's data whole and in order.
+@Suite struct ManySendersTests {
+    @Test(
+        arguments: [[], ["--order", "total"], ["--capacity", "4K"], ["--wait", "sleep"]],
+        [true, false])
+    func everySendersLinesArriveCompleteAndInOrder(options: [String], receiverFirst: Bool) throws {
+        let space = try Workspace()
+        let last = 20_000
+        func receive() throws -> ToolProcess {
+            try ToolProcess(["receive", "r", "--lines", "--lanes", "8", "--senders", "6"] + options, in: space, bound: 60)
+        }
+        let early = receiverFirst ? try receive() : nil
+        let senders = try (0..<6).map { sender in
+            try ToolProcess(
+                ["send", "r", "--lines", "--lanes", "8"] + options, in: space, input: .data(signedLines(of: sender, 1...last)), bound: 60)
+        }
+        let receiver = try early ?? receive()
+        for sender in senders { #expect(sender.end() == .init(status: 0, errors: "")) }
+        #expect(receiver.end() == .init(status: 0, errors: ""))
+        let received = numbersBySender(receiver.written)
+        #expect(received.keys.sorted() == Array(0..<6))
+        for (_, numbers) in received { #expect(isRun(numbers, from: 1, to: last)) }
+        #expect(space.traces == [])
+    }
+
+    /// Who says nothing of lanes takes the ring as it is.
+    @Test func bothSidesFindOutWhatTheRingIs() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", "--lanes", "3", in: space).end.status == 0)
+        let receiver = try ToolProcess(["receive", "r", "--senders", "3"], in: space)
+        let senders = try (0..<3).map { _ in try ToolProcess(["send", "r", "--frames"], in: space, input: .pipe) }
+        for sender in senders { try sender.input!.write(contentsOf: Data([2, 0, 0, 0, 65, 66])) }
+        // All three at once, and none of them has ended.
+        #expect(eventually { receiver.written == Data("ABABAB".utf8) })
+        for sender in senders { try sender.input!.close() }
+        for sender in senders { #expect(sender.end() == .init(status: 0, errors: "")) }
+        #expect(receiver.end() == .init(status: 0, errors: ""))
+        #expect(space.traces == ["r"])
+    }
+
+    /// Nobody receives while the senders take turns, each with a lane of its own; still it is their turns that come out.
+    @Test func aTotalOrderIsThatOfSending() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", "--lanes", "3", "--order", "total", in: space).end.status == 0)
+        let senders = try (0..<3).map { _ in try ToolProcess(["send", "r", "--lines"], in: space, input: .pipe) }
+        #expect(eventually { (try? RingInfo("r", in: space).number("producers_attached")) == 3 })
+        var before = 0
+        for turn in 0..<24 {
+            try senders[turn * 7 % 3].input!.write(contentsOf: Data("\(turn)\n".utf8))
+            #expect(eventually { (try? RingInfo("r", in: space).number("backlog")).flatMap { $0 } ?? 0 > before })
+            before = try #require(try RingInfo("r", in: space).number("backlog"))
+        }
+        for sender in senders { try sender.input!.close() }
+        let receiver = try ToolProcess.run("receive", "r", "--lines", "--senders", "3", in: space)
+        #expect(receiver.end == .init(status: 0, errors: ""))
+        #expect(isRun(numbers(receiver.output), from: 0, to: 23))
+    }
+
+    @Test func moreSendersThanLanesAreRefusedWithTheHolders() throws {
+        let space = try Workspace()
+        let first = try ToolProcess(["send", "r", "--lanes", "2"], in: space, input: .pipe)
+        #expect(eventually { space.traces == ["r"] })
+        let second = try ToolProcess(["send", "r"], in: space, input: .pipe)
+        #expect(eventually { (try? RingInfo("r", in: space).number("producers_attached")) == 2 })
+        let third = try ToolProcess.run("send", "r", in: space)
+        #expect(third.end.status == 1)
+        #expect(third.end.errors.contains("process \(first.id) ") && third.end.errors.contains("process \(second.id) "))
+        #expect(third.end.errors.contains("2 lanes"))
+        // When one has gone there is room again.
+        try first.input!.close()
+        #expect(first.end().status == 0)
+        #expect(try ToolProcess.run("send", "r", in: space).end.status == 0)
+        try second.input!.close()
+        #expect(try ToolProcess.run("receive", "r", "--senders", "3", in: space).end.status == 0)
+        #expect(space.traces == [])
+    }
+
+    @Test func aSecondSenderOnARingForOneIsToldOfLanes() throws {
+        let space = try Workspace()
+        let first = try ToolProcess(["send", "r"], in: space, input: .pipe)
+        #expect(eventually { (try? RingInfo("r", in: space).number("producers_attached")) == 1 })
+        let second = try ToolProcess.run("send", "r", in: space)
+        #expect(second.end.status == 1)
+        #expect(second.end.errors.contains("process \(first.id) ") && second.end.errors.contains("'--lanes'"))
+    }
+
+    @Test func lanesCountOnlyForANewRing() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "many", "--lanes", "2", in: space).end.status == 0)
+        #expect(try ToolProcess.run("create", "one", in: space).end.status == 0)
+        #expect(try ToolProcess.run("send", "many", "--lanes", "2", in: space).end == .init(status: 0, errors: ""))
+        for (ring, options, fact) in [
+            ("many", ["--lanes", "3"], "2 lanes in per-producer order"), ("many", ["--lanes", "2", "--order", "total"], "2 lanes"),
+            ("one", ["--lanes", "3"], "one lane"),
+        ] {
+            let end = try ToolProcess(["send", ring] + options, in: space).end()
+            #expect(end.status == 0)
+            #expect(end.errors.contains(fact) && end.errors.contains("only for a new one"))
+        }
+    }
+
+    @Test func withoutSendersAReceiverOfManyGoesOnUntilItIsInterrupted() throws {
+        let space = try Workspace()
+        let receiver = try ToolProcess(["receive", "r", "--lines", "--lanes", "4"], in: space)
+        #expect(eventually { space.traces == ["r"] })
+        for text in ["one", "two", "three"] {
+            #expect(try ToolProcess.run("send", "r", "--lines", "--drain", in: space, input: Data(text.utf8)).end.status == 0)
+        }
+        // Drained is acknowledged, and that comes after writing.
+        #expect(receiver.written == Data("one\ntwo\nthree\n".utf8))
+        receiver.send(SIGINT)
+        #expect(receiver.end() == .init(status: 130, errors: ""))
+        #expect(space.traces == ["r"])
+    }
+
+    @Test func aReceiverOfManyGivesUpAfterItsTimeout() throws {
+        let space = try Workspace()
+        let receiver = try ToolProcess.run("receive", "r", "--lanes", "4", "--timeout", "100ms", in: space)
+        #expect(receiver.end == .init(status: 1, errors: "sharedring: ring 'r': no message within 100ms\n"))
+        #expect(space.traces == [])
+    }
+
+    // MARK: --senders on a ring for one
+
+    @Test(arguments: [[], ["--keep"]], [[], ["--lines"]])
+    func streamsOneAfterTheOtherAreOneWithSenders(keep: [String], format: [String]) throws {
+        let space = try Workspace()
+        let receiver = try ToolProcess(["receive", "r", "--senders", "3"] + keep + format, in: space)
+        for text in ["one\n", "", "three\n"] {
+            #expect(try ToolProcess(["send", "r"] + format, in: space, input: .data(Data(text.utf8))).end().status == 0)
+        }
+        #expect(receiver.end() == .init(status: 0, errors: ""))
+        #expect(receiver.written == Data("one\nthree\n".utf8))
+        #expect(space.traces == (keep.isEmpty ? [] : ["r"]))
+    }
+
+    /// The count is the ring's, so a receiver that comes late finds its senders gone, and one that comes too late says so.
+    @Test(arguments: [[], ["--lanes", "3"]])
+    func sendersThatWentBeforeAreCounted(lanes: [String]) throws {
+        let space = try Workspace()
+        #expect(try ToolProcess(["create", "r"] + lanes, in: space).end().status == 0)
+        for text in ["a", "b"] {
+            #expect(try ToolProcess.run("send", "r", in: space, input: Data(text.utf8)).end == .init(status: 0, errors: ""))
+        }
+        let first = try ToolProcess.run("receive", "r", "--senders", "2", in: space)
+        #expect(first.end == .init(status: 0, errors: ""))
+        #expect(first.output == Data("ab".utf8))
+        let second = try ToolProcess.run("receive", "r", "--senders", "2", in: space)
+        #expect(second.end.status == 0)
+        #expect(second.end.errors.contains("has had 2 senders"))
+        #expect(second.output == Data())
+        let third = try ToolProcess(["receive", "r", "--senders", "3"], in: space)
+        #expect(try ToolProcess.run("send", "r", in: space, input: Data("c".utf8)).end.status == 0)
+        #expect(third.end() == .init(status: 0, errors: ""))
+        #expect(third.written == Data("c".utf8))
+    }
+}
