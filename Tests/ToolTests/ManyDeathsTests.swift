@@ -88,10 +88,8 @@ import Testing
         let next = try ToolProcess(["receive", "r"] + senders(2), in: space)
         #expect(eventually { (try? RingInfo("r", in: space).consumer.id) == next.id })
         #expect(try ToolProcess.run("send", "r", in: space, input: Data("b".utf8)).end.status == 0)
-        // Its successor marks the death that was told already, and so far the library tells that as well.
-        withKnownIssue("a kept death is told again when its mark comes", isIntermittent: true) {
-            #expect(next.end() == .init(status: 0, errors: ""))
-            #expect(next.written == Data("b".utf8))
-        }
+        // Its successor marks the death that was told already.
+        #expect(next.end() == .init(status: 0, errors: ""))
+        #expect(next.written == Data("b".utf8))
     }
 }

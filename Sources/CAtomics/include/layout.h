@@ -85,7 +85,8 @@ struct sr_ring_control {
     uint64_t lane_bitmap[SR_LARGEST_LANE_COUNT / 64]; /* lanes that somebody ever attached to; bits are never cleared */
 
     uint32_t consumer_epoch; /* 0 nobody came yet, odd attached (or died so), even closed */
-    uint8_t pad2[SR_GROUP - 4];
+    uint32_t untold_death;   /* not 0: a consumer noted a producer's death, to be told at the end of all streams, and has not yet */
+    uint8_t pad2[SR_GROUP - 8];
 
     uint64_t consumer_statistics[SR_GROUP / 8];
     struct sr_owner_card consumer_card;
@@ -100,6 +101,7 @@ _Static_assert(sizeof(struct sr_ring_control) == 2048, "");
 _Static_assert(offsetof(struct sr_ring_control, tickets) == 128, "");
 _Static_assert(offsetof(struct sr_ring_control, lane_bitmap) == 256, "");
 _Static_assert(offsetof(struct sr_ring_control, consumer_epoch) == 384, "");
+_Static_assert(offsetof(struct sr_ring_control, untold_death) == 388, "");
 _Static_assert(offsetof(struct sr_ring_control, consumer_statistics) == 512, "");
 _Static_assert(offsetof(struct sr_ring_control, consumer_card) == 640, "");
 _Static_assert(offsetof(struct sr_ring_control, persistent) == 768, "");
@@ -148,6 +150,7 @@ SR_INLINE struct sr_lane_control *sr_lane(struct sr_ring_control *control, uint3
 SR_INLINE uint32_t *sr_data_doorbell(struct sr_ring_control *c) { return &c->data_doorbell; }
 SR_INLINE uint64_t *sr_lane_bitmap(struct sr_ring_control *c, uint32_t lane) { return &c->lane_bitmap[lane / 64]; }
 SR_INLINE uint32_t *sr_consumer_epoch(struct sr_ring_control *c) { return &c->consumer_epoch; }
+SR_INLINE uint32_t *sr_untold_death(struct sr_ring_control *c) { return &c->untold_death; }
 SR_INLINE uint32_t *sr_persistent(struct sr_ring_control *c) { return &c->persistent; }
 SR_INLINE struct sr_owner_card *sr_consumer_card(struct sr_ring_control *c) { return &c->consumer_card; }
 SR_INLINE uint32_t *sr_producer_epoch(struct sr_lane_control *l) { return &l->producer_epoch; }

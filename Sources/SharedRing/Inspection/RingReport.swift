@@ -94,8 +94,10 @@ public struct RingReport: Sendable {
         let header = segment.header
         let ring = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name)
 
-        func role(_ role: SharedRing.Role, epoch: UInt32) -> Role {
+        func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             let isHeld = sr_lock_query(segment.descriptor.number, role.lockByte, 1) != 0
+            // It may have closed between the two looks: then its epoch says so now.
+            let epoch = isHeld ? first : again() ?? first
             let presence: Presence =
                 if epoch == 0 { .neverCame } else if epoch & 1 == 0 { .closed } else if isHeld { .attached } else { .died }
             return Role(presence: presence, attachments: Int(epoch / 2 + epoch % 2), card: segment.card(of: role))
@@ -115,7 +117,9 @@ public struct RingReport: Sendable {
         instance = header.instance.text
         usesAsymmetricBarrier = header.usesAsymmetricBarrier
         isPersistent = ring.persistent != 0
-        consumer = role(.consumer, epoch: ring.consumer_epoch)
+        consumer = role(.consumer, epoch: ring.consumer_epoch) {
+            (try? segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name))?.consumer_epoch
+        }
         laneCount = header.laneCount
 
         var lanes: [Lane] = []
@@ -125,7 +129,9 @@ public struct RingReport: Sendable {
             let backlog = control.tail_mirror &- control.head
             lanes.append(
                 Lane(
-                    number: number, producer: role(.lane(number), epoch: control.producer_epoch), head: control.head,
+                    number: number, producer: role(.lane(number), epoch: control.producer_epoch) {
+                        (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name))?.producer_epoch
+                    }, head: control.head,
                     tail: control.tail_mirror, backlog: backlog <= UInt64(header.laneCapacity) ? Int(backlog) : 0))
         }
         self.lanes = lanes

@@ -93,7 +93,7 @@ public struct Batch: ~Copyable, ~Escapable {
 
     @inlinable
     func isReady(for byteCount: Int) -> Bool {
-        unsafe writer.pointee.fits(byteCount, at: position) && writer.pointee.generation == sr_fork_generation()
+        unsafe writer.pointee.fits(byteCount, at: position) && writer.pointee.generation == UInt64(sr_fork_generation())
     }
 
     /// The record at `position` is written. All but the first get their header now: nobody looks there before the first's.

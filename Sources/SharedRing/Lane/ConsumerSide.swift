@@ -65,8 +65,9 @@ final class ConsumerSide: @unchecked Sendable {
             if unsafe reader.pointee.shape.admits(header) { return .message }
             guard header.isEnd else { throw unsafe reader.pointee.reject(header) }
 
+            let isFirst = unsafe reader.pointee.head == reader.pointee.start
             unsafe reader.pointee.finish(spacing: reader.pointee.shape.spacingOfEnd)
-            switch producer.noteMark(header.tag) {
+            switch producer.noteMark(header.tag, isFirst: isFirst) {
             case nil: continue  // this death was told already
             case .closed: return .ended
             case .died: throw diedError

@@ -13,13 +13,15 @@ struct LaneReader: ~Copyable {
     @usableFromInline let shape: LaneShape
     /// The next record to hand out.
     @usableFromInline var head: UInt64
+    /// Where this consumer began.
+    let start: UInt64
     /// The head that the producer can see: everything before it is acknowledged.
     @usableFromInline var published: UInt64
     /// How far `published` may lag behind while messages keep coming.
     @usableFromInline let largestLag: UInt64
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
-    /// The fork generation this belongs to; none at all once poisoned, which keeps every fast path away.
-    @usableFromInline var generation: UInt32?
+    /// The fork generation this belongs to; one that never comes once poisoned, which keeps every fast path away.
+    @usableFromInline var generation: UInt64
     @usableFromInline let usesAsymmetricBarrier: Bool
     /// Whether acknowledging waits for an explicit call.
     @usableFromInline let isManual: Bool
@@ -44,11 +46,12 @@ struct LaneReader: ~Copyable {
         self.ring = ring
         self.lane = lane
         largestLag = shape.capacity / 8
-        generation = sr_fork_generation()
+        generation = UInt64(sr_fork_generation())
         // SAFETY: `control` lies in the control mapping.
         // SYNC: take-over (pairs with `publish` of the consumer before; the role byte orders the two besides)
         head = unsafe sr_load_acquire_u64(sr_head(control))
         published = head
+        start = head
         guard head & (shape.alignment &- 1) == 0 else {
             throw RingError(
                 .poisoned, ring: ring,
@@ -94,7 +97,7 @@ struct LaneReader: ~Copyable {
             }
         let error = RingError(.poisoned, ring: ring, "lane \(lane) was corrupted by another process: \(what)")
         poison = error
-        generation = nil
+        generation = .max
         return error
     }
 
@@ -107,7 +110,7 @@ struct LaneReader: ~Copyable {
     }
 
     @inlinable
-    var isOfThisProcess: Bool { generation == sr_fork_generation() }
+    var isOfThisProcess: Bool { generation == UInt64(sr_fork_generation()) }
 
     // MARK: Finishing
 

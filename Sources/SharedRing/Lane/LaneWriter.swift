@@ -17,9 +17,9 @@ struct LaneWriter: ~Copyable {
     @usableFromInline var limit: UInt64
     @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
-    /// The fork generation this belongs to; none at all once poisoned, which keeps every fast path away, also that of a
+    /// The fork generation this belongs to; one that never comes once poisoned, which keeps every fast path away, also that of a
     /// batch, whose position lies beyond `tail`.
-    @usableFromInline var generation: UInt32?
+    @usableFromInline var generation: UInt64
     @usableFromInline let usesAsymmetricBarrier: Bool
     /// The ring's ticket counter, where its lanes are in a total order.
     @usableFromInline let tickets: UnsafeMutablePointer<UInt64>?
@@ -48,7 +48,7 @@ struct LaneWriter: ~Copyable {
         self.usesAsymmetricBarrier = usesAsymmetricBarrier
         self.ring = ring
         self.lane = lane
-        generation = sr_fork_generation()
+        generation = UInt64(sr_fork_generation())
         // SAFETY: `control` lies in the control mapping; every position is masked and every count checked before use, so
         // all reads stay inside the double mapping.
         // SYNC: space-given (pairs with LaneReader.publish)
@@ -91,7 +91,7 @@ struct LaneWriter: ~Copyable {
     /// The fast path of every way of sending: room, and still the process that attached.
     @inlinable
     func isReady(for byteCount: Int) -> Bool {
-        fits(byteCount, at: tail) && generation == sr_fork_generation()
+        fits(byteCount, at: tail) && generation == UInt64(sr_fork_generation())
     }
 
     /// Looks at the consumer's head. Afterwards `fits` is up to date.
@@ -101,7 +101,7 @@ struct LaneWriter: ~Copyable {
     @inline(never)
     mutating func makeRoom(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
         if let poison { throw poison }
-        guard generation == sr_fork_generation() else {
+        guard generation == UInt64(sr_fork_generation()) else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
         }
         guard (0...shape.largestMessage).contains(byteCount) else {
@@ -116,7 +116,7 @@ struct LaneWriter: ~Copyable {
             let error = Self.impossible(
                 ring, lane, "its head is \(head), which lies not between the last head \(lastHead) and the tail \(tail)")
             poison = error
-            generation = nil  // so every operation comes here, and throws
+            generation = .max  // so every operation comes here, and throws
             throw error
         }
         limit = head &+ shape.capacity
@@ -131,7 +131,7 @@ struct LaneWriter: ~Copyable {
 
     /// How large a message may be to fit now, looking at the consumer's head; 0 if poisoned.
     mutating func freeBytes() -> Int {
-        guard generation == sr_fork_generation(), (try? makeRoom(for: 0, at: tail)) != nil else { return 0 }
+        guard generation == UInt64(sr_fork_generation()), (try? makeRoom(for: 0, at: tail)) != nil else { return 0 }
         let free = limit &- tail
         let kept = UInt64(SR_RECORD_HEADER_SIZE) &+ 2 &* shape.alignment
         return free < kept ? 0 : min(Int(free &- kept), shape.largestMessage)

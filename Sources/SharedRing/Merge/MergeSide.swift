@@ -75,6 +75,10 @@ final class MergeSide: @unchecked Sendable {
         // No lane yet: with no budget the fast path does not look at the reader.
         unsafe cursor.initialize(to: Cursor(reader: UnsafeMutablePointer(bitPattern: 128)!, budget: 0))
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
+        if ending != .never, unsafe sr_load_relaxed_u32(sr_untold_death(attachment.control)) != 0 {
+            deathToTell = attachment.error(
+                .peerDied, "a producer went away without closing; an earlier consumer noted it and was gone before it could tell")
+        }
         do throws(RingError) { try findNewLanes() } catch { deferred = .failure(error) }
         for lane in lanes { lane.wakeProducer() }  // who waits for a peer finds one now
     }
@@ -188,9 +192,11 @@ final class MergeSide: @unchecked Sendable {
                 lane.isAbandoned = true
                 throw unsafe lane.reader.pointee.reject(header)
             }
+            // Noted before it is acknowledged: a death that is only told at the end must not be forgotten with this consumer.
+            let isFirst = unsafe lane.reader.pointee.head == lane.reader.pointee.start
+            note(lane.watch.noteMark(header.tag, isFirst: isFirst), of: lane)
             unsafe lane.reader.pointee.finish(spacing: lane.reader.pointee.shape.spacingOfEnd)
             unsafe waitingPlaces[index] = lane.reader.pointee.place
-            note(lane.watch.noteMark(header.tag), of: lane)
         }
     }
 
@@ -299,6 +305,7 @@ final class MergeSide: @unchecked Sendable {
     func acknowledge() {
         publishAll()
         for lane in lanes { lane.watch.keep() }
+        if ending != .never && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 0) }
     }
 
     /// Stores every head that is due, then passes one barrier, then wakes whoever waits for that space.
@@ -329,6 +336,9 @@ final class MergeSide: @unchecked Sendable {
                 .peerDied,
                 "\(ends.died) of its producers went away without closing; the last was that of lane \(lane.number), where \(card) had signed last"
             )
+            // SAFETY, here and below: the word lies in the control mapping, and only the consumer touches it. Relaxed: whoever
+            // reads it has the consumer's byte after this side.
+            if ending != .never { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 1) }
         }
     }
 
@@ -363,7 +373,8 @@ final class MergeSide: @unchecked Sendable {
         settle()
         return try role.removeRing {
             guard (try? findNewLanes()) != nil else { return false }
-            return lanes.allSatisfy { $0.isQuiet && !$0.isDue && !$0.watch.hasUntoldEnd }
+            // A lane that was poisoned, and told of, holds nothing that could be received.
+            return lanes.allSatisfy { $0.isAbandoned || $0.isQuiet && !$0.isDue && !$0.watch.hasUntoldEnd }
         }
     }
 }

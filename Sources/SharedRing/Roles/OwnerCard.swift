@@ -18,12 +18,8 @@ public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
         processID = card.pid
         startTime = card.start_time
         attachedNanoseconds = card.attached_ns
-        // SAFETY: reads inside a fixed array of 64 bytes, cut at its first NUL.
-        let text = unsafe withUnsafeBytes(of: card.name) { bytes in
-            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        // The text ends up in error messages and on terminals, and is a stranger's: control characters are left out.
-        name = String(String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
+        // SAFETY: a fixed array of 64 bytes.
+        name = unsafe withUnsafeBytes(of: card.name) { unsafe String(ofStranger: $0) }
     }
 
     /// Writes this process's card.
@@ -37,5 +33,14 @@ public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
             unsafe sr_process_name(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt64(bytes.count))
         }
         unsafe place.pointee = card
+    }
+}
+
+extension String {
+    /// A text out of the segment, up to its first NUL. It ends up in error messages and on terminals, and is a stranger's: what
+    /// is not UTF-8 is repaired, control characters are left out.
+    init(ofStranger bytes: UnsafeRawBufferPointer) {
+        let text = unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        self.init(String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
     }
 }

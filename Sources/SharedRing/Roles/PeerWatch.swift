@@ -19,6 +19,8 @@ struct PeerWatch {
     /// The newest epoch whose end was told.
     private var reported: UInt32
     private var kept: UInt32
+    /// What had been told when this watch began.
+    private let toldBefore: UInt32
     /// The odd epoch, of a holder while it was attached, whose end this watch told last; 0 is no epoch. A holder that is
     /// killed after its end mark and before its epoch has closed, but to its successor it died, who marks that as well.
     private var lastEnded: UInt32 = 0
@@ -49,6 +51,7 @@ struct PeerWatch {
             reported = now & ~1  // a close before this watch began is not news, a death is
         }
         kept = reported
+        toldBefore = reported
         // Told as closed, though its epoch may have been left odd, and marked as a death by its successor.
         if unsafe toldWord != nil, reported & 1 == 0 { lastEnded = reported &- 1 }
     }
@@ -102,8 +105,11 @@ struct PeerWatch {
     }
 
     /// Takes an end mark from the lane, which carries the epoch after the end. Nil: it was told already.
-    mutating func noteMark(_ epoch: UInt32) -> End? {
-        if epoch & 1 == 1 && epoch == lastEnded { return nil }
+    ///
+    /// `isFirst`: nothing was handed out before it. Then a death that an earlier consumer was told is old news; behind messages
+    /// that are handed out again it is told again, or they would seem to belong to the next stream.
+    mutating func noteMark(_ epoch: UInt32, isFirst: Bool) -> End? {
+        if epoch & 1 == 1 && (epoch == lastEnded || isFirst && epoch == toldBefore) { return nil }
         return note(epoch)
     }
 

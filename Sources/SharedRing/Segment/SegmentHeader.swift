@@ -239,13 +239,11 @@ struct SegmentHeader: Sendable, Equatable {
         totalSize = Int(header.total_size)
         requiredFeatures = header.required_features
         createdNanoseconds = header.created_ns
-        // SAFETY: reads inside fixed arrays of 16 and 64 bytes; the text is cut at its first NUL and repaired where it is not UTF-8.
+        // SAFETY: reads inside fixed arrays of 16 and 64 bytes.
         instance = unsafe withUnsafeBytes(of: header.instance_id) { bytes in
             unsafe Instance(high: bytes.load(as: UInt64.self), low: bytes.load(fromByteOffset: 8, as: UInt64.self))
         }
-        label = unsafe withUnsafeBytes(of: header.label) { bytes in
-            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
+        label = unsafe withUnsafeBytes(of: header.label) { unsafe String(ofStranger: $0) }
     }
 }
 
