@@ -36,7 +36,8 @@ let package = Package(
         // What the tests need and Swift forbids: fork.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         // A process for the multi-process tests to start, stop and kill.
-        .executableTarget(name: "TestPeer", dependencies: ["SharedRing", "CSharedRing"], path: "Tests/TestPeer", swiftSettings: plain),
+        .executableTarget(
+            name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
         .testTarget(
             name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer"],
             swiftSettings: plain),
