@@ -1,3 +1,4 @@
+import CTestSupport
 import Foundation
 import SharedRing
 
@@ -32,6 +33,8 @@ enum Session {
                     say("appended \(batch.count)")
                     if readLine() == "commit" { batch.commit() }
                     say("done")
+                case "fork":  // and leave the child alive; it ends by itself
+                    say("\(ts_fork({ _ in Int32(sleep(20)) }, nil))")
                 case "acknowledged":
                     try producer.waitUntilAcknowledged(timeout: .seconds(20))
                     say("acknowledged")

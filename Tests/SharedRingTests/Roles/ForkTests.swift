@@ -114,6 +114,21 @@ struct ForkTests {
         #expect(eventually { (try? ring.makeProducer()) != nil })
     }
 
+    @Test("A killed parent has died although a child it forked lives on") func childOutlivesParent() throws {
+        let place = Place()
+        let ring = try SPSCRing.create("r", options: place.options())
+        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        let peer = try Peer("producer", of: "r", in: place)
+        let child = try #require(pid_t(try peer.ask("fork")))
+        #expect(child > 0)
+        defer { kill(child, SIGKILL) }
+        peer.kill()
+        // The child ends by itself after 20 seconds; a death told only then would be its own.
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: .seconds(8)) }
+        #expect(kill(child, 0) == 0, "it lives")
+        try ring.makeProducer().close()
+    }
+
     @Test("A child may take roles of its own, of its parent's rings") func ownRoles() throws {
         let place = Place()
         let ring = try SPSCRing.create("r", options: place.options())

@@ -60,6 +60,34 @@ struct LifeTests {
         #expect(place.names == ["a"] || place.names == [], "nothing half-made is left: \(place.names)")
     }
 
+    @Test("One who attaches while another removes ends up in a ring that has the name") func attachAgainstRemove() throws {
+        let isDone = Turn()
+        let removers = (0..<2).map { _ in
+            Worker { [place] in
+                while isDone.value == 0 {
+                    do throws(RingError) {
+                        try SPSCRing.remove("d", options: place.options())
+                    } catch {
+                        guard [.notFound, .inUse].contains(error.code) else { throw error }
+                    }
+                }
+            }
+        }
+        defer { isDone.set(1) }
+        let name = try SegmentName("d", in: place.path)
+        var strays = 0
+        for _ in 0..<2000 {
+            let producer = try SPSCRing.openOrCreate("d", options: place.options()).makeProducer()
+            let attachment = producer.side.attachment
+            let now = try name.facts(in: name.openDirectory())
+            if now?.isSameFile(as: attachment.segment.facts) != true { strays += 1 }
+            try producer.close()
+        }
+        #expect(strays == 0)
+        isDone.set(1)
+        for remover in removers { try remover.join() }
+    }
+
     @Test("In processes: a role that is held can't be taken again by the name") func processes() throws {
         let peers = try (0..<3).map { try Peer(["churn", "a", "300", "\($0)", "directory=\(place.path)"]) }
         for peer in peers {
