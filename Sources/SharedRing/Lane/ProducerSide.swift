@@ -42,7 +42,7 @@ final class ProducerSide: @unchecked Sendable {
             // The one before died. Its stream was cut off, and the consumer must not take it and ours for one.
             writer.commitEnd(epoch: before)
         }
-        unsafe sr_store_release_u32(epoch, before | 1 == before ? before &+ 2 : before &+ 1)
+        unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
         // Whoever waits for a peer finds one now.
         unsafe Doorbell.wake(sr_data_doorbell(control))
 
