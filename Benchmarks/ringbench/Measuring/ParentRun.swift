@@ -30,6 +30,7 @@ struct ParentRun: EndsVisitor {
             sample.latency = nil
             sample.messagesPerSecond = Double(test.count) * ticks.perNanosecond * 1e9 / Double(ended - exchange.page.pointee.first_due)
             return sample
+        case .mpsc: throw Failure("mpsc is measured by CrowdParent and CrowdPeer")
         case .rate, .burst, .idle:
             let schedule = Schedule(test.mode)
             exchange.meet()
