@@ -86,8 +86,10 @@ struct Survey {
             if options.json { continue }
             // For people, what stands beside them; of one producer, the ring that is made for one.
             var brief = options
-            brief.hurry *= 2
-            for transport in [TransportName.pipe, .sharedTail] where !options.transports.isEmpty && !options.transports.contains(transport) {
+            brief.count = nil
+            brief.hurry *= 10
+            for transport in [TransportName.pipe, .sharedTail] where !options.transports.isEmpty && !options.transports.contains(transport)
+            {
                 for crowd in try options.crowd.crowds(producers, transport) { insert([transport], .mpsc, brief, crowd) }
             }
             if producers == 1 { insert([.ring], .throughput, options) }
