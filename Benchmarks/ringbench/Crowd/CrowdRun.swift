@@ -11,11 +11,11 @@ enum CrowdConsumer {
         var ledger = Ledger(test)
         let producers = 0..<crowd.producers
         gathering.callTogether(producers)
-        try receive(test.warmUp * crowd.producers, test.batch, &receiver, &ledger)
+        try receiver.receive(test.warmUp * crowd.producers, batch: test.batch, &ledger)
         gathering.callTogether(producers)
         let before = usage()
         let count = test.countOfEach * crowd.producers
-        try receive(count, test.batch, &receiver, &ledger)
+        try receiver.receive(count, batch: test.batch, &ledger)
         let ended = cb_ticks()
         let after = usage()
         gathering.callTogether(producers)
@@ -27,21 +27,6 @@ enum CrowdConsumer {
             latency: nil, messagesPerSecond: Double(count) * ticks.perNanosecond * 1e9 / Double(ended - started),
             cpuPerMessage: Double(cpu) / Double(count),
             involuntarySwitches: Int(accounts.reduce(after.involuntary - before.involuntary) { $0 + $1.usage.involuntary }))
-    }
-
-    @inline(__always)
-    private static func receive<R: CrowdReceiver & ~Copyable>(
-        _ count: Int, _ batch: Int, _ receiver: inout R, _ ledger: inout Ledger
-    ) throws {
-        var left = count
-        if batch == 1 {
-            while left > 0 {
-                _ = try receiver.receive(&ledger, limit: 1)
-                left &-= 1
-            }
-            return
-        }
-        while left > 0 { left &-= try receiver.receive(&ledger, limit: min(batch, left)) }
     }
 
     fileprivate static func usage() -> cb_usage {

@@ -32,8 +32,13 @@ struct LaneReceiver: CrowdReceiver, ~Copyable {
         isTotallyOrdered = test.crowd?.isTotallyOrdered ?? false
     }
 
+    mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
+        var left = count
+        while left > 0 { left &-= try receive(limit: min(batch, left), &ledger) }
+    }
+
     @inline(__always)
-    mutating func receive(_ ledger: inout Ledger, limit: Int) throws -> Int {
+    private mutating func receive(limit: Int, _ ledger: inout Ledger) throws -> Int {
         let (size, isTotallyOrdered) = (size, isTotallyOrdered)
         if limit > 1 {
             let count = try consumer.drain(limit: limit) { (message: borrowing Message) throws in

@@ -43,7 +43,8 @@ struct Ledger: ~Copyable {
 /// The consumer's end of a transport with several producers.
 protocol CrowdReceiver: ~Copyable {
     init(_ descriptor: Int32, _ test: Case) throws
-    /// Receives and checks the messages that are there, waiting for one if there are none. Returns how many it were, at
-    /// most `limit`.
-    mutating func receive(_ ledger: inout Ledger, limit: Int) throws -> Int
+    /// Receives and checks so many messages, at most `batch` a call, waiting for them.
+    ///
+    /// The loop is every transport's own: in a generic one Swift 6.3 calls through a table for each message.
+    mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws
 }

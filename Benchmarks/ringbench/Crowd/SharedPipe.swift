@@ -22,8 +22,13 @@ struct SharedPipeReceiver: CrowdReceiver, ~Copyable {
 
     deinit { buffer.deallocate() }
 
+    mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
+        var left = count
+        while left > 0 { left &-= try receive(limit: min(batch, left), &ledger) }
+    }
+
     @inline(__always)
-    mutating func receive(_ ledger: inout Ledger, limit: Int) throws -> Int {
+    private mutating func receive(limit: Int, _ ledger: inout Ledger) throws -> Int {
         let start = buffer.baseAddress!
         var filled = left
         repeat {

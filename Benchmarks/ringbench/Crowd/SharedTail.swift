@@ -105,8 +105,13 @@ struct SharedTailReceiver: CrowdReceiver, ~Copyable {
 
     deinit { munmap(area, shape.size) }
 
+    mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
+        var left = count
+        while left > 0 { left &-= try receive(limit: min(batch, left), &ledger) }
+    }
+
     @inline(__always)
-    mutating func receive(_ ledger: inout Ledger, limit: Int) throws -> Int {
+    private mutating func receive(limit: Int, _ ledger: inout Ledger) throws -> Int {
         var slot = shape.slot(head, in: area)
         if sr_load_acquire_u64(slot) != head &+ 1 { wait(slot) }
         var count = 0
