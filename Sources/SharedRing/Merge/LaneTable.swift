@@ -22,6 +22,8 @@ struct LaneTable: ~Copyable {
     /// brought up to date when the cursor leaves a lane.
     let places: UnsafeMutablePointer<UnsafeRawPointer>
     private(set) var count = 0
+    /// Which lanes of the ring are among them: a copy of the segment's bitmap.
+    let known: UnsafeMutableBufferPointer<UInt64>
     /// The lane in hand.
     var current: Int?
 
@@ -34,12 +36,15 @@ struct LaneTable: ~Copyable {
     init(laneCount: Int) {
         unsafe rows = .allocate(capacity: laneCount)
         unsafe places = .allocate(capacity: laneCount)
+        unsafe known = .allocate(capacity: (laneCount + 63) / 64)
+        unsafe known.initialize(repeating: 0)
         ready = TicketHeap(laneCount: laneCount)
     }
 
     deinit {
         unsafe rows.deallocate()
         unsafe places.deallocate()
+        unsafe known.deallocate()
     }
 
     mutating func append(_ lane: MergedLane) {

@@ -36,8 +36,6 @@ final class MergeSide: @unchecked Sendable {
 
     /// In the order in which they were found in use; a lane's place here never changes.
     private(set) var lanes: [MergedLane] = []
-    /// Which lanes are in `lanes`: a copy of the segment's bitmap.
-    private var knownLanes: [UInt64]
     /// What of `lanes` every look needs, by the same places.
     let table: UnsafeMutablePointer<LaneTable>
 
@@ -65,7 +63,6 @@ final class MergeSide: @unchecked Sendable {
         self.prefault = prefault
         isManual = acknowledgement == .manual
         isTotallyOrdered = header.isTotallyOrdered
-        knownLanes = Array(repeating: 0, count: (header.laneCount + 63) / 64)
         unsafe table = .allocate(capacity: 1)
         unsafe table.initialize(to: LaneTable(laneCount: header.laneCount))
         unsafe cursor = .allocate(capacity: 1)
@@ -93,16 +90,17 @@ final class MergeSide: @unchecked Sendable {
     /// The caller decides when: after the barrier before sleep, and in a total order after loading the counter. A bitmap
     /// kept over either loses messages of a lane that was new.
     func findNewLanes() throws(RingError) {
-        for word in knownLanes.indices {
-            // SAFETY: the bitmap has room for every lane the header admits.
+        // SAFETY: the bitmap has room for every lane the header admits.
+        let bitmap = unsafe sr_lane_bitmap(attachment.control, 0)
+        let known = unsafe table.pointee.known
+        for word in 0..<known.count {
             // SYNC: lane-in-use (pairs with ProducerSide.init)
-            let found = unsafe sr_load_acquire_u64(sr_lane_bitmap(attachment.control, UInt32(word * 64)))
-            var new = found & ~knownLanes[word]
+            var new = unsafe sr_load_acquire_u64(bitmap + word) & ~known[word]
             while new != 0 {
                 let number = word * 64 + new.trailingZeroBitCount
                 new &= new - 1
                 guard number < attachment.header.laneCount else { break }  // a stranger set it
-                knownLanes[word] |= 1 << UInt64(number % 64)
+                unsafe known[word] |= 1 << UInt64(number % 64)
                 // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
                 let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
                 lanes.append(lane)
@@ -195,6 +193,7 @@ final class MergeSide: @unchecked Sendable {
     @inline(never)
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
         if let found = try look() { return found }
+        if pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
@@ -207,6 +206,16 @@ final class MergeSide: @unchecked Sendable {
             }
             return try endIfDone()
         }
+    }
+
+    /// A message from another core comes sooner than the general way of waiting is ready for it. True: something is there.
+    private func pollForAMoment(_ timeout: Duration?) -> Bool {
+        guard role.sleeper.strategy != .sleep, timeout != .zero else { return false }
+        for _ in 0..<64 {
+            sr_pause()
+            if unsafe table.pointee.isAnythingThere() { return true }
+        }
+        return false
     }
 
     func waitForProducer(until deadline: Deadline) throws(RingError) {

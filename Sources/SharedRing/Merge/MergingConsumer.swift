@@ -135,6 +135,7 @@ extension MergingConsumer: MessageSource {
 
     /// The next message of the lane in hand, within its budget.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     mutating func takeFromLane() -> Message? {
         guard unsafe cursor.pointee.budget > 0 else { return nil }
