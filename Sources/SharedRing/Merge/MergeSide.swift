@@ -94,22 +94,36 @@ final class MergeSide: @unchecked Sendable {
     /// The caller decides when: after the barrier before sleep, and in a total order after loading the counter. A bitmap
     /// kept over either loses messages of a lane that was new.
     func findNewLanes() throws(RingError) {
-        // SAFETY: the bitmap has room for every lane the header admits.
-        let bitmap = unsafe sr_lane_bitmap(attachment.control, 0)
+        for word in 0..<(unsafe table.pointee.known.count) { try findNewLanes(in: word) }
+    }
+
+    /// The same for 64 lanes, others each time: enough for a look that another one follows before any sleep.
+    private func findSomeNewLanes() throws(RingError) {
+        unsafe table.pointee.nextWord = (table.pointee.nextWord + 1) % table.pointee.known.count
+        try findNewLanes(in: unsafe table.pointee.nextWord)
+    }
+
+    @inline(__always)
+    private func findNewLanes(in word: Int) throws(RingError) {
         let known = unsafe table.pointee.known
-        for word in 0..<known.count {
-            // SYNC: lane-in-use (pairs with ProducerSide.init)
-            var new = unsafe sr_load_acquire_u64(bitmap + word) & ~known[word]
-            while new != 0 {
-                let number = word * 64 + new.trailingZeroBitCount
-                new &= new - 1
-                guard number < attachment.header.laneCount else { break }  // a stranger set it
-                unsafe known[word] |= 1 << UInt64(number % 64)
-                // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
-                let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
-                lanes.append(lane)
-                unsafe table.pointee.append(lane)
-            }
+        // SAFETY: the bitmap has room for every lane the header admits.
+        // SYNC: lane-in-use (pairs with ProducerSide.init)
+        let new = unsafe sr_load_acquire_u64(sr_lane_bitmap(attachment.control, UInt32(word * 64))) & ~known[word]
+        if new != 0 { try add(new, in: word) }
+    }
+
+    @inline(never)
+    private func add(_ new: UInt64, in word: Int) throws(RingError) {
+        var new = new
+        while new != 0 {
+            let number = word * 64 + new.trailingZeroBitCount
+            new &= new - 1
+            guard number < attachment.header.laneCount else { break }  // a stranger set it
+            unsafe table.pointee.known[word] |= 1 << UInt64(number % 64)
+            // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
+            let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
+            lanes.append(lane)
+            unsafe table.pointee.append(lane)
         }
     }
 
@@ -131,9 +145,11 @@ final class MergeSide: @unchecked Sendable {
     // MARK: Which message comes next
 
     /// Chooses the lane of the next message and gives it to the cursor. Nil: there is none.
+    ///
+    /// `isThorough`: looks for new lanes everywhere. Otherwise a thorough look must follow before anything is concluded.
     @usableFromInline
     @inline(never)
-    func look() throws(RingError) -> Arrival? {
+    func look(isThorough: Bool = true) throws(RingError) -> Arrival? {
         try role.requireUsable()
         if let told = deferred {
             deferred = nil
@@ -144,7 +160,7 @@ final class MergeSide: @unchecked Sendable {
         // Round robin, beginning behind the lane that was in hand, so that a flooding lane gets no second turn first.
         var index = unsafe table.pointee.current.map { $0 + 1 } ?? 0
         leaveCurrent()
-        try findNewLanes()
+        if isThorough { try findNewLanes() } else { try findSomeNewLanes() }
         let count = unsafe table.pointee.count
         for _ in 0..<count {
             if index >= count { index = 0 }
@@ -154,7 +170,7 @@ final class MergeSide: @unchecked Sendable {
             }
             index += 1
         }
-        return try endIfDone()
+        return isThorough ? try endIfDone() : nil
     }
 
     /// `look`, but whatever is not a message is left for it.
@@ -198,8 +214,8 @@ final class MergeSide: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
-        if let found = try look() { return found }
-        if pollForAMoment(timeout), let found = try look() { return found }
+        if let found = try look(isThorough: false) { return found }
+        if pollForAMoment(timeout), let found = try look(isThorough: false) { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
