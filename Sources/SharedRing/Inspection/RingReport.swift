@@ -129,7 +129,8 @@ public struct RingReport: Sendable {
             let backlog = control.tail_mirror &- control.head
             lanes.append(
                 Lane(
-                    number: number, producer: role(.lane(number), epoch: control.producer_epoch) {
+                    number: number,
+                    producer: role(.lane(number), epoch: control.producer_epoch) {
                         (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name))?.producer_epoch
                     }, head: control.head,
                     tail: control.tail_mirror, backlog: backlog <= UInt64(header.laneCapacity) ? Int(backlog) : 0))

@@ -226,7 +226,7 @@ final class MergeSide: @unchecked Sendable {
         bound = unsafe sr_load_acquire_u64(sr_tickets(control))
         try findNewLanes()
         for lane in lanes where !lane.isAbandoned {
-            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder)
+            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder, ProducerSide.init and `clearDeadAnnouncements`)
             bound = min(bound, unsafe sr_load_acquire_u64(sr_pend(lane.control)))
         }
         do throws(RingError) {
@@ -243,10 +243,12 @@ final class MergeSide: @unchecked Sendable {
         let lane = lanes[index]
         let position = unsafe lane.reader.pointee.head
         // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
+        // Relaxed: the header was loaded with acquire.
         let ticket = unsafe sr_load_relaxed_u64(lane.reader.pointee.place + Int(SR_RECORD_HEADER_SIZE))
         // The same message again (it was put back, or was above the last bound), or a later one with a larger ticket.
         let isPlausible =
             if let last = lane.lastSeen { position == last.position ? ticket == last.ticket : ticket > last.ticket } else { true }
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): drawn before its header was stored, so the counter is past it.
         guard isPlausible, unsafe ticket < sr_load_acquire_u64(sr_tickets(attachment.control)) else {
             lane.isAbandoned = true
             throw unsafe lane.reader.pointee.reject(header, ticket: ticket)
@@ -260,9 +262,10 @@ final class MergeSide: @unchecked Sendable {
         for lane in lanes {
             // SAFETY: `pend` lies in the control mapping; whoever holds the lane's byte may write it.
             let place = unsafe sr_pend(lane.control)
+            // Relaxed: it only says where to look; the byte is the proof.
             guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
             guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
-            // SYNC: pend (pairs with the sweep): nothing is ever privately ignored.
+            // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
             unsafe sr_store_release_u64(place, .max)  // SR_NO_PEND
             attachment.lock.release(.lane(lane.number))
         }
