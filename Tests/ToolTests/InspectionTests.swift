@@ -62,7 +62,8 @@ import Testing
         #expect(info.number("lane_count") == 3)
         #expect(info.number("capacity") == 65536)
         #expect(info.number("record_alignment") == 64)
-        #expect(info["label"] as? String == label)
+        // A stranger may have written it: the library leaves control characters out.
+        #expect(info["label"] as? String == "a \"b\" \\ [1mü")
         #expect(info["is_persistent"] as? Bool == true)
         #expect((info["instance"] as? String)?.count == 32)
         #expect((info["created_at"] as? String)?.hasPrefix("20") == true)
@@ -71,7 +72,7 @@ import Testing
 
         let text = String(decoding: try ToolProcess.run("info", "r", in: space).output, as: UTF8.self)
         #expect(text.contains("mpsc, 3 lanes, total order") && text.contains("never came"))
-        #expect(!text.contains("\u{1B}") && text.contains("\\u{1B}[1m\\u{A}"))
+        #expect(!text.contains("\u{1B}"))
         let json = try ToolProcess.run("info", "r", "--json", in: space).output
         #expect(json.filter { $0 == 10 }.count == 1 && json.last == 10)
     }

@@ -43,7 +43,7 @@ final class ProducerSide: @unchecked Sendable {
             writer.commitEnd(epoch: before)
         }
         // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's mark, come before.
-        unsafe sr_store_release_u32(epoch, before | 1 == before ? before &+ 2 : before &+ 1)
+        unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
         // Whoever waits for a peer finds one now.
         unsafe Doorbell.wake(sr_data_doorbell(control))
 
