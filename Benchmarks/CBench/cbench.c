@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -75,6 +76,13 @@ void cb_watch_children(void) {
     sigaction(SIGCHLD, &action, NULL);
 }
 
+int cb_stop_awaited(int child) {
+    siginfo_t info;
+    while (waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOWAIT) != 0)
+        if (errno != EINTR) return -errno;
+    return 0;
+}
+
 int cb_children_ended(void) { return atomic_load(&ended); }
 
 int cb_inherit(int fd) { return fcntl(fd, F_SETFD, 0) == 0 ? 0 : -errno; }
@@ -92,3 +100,4 @@ int cb_memory(uint64_t size) {
 
 void cb_futex_wait(uint32_t *word, uint32_t expected) { syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0); }
 void cb_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0); }
+void cb_futex_wake_all(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }

@@ -44,6 +44,7 @@ void cb_usage_now(struct cb_usage *usage);
 
 /* From now on a child that fails ends this process too, with status 1: nobody waits for a peer that is gone. */
 void cb_watch_children(void);
+int cb_stop_awaited(int child); /* returns when that child is stopped */
 int cb_children_ended(void); /* how many ended in order */
 
 int cb_inherit(int fd); /* lets a descriptor survive exec; all others here do not */
@@ -77,6 +78,7 @@ int64_t cb_queue_receive(int queue, void *buffer, uint64_t size);
 /* The bare futex: nothing around the system calls. */
 void cb_futex_wait(uint32_t *word, uint32_t expected);
 void cb_futex_wake(uint32_t *word);
+void cb_futex_wake_all(uint32_t *word);
 
 #pragma clang assume_nonnull end
 

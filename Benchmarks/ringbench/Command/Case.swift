@@ -11,6 +11,8 @@ enum Mode: String, CaseIterable {
     case burst
     /// As `rate`, but one message is due every 100 ms: what waiting costs.
     case idle
+    /// As `throughput`, of several producers at once, each in a process of its own.
+    case mpsc
 }
 
 /// A transport, or a floor: the same work with as little around it as there can be.
@@ -22,6 +24,7 @@ enum TransportName: String, CaseIterable {
     case tcp
     case posixQueue = "posix-mq"
     case eventfd
+    case sharedTail = "shared-tail"
     case line1
     case line2
     case futex
@@ -38,7 +41,9 @@ enum TransportName: String, CaseIterable {
         switch self {
         case .eventfd, .line1, .line2, .futex: mode == .rtt
         case .stream: mode == .throughput
-        default: true
+        case .sharedTail: mode == .mpsc
+        case .ring, .pipe: true
+        default: mode != .mpsc
         }
     }
 
@@ -47,6 +52,7 @@ enum TransportName: String, CaseIterable {
         switch self {
         case .ring: nil
         case .line1, .line2, .stream: .spin
+        case .sharedTail: .adaptive
         default: .sleep
         }
     }
@@ -61,7 +67,7 @@ enum TransportName: String, CaseIterable {
 
     var takesBatches: Bool {
         switch self {
-        case .ring, .pipe, .unixStream, .unixSeqpacket, .tcp: true
+        case .ring, .pipe, .unixStream, .unixSeqpacket, .tcp, .sharedTail: true
         default: false
         }
     }
@@ -97,16 +103,19 @@ struct Case: Equatable {
     var capacity: Int
     var batch: Int
     var alignment: Int
+    /// Mode `mpsc` only.
+    var crowd: Crowd?
 
-    init(_ transport: TransportName, _ mode: Mode, options: Options, size: Int?, wait: WaitStrategy) {
+    init(_ transport: TransportName, _ mode: Mode, options: Options, size: Int?, wait: WaitStrategy, crowd: Crowd? = nil) {
         self.transport = transport
         self.mode = mode
         self.size = transport.fixedSize ?? size ?? (transport == .stream ? 16384 : 64)
         self.wait = transport.fixedWait ?? wait
-        cpus = options.cpus
-        capacity = options.capacity ?? (mode == .throughput ? 4 << 20 : 1 << 20)
-        batch = transport.takesBatches && mode == .throughput ? options.batch : 1
+        cpus = crowd?.cpus ?? options.cpus
+        capacity = options.capacity ?? (mode == .throughput || mode == .mpsc ? 4 << 20 : 1 << 20)
+        batch = transport.takesBatches && (mode == .throughput || mode == .mpsc) ? options.batch : 1
         alignment = options.alignment
+        self.crowd = crowd
         count = 0
         count = options.count ?? max(defaultCount / options.hurry, 1)
     }
@@ -122,6 +131,7 @@ struct Case: Equatable {
         case .throughput:
             let bytes = sleeps ? 256 << 20 : 2 << 30
             return min(max(bytes / size, 2_000), sleeps ? batch > 1 ? 2_000_000 : 400_000 : 20_000_000)
+        case .mpsc: return sleeps ? 400_000 : min(max(2 << 30 / size, 2_000), 8_000_000)
         }
     }
 
@@ -134,6 +144,9 @@ struct Case: Equatable {
         case .throughput:
             let laps = 2 * capacity / size
             return max(count / 10, wait == .sleep ? min(laps, 50_000) : laps)
+        case .mpsc:  // of each producer
+            let laps = wait == .sleep ? min(capacity / size, 50_000) : capacity / size
+            return max(count / 10, laps) / (crowd?.producers ?? 1)
         }
     }
 
@@ -142,8 +155,8 @@ struct Case: Equatable {
         [
             mode.rawValue, "--transport", transport.rawValue, "--size", "\(size)", "--count", "\(count)", "--wait", wait.name,
             "--cpus", cpuText, "--capacity", "\(capacity)", "--batch", "\(batch)", "--alignment", "\(alignment)",
-        ]
+        ] + (crowd?.arguments ?? [])
     }
 
-    var cpuText: String { "\(cpus[0]),\(cpus[1])" }
+    var cpuText: String { cpus.map(String.init).joined(separator: ",") }
 }

@@ -9,6 +9,7 @@ extension Outcome {
             "\"count\":\(test.count)", "\"wait\":\"\(test.wait.name)\"", "\"cpus\":\"\(test.cpuText)\"",
             "\"capacity\":\(test.capacity)", "\"batch\":\(test.batch)",
         ]
+        pairs += test.crowd?.jsonPairs ?? []
         if let latency = figures.latency {
             pairs += [
                 ("p50_ns", latency.p50), ("p90_ns", latency.p90), ("p99_ns", latency.p99), ("p999_ns", latency.p999),

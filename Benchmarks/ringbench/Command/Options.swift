@@ -22,6 +22,8 @@ struct Options {
     var hugePages = false
     var json = false
     var help = false
+    /// What only `mpsc` knows.
+    var crowd = CrowdOptions()
     /// What default counts are divided by.
     var hurry = 1
 
@@ -56,13 +58,20 @@ struct Options {
                 }
             case "--cpus":
                 cpus = try Self.list(value()) { try Self.number($0, 0...1023, word) }
-                guard cpus.count == 2 else { throw Misuse("--cpus takes two numbers, as in 0,1") }
+                crowd.cpus = cpus
+                guard cpus.count >= 2 else { throw Misuse("--cpus takes two numbers, as in 0,1") }
             case "--capacity": capacity = try number(4096...(1 << 40))
             case "--batch": batch = try number(1...65536)
             case "--repeats": repeats = try number(1...1000)
             case "--alignment":
                 alignment = try number(8...128)
                 guard alignment & (alignment - 1) == 0 else { throw Misuse("--alignment is a power of two, not \(alignment)") }
+            case "--spread": crowd.isSpread = true
+            case "--producers": crowd.producers = try Self.list(value()) { try Self.number($0, 1...1024, word) }
+            case "--order": crowd.orders = try Self.list(value(), Crowd.order)
+            case "--lanes": crowd.lanes = try Self.list(value()) { try Self.number($0, 0...1024, word) }
+            case "--idle-lanes": crowd.idleLanes = try Self.list(value()) { try Self.number($0, 0...1023, word) }
+            case "--stopped": crowd.stopped = try Self.list(value()) { try Self.number($0, 0...1023, word) }
             default:
                 guard mode == nil, !word.hasPrefix("-"), let named = Mode(rawValue: word) else {
                     throw Misuse("'\(word)' is neither a mode (\(Self.names(Mode.self))) nor an option; see ringbench --help")
@@ -70,6 +79,8 @@ struct Options {
                 mode = named
             }
         }
+        guard cpus.count == 2 || mode == .mpsc else { throw Misuse("--cpus takes two numbers, as in 0,1") }
+        try crowd.check(mode, sizes: sizes)
     }
 
     private static func list<Value>(_ text: String, _ parse: (String) throws -> Value) throws -> [Value] {
@@ -99,8 +110,10 @@ struct Options {
             throughput   as many messages as will go, one way
             burst        1,000 messages due at once every 10 ms; latency from the due time, one way
             idle         one message due every 100 ms; what its receiver burns meanwhile, and how late it is
+            mpsc         as throughput, of several producers, each a process of its own, into one consumer
 
         Transports   ring pipe unix-stream unix-seqpacket tcp posix-mq eventfd (rtt, 8 bytes)
+                     mpsc: ring, pipe with several writers, shared-tail (slots that producers take by adding to one counter)
         Floors       line1 line2   rtt of one cache line written by both sides in turn, of one each way; 8 bytes, spinning
                      futex         rtt of a bare wait and wake each way
                      stream        throughput: copy in, hand over, copy out, in 16 KiB chunks
@@ -116,6 +129,13 @@ struct Options {
             --repeats N                  default 3; figures are medians, max the largest
             --alignment BYTES            of the ring's records; default 8
             --huge-pages                 not yet
+            --producers N                mpsc: default 1,2,4,16
+            --order per-producer|total   mpsc, of the ring; default both
+            --lanes N                    mpsc: lanes of the ring; default 0, as many as producers attach
+            --idle-lanes N               mpsc: further producers that are attached and silent
+            --stopped N                  mpsc: further producers that are stopped in the middle of a claim; per-producer order
+            --cpus A,B,...               mpsc: the consumer on A, producers on the others in turn; default all there are
+            --spread                     mpsc: producers on all those CPUs in turn, A being the last
             --json                       one JSON object a case on standard output, the rest on standard error
         """
 }

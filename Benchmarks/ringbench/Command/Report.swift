@@ -10,6 +10,7 @@ struct Report {
     func printHeader() {
         let (a, b) = (options.cpus[0], options.cpus[1])
         say("ringbench on \(Machine.processor), Linux \(Machine.kernel), Swift \(Machine.swift)\(Self.buildNote)")
+        if options.mode == .mpsc { say("mpsc: \(options.crowd.placement)") }
         say(
             "two processes, pinned to CPUs \(a) (measuring) and \(b) (peer); ring waits: \(options.waits.map(\.name).joined(separator: ", "))"
         )
@@ -40,7 +41,8 @@ struct Report {
         }
         for mode in Mode.allCases {
             let table = outcomes.filter { $0.test.mode == mode }
-            if !table.isEmpty { Table(table).print() }
+            guard !table.isEmpty else { continue }
+            if mode == .mpsc { CrowdTable(table, all: outcomes).print() } else { Table(table).print() }
         }
     }
 

@@ -10,6 +10,8 @@ struct RingBench {
         do {
             if arguments.first == Processes.peerWord {
                 try Processes.servePeer(Array(arguments.dropFirst()))
+            } else if arguments.first == CrowdProcesses.peerWord {
+                try CrowdProcesses.servePeer(Array(arguments.dropFirst()))
             } else {
                 try run(try Options(arguments))
             }

@@ -12,7 +12,9 @@ struct Survey {
 
     init(_ options: Options) throws {
         repeats = options.repeats
-        if let mode = options.mode {
+        if options.mode == .mpsc {
+            try addCrowds(options)
+        } else if let mode = options.mode {
             try add(mode, options)
         } else {
             try addShortSurvey(options)
@@ -39,13 +41,13 @@ struct Survey {
         insert(others.filter { !options.transports.contains($0) }, mode, brief)
     }
 
-    private mutating func insert(_ transports: [TransportName], _ mode: Mode, _ options: Options) {
+    private mutating func insert(_ transports: [TransportName], _ mode: Mode, _ options: Options, _ crowd: Crowd? = nil) {
         for transport in transports {
             for size in options.sizes.isEmpty ? [nil] : options.sizes.map(Optional.some) {
                 for wait in options.waits {
                     // The chunks of the stream are what others are compared with; they change only if it is asked for alone.
                     let chunk = transport == .stream && options.transports != [.stream] ? nil : size
-                    let test = Case(transport, mode, options: options, size: chunk, wait: wait)
+                    let test = Case(transport, mode, options: options, size: chunk, wait: wait, crowd: crowd)
                     // A floor is the same whatever size and wait are asked for.
                     if !cases.contains(test) { cases.append(test) }
                 }
@@ -66,6 +68,32 @@ struct Survey {
         options.sizes = [64]
         options.transports = [.ring, .pipe, .unixStream]
         try add(.rate, options)
+        options.transports = []
+        options.crowd.producers = [2]
+        try addCrowds(options)
+    }
+
+    /// Every order, number of producers, and number of idle and stopped ones, where it applies.
+    private mutating func addCrowds(_ options: Options) throws {
+        let all = TransportName.allCases.filter { $0.serves(.mpsc) }
+        for name in options.transports where !all.contains(name) {
+            throw Failure("\(name.rawValue) has no mpsc: it serves \(modes(of: name))")
+        }
+        for producers in options.crowd.producers {
+            for transport in options.transports.isEmpty ? all : options.transports {
+                for crowd in try options.crowd.crowds(producers, transport) { insert([transport], .mpsc, options, crowd) }
+            }
+            if options.json { continue }
+            // For people, what stands beside them; of one producer, the ring that is made for one.
+            var brief = options
+            brief.count = nil
+            brief.hurry *= 10
+            for transport in [TransportName.pipe, .sharedTail] where !options.transports.isEmpty && !options.transports.contains(transport)
+            {
+                for crowd in try options.crowd.crowds(producers, transport) { insert([transport], .mpsc, brief, crowd) }
+            }
+            if producers == 1 { insert([.ring], .throughput, options) }
+        }
     }
 
     private func modes(of name: TransportName) -> String {

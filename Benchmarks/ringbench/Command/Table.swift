@@ -16,6 +16,10 @@ struct Table {
         for outcome in outcomes { rows.append(row(outcome)) }
         let mode = outcomes[0].test.mode
         Swift.print("\n\(mode.rawValue): \(Self.title(mode))")
+        Self.print(rows)
+    }
+
+    static func print(_ rows: [[String]]) {
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         for row in rows {
             let cells = row.enumerated().map { index, cell in
@@ -33,6 +37,7 @@ struct Table {
         case .throughput: "one way, as many as will go; payload, 10^9 bytes a second; the floor by GB/s"
         case .burst: "one way, 1,000 due at once every 10 ms, from the time they were due"
         case .idle: "one way, one due every 100 ms; CPU of the receiver alone"
+        case .mpsc: "several producers into one consumer, as many as will go"
         }
     }
 

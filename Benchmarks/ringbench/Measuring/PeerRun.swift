@@ -26,6 +26,7 @@ struct PeerRun: EndsVisitor {
             exchange.page.pointee.first_due = cb_ticks()
             try Throughput.send(measured, batch: test.batch, &sender)
             end(before)
+        case .mpsc: throw Failure("mpsc is measured by CrowdParent and CrowdPeer")
         case .rate, .burst, .idle:
             let schedule = Schedule(test.mode)
             setStart()

@@ -10,6 +10,7 @@ enum Processes {
     /// Runs one repeat of a case and ends its peer, whatever happens.
     static func run(_ test: Case, histogram: Histogram, ticks: Ticks) throws -> Sample {
         try succeeded(cb_pin(Int32(test.cpus[0])), "this process can't be pinned to CPU \(test.cpus[0])")
+        if let crowd = test.crowd { return try CrowdProcesses.run(test, crowd, ticks) }
         let exchange = try Exchange()
         let (mine, theirs) = try test.open()
         let endedBefore = cb_children_ended()
@@ -34,18 +35,23 @@ enum Processes {
     }
 
     private static func start(_ test: Case, _ ends: Ends, _ exchange: Exchange, _ ticks: Ticks) throws -> pid_t {
-        for descriptor in Set([ends.sending, ends.receiving, exchange.descriptor]) where descriptor >= 0 {
-            try succeeded(cb_inherit(descriptor), "a descriptor can't be inherited")
-        }
         let facts = [
             peerWord, "\(getpid())", "\(exchange.descriptor)", "\(ends.sending)", "\(ends.receiving)", "\(ticks.perNanosecond.bitPattern)",
         ]
-        var arguments: [UnsafeMutablePointer<CChar>?] = (["ringbench"] + facts + test.arguments).map { strdup($0) }
+        return try start(facts + test.arguments, inheriting: [ends.sending, ends.receiving, exchange.descriptor])
+    }
+
+    /// Starts this program again.
+    static func start(_ words: [String], inheriting descriptors: Set<Int32>) throws -> pid_t {
+        for descriptor in descriptors where descriptor >= 0 {
+            try succeeded(cb_inherit(descriptor), "a descriptor can't be inherited")
+        }
+        var arguments: [UnsafeMutablePointer<CChar>?] = (["ringbench"] + words).map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }
         var pid: pid_t = 0
         let error = posix_spawn(&pid, "/proc/self/exe", nil, nil, arguments, environ)
-        guard error == 0 else { throw Failure("the second process can't be started: errno \(error)") }
+        guard error == 0 else { throw Failure("another process can't be started: errno \(error)") }
         return pid
     }
 

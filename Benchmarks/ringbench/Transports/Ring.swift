@@ -2,6 +2,7 @@ import SharedRing
 
 extension Case {
     func openRing() throws -> (Int32, Int32) {
+        if let crowd { return try openLanes(crowd) }
         var options = RingOptions(capacity: capacity)
         options.recordAlignment = alignment
         options.prefault = true
@@ -26,7 +27,12 @@ struct RingSender: MessageSender, ~Copyable {
     private let buffer: UnsafeMutableRawBufferPointer
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        producer = try test.attach(descriptor).makeProducer(waiting: test.wait)
+        producer =
+            if test.crowd == nil {
+                try test.attach(descriptor).makeProducer(waiting: test.wait)
+            } else {
+                try test.attachToLanes(descriptor).makeProducer(waiting: test.wait)
+            }
         size = test.size
         buffer = .allocate(byteCount: size, alignment: 64)
     }

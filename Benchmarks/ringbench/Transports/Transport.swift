@@ -43,6 +43,7 @@ extension Case {
         case .eventfd: return try openWays { try twice(succeeded(cb_eventfd(), "no eventfd")) }
         case .line1, .line2, .futex: return try openShared(4096)
         case .stream: return try openShared(StreamArea.size(of: self))
+        case .sharedTail: return try openWays { try twice(openSharedTail()) }
         }
     }
 
@@ -92,6 +93,7 @@ extension TransportName {
         case .line2: try visitor.visit(TwoLines.self, TwoLines.self)
         case .futex: try visitor.visit(BareFutex.self, BareFutex.self)
         case .stream: try visitor.visit(StreamSender.self, StreamReceiver.self)
+        case .sharedTail: throw Failure("shared-tail is for mpsc")
         }
     }
 }

@@ -26,8 +26,9 @@ struct LaneReader: ~Copyable {
     /// Whether acknowledging waits for an explicit call.
     @usableFromInline let isManual: Bool
 
-    /// Total order: the ticket of the message that was handed out last.
+    /// Total order: the ticket that was seen last, and the position of its record; before the first one, no position.
     @usableFromInline var ticket: UInt64 = 0
+    @usableFromInline var ticketPosition: UInt64 = 1
     @usableFromInline let lane: Int
     let ring: String
     /// Set when the producer wrote what cannot be; every later operation throws it.

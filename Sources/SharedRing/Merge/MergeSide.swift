@@ -23,6 +23,8 @@ final class MergeSide: @unchecked Sendable {
         @usableFromInline var reader: UnsafeMutablePointer<LaneReader>
         /// How many messages may still be taken there.
         @usableFromInline var budget: Int
+        /// Total order: messages with smaller tickets than this may be taken there.
+        @usableFromInline var limit: UInt64 = 0
     }
 
     let role: ConsumerRole
@@ -30,19 +32,12 @@ final class MergeSide: @unchecked Sendable {
     private let budget: Int
     private let isManual: Bool
     private let prefault: Bool
-    private let isTotallyOrdered: Bool
+    let isTotallyOrdered: Bool
 
     /// In the order in which they were found in use; a lane's place here never changes.
     private(set) var lanes: [MergedLane] = []
-    /// Which lanes are in `lanes`: a copy of the segment's bitmap.
-    private var knownLanes: [UInt64]
-    /// For each of `lanes`, where the header stands that it waits for. In one piece, so that a sweep over idle lanes touches
-    /// little memory; brought up to date when the cursor leaves a lane.
-    private let waitingPlaces: UnsafeMutablePointer<UnsafeRawPointer>
-    /// The place in `lanes` of the lane in hand.
-    private var current: Int?
-    /// Total order: what may be handed out now.
-    private var ready: TicketHeap
+    /// What of `lanes` every look needs, by the same places.
+    let table: UnsafeMutablePointer<LaneTable>
 
     private(set) var ends = ProducerEnds()
     private var deathToTell: RingError?
@@ -68,9 +63,8 @@ final class MergeSide: @unchecked Sendable {
         self.prefault = prefault
         isManual = acknowledgement == .manual
         isTotallyOrdered = header.isTotallyOrdered
-        knownLanes = Array(repeating: 0, count: (header.laneCount + 63) / 64)
-        ready = TicketHeap(laneCount: header.laneCount)
-        unsafe waitingPlaces = .allocate(capacity: header.laneCount)
+        unsafe table = .allocate(capacity: 1)
+        unsafe table.initialize(to: LaneTable(laneCount: header.laneCount))
         unsafe cursor = .allocate(capacity: 1)
         // No lane yet: with no budget the fast path does not look at the reader.
         unsafe cursor.initialize(to: Cursor(reader: UnsafeMutablePointer(bitPattern: 128)!, budget: 0))
@@ -88,7 +82,8 @@ final class MergeSide: @unchecked Sendable {
             settle()
             attachment.giveBack()
         }
-        unsafe waitingPlaces.deallocate()
+        unsafe table.deinitialize(count: 1)
+        unsafe table.deallocate()
         unsafe cursor.deallocate()
     }
 
@@ -98,38 +93,39 @@ final class MergeSide: @unchecked Sendable {
     ///
     /// The caller decides when: after the barrier before sleep, and in a total order after loading the counter. A bitmap
     /// kept over either loses messages of a lane that was new.
-    private func findNewLanes() throws(RingError) {
-        for word in knownLanes.indices {
-            // SAFETY: the bitmap has room for every lane the header admits.
+    func findNewLanes() throws(RingError) {
+        // SAFETY: the bitmap has room for every lane the header admits.
+        let bitmap = unsafe sr_lane_bitmap(attachment.control, 0)
+        let known = unsafe table.pointee.known
+        for word in 0..<known.count {
             // SYNC: lane-in-use (pairs with ProducerSide.init)
-            let found = unsafe sr_load_acquire_u64(sr_lane_bitmap(attachment.control, UInt32(word * 64)))
-            var new = found & ~knownLanes[word]
+            var new = unsafe sr_load_acquire_u64(bitmap + word) & ~known[word]
             while new != 0 {
                 let number = word * 64 + new.trailingZeroBitCount
                 new &= new - 1
                 guard number < attachment.header.laneCount else { break }  // a stranger set it
-                knownLanes[word] |= 1 << UInt64(number % 64)
+                unsafe known[word] |= 1 << UInt64(number % 64)
                 // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
                 let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
-                // SAFETY: at most one place a lane.
-                unsafe (waitingPlaces + lanes.count).initialize(to: lane.reader.pointee.place)
                 lanes.append(lane)
+                unsafe table.pointee.append(lane)
             }
         }
     }
 
+    // SAFETY, from here on: an index is the place of a lane; its reader belongs to the lane, and only this thread uses it.
+
     /// Puts the lane in hand down.
-    private func leaveCurrent() {
-        guard let index = current else { return }
-        unsafe waitingPlaces[index] = lanes[index].reader.pointee.place
+    func leaveCurrent() {
+        guard let index = unsafe table.pointee.current else { return }
+        unsafe table.pointee.places[index] = table.pointee.rows[index].reader.pointee.place
         unsafe cursor.pointee.budget = 0
-        current = nil
+        unsafe table.pointee.current = nil
     }
 
-    private func take(_ index: Int, budget: Int) {
-        current = index
-        unsafe cursor.pointee.reader = lanes[index].reader
-        unsafe cursor.pointee.budget = budget
+    func take(_ index: Int, budget: Int, limit: UInt64 = 0) {
+        unsafe table.pointee.current = index
+        unsafe cursor.pointee = Cursor(reader: table.pointee.rows[index].reader, budget: budget, limit: limit)
     }
 
     // MARK: Which message comes next
@@ -145,17 +141,14 @@ final class MergeSide: @unchecked Sendable {
         }
         if isTotallyOrdered { return try lookInTotalOrder() }
 
-        let start = current.map { $0 + 1 } ?? 0
+        // Round robin, beginning behind the lane that was in hand, so that a flooding lane gets no second turn first.
+        var index = unsafe table.pointee.current.map { $0 + 1 } ?? 0
         leaveCurrent()
         try findNewLanes()
-        // Round robin, beginning behind the lane that was in hand, so that a flooding lane gets no second turn first.
-        let count = lanes.count
-        var index = start
+        let count = unsafe table.pointee.count
         for _ in 0..<count {
             if index >= count { index = 0 }
-            // SAFETY: a place inside the lane's data mapping; its header is looked at, checked and used by `header(of:)`.
-            // Relaxed: this only says where to look.
-            if unsafe sr_load_relaxed_u64(waitingPlaces[index]) != 0, try header(of: index) != nil {
+            if unsafe table.pointee.isAnything(at: index), try header(of: index) != nil {
                 take(index, budget: budget)
                 return .message
             }
@@ -180,94 +173,22 @@ final class MergeSide: @unchecked Sendable {
     }
 
     /// The header of the lane's next message, past any end marks. Nil: there is none. Throws `poisoned`, once a lane.
-    private func header(of index: Int) throws(RingError) -> RecordHeader? {
-        let lane = lanes[index]
-        if lane.isAbandoned { return nil }
-        // SAFETY, here and below: the reader belongs to the lane, and only this thread uses it.
+    func header(of index: Int) throws(RingError) -> RecordHeader? {
+        if unsafe table.pointee.rows[index].isAbandoned { return nil }
+        let reader = unsafe table.pointee.rows[index].reader
         while true {
-            let header = unsafe lane.reader.pointee.poll()
+            let header = unsafe reader.pointee.poll()
             if header.isAbsent { return nil }
-            if unsafe lane.reader.pointee.shape.admits(header) { return header }
+            if unsafe reader.pointee.shape.admits(header) { return header }
             guard header.isEnd else {
-                lane.isAbandoned = true
-                throw unsafe lane.reader.pointee.reject(header)
+                unsafe table.pointee.rows[index].isAbandoned = true
+                throw unsafe reader.pointee.reject(header)
             }
             // Noted before it is acknowledged: a death that is only told at the end must not be forgotten with this consumer.
-            let isFirst = unsafe lane.reader.pointee.head == lane.reader.pointee.start
-            note(lane.watch.noteMark(header.tag, isFirst: isFirst), of: lane)
-            unsafe lane.reader.pointee.finish(spacing: lane.reader.pointee.shape.spacingOfEnd)
-            unsafe waitingPlaces[index] = lane.reader.pointee.place
-        }
-    }
-
-    // MARK: Total order
-
-    private func lookInTotalOrder() throws(RingError) -> Arrival? {
-        // The lane in hand first: its next message may be due before the others'.
-        if let index = current {
-            leaveCurrent()
-            if index < lanes.count { try makeReady(index, below: bound) }
-        }
-        if ready.count == 0 { try sweep() }
-        guard let next = ready.pop() else { return try endIfDone() }
-        unsafe lanes[next.lane].reader.pointee.ticket = next.ticket
-        take(next.lane, budget: 1)
-        return .message
-    }
-
-    /// Every ticket below it is visible, and no smaller one can turn up.
-    private var bound: UInt64 = 0
-
-    /// Finds out which messages may be handed out.
-    private func sweep() throws(RingError) {
-        let control = unsafe attachment.control
-        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): the counter, then the announcements, then the headers. In
-        // any other order a smaller ticket could turn up behind a larger one.
-        bound = unsafe sr_load_acquire_u64(sr_tickets(control))
-        try findNewLanes()
-        for lane in lanes where !lane.isAbandoned {
-            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder, ProducerSide.init and `clearDeadAnnouncements`)
-            bound = min(bound, unsafe sr_load_acquire_u64(sr_pend(lane.control)))
-        }
-        do throws(RingError) {
-            for index in lanes.indices { try makeReady(index, below: bound) }
-        } catch {
-            ready.removeAll()  // some lanes were not looked at, and may have smaller tickets
-            throw error
-        }
-    }
-
-    /// Puts the lane's next message among the ready ones, if its ticket is below the bound.
-    private func makeReady(_ index: Int, below bound: UInt64) throws(RingError) {
-        guard let header = try header(of: index) else { return }
-        let lane = lanes[index]
-        let position = unsafe lane.reader.pointee.head
-        // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
-        // Relaxed: the header was loaded with acquire.
-        let ticket = unsafe sr_load_relaxed_u64(lane.reader.pointee.place + Int(SR_RECORD_HEADER_SIZE))
-        // The same message again (it was put back, or was above the last bound), or a later one with a larger ticket.
-        let isPlausible =
-            if let last = lane.lastSeen { position == last.position ? ticket == last.ticket : ticket > last.ticket } else { true }
-        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): drawn before its header was stored, so the counter is past it.
-        guard isPlausible, unsafe ticket < sr_load_acquire_u64(sr_tickets(attachment.control)) else {
-            lane.isAbandoned = true
-            throw unsafe lane.reader.pointee.reject(header, ticket: ticket)
-        }
-        lane.lastSeen = (position, ticket)
-        if ticket < bound { ready.push(TicketHeap.Entry(ticket: ticket, lane: index)) }
-    }
-
-    /// Takes back what dead producers had announced. Their byte in hand proves that they are dead.
-    private func clearDeadAnnouncements() {
-        for lane in lanes {
-            // SAFETY: `pend` lies in the control mapping; whoever holds the lane's byte may write it.
-            let place = unsafe sr_pend(lane.control)
-            // Relaxed: it only says where to look; the byte is the proof.
-            guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
-            guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
-            // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
-            unsafe sr_store_release_u64(place, .max)  // SR_NO_PEND
-            attachment.lock.release(.lane(lane.number))
+            let isFirst = unsafe reader.pointee.head == reader.pointee.start
+            note(lanes[index].watch.noteMark(header.tag, isFirst: isFirst), of: lanes[index])
+            unsafe reader.pointee.finish(spacing: reader.pointee.shape.spacingOfEnd)
+            unsafe table.pointee.places[index] = reader.pointee.place
         }
     }
 
@@ -278,17 +199,29 @@ final class MergeSide: @unchecked Sendable {
     @inline(never)
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
         if let found = try look() { return found }
+        if pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
             if isTotallyOrdered { clearDeadAnnouncements() }
-            for lane in lanes {
-                note(try lane.watch.end(lock: attachment.lock) { () throws(RingError) in !lane.isQuiet && !lane.isAbandoned }, of: lane)
+            for (index, lane) in lanes.enumerated() {
+                let end = try lane.watch.end(lock: attachment.lock) { () throws(RingError) in !lane.isQuiet && !isAbandoned(index) }
+                note(end, of: lane)
             }
             return try endIfDone()
         }
+    }
+
+    /// A message from another core comes sooner than the general way of waiting is ready for it. True: something is there.
+    private func pollForAMoment(_ timeout: Duration?) -> Bool {
+        guard role.sleeper.strategy != .sleep, timeout != .zero else { return false }
+        for _ in 0..<64 {
+            sr_pause()
+            if unsafe table.pointee.isAnythingThere() { return true }
+        }
+        return false
     }
 
     func waitForProducer(until deadline: Deadline) throws(RingError) {
@@ -328,6 +261,8 @@ final class MergeSide: @unchecked Sendable {
 
     // MARK: Ending
 
+    private func isAbandoned(_ index: Int) -> Bool { unsafe table.pointee.rows[index].isAbandoned }
+
     private func note(_ end: PeerWatch.End?, of lane: MergedLane) {
         switch end {
         case nil: return
@@ -346,11 +281,11 @@ final class MergeSide: @unchecked Sendable {
     }
 
     /// Nothing is there: is everything over?
-    private func endIfDone() throws(RingError) -> Arrival? {
+    func endIfDone() throws(RingError) -> Arrival? {
         guard case .whenAllEnded(let wanted) = ending else { return nil }
         var attachments: UInt64 = 0
-        for lane in lanes {
-            guard let count = lane.watch.attachmentsIfOver, lane.isQuiet || lane.isAbandoned, lane.watch.attachmentsIfOver == count else {
+        for (index, lane) in lanes.enumerated() {
+            guard let count = lane.watch.attachmentsIfOver, lane.isQuiet || isAbandoned(index), lane.watch.attachmentsIfOver == count else {
                 return nil
             }
             attachments += UInt64(count)
@@ -377,7 +312,9 @@ final class MergeSide: @unchecked Sendable {
         return try role.removeRing {
             guard (try? findNewLanes()) != nil else { return false }
             // A lane that was poisoned, and told of, holds nothing that could be received.
-            return lanes.allSatisfy { $0.isAbandoned || $0.isQuiet && !$0.isDue && !$0.watch.hasUntoldEnd }
+            return lanes.enumerated().allSatisfy { index, lane in
+                isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUntoldEnd
+            }
         }
     }
 }

@@ -9,10 +9,6 @@ final class MergedLane {
     /// The lane's protocol state, at a fixed address.
     let reader: UnsafeMutablePointer<LaneReader>
     var watch: PeerWatch
-    /// Set once the lane was poisoned and that was told: it is passed over from then on.
-    var isAbandoned = false
-    /// Total order: the position and the ticket of the message that was looked at last.
-    var lastSeen: (position: UInt64, ticket: UInt64)?
 
     init(_ number: Int, attachment: Attachment, isManual: Bool, prefault: Bool) throws(RingError) {
         let control = unsafe attachment.lane(number)

@@ -93,9 +93,18 @@ extension MergingConsumer: MessageSource {
     @inlinable
     @_lifetime(&self)
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
+        if let message = takeFromLane() { return message }
+        return try waitForMessage(timeout: timeout)
+    }
+
+    /// The rest of `next`: apart, so that the usual case is small enough to be inlined.
+    @usableFromInline
+    @inline(never)
+    @_lifetime(&self)
+    mutating func waitForMessage(timeout: Duration?) throws(RingError) -> Message? {
         while true {
-            if let message = takeFromLane() { return message }
             if try side.wait(timeout: timeout) == .ended { return nil }
+            if let message = takeFromLane() { return message }
         }
     }
 
@@ -126,13 +135,16 @@ extension MergingConsumer: MessageSource {
 
     /// The next message of the lane in hand, within its budget.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     mutating func takeFromLane() -> Message? {
         guard unsafe cursor.pointee.budget > 0 else { return nil }
         let reader = unsafe cursor.pointee.reader
         guard unsafe reader.pointee.isOfThisProcess else { return nil }
         let header = unsafe reader.pointee.poll()
-        guard unsafe reader.pointee.shape.admits(header) else { return nil }
+        guard unsafe reader.pointee.shape.admits(header),
+            unsafe reader.pointee.shape.prefix == 0 || reader.pointee.takeTicket(below: cursor.pointee.limit)
+        else { return nil }
         unsafe cursor.pointee.budget &-= 1
         return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
     }

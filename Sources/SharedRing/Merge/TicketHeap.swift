@@ -16,7 +16,7 @@ struct TicketHeap: ~Copyable {
 
     deinit { unsafe entries.deallocate() }
 
-    // SAFETY, for both: every index is below `count`, which never exceeds the capacity, and those entries are initialised.
+    // SAFETY, for all: every index is below `count`, which never exceeds the capacity, and those entries are initialised.
 
     /// O(log lanes).
     mutating func push(_ entry: Entry) {
@@ -50,6 +50,8 @@ struct TicketHeap: ~Copyable {
         if count > 0 { unsafe entries[hole] = last }
         return top
     }
+
+    var smallestTicket: UInt64? { count > 0 ? unsafe entries[0].ticket : nil }
 
     mutating func removeAll() { count = 0 }
 }

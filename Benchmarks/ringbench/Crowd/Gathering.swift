@@ -1,0 +1,70 @@
+import CBench
+import CSharedRing
+import Glibc
+
+/// The pages on which the processes of a crowd agree when to begin, and write down what it cost. Not used while measuring.
+///
+/// The first 128 bytes are the consumer's, each further 128 one process's: how often it arrived, and its account.
+final class Gathering {
+    /// What a producer reports.
+    struct Account {
+        /// Ticks at its first measured message.
+        var start: UInt64 = 0
+        var usage = cb_usage()
+    }
+
+    private static let width = 128
+    private static let accountOffset = 64
+
+    let descriptor: Int32
+    private let page: UnsafeMutableRawPointer
+    private let size: Int
+    private var meetings: UInt32 = 0
+
+    /// - Parameter descriptor: of an existing one; nil makes one.
+    init(processes: Int, descriptor: Int32? = nil) throws {
+        size = (processes + 1) * Self.width
+        self.descriptor = try descriptor ?? succeeded(cb_memory(UInt64(size)), "no memory to share")
+        page = try mapShared(self.descriptor, size)
+    }
+
+    deinit {
+        munmap(page, size)
+        close(descriptor)
+    }
+
+    private func word(_ row: Int) -> UnsafeMutablePointer<UInt32> { (page + row * Self.width).assumingMemoryBound(to: UInt32.self) }
+
+    func account(of process: Int) -> UnsafeMutablePointer<Account> {
+        (page + (process + 1) * Self.width + Self.accountOffset).assumingMemoryBound(to: Account.self)
+    }
+
+    /// The consumer's way: waits for those processes and lets them go on. One that fails instead ends it by its SIGCHLD.
+    func callTogether(_ processes: Range<Int>) {
+        meetings += 1
+        for process in processes { Self.wait(word(process + 1), for: meetings) }
+        sr_store_release_u32(word(0), meetings)
+        cb_futex_wake_all(word(0))
+    }
+
+    /// A process's way.
+    func meet(_ process: Int) {
+        meetings += 1
+        sr_store_release_u32(word(process + 1), meetings)
+        cb_futex_wake(word(process + 1))
+        Self.wait(word(0), for: meetings)
+    }
+
+    /// Not for long at the processor: others need it to arrive.
+    private static func wait(_ word: UnsafeMutablePointer<UInt32>, for meetings: UInt32) {
+        for _ in 0..<200 {
+            if sr_load_acquire_u32(word) >= meetings { return }
+            sr_pause()
+        }
+        while true {
+            let seen = sr_load_acquire_u32(word)
+            if seen >= meetings { return }
+            cb_futex_wait(word, seen)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import CSharedRing
+
+/// What a merging consumer reads of its lanes at every look, in one piece of memory.
+///
+/// A table and not an array of objects: reference counts and exclusivity checks would cost more than the look itself.
+@safe
+struct LaneTable: ~Copyable {
+    @safe
+    struct Row {
+        /// The lane's protocol state, at a fixed address.
+        let reader: UnsafeMutablePointer<LaneReader>
+        /// Total order: where the lane's producer announces itself.
+        let pend: UnsafeMutablePointer<UInt64>
+        /// Set once the lane was poisoned and that was told: it is passed over from then on.
+        var isAbandoned = false
+    }
+
+    // SAFETY, for the whole type: there is room for every lane of the ring, one row each; what lies below `count` is initialised.
+
+    let rows: UnsafeMutablePointer<Row>
+    /// Where the header stands that each lane waits for. By themselves, so that a look at idle lanes touches little memory;
+    /// brought up to date when the cursor leaves a lane.
+    let places: UnsafeMutablePointer<UnsafeRawPointer>
+    private(set) var count = 0
+    /// Which lanes of the ring are among them: a copy of the segment's bitmap.
+    let known: UnsafeMutableBufferPointer<UInt64>
+    /// The lane in hand.
+    var current: Int?
+
+    // Total order.
+    /// Every ticket below it is visible, and no smaller one can turn up.
+    var bound: UInt64 = 0
+    /// What may be handed out now, beside the lane in hand.
+    var ready: TicketHeap
+
+    init(laneCount: Int) {
+        unsafe rows = .allocate(capacity: laneCount)
+        unsafe places = .allocate(capacity: laneCount)
+        unsafe known = .allocate(capacity: (laneCount + 63) / 64)
+        unsafe known.initialize(repeating: 0)
+        ready = TicketHeap(laneCount: laneCount)
+    }
+
+    deinit {
+        unsafe rows.deallocate()
+        unsafe places.deallocate()
+        unsafe known.deallocate()
+    }
+
+    mutating func append(_ lane: MergedLane) {
+        unsafe (rows + count).initialize(to: Row(reader: lane.reader, pend: sr_pend(lane.control)))
+        unsafe (places + count).initialize(to: lane.reader.pointee.place)
+        count += 1
+    }
+
+    /// Whether something stands at the lane's head.
+    ///
+    /// Relaxed: this only says where to look.
+    @inline(__always)
+    func isAnything(at index: Int) -> Bool { unsafe sr_load_relaxed_u64(places[index]) != 0 }
+
+    /// Whether something stands at any lane's head.
+    func isAnythingThere() -> Bool {
+        for index in 0..<count where isAnything(at: index) { return true }
+        return false
+    }
+}

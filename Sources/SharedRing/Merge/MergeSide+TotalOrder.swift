@@ -1,0 +1,78 @@
+import CSharedRing
+
+/// One order across all lanes. See `LaneWriter+TotalOrder` for the other half.
+extension MergeSide {
+    /// `look` in a total order.
+    func lookInTotalOrder() throws(RingError) -> Arrival? {
+        // The lane in hand first: its next message may be due before the others'.
+        if let index = unsafe table.pointee.current {
+            leaveCurrent()
+            try makeReady(index)
+        }
+        if unsafe table.pointee.ready.count == 0 { try sweepIfAnythingIsThere() }
+        guard let next = unsafe table.pointee.ready.pop() else { return try endIfDone() }
+        // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is.
+        take(next.lane, budget: .max, limit: unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max))
+        return .message
+    }
+
+    /// The sweep reads words that every send writes. Where no record is, none can be due, and the senders are left alone.
+    private func sweepIfAnythingIsThere() throws(RingError) {
+        if unsafe !table.pointee.isAnythingThere() {
+            let count = lanes.count
+            try findNewLanes()
+            if lanes.count == count { return }
+        }
+        try sweep()
+    }
+
+    /// Finds out which messages may be handed out.
+    private func sweep() throws(RingError) {
+        let control = unsafe attachment.control
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): the counter, then the announcements, then the headers. In
+        // any other order a smaller ticket could turn up behind a larger one.
+        var bound = unsafe sr_load_acquire_u64(sr_tickets(control))
+        try findNewLanes()
+        let count = unsafe table.pointee.count
+        for index in 0..<count where unsafe !table.pointee.rows[index].isAbandoned {
+            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder, ProducerSide.init and `clearDeadAnnouncements`)
+            bound = min(bound, unsafe sr_load_acquire_u64(table.pointee.rows[index].pend))
+        }
+        unsafe table.pointee.bound = bound
+        do throws(RingError) {
+            for index in 0..<count { try makeReady(index) }
+        } catch {
+            unsafe table.pointee.ready.removeAll()  // some lanes were not looked at, and may have smaller tickets
+            throw error
+        }
+    }
+
+    /// Puts the lane's next message among the ready ones, if its ticket is below the bound.
+    private func makeReady(_ index: Int) throws(RingError) {
+        guard let header = try header(of: index) else { return }
+        let reader = unsafe table.pointee.rows[index].reader
+        // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
+        let ticket = unsafe reader.pointee.ticketInPlace
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): drawn before its header was stored, so the counter is past it.
+        guard unsafe reader.pointee.isInTurn(ticket), unsafe ticket < sr_load_acquire_u64(sr_tickets(attachment.control)) else {
+            unsafe table.pointee.rows[index].isAbandoned = true
+            throw unsafe reader.pointee.reject(header, ticket: ticket)
+        }
+        unsafe reader.pointee.note(ticket)
+        if unsafe ticket < table.pointee.bound { unsafe table.pointee.ready.push(TicketHeap.Entry(ticket: ticket, lane: index)) }
+    }
+
+    /// Takes back what dead producers had announced. Their byte in hand proves that they are dead.
+    func clearDeadAnnouncements() {
+        for lane in lanes {
+            // SAFETY: `pend` lies in the control mapping; whoever holds the lane's byte may write it.
+            let place = unsafe sr_pend(lane.control)
+            // Relaxed: it only says where to look; the byte is the proof.
+            guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
+            guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
+            // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
+            unsafe sr_store_release_u64(place, .max)  // SR_NO_PEND
+            attachment.lock.release(.lane(lane.number))
+        }
+    }
+}
