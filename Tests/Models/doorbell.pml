@@ -1,7 +1,10 @@
 /* The doorbell: going to sleep and being woken, with both kinds of barrier, under store buffers.
  *
- * Code: LaneWriter.publish and .ringDoorbell, Doorbell.wake, Sleeper.wait and .declareAsleep, CancelFlag.raise.
+ * Code: LaneWriter.storeHeader and .ringDoorbell, Doorbell.wake, Sleeper.wait and .declareAsleep, CancelFlag.raise.
  * Edge: doorbell. Both sides store, pass a barrier, and look; so one of the two sees the other.
+ * The other direction is the same with other names, so this stands for both: there the waker is the consumer (LaneReader.storeHead,
+ * .barrier, .wakeProducerIfAsleep), what it stores is a head, and the sleeper is the producer. Edge: space-doorbell. Either side
+ * registers with membarrier(2), and either uses it before it sleeps.
  *
  * Two producers (two lanes, one doorbell, as in an MPSC ring) send N messages each. Producer 0 may be killed at any step. The sleeper may be stopped
  * and continued (SIGSTOP): that takes it off the futex queue, and it looks at the word again. A stranger sleeps on the
@@ -87,7 +90,7 @@ proctype Producer(byte me) {
             seen = word;
             buffered[me]++;
 #else
-            buffered[me]++;          /* LaneWriter.publish: the header's release store */
+            buffered[me]++;          /* LaneWriter.storeHeader: the header's release store */
 #if defined(SYMMETRIC) && !defined(NO_FENCE)
             (buffered[me] == 0);     /* sr_fence_full */
 #endif

@@ -1,6 +1,7 @@
 /* Never came, attached, closed, died: the epoch, the role byte and the end marks in the lane.
  *
- * Code: ProducerSide.init and .close, LaneWriter.commitEnd, PeerWatch, ConsumerSide.look and .wait.
+ * Code: ProducerSide.init and .close, LaneWriter.commitEnd, PeerWatch (.end, .unmarkedClose, .noteMark,
+ * .keep), ConsumerSide.look, .wait and .settle.
  * Edges: epoch, record-visible, take-over, space-given.
  *
  * Producers come one after another (each holds the role byte), send nothing or one message, and close or die, at any
@@ -12,14 +13,24 @@
  *   - a death is told only of a producer that died; a close only of one that closed
  *   - a message of a later stream never follows one of an earlier stream without the earlier one's end in between
  *   - with nobody attached, a waiting consumer has been told the last end: it does not wait for a producer that is gone
- * Streams without a message may pass unseen when they follow an unread end and a later stream follows them, or when they
- * were over before the consumer came.
+ * Streams without a message may pass unseen when they follow an unread end and a later stream follows them.
  *
- * One consumer here. A second one may hear an end again, since what was told is private to a consumer.
+ * -DLIVES=2: the consumer may be killed at any step, once, and another one takes over, who begins at the published head
+ * and with what its predecessor was told and kept (told_end). Then, across both:
+ *   - the last end is told at least once, so that nobody waits for a producer that is gone
+ *   - an end is not told again if the one who was told has come back to wait since. (With two producers. With three it can be,
+ *     once: two successors mark the same death if the first is killed before its epoch, and only the first mark is left out.)
+ *   - an end that was told as a death is not told as a close
+ * What is not promised then, each refuted:
+ *   EVERY_END   every end of a stream with messages is told. A mark is acknowledged when it is read, and told afterwards: a
+ *               kill in between loses it if a successor has attached already. With KEEP_FIRST it would hold.
+ *   ONE_KIND    what was told as a close is not told as a death. A producer killed between its end mark and its epoch closed
+ *               to who reads the mark, and died to who sees the epoch.
+ * -DKEEP_FIRST: a mark is not acknowledged before its reader has come back, and what was told is kept first. Not the code.
  *
  * -DMANUAL: the consumer never acknowledges, so that everything stays unread to who looks at its head.
- * -DPOLL_CLOSED: a consumer that never makes a system call: it looks at the lane and at the epoch, but not at the byte. It is
- * told every close, though not a death that nobody marked.
+ * -DPOLL_CLOSED: a consumer that never makes a system call: it looks at the lane and at the epoch (PeerWatch.unmarkedClose), but
+ * not at the byte. It is told every close, though not a death that nobody marked.
  *
  * Mutants, each refuted:
  *   NO_END_MARK      a successor does not mark its predecessor's death
@@ -33,6 +44,8 @@
  *                    was told as a close: wrong for a producer killed between its end mark and its epoch
  *   POLL_ONLY        the consumer looks at the lane only and never at the epoch: loses the ends that have no mark
  *   SKIP_ANY_END     a mark is left out after an unread end even if messages lie between
+ *   NEVER_KEEPS      (LIVES=2) what was told is not kept
+ *   RETELL_FIRST     (LIVES=2) a successor's mark of a death that an earlier consumer was told is told again
  */
 #ifndef NP
 #define NP 3
@@ -63,7 +76,9 @@ bit died[10];     /* its producer was killed before close returned */
 byte got[10];
 bit toldClosed[10];
 bit toldDied[10];
+bit settled[10];   /* somebody was told, and has come back since */
 byte finished;
+byte toldEnd;       /* what was told, kept for the next consumer */
 byte next = 1;     /* they come in this order: without it, the same runs under other names */
 
 inline die(stream) {
@@ -147,49 +162,106 @@ inline tell(tag) {
     d_step {
         stream = (tag % 2 == 1 -> tag : tag - 1);
         if :: tag > reported -> reported = tag :: else -> skip fi;
+        lastEnded = stream;
         if :: tag > told -> told = tag :: else -> skip fi;
         assert(got[stream] == sent[stream]);
-        assert(!toldClosed[stream] && !toldDied[stream]);
+        assert(!toldNow[stream]); /* once a life */
+#ifndef KEEP_FIRST
+        assert(!settled[stream]); /* and not again what was kept */
+#endif
+        toldNow[stream] = 1;
         if
-        :: tag % 2 == 1 -> assert(died[stream]); toldDied[stream] = 1; reportedDeath = tag
-        :: else -> assert(closed[stream]); toldClosed[stream] = 1
+        :: tag % 2 == 1 ->
+            assert(died[stream]);
+#if !defined(LIVES) || defined(ONE_KIND)
+            assert(!toldClosed[stream]);
+#endif
+            toldDied[stream] = 1; reportedDeath = tag
+        :: else -> assert(closed[stream]); assert(!toldDied[stream]); toldClosed[stream] = 1
         fi;
         stream = 0
     }
 }
 
-active proctype Consumer() {
-    byte at, last, stream, now, told, reported, reportedDeath;
-    byte before; /* streams up to this epoch were over when this consumer came */
-    bit free, news, idle;
+#ifdef LIVES
+#define KILLED d_step { lives > 0 -> lives-- }; goto attach
+#else
+#define KILLED false
+#endif
 
-    reported = epoch - epoch % 2; /* PeerWatch.init: the producers may be under way already */
-    before = reported;
+/* What settle does, when the caller has come back: publishDue and PeerWatch.keep. */
+inline settle() {
+    skip;
+#ifndef MANUAL
+#if defined(LIVES) && defined(KEEP_FIRST)
+    if :: toldEnd != reported -> toldEnd = reported :: else -> skip fi;
+    if :: KILLED :: skip fi;
+#endif
+    if :: head != at -> head = at :: else -> skip fi;
+#if defined(LIVES) && !defined(KEEP_FIRST) && !defined(NEVER_KEEPS)
+    if :: KILLED :: skip fi;
+    if :: toldEnd != reported -> toldEnd = reported :: else -> skip fi;
+#endif
+#ifdef LIVES
+    d_step { stream = 1; do :: stream > 2 * NP -> break :: else -> settled[stream] = settled[stream] || toldNow[stream]; stream = stream + 2 od; stream = 0 }
+#endif
+#endif
+}
+
+active proctype Consumer() {
+    byte at, start, last, stream, now, told, reported, reportedDeath, lastEnded, toldBefore;
+    bit free, news, idle;
+    bit toldNow[10];
+#ifdef LIVES
+    byte lives = LIVES - 1;
+
+attach:
+    skip;
+#endif
+    d_step { /* PeerWatch.init, LaneReader.init */
+        at = head; start = head; last = 0; now = 0; stream = 0; free = 0; news = 0; idle = 0;
+        reported = toldEnd; toldBefore = toldEnd;
+        lastEnded = (reported % 2 == 0 && reported > 0 -> reported - 1 : 0);
+        told = 0; reportedDeath = 0;
+        toldNow[1] = 0; toldNow[3] = 0; toldNow[5] = 0; toldNow[7] = 0
+    }
     do
     :: kind[at] == MESSAGE ->
         d_step {
             stream = value[at];
             /* The stream before this one has been told to be over. */
-            assert(last == 0 || last == stream || toldClosed[last] || toldDied[last]);
-            assert(!toldClosed[stream] && !toldDied[stream]);
-            last = stream; got[stream]++; stream = 0;
+            assert(last == 0 || last == stream || toldNow[last]);
+            assert(!toldNow[stream]);
+            last = stream; got[stream] = 1; stream = 0;
             at++; idle = 0
         }
+#ifdef LIVES
+        if :: KILLED :: skip fi;
+        if :: head = at :: skip fi /* finish: a lag, or nothing more there */
+#endif
     :: kind[at] == END ->
-        d_step { now = value[at]; at++; idle = 0 }
+        d_step { now = value[at]; news = (at == start); at++; idle = 0 }
+#if defined(LIVES) && !defined(KEEP_FIRST)
+        if :: kind[at] == NONE -> head = at :: head = at :: skip fi; /* finish acknowledges the mark before it is told */
+        if :: KILLED :: skip fi;
+#endif
+        /* PeerWatch.noteMark */
         if
 #ifdef RETELL_MARK
         :: now % 2 == 1 && now == reportedDeath -> skip
+#elif defined(RETELL_FIRST)
+        :: now % 2 == 1 && now == lastEnded -> skip
 #else
-        :: now <= told -> skip /* this stream's end was told: as a death by PeerWatch.end, or as a close by its own mark */
+        :: now % 2 == 1 && (now == lastEnded || (news && now == toldBefore)) -> skip
 #endif
         :: else -> tell(now)
         fi;
-        now = 0
-    :: kind[at] == NONE ->
-#ifndef MANUAL
-        if :: head != at -> head = at :: else -> skip fi; /* finish, or publishDue before the wait */
+        d_step { now = 0; news = 0 }
+#ifdef LIVES
+        if :: KILLED :: skip fi
 #endif
+    :: kind[at] == NONE ->
+        settle();
 #ifdef POLL_ONLY
         if :: finished == NP && kind[at] == NONE -> break :: else -> skip fi
 #else
@@ -214,10 +286,17 @@ active proctype Consumer() {
         news = (kind[at] != NONE);
 #endif
         if
-        :: now != 0 && now > reported && (now % 2 == 0 || free) && !news && UNCHANGED(now) -> tell(now); idle = 0
+        :: now != 0 && now > reported && (now % 2 == 0 || free) && !news && UNCHANGED(now) ->
+#ifdef LIVES
+            if :: KILLED :: skip fi;
+#endif
+            tell(now); idle = 0
         :: else -> skip
         fi;
         d_step { now = 0; free = 0; news = 0 }
+#ifdef LIVES
+        if :: KILLED :: skip fi;
+#endif
         if
         :: idle && kind[at] == NONE -> break
         :: else -> skip
@@ -229,9 +308,16 @@ active proctype Consumer() {
     d_step {
         stream = (epoch % 2 == 1 -> epoch : epoch - 1);
 #ifdef POLL_CLOSED
-        assert(epoch % 2 == 1 || epoch == 0 || toldClosed[stream] || toldDied[stream] || (stream < before && sent[stream] == 0));
+        assert(epoch % 2 == 1 || epoch == 0 || toldClosed[stream] || toldDied[stream]);
 #else
-        assert(epoch == 0 || toldClosed[stream] || toldDied[stream] || (stream < before && sent[stream] == 0));
+        assert(epoch == 0 || toldClosed[stream] || toldDied[stream]);
+#endif
+#ifdef EVERY_END
+        stream = 1;
+        do
+        :: stream > 2 * NP -> break
+        :: else -> assert(sent[stream] == 0 || toldClosed[stream] || toldDied[stream]); stream = stream + 2
+        od;
 #endif
         /* And nothing is left. */
         assert(kind[at] == NONE)

@@ -1,7 +1,7 @@
 /* One name: creating, attaching, removing, with death at every step.
  *
  * Code: RingHandle.openOrCreate, Attachment.take and .attempt, Segment.create, .open, .remove and .unlink, RoleLock,
- * ConsumerSide.removeIfUnused.
+ * ConsumerRole.removeRing (for ConsumerSide.removeIfUnused and MergeSide.removeIfUnused).
  *
  * A sender attaches (making the ring if it is not there), sends, and goes. A receiver attaches in the same way, receives,
  * and when there is nothing left removes the ring if it can. A remover removes whatever nobody is attached to. Each may
@@ -56,7 +56,7 @@ again:
         if :: d_step { next < FILES -> file = next; next++ } :: next == FILES -> goto gone fi; /* the model's bound */
         if :: goto gone :: skip fi;
         if
-        :: atomic { name == 0 -> name = file; linked[file] = 1 } /* linkat */
+        :: atomic { name == 0 -> name = file; linked[file] = 1 } /* linkat; where it can't be used, renameat2(RENAME_NOREPLACE) */
 #ifdef CREATOR_STAYS
             atomic { LOCK(file, role) == NOBODY -> LOCK(file, role) = BYTE };
             goto held
@@ -137,7 +137,7 @@ proctype Receiver() {
     attach(CONSUMER);
     do
     :: received[file] < sent[file] -> received[file]++
-    :: received[file] == sent[file] -> /* ConsumerSide.removeIfUnused */
+    :: received[file] == sent[file] -> /* ConsumerRole.removeRing */
         if
         :: d_step { LOCK(file, PRODUCER) == NOBODY -> LOCK(file, PRODUCER) = EVERYTHING; LOCK(file, CONSUMER) = EVERYTHING }
             if :: break :: skip fi; /* killed */

@@ -1,6 +1,6 @@
 /* Waiting for room and waiting for messages at the same time, with batches and an acknowledgement that lags.
  *
- * Code: LaneWriter.makeRoom, Batch.waitForRoom, ProducerSide.waitForRoom, LaneReader.finish, .publish, .publishDue,
+ * Code: LaneWriter.makeRoom, Batch.waitForRoom, ProducerSide.waitForRoom, LaneReader.finish, .publish, .storeHead, .publishDue,
  * ConsumerSide.wait, Sleeper.wait.
  * Edges: space-given, space-doorbell, record-visible, doorbell.
  *

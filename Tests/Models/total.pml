@@ -1,7 +1,8 @@
 /* Total order over several lanes: tickets, the pend words, the consumer's sweep, the doorbell, and a producer that dies.
  *
- * Code: not written yet; this is the protocol of DESIGN.md, section 3, "Total order", and section 4.
- * Edges: ticket (pend's store before the ticket, the sweep's loads of G and then of every pend), record-visible, doorbell.
+ * Code: LaneWriter.publishInTotalOrder, ProducerSide.init, MergeSide.sweep, .makeReady, .wait and .clearDeadAnnouncements.
+ * (The code leaves a sweep out where no lane has a record at its head: there is nothing that it could deliver.)
+ * Edges: ticket, pend, record-visible, doorbell. G is the ring's ticket counter.
  *
  * Lanes with one producer each; producer 0 may be killed at every step, and has a successor then. A message is its ticket. Stores and loads
  * happen in program order: the orders that a weaker processor needs (pend released, the ticket acq_rel) are not this

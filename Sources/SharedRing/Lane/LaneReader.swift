@@ -49,7 +49,7 @@ struct LaneReader: ~Copyable {
         largestLag = shape.capacity / 8
         generation = UInt64(sr_fork_generation())
         // SAFETY: `control` lies in the control mapping.
-        // SYNC: take-over (pairs with `publish` of the consumer before; the role byte orders the two besides)
+        // SYNC: take-over (pairs with `storeHead` of the consumer before; the role byte orders the two besides)
         head = unsafe sr_load_acquire_u64(sr_head(control))
         published = head
         start = head
@@ -67,7 +67,7 @@ struct LaneReader: ~Copyable {
     @inlinable
     func poll() -> RecordHeader {
         // SAFETY: the masked head lies in the data mapping.
-        // SYNC: record-visible (pairs with LaneWriter.publish): with the header come payload and terminator.
+        // SYNC: record-visible (pairs with LaneWriter.storeHeader): with the header come payload and terminator.
         unsafe RecordHeader(bits: sr_load_acquire_u64(place))
     }
 
@@ -148,7 +148,8 @@ struct LaneReader: ~Copyable {
     @inlinable
     mutating func storeHead() {
         published = head
-        // SYNC: space-given (pairs with LaneWriter.makeRoom): all reads of these records come before.
+        // SYNC: space-given (pairs with LaneWriter.makeRoom and .init): all reads of these records come before.
+        // SYNC: take-over (pairs with `init` of the next consumer)
         unsafe sr_store_release_u64(sr_head(control), head)
     }
 

@@ -16,15 +16,16 @@ extension LaneWriter {
 
         // A lower bound: the counter only grows. Relaxed, since any old value is one too.
         let bound = unsafe sr_load_relaxed_u64(tickets)
-        // SYNC: pend (pairs with MergeSide's sweep): announced before the ticket is drawn, and visible to whoever sees the
+        // SYNC: pend (pairs with MergeSide.sweep): announced before the ticket is drawn, and visible to whoever sees the
         // counter after it.
         unsafe sr_store_release_u64(sr_pend(control), bound)
-        // SYNC: ticket (pairs with the load of the counter in MergeSide's sweep): carries `pend` with it.
+        // SYNC: ticket (pairs with MergeSide.sweep and .makeReady): carries `pend` with it.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(tickets, UInt64(truncatingIfNeeded: count))
 
         var position = tail
         var current = header
         for index in 0..<UInt64(truncatingIfNeeded: count) {
+            // Relaxed: the first header's release store makes it visible.
             unsafe sr_store_relaxed_u64(place(at: position) + Int(SR_RECORD_HEADER_SIZE), ticket &+ index)
             position &+= shape.spacing(shape.messageSize(current))
             // The others' headers are read back from the segment. A stranger may have changed them: keep inside the batch.
@@ -34,7 +35,7 @@ extension LaneWriter {
         }
 
         storeHeader(header, next: next)
-        // SYNC: pend (pairs with MergeSide's sweep): who sees it taken back sees the record too.
+        // SYNC: pend (pairs with MergeSide.sweep): who sees it taken back sees the record too.
         unsafe sr_store_release_u64(sr_pend(control), UInt64.max)  // SR_NO_PEND
         // Only now: a consumer that is woken while the announcement stands finds nothing it may take, and sleeps again.
         ringDoorbell()

@@ -51,7 +51,7 @@ struct LaneWriter: ~Copyable {
         generation = UInt64(sr_fork_generation())
         // SAFETY: `control` lies in the control mapping; every position is masked and every count checked before use, so
         // all reads stay inside the double mapping.
-        // SYNC: space-given (pairs with LaneReader.publish)
+        // SYNC: space-given (pairs with LaneReader.storeHead)
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         tail = head
         limit = head &+ shape.capacity
@@ -59,7 +59,7 @@ struct LaneWriter: ~Copyable {
             throw Self.impossible(ring, lane, "its head is \(head), no multiple of its record alignment \(shape.alignment)")
         }
         while true {
-            // SYNC: record-visible (pairs with `commit` of the producer before)
+            // SYNC: record-visible (pairs with `storeHeader` of the producer before)
             let header = unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(tail & shape.mask)))
             if header.isAbsent { break }
             guard header.isEnd || shape.admits(header) else {
@@ -109,7 +109,7 @@ struct LaneWriter: ~Copyable {
                 .messageTooLarge, ring: ring, "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage)")
         }
         // SAFETY: `control` lies in the control mapping, which the attachment keeps.
-        // SYNC: space-given (pairs with LaneReader.publish): what the consumer read there, it has finished reading.
+        // SYNC: space-given (pairs with LaneReader.storeHead): what the consumer read there, it has finished reading.
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         let lastHead = limit &- shape.capacity
         guard head & (shape.alignment &- 1) == 0, head &- lastHead <= tail &- lastHead else {
@@ -196,7 +196,7 @@ struct LaneWriter: ~Copyable {
     @inlinable
     mutating func storeHeader(_ header: RecordHeader, next: UInt64) {
         // SAFETY: `tail` is masked; the control words lie in the control mapping.
-        // SYNC: record-visible (pairs with LaneReader.poll): payload and terminator come before.
+        // SYNC: record-visible (pairs with LaneReader.poll and the walk in `init`): payload and terminator come before.
         unsafe sr_store_release_u64(place(at: tail), header.bits)
         tail = next
         // Relaxed: for observers only, who take it for no more than a hint.

@@ -27,7 +27,7 @@ final class ProducerSide: @unchecked Sendable {
         // the epoch are written only by the holder of the byte, which is this side.
         unsafe OwnerCard.sign(sr_producer_card(laneControl))
         unsafe epoch = sr_producer_epoch(laneControl)
-        // SYNC: lane-in-use (pairs with the merging consumer's look at the bitmap): before the first commit.
+        // SYNC: lane-in-use (pairs with MergeSide.findNewLanes): before the first commit.
         _ = unsafe sr_fetch_or_acq_rel_u64(sr_lane_bitmap(control, UInt32(lane)), 1 << UInt64(lane % 64))
 
         var writer = try unsafe LaneWriter(
@@ -35,13 +35,14 @@ final class ProducerSide: @unchecked Sendable {
             doorbell: sr_data_doorbell(control), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
             usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
         // Whatever the last producer had announced is either committed, and was walked over, or will never be.
-        // SYNC: pend (pairs with MergeSide's sweep): the walk before.
+        // SYNC: pend (pairs with MergeSide.sweep): the walk before.
         unsafe sr_store_release_u64(sr_pend(laneControl), UInt64.max)  // SR_NO_PEND
-        let before = unsafe sr_load_acquire_u32(epoch)
+        let before = unsafe sr_load_acquire_u32(epoch)  // the byte orders this side after its predecessor
         if before & 1 == 1 {
             // The one before died. Its stream was cut off, and the consumer must not take it and ours for one.
             writer.commitEnd(epoch: before)
         }
+        // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's mark, come before.
         unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
         // Whoever waits for a peer finds one now.
         unsafe Doorbell.wake(sr_data_doorbell(control))
@@ -51,7 +52,7 @@ final class ProducerSide: @unchecked Sendable {
         self.attachment = attachment
         self.lane = lane
         let doorbell = unsafe sr_space_doorbell(laneControl)
-        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last producer left there
+        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last producer left there; relaxed: see Sleeper
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
@@ -126,7 +127,7 @@ final class ProducerSide: @unchecked Sendable {
         // SAFETY: as in `init`.
         let after = unsafe sr_load_relaxed_u32(epoch) &+ 1  // relaxed: only this side writes it
         unsafe writer.pointee.commitEnd(epoch: after)
-        // SYNC: epoch (pairs with PeerWatch.end): who sees it even sees the end record too.
+        // SYNC: epoch (pairs with PeerWatch): who sees it even sees the end record too.
         unsafe sr_store_release_u32(epoch, after)
         unsafe Doorbell.wake(writer.pointee.doorbell)
         attachment.giveBack()

@@ -35,7 +35,7 @@ extension MergeSide {
         try findNewLanes()
         let count = unsafe table.pointee.count
         for index in 0..<count where unsafe !table.pointee.rows[index].isAbandoned {
-            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder)
+            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder, ProducerSide.init and `clearDeadAnnouncements`)
             bound = min(bound, unsafe sr_load_acquire_u64(table.pointee.rows[index].pend))
         }
         unsafe table.pointee.bound = bound
@@ -53,6 +53,7 @@ extension MergeSide {
         let reader = unsafe table.pointee.rows[index].reader
         // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
         let ticket = unsafe reader.pointee.ticketInPlace
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): drawn before its header was stored, so the counter is past it.
         guard unsafe reader.pointee.isInTurn(ticket), unsafe ticket < sr_load_acquire_u64(sr_tickets(attachment.control)) else {
             unsafe table.pointee.rows[index].isAbandoned = true
             throw unsafe reader.pointee.reject(header, ticket: ticket)
@@ -66,9 +67,10 @@ extension MergeSide {
         for lane in lanes {
             // SAFETY: `pend` lies in the control mapping; whoever holds the lane's byte may write it.
             let place = unsafe sr_pend(lane.control)
+            // Relaxed: it only says where to look; the byte is the proof.
             guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
             guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
-            // SYNC: pend (pairs with the sweep): nothing is ever privately ignored.
+            // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
             unsafe sr_store_release_u64(place, .max)  // SR_NO_PEND
             attachment.lock.release(.lane(lane.number))
         }

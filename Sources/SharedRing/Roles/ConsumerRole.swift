@@ -17,10 +17,10 @@ final class ConsumerRole: @unchecked Sendable {
         // epoch are written only by the holder of the byte, which is this side.
         unsafe OwnerCard.sign(sr_consumer_card(control))
         let doorbell = unsafe sr_data_doorbell(control)
-        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last consumer left there
+        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last consumer left there; relaxed: see Sleeper
         unsafe epoch = sr_consumer_epoch(control)
         let before = unsafe sr_load_relaxed_u32(epoch)  // relaxed: the byte orders this side after its predecessor
-        // SYNC: epoch (pairs with PeerWatch.end)
+        // SYNC: epoch (pairs with PeerWatch)
         unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
 
         self.attachment = attachment
@@ -37,7 +37,7 @@ final class ConsumerRole: @unchecked Sendable {
 
     /// Ends the role in order. What is due was acknowledged before.
     func close() {
-        // SYNC: epoch (pairs with PeerWatch.end)
+        // SYNC: epoch (pairs with PeerWatch): every head that is given back comes before. The load is relaxed: only this side writes it.
         unsafe sr_store_release_u32(epoch, sr_load_relaxed_u32(epoch) &+ 1)
         attachment.giveBack()
     }

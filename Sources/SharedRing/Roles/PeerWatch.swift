@@ -41,6 +41,7 @@ struct PeerWatch {
         self.role = role
         unsafe self.epoch = epoch
         unsafe self.toldWord = toldWord
+        // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         if let toldWord = unsafe toldWord {
             // Relaxed: the consumer's byte orders this side after its predecessor.
@@ -66,11 +67,12 @@ struct PeerWatch {
     }
 
     /// Whether somebody has come and not closed: attached, or dead.
+    // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
     var hasSomebodyCome: Bool { unsafe sr_load_acquire_u32(epoch) & 1 == 1 }
 
     /// How many have attached so far, if the last of them has ended for certain: closed, or its death was told. Else nil.
     var attachmentsIfOver: UInt32? {
-        // SYNC: epoch (pairs with the other side's store at attach and close)
+        // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         guard now & 1 == 0 || !isNewer(now) else { return nil }
         return now / 2 + now % 2
@@ -78,13 +80,14 @@ struct PeerWatch {
 
     /// Whether somebody has been there whose end was not told yet. The caller holds the byte, so nobody is attached.
     var hasUntoldEnd: Bool {
+        // SYNC: epoch (pairs with ProducerSide.init and .close)
         isNewer(unsafe sr_load_acquire_u32(epoch))
     }
 
     /// An end that was not told yet. `hasNews` looks once more at what the other side may have left.
     mutating func end(lock: RoleLock, hasNews: () throws(RingError) -> Bool) throws(RingError) -> End? {
         // SAFETY: see `init`.
-        // SYNC: epoch (pairs with the other side's store at attach and close)
+        // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         guard now != 0, isNewer(now) else { return nil }
         if now & 1 == 1 {
@@ -98,7 +101,7 @@ struct PeerWatch {
     /// A close that left no mark, because one stood unread before it. For a lane that was found empty; no system call.
     mutating func unmarkedClose(isQuiet: () -> Bool) -> End? {
         // SAFETY: see `init`.
-        // SYNC: epoch (pairs with the producer's store at close): had it left a mark, that would be visible now.
+        // SYNC: epoch (pairs with ProducerSide.close): had it left a mark, that would be visible now.
         let now = unsafe sr_load_acquire_u32(epoch)
         guard now & 1 == 0, isNewer(now), isQuiet(), unsafe sr_load_acquire_u32(epoch) == now else { return nil }
         return note(now)

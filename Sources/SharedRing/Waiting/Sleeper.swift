@@ -2,7 +2,7 @@ import CSharedRing
 
 /// How one endpoint waits: spinning, then asleep on its own doorbell, until there is news, a deadline or a cancellation.
 ///
-/// The waker's half of the protocol is `LaneWriter.ringDoorbell` and `LaneReader.publish`. Both halves store, pass a full
+/// The waker's half of the protocol is `LaneWriter.ringDoorbell` and `LaneReader.barrier`. Both halves store, pass a full
 /// barrier and look: the waker stores a record or a head and looks at the doorbell; the sleeper stores the doorbell and
 /// looks at the records or the head. Whatever the interleaving, one of them sees the other.
 @safe
@@ -85,7 +85,9 @@ struct Sleeper {
 
     /// Stores the doorbell and passes the barrier. How long, in nanoseconds, one may then sleep.
     private func declareAsleep() -> Int64 {
-        // SYNC: doorbell, space-doorbell, cancel: the store before, all looks after.
+        // SYNC: doorbell (pairs with LaneWriter.ringDoorbell), space-doorbell (pairs with LaneReader.barrier), cancel (pairs with
+        // CancelFlag.raise): the store before, all looks after.
+        // Relaxed: the barrier orders it.
         // SAFETY: as above.
         unsafe sr_store_relaxed_u32(doorbell, 1)
         switch barrier {
