@@ -47,7 +47,7 @@ struct sr_header {
     uint64_t data_offset;       /* multiple of the page size */
     uint64_t required_features; /* a reader refuses bits it does not know */
     uint64_t optional_features; /* a reader ignores bits it does not know */
-    uint64_t layout_hash;       /* SR_LAYOUT_HASH */
+    uint64_t layout_hash;       /* sr_layout_hash() */
     uint8_t instance_id[16];    /* random: tells a ring from its successor of the same name */
     uint8_t boot_id[16];        /* file-backed rings */
     int64_t created_ns;         /* CLOCK_REALTIME */
@@ -182,25 +182,37 @@ SR_INLINE struct sr_owner_card *sr_producer_card(struct sr_lane_control *l) { re
 SR_INLINE int64_t sr_lock_consumer(void) { return SR_LOCK_CONSUMER; }
 SR_INLINE int64_t sr_lock_lane(uint32_t lane) { return SR_LOCK_LANE((int64_t)lane); }
 
-/* Folds every size and offset above into one word: two builds whose layouts differ refuse each other. */
-#define SR_FOLD(h, v) (((h) ^ (uint64_t)(v)) * 0x100000001b3ULL)
-#define SR_LAYOUT_HASH                                                                            \
-    SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(SR_FOLD(      \
-    SR_FOLD(SR_FOLD(0xcbf29ce484222325ULL,                                                        \
-        sizeof(struct sr_header)),                                                                \
-        sizeof(struct sr_ring_control)),                                                          \
-        sizeof(struct sr_lane_control)),                                                          \
-        offsetof(struct sr_ring_control, tickets)),                                               \
-        offsetof(struct sr_ring_control, lane_bitmap)),                                           \
-        offsetof(struct sr_ring_control, consumer_epoch)),                                        \
-        offsetof(struct sr_ring_control, persistent)),                                            \
-        offsetof(struct sr_lane_control, producer_epoch)),                                        \
-        offsetof(struct sr_lane_control, tail_mirror)),                                           \
-        offsetof(struct sr_lane_control, head)),                                                  \
-        offsetof(struct sr_lane_control, space_doorbell)),                                        \
-        SR_LOCK_CONSUMER),                                                                        \
-        SR_RECORD_END)
-SR_INLINE uint64_t sr_layout_hash(void) { return SR_LAYOUT_HASH; }
+/* Folds every size and offset that both sides rely on into one word: two builds whose layouts differ refuse each other. */
+SR_INLINE uint64_t sr_layout_hash(void) {
+    const uint64_t facts[] = {
+        sizeof(struct sr_header),
+        sizeof(struct sr_owner_card),
+        sizeof(struct sr_ring_control),
+        sizeof(struct sr_lane_control),
+        offsetof(struct sr_ring_control, tickets),
+        offsetof(struct sr_ring_control, lane_bitmap),
+        offsetof(struct sr_ring_control, consumer_epoch),
+        offsetof(struct sr_ring_control, untold_death),
+        offsetof(struct sr_ring_control, consumer_statistics),
+        offsetof(struct sr_ring_control, consumer_card),
+        offsetof(struct sr_ring_control, persistent),
+        offsetof(struct sr_ring_control, clean),
+        offsetof(struct sr_lane_control, pend),
+        offsetof(struct sr_lane_control, producer_epoch),
+        offsetof(struct sr_lane_control, tail_mirror),
+        offsetof(struct sr_lane_control, producer_statistics),
+        offsetof(struct sr_lane_control, head),
+        offsetof(struct sr_lane_control, told_end),
+        offsetof(struct sr_lane_control, space_doorbell),
+        offsetof(struct sr_lane_control, producer_card),
+        offsetof(struct sr_lane_control, consumer_statistics),
+        SR_LOCK_CONSUMER,
+        SR_RECORD_END,
+    };
+    uint64_t hash = 0xcbf29ce484222325ULL;
+    for (unsigned i = 0; i < sizeof facts / sizeof facts[0]; i++) hash = (hash ^ facts[i]) * 0x100000001b3ULL;
+    return hash;
+}
 
 SR_NONNULL_END
 

@@ -57,6 +57,7 @@ final class ConsumerSide: @unchecked Sendable {
     @inline(never)
     func look() throws(RingError) -> Arrival? {
         try requireUsable()
+        settle()  // an end that was told before, and to somebody who has come back since
         while true {
             let header = unsafe reader.pointee.poll()
             if header.isAbsent {
@@ -66,7 +67,7 @@ final class ConsumerSide: @unchecked Sendable {
             guard header.isEnd else { throw unsafe reader.pointee.reject(header) }
 
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
-            unsafe reader.pointee.finish(spacing: reader.pointee.shape.spacingOfEnd)
+            unsafe reader.pointee.stepOverMark()
             switch producer.noteMark(header.tag, isFirst: isFirst) {
             case nil: continue  // this death was told already
             case .closed: return .ended

@@ -30,6 +30,8 @@ struct LaneTable: ~Copyable {
     var current: Int?
 
     // Total order.
+    /// How often nothing was due.
+    var fruitlessLooks: UInt = 0
     /// Every ticket below it is visible, and no smaller one can turn up.
     var bound: UInt64 = 0
     /// What may be handed out now, beside the lane in hand.

@@ -10,7 +10,12 @@ extension MergeSide {
             try makeReady(index)
         }
         if unsafe table.pointee.ready.count == 0 { try sweepIfAnythingIsThere() }
-        guard let next = unsafe table.pointee.ready.pop() else { return try endIfDone() }
+        guard let next = unsafe table.pointee.ready.pop() else {
+            // A consumer that only polls never looks around; a dead announcer must not hold it up for ever.
+            unsafe table.pointee.fruitlessLooks &+= 1
+            if unsafe table.pointee.fruitlessLooks & 1023 == 0 { clearDeadAnnouncements() }
+            return try endIfDone()
+        }
         // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is.
         take(next.lane, budget: .max, limit: unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max))
         return .message

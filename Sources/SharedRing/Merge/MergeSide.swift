@@ -41,6 +41,8 @@ final class MergeSide: @unchecked Sendable {
 
     private(set) var ends = ProducerEnds()
     private var deathToTell: RingError?
+    /// Set when a lane in use could not be set up: what is in it can't be received, and must not be taken for received.
+    private var brokenLane: RingError?
     /// What was found while only messages were asked for; the next `look` tells it.
     private var deferred: Result<Arrival, RingError>?
     /// How many attachments there had been when an end was told.
@@ -121,9 +123,14 @@ final class MergeSide: @unchecked Sendable {
             guard number < attachment.header.laneCount else { break }  // a stranger set it
             unsafe table.pointee.known[word] |= 1 << UInt64(number % 64)
             // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
-            let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
-            lanes.append(lane)
-            unsafe table.pointee.append(lane)
+            do throws(RingError) {
+                let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
+                lanes.append(lane)
+                unsafe table.pointee.append(lane)
+            } catch {
+                brokenLane = error
+                throw error
+            }
         }
     }
 
@@ -308,6 +315,7 @@ final class MergeSide: @unchecked Sendable {
         }
         guard attachments > attachmentsAtEnd, attachments >= UInt64(max(wanted, 1)) else { return nil }
         attachmentsAtEnd = attachments
+        if let brokenLane { throw brokenLane }
         if let death = deathToTell {
             deathToTell = nil
             throw death
@@ -326,7 +334,7 @@ final class MergeSide: @unchecked Sendable {
         try role.requireUsable()
         settle()
         return try role.removeRing {
-            guard (try? findNewLanes()) != nil else { return false }
+            guard (try? findNewLanes()) != nil, brokenLane == nil else { return false }
             // A lane that was poisoned, and told of, holds nothing that could be received.
             return lanes.enumerated().allSatisfy { index, lane in
                 isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUntoldEnd

@@ -71,6 +71,8 @@ final class Attachment: @unchecked Sendable {
     /// What an attempt came to.
     private enum Attempt {
         case locked(Segment, RoleLock, Role)
+        /// Nothing was there, and something was made: take it before others remove it.
+        case created
         /// Somebody removed, replaced or released something meanwhile: begin anew.
         case again
         case taken(Segment)
@@ -105,7 +107,8 @@ final class Attachment: @unchecked Sendable {
                 refusals += 1
                 if refusals == 3 { throw taken(request.candidates(segment.header), of: segment, ring: location.ring) }
                 sr_sleep_ns(1_000_000)
-            case .again: sr_sleep_ns(turn < 10 ? 1_000 : 1_000_000)
+            case .created: continue
+            case .again: sr_sleep_ns(turn < 100 ? 1_000 : 1_000_000)
             }
         }
         throw RingError(.inUse, ring: location.ring, "others kept removing it while this process tried to attach 10,000 times")
@@ -126,7 +129,7 @@ final class Attachment: @unchecked Sendable {
             let directory = try name.openDirectory()
             guard let found = try Segment.open(name, in: directory, owners: options.allowedOwners) else {
                 try create()
-                return .again
+                return .created
             }
             segment = found
             openLock = { () throws(SystemFailure) in try RoleLock(directory: directory.number, name: name.name, of: -1) }

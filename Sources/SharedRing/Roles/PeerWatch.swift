@@ -112,7 +112,10 @@ struct PeerWatch {
     /// `isFirst`: nothing was handed out before it. Then a death that an earlier consumer was told is old news; behind messages
     /// that are handed out again it is told again, or they would seem to belong to the next stream.
     mutating func noteMark(_ epoch: UInt32, isFirst: Bool) -> End? {
-        if epoch & 1 == 1 && (epoch == lastEnded || isFirst && epoch == toldBefore) { return nil }
+        if epoch & 1 == 1 && (epoch == lastEnded || isFirst && epoch == toldBefore) {
+            lastEnded = epoch  // another successor may have marked it again
+            return nil
+        }
         return note(epoch)
     }
 
