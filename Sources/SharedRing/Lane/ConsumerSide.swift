@@ -30,7 +30,8 @@ final class ConsumerSide: @unchecked Sendable {
         mapping = try Mapping.lane(0, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
-            usesAsymmetricBarrier: header.usesAsymmetricBarrier, isManual: acknowledgement == .manual, ring: attachment.ring, lane: 0)
+            usesAsymmetricBarrier: header.usesAsymmetricBarrier, isManual: acknowledgement == .manual,
+            firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0)
         // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
         producer = unsafe PeerWatch.producer(of: lane, number: 0)
         unsafe self.reader = .allocateIsolated()
@@ -80,7 +81,6 @@ final class ConsumerSide: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
-        if pollForAMoment(timeout) { return .message }
         try requireUsable()
         settle()
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
@@ -95,17 +95,6 @@ final class ConsumerSide: @unchecked Sendable {
             case .died: throw diedError
             }
         }
-    }
-
-    /// An answer from another core comes sooner than the general way of waiting is ready for it. True: a message is there.
-    private func pollForAMoment(_ timeout: Duration?) -> Bool {
-        guard role.sleeper.strategy != .sleep, timeout != .zero, unsafe reader.pointee.isOfThisProcess else { return false }
-        for _ in 0..<64 {
-            sr_pause()
-            let header = unsafe reader.pointee.poll()
-            if !header.isAbsent { return unsafe reader.pointee.shape.admits(header) }
-        }
-        return false
     }
 
     func waitForProducer(until deadline: Deadline) throws(RingError) {

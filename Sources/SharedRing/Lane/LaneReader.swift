@@ -29,6 +29,8 @@ struct LaneReader: ~Copyable {
     /// Total order: the ticket that was seen last, and the position of its record; before the first one, no position.
     @usableFromInline var ticket: UInt64 = 0
     @usableFromInline var ticketPosition: UInt64 = 1
+    /// How often to look before waiting in the general way, which takes longer to begin than an answer from another core.
+    @usableFromInline let firstPolls: Int
     @usableFromInline let lane: Int
     let ring: String
     /// Set when the producer wrote what cannot be; every later operation throws it.
@@ -37,13 +39,14 @@ struct LaneReader: ~Copyable {
     /// Starts where the last consumer's acknowledgements ended. Throws `poisoned` if that is no position of this lane.
     init(
         data: UnsafeRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>, usesAsymmetricBarrier: Bool,
-        isManual: Bool, ring: String, lane: Int
+        isManual: Bool, firstPolls: Int = 0, ring: String, lane: Int
     ) throws(RingError) {
         unsafe self.data = data
         self.shape = shape
         unsafe self.control = control
         self.usesAsymmetricBarrier = usesAsymmetricBarrier
         self.isManual = isManual
+        self.firstPolls = firstPolls
         self.ring = ring
         self.lane = lane
         largestLag = shape.capacity / 8
@@ -69,6 +72,22 @@ struct LaneReader: ~Copyable {
         // SAFETY: the masked head lies in the data mapping.
         // SYNC: record-visible (pairs with LaneWriter.storeHeader): with the header come payload and terminator.
         unsafe RecordHeader(bits: sr_load_acquire_u64(place))
+    }
+
+    /// The header at `place`, watched for a moment. Static and apart, so that a message that is there already costs nothing
+    /// for it.
+    @usableFromInline
+    @inline(never)
+    static func watch(_ place: UnsafeRawPointer, polls: Int, timeout: Duration?) -> RecordHeader {
+        var header = RecordHeader(bits: 0)
+        if timeout == .zero { return header }
+        for _ in 0..<polls {
+            sr_pause()
+            // SAFETY: the place of a record, in a mapping that the caller keeps. SYNC: record-visible, as in `poll`.
+            header = unsafe RecordHeader(bits: sr_load_acquire_u64(place))
+            if !header.isAbsent { break }
+        }
+        return header
     }
 
     /// Where the header at the head stands.

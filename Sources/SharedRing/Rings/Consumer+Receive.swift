@@ -17,7 +17,10 @@ extension Consumer: MessageSource {
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
         while true {
             if unsafe reader.pointee.isOfThisProcess {
-                let header = unsafe reader.pointee.poll()
+                var header = unsafe reader.pointee.poll()
+                if header.isAbsent {
+                    header = unsafe LaneReader.watch(reader.pointee.place, polls: reader.pointee.firstPolls, timeout: timeout)
+                }
                 if unsafe reader.pointee.shape.admits(header) {
                     return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
                 }

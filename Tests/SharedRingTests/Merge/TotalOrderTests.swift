@@ -99,6 +99,22 @@ struct TotalOrderTests {
         #expect(try consumer.receive(timeout: patience) == Array("1".utf8))
     }
 
+    @Test("A consumer that only polls is not held up by a dead announcement either")
+    func deadAnnouncementPolled() throws {
+        let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
+        var consumer = try ring.makeConsumer()
+        let dead = try ring.makeProducer()
+        var living = try ring.makeProducer()
+        unsafe sr_store_release_u64(sr_pend(dead.writer.pointee.control), 0)
+        unsafe _ = sr_fetch_add_acq_rel_u64(dead.writer.pointee.tickets!, 1)
+        try living.send("1")
+        for _ in 0..<3000 { #expect(try consumer.tryNext().isEmpty, "its producer may still commit") }
+        _ = consume dead
+        var polls = 0
+        while try consumer.tryNext().isEmpty, polls < 3000 { polls += 1 }
+        #expect(polls < 3000)
+    }
+
     @Test("A ticket that was not drawn, or does not grow, poisons its lane", arguments: [UInt64(1000), 0])
     func forgedTicket(ticket: UInt64) throws {
         let ring = try MPSCRing.anonymous(lanes: 1, order: .total, options: RingOptions(capacity: 4096))
