@@ -24,8 +24,6 @@ struct LaneTable: ~Copyable {
     private(set) var count = 0
     /// Which lanes of the ring are among them: a copy of the segment's bitmap.
     let known: UnsafeMutableBufferPointer<UInt64>
-    /// Where to look for new lanes next.
-    var nextWord = 0
     /// The lane in hand.
     var current: Int?
 

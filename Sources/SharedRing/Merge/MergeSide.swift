@@ -42,7 +42,7 @@ final class MergeSide: @unchecked Sendable {
     private(set) var ends = ProducerEnds()
     private var deathToTell: RingError?
     /// Set when a lane in use could not be set up: what is in it can't be received, and must not be taken for received.
-    private var brokenLane: RingError?
+    private var hasBrokenLane = false
     /// What was found while only messages were asked for; the next `look` tells it.
     private var deferred: Result<Arrival, RingError>?
     /// How many attachments there had been when an end was told.
@@ -96,40 +96,24 @@ final class MergeSide: @unchecked Sendable {
     /// The caller decides when: after the barrier before sleep, and in a total order after loading the counter. A bitmap
     /// kept over either loses messages of a lane that was new.
     func findNewLanes() throws(RingError) {
-        for word in 0..<(unsafe table.pointee.known.count) { try findNewLanes(in: word) }
-    }
-
-    /// The same for 64 lanes, others each time: enough for a look that another one follows before any sleep.
-    private func findSomeNewLanes() throws(RingError) {
-        unsafe table.pointee.nextWord = (table.pointee.nextWord + 1) % table.pointee.known.count
-        try findNewLanes(in: unsafe table.pointee.nextWord)
-    }
-
-    @inline(__always)
-    private func findNewLanes(in word: Int) throws(RingError) {
-        let known = unsafe table.pointee.known
         // SAFETY: the bitmap has room for every lane the header admits.
-        // SYNC: lane-in-use (pairs with ProducerSide.init)
-        let new = unsafe sr_load_acquire_u64(sr_lane_bitmap(attachment.control, UInt32(word * 64))) & ~known[word]
-        if new != 0 { try add(new, in: word) }
-    }
-
-    @inline(never)
-    private func add(_ new: UInt64, in word: Int) throws(RingError) {
-        var new = new
-        while new != 0 {
-            let number = word * 64 + new.trailingZeroBitCount
-            new &= new - 1
-            guard number < attachment.header.laneCount else { break }  // a stranger set it
-            unsafe table.pointee.known[word] |= 1 << UInt64(number % 64)
-            // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
-            do throws(RingError) {
+        let bitmap = unsafe sr_lane_bitmap(attachment.control, 0)
+        let known = unsafe table.pointee.known
+        for word in 0..<known.count {
+            // SYNC: lane-in-use (pairs with ProducerSide.init)
+            var new = unsafe sr_load_acquire_u64(bitmap + word) & ~known[word]
+            while new != 0 {
+                let number = word * 64 + new.trailingZeroBitCount
+                new &= new - 1
+                guard number < attachment.header.laneCount else { break }  // a stranger set it
+                unsafe known[word] |= 1 << UInt64(number % 64)
+                // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
+                let wasBroken = hasBrokenLane
+                hasBrokenLane = true  // until it is set up
                 let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
+                hasBrokenLane = wasBroken
                 lanes.append(lane)
                 unsafe table.pointee.append(lane)
-            } catch {
-                brokenLane = error
-                throw error
             }
         }
     }
@@ -152,11 +136,9 @@ final class MergeSide: @unchecked Sendable {
     // MARK: Which message comes next
 
     /// Chooses the lane of the next message and gives it to the cursor. Nil: there is none.
-    ///
-    /// `isThorough`: looks for new lanes everywhere. Otherwise a thorough look must follow before anything is concluded.
     @usableFromInline
     @inline(never)
-    func look(isThorough: Bool = true) throws(RingError) -> Arrival? {
+    func look() throws(RingError) -> Arrival? {
         try role.requireUsable()
         if let told = deferred {
             deferred = nil
@@ -167,7 +149,7 @@ final class MergeSide: @unchecked Sendable {
         // Round robin, beginning behind the lane that was in hand, so that a flooding lane gets no second turn first.
         var index = unsafe table.pointee.current.map { $0 + 1 } ?? 0
         leaveCurrent()
-        if isThorough { try findNewLanes() } else { try findSomeNewLanes() }
+        try findNewLanes()
         let count = unsafe table.pointee.count
         for _ in 0..<count {
             if index >= count { index = 0 }
@@ -177,7 +159,7 @@ final class MergeSide: @unchecked Sendable {
             }
             index += 1
         }
-        return isThorough ? try endIfDone() : nil
+        return try endIfDone()
     }
 
     /// `look`, but whatever is not a message is left for it.
@@ -221,8 +203,8 @@ final class MergeSide: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
-        if let found = try look(isThorough: false) { return found }
-        if pollForAMoment(timeout), let found = try look(isThorough: false) { return found }
+        if let found = try look() { return found }
+        if pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
@@ -315,7 +297,9 @@ final class MergeSide: @unchecked Sendable {
         }
         guard attachments > attachmentsAtEnd, attachments >= UInt64(max(wanted, 1)) else { return nil }
         attachmentsAtEnd = attachments
-        if let brokenLane { throw brokenLane }
+        if hasBrokenLane {
+            throw attachment.error(.poisoned, "all producers have ended, but not all of their lanes could be read")
+        }
         if let death = deathToTell {
             deathToTell = nil
             throw death
@@ -334,7 +318,7 @@ final class MergeSide: @unchecked Sendable {
         try role.requireUsable()
         settle()
         return try role.removeRing {
-            guard (try? findNewLanes()) != nil, brokenLane == nil else { return false }
+            guard (try? findNewLanes()) != nil, !hasBrokenLane else { return false }
             // A lane that was poisoned, and told of, holds nothing that could be received.
             return lanes.enumerated().allSatisfy { index, lane in
                 isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUntoldEnd
