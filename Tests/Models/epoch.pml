@@ -189,7 +189,7 @@ inline tell(tag) {
 #define KILLED false
 #endif
 
-/* What settle does, when the caller has come back: publishDue and PeerWatch.keep. */
+/* What settle does, when the caller has come back: ConsumerSide.acknowledgeAll. */
 inline settle() {
     skip;
 #ifndef MANUAL

@@ -1,6 +1,6 @@
 /* Waiting for room and waiting for messages at the same time, with batches and an acknowledgement that lags.
  *
- * Code: LaneWriter.makeRoom, Batch.waitForRoom, ProducerSide.waitForRoom, LaneReader.finish, .publish, .storeHead, .publishDue,
+ * Code: LaneWriter.makeRoom, Batch.waitForRoom, ProducerSide.waitForRoom, LaneReader.finish, .publish, .storeHead, ConsumerSide.settle,
  * ConsumerSide.wait, Sleeper.wait.
  * Edges: space-given, space-doorbell, record-visible, doorbell.
  *
@@ -111,7 +111,7 @@ proctype Consumer() {
 #endif
     :: at == visible ->
 #if !defined(KEEPS_HEAD) && !defined(NEVER_ACKNOWLEDGES)
-        if :: head != at -> publish() :: else -> skip fi; /* publishDue */
+        if :: head != at -> publish() :: else -> skip fi; /* settle */
 #endif
         dataBell = 1;
 #ifndef NO_RECHECK

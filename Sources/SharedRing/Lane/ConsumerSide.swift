@@ -81,9 +81,7 @@ final class ConsumerSide: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func wait(timeout: Duration?) throws(RingError) -> Arrival {
-        try requireUsable()
-        settle()
-        return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
+        try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
             let end = try producer.end(lock: attachment.lock) { () throws(RingError) in
@@ -115,17 +113,17 @@ final class ConsumerSide: @unchecked Sendable {
 
     /// Before this side waits or ends: what was used up is given back, what was told is kept. With manual acknowledgement both
     /// wait for the call.
-    private func settle() {
-        if unsafe reader.pointee.isManual { return }
-        unsafe reader.pointee.publishDue()
+    private func settle() { if unsafe !reader.pointee.isManual { acknowledgeAll() } }
+
+    private func acknowledgeAll() {
+        if unsafe reader.pointee.published != reader.pointee.head { unsafe reader.pointee.publish() }
         producer.keep()
     }
 
     /// See `Consumer.acknowledge`.
     func acknowledge() throws(RingError) {
         unsafe try reader.pointee.requireUsable()
-        if unsafe reader.pointee.published != reader.pointee.head { unsafe reader.pointee.publish() }
-        producer.keep()
+        acknowledgeAll()
     }
 
     var isProducerAttached: Bool { attachment.isHeld(.lane(0)) }

@@ -182,7 +182,4 @@ struct LaneReader: ~Copyable {
     /// Steps over the end mark at the head. It is acknowledged when the caller, who is told of it now, comes back: were this
     /// process killed before, the next consumer is to find it.
     mutating func stepOverMark() { head &+= shape.spacingOfEnd }
-
-    /// Acknowledges what is due before this side waits.
-    mutating func publishDue() { if !isManual && published != head { publish() } }
 }

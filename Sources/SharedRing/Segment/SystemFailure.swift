@@ -12,15 +12,8 @@ struct SystemFailure: Error {
 
     // The kernel's numbers, the same on x86-64 and aarch64.
     static let notFound: Int32 = 2
-    static let interrupted: Int32 = 4
-    static let noDevice: Int32 = 6
     static let tryAgain: Int32 = 11
     static let permissionDenied: Int32 = 13
     static let exists: Int32 = 17
-    static let isDirectory: Int32 = 21
-    static let invalid: Int32 = 22
     static let noSpace: Int32 = 28
-    static let tooManyLinks: Int32 = 40
-    static let notSupported: Int32 = 95
-    static let timedOut: Int32 = 110
 }
