@@ -73,6 +73,25 @@ struct sr_owner_card {
 };
 _Static_assert(sizeof(struct sr_owner_card) == SR_GROUP, "");
 
+/* Counters for observers, each written by its owner only; the protocol never reads them. They go on from owner to owner. */
+struct sr_producer_statistics {
+    uint64_t messages; /* committed */
+    uint64_t bytes;    /* of their payloads */
+    uint64_t full;     /* times no room was found */
+    uint64_t sleeps;   /* times it went to sleep for room, or an acknowledgement */
+    uint64_t wakes;    /* times it woke the consumer */
+    uint64_t backlog;  /* bytes: the most it saw unacknowledged, of the times it looked */
+    uint64_t reserved[9];
+};
+_Static_assert(sizeof(struct sr_producer_statistics) == SR_GROUP - 8, "");
+
+struct sr_consumer_statistics {
+    uint64_t sleeps; /* in the ring's: times it went to sleep; in a lane's: 0 */
+    uint64_t wakes;  /* in a lane's: times it woke that producer; in the ring's: 0 */
+    uint64_t reserved[14];
+};
+_Static_assert(sizeof(struct sr_consumer_statistics) == SR_GROUP, "");
+
 /* One per ring. */
 struct sr_ring_control {
     /* The consumer sleeps here: 0 awake, 1 asleep. Written by the consumer and by who wakes it. */
@@ -88,7 +107,7 @@ struct sr_ring_control {
     uint32_t untold_death;   /* not 0: a consumer noted a producer's death, to be told at the end of all streams, and has not yet */
     uint8_t pad2[SR_GROUP - 8];
 
-    uint64_t consumer_statistics[SR_GROUP / 8];
+    struct sr_consumer_statistics consumer_statistics;
     struct sr_owner_card consumer_card;
 
     uint32_t persistent; /* not 0: the last reader leaves the ring where it is */
@@ -115,7 +134,7 @@ struct sr_lane_control {
 
     /* Written by the producer, for observers only: the protocol never reads it back. */
     uint64_t tail_mirror;
-    uint64_t producer_statistics[SR_GROUP / 8 - 1];
+    struct sr_producer_statistics producer_statistics;
 
     /* Written by the consumer, read by the producer when its ring looks full: the acknowledgement. */
     uint64_t head;
@@ -127,7 +146,7 @@ struct sr_lane_control {
     uint8_t pad2[SR_GROUP - 4];
 
     struct sr_owner_card producer_card;
-    uint64_t consumer_statistics[SR_GROUP / 8]; /* per lane, written by the consumer */
+    struct sr_consumer_statistics consumer_statistics;
     uint8_t reserved[1024 - 6 * SR_GROUP];
 };
 _Static_assert(sizeof(struct sr_lane_control) == 1024, "");
@@ -157,10 +176,27 @@ SR_INLINE uint32_t *sr_producer_epoch(struct sr_lane_control *l) { return &l->pr
 SR_INLINE uint64_t *sr_tickets(struct sr_ring_control *c) { return &c->tickets; }
 SR_INLINE uint64_t *sr_pend(struct sr_lane_control *l) { return &l->pend; }
 SR_INLINE uint64_t *sr_tail_mirror(struct sr_lane_control *l) { return &l->tail_mirror; }
+SR_INLINE struct sr_producer_statistics *sr_statistics(struct sr_lane_control *l) { return &l->producer_statistics; }
+SR_INLINE uint64_t *sr_consumer_sleeps(struct sr_ring_control *c) { return &c->consumer_statistics.sleeps; }
+SR_INLINE uint64_t *sr_producer_sleeps(struct sr_lane_control *l) { return &l->producer_statistics.sleeps; }
+SR_INLINE uint64_t *sr_consumer_wakes(struct sr_lane_control *l) { return &l->consumer_statistics.wakes; }
 SR_INLINE uint64_t *sr_head(struct sr_lane_control *l) { return &l->head; }
 SR_INLINE uint32_t *sr_told_end(struct sr_lane_control *l) { return &l->told_end; }
 SR_INLINE uint32_t *sr_space_doorbell(struct sr_lane_control *l) { return &l->space_doorbell; }
 SR_INLINE struct sr_owner_card *sr_producer_card(struct sr_lane_control *l) { return &l->producer_card; }
+
+/* Counts. Only the owner writes, so no locked instruction; relaxed, since a counter orders nothing. */
+SR_INLINE void sr_count(uint64_t *counter, uint64_t more) { sr_store_relaxed_u64(counter, sr_load_relaxed_u64(counter) + more); }
+
+SR_INLINE void sr_count_sent(struct sr_lane_control *l, uint64_t messages, uint64_t bytes) {
+    sr_count(&l->producer_statistics.messages, messages);
+    sr_count(&l->producer_statistics.bytes, bytes);
+}
+SR_INLINE void sr_count_full(struct sr_lane_control *l) { sr_count(&l->producer_statistics.full, 1); }
+SR_INLINE void sr_count_wake(struct sr_lane_control *l) { sr_count(&l->producer_statistics.wakes, 1); }
+SR_INLINE void sr_note_backlog(struct sr_lane_control *l, uint64_t bytes) {
+    if (bytes > sr_load_relaxed_u64(&l->producer_statistics.backlog)) sr_store_relaxed_u64(&l->producer_statistics.backlog, bytes);
+}
 
 /* A record: this header, then the payload; records stand record_alignment apart.
  *

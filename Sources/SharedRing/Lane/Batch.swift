@@ -15,6 +15,7 @@ public struct Batch: ~Copyable, ~Escapable {
     /// The header that is stored last.
     @usableFromInline var first = RecordHeader(bits: 0)
     @usableFromInline var appended = 0
+    @usableFromInline var appendedBytes = 0
 
     /// How many messages are appended and not committed.
     @inlinable
@@ -74,7 +75,7 @@ public struct Batch: ~Copyable, ~Escapable {
         let byteCount = bytes.byteCount
         if !isReady(for: byteCount) {
             let writer = unsafe writer  // see `flush`
-            guard try unsafe writer.pointee.makeRoom(for: byteCount, at: position) else { return false }
+            guard try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: position) else { return false }
         }
         let place = unsafe writer.pointee.place(at: position)
         unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
@@ -95,9 +96,10 @@ public struct Batch: ~Copyable, ~Escapable {
         // A copy of the pointer: with the thread sanitizer on, Swift 6.3 takes a mutation through `self.writer` for an escape.
         let writer = unsafe writer
         unsafe LaneWriter.terminate(writer.pointee.place(at: position))
-        unsafe writer.pointee.publish(first, at: writer.pointee.place(at: writer.pointee.tail), next: position, count: appended)
+        unsafe writer.pointee.publish(first, at: writer.pointee.place(at: writer.pointee.tail), next: position, count: appended, byteCount: appendedBytes)
         first = RecordHeader(bits: 0)
         appended = 0
+        appendedBytes = 0
     }
 
     @inlinable
@@ -119,13 +121,14 @@ public struct Batch: ~Copyable, ~Escapable {
         }
         position &+= unsafe writer.pointee.shape.spacing(byteCount)
         appended &+= 1
+        appendedBytes &+= byteCount
     }
 
     @usableFromInline
     @inline(never)
     mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
         let writer = unsafe writer  // see `flush`
-        if try unsafe writer.pointee.makeRoom(for: byteCount, at: position) { return }
+        if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: position) { return }
         flush()
         try side.waitForRoom(for: byteCount, until: Deadline(after: timeout))
     }

@@ -83,7 +83,7 @@ extension Producer {
     @_lifetime(&self)
     public mutating func tryClaim(byteCount: Int) throws(RingError) -> Claim? {
         if unsafe byteCount < 0 || !writer.pointee.isReady(for: byteCount) {
-            guard try unsafe writer.pointee.makeRoom(for: byteCount, at: writer.pointee.tail) else { return nil }
+            guard try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: writer.pointee.tail) else { return nil }
         }
         return Claim(&self, byteCount: byteCount)
     }

@@ -242,7 +242,10 @@ struct LaneReader: ~Copyable {
     @inlinable
     func wakeProducerIfAsleep() {
         // Relaxed: the barrier orders it.
-        if unsafe sr_load_relaxed_u32(sr_space_doorbell(control)) != 0 { unsafe Doorbell.wake(sr_space_doorbell(control)) }
+        if unsafe sr_load_relaxed_u32(sr_space_doorbell(control)) != 0 {
+            unsafe Doorbell.wake(sr_space_doorbell(control))
+            unsafe sr_count(sr_consumer_wakes(control), 1)
+        }
     }
 
     /// Steps over the end mark at the head. It is acknowledged when the caller, who is told of it now, comes back: were this

@@ -100,8 +100,6 @@ struct LaneWriter: ~Copyable {
     /// Looks at the consumer's head. Afterwards `fits` is up to date.
     ///
     /// False: still no room; that is not poison. Throws `poisoned`, `forked`, `messageTooLarge`.
-    @usableFromInline
-    @inline(never)
     mutating func makeRoom(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
         if let poison { throw poison }
         guard generation == UInt64(sr_fork_generation()) else {
@@ -123,7 +121,17 @@ struct LaneWriter: ~Copyable {
             throw error
         }
         limit = head &+ shape.capacity
+        unsafe sr_note_backlog(control, tail &- head)
         return fits(byteCount, at: position)
+    }
+
+    /// `makeRoom`, and if there is none, that is counted.
+    @usableFromInline
+    @inline(never)
+    mutating func makeRoomOrCount(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
+        if try makeRoom(for: byteCount, at: position) { return true }
+        unsafe sr_count_full(control)
+        return false
     }
 
     /// Whether the consumer has acknowledged everything.
@@ -167,6 +175,7 @@ struct LaneWriter: ~Copyable {
         /// The position behind the record, and the bytes to there.
         @usableFromInline let next: UInt64
         @usableFromInline let spacing: Int
+        @usableFromInline let byteCount: Int
 
         @inlinable
         @inline(__always)
@@ -175,6 +184,7 @@ struct LaneWriter: ~Copyable {
             unsafe place = writer.place(at: writer.tail)
             unsafe payload = place + writer.shape.messageOffset
             header = writer.shape.header(byteCount: byteCount, tag: tag)
+            self.byteCount = byteCount
             spacing = Int(truncatingIfNeeded: writer.shape.spacing(byteCount))
             next = writer.tail &+ UInt64(truncatingIfNeeded: spacing)
         }
@@ -210,7 +220,7 @@ struct LaneWriter: ~Copyable {
     @inline(__always)
     mutating func commit(_ slot: Slot) {
         unsafe Self.terminate(slot.place + slot.spacing)  // as the lane is mapped twice, it goes on there
-        unsafe publish(slot.header, at: slot.place, next: slot.next, count: 1)
+        unsafe publish(slot.header, at: slot.place, next: slot.next, count: 1, byteCount: slot.byteCount)
     }
 
     /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
@@ -225,8 +235,10 @@ struct LaneWriter: ~Copyable {
     /// Stores the header at `tail`, which stands at `place`: the commit of one record, or of a whole batch of `count`.
     @inlinable
     @inline(__always)
-    mutating func publish(_ header: RecordHeader, at place: UnsafeMutableRawPointer, next: UInt64, count: Int) {
-        guard _fastPath(isPlain) else { return publishOtherwise(header, next: next, count: count) }
+    mutating func publish(
+        _ header: RecordHeader, at place: UnsafeMutableRawPointer, next: UInt64, count: Int, byteCount: Int
+    ) {
+        guard _fastPath(isPlain) else { return publishOtherwise(header, next: next, count: count, byteCount: byteCount) }
         // Loaded before the header is stored; see `Slot`.
         let (control, doorbell) = unsafe (control, doorbell)
         tail = next
@@ -235,15 +247,17 @@ struct LaneWriter: ~Copyable {
         unsafe sr_store_release_u64(place, header.bits)
         // Relaxed: for observers only, who take it for no more than a hint.
         unsafe sr_store_relaxed_u64(sr_tail_mirror(control), next)
+        unsafe sr_count_sent(control, UInt64(truncatingIfNeeded: count), UInt64(truncatingIfNeeded: byteCount))
         // SYNC: doorbell, as in `ringDoorbell`, whose asymmetric kind this is.
         sr_fence_compiler()
-        if unsafe sr_load_relaxed_u32(doorbell) != 0 { unsafe Doorbell.wake(doorbell) }
+        if unsafe sr_load_relaxed_u32(doorbell) != 0 { wakeConsumer() }
     }
 
     /// `publish` with tickets, or with a barrier of its own.
     @usableFromInline
     @inline(never)
-    mutating func publishOtherwise(_ header: RecordHeader, next: UInt64, count: Int) {
+    mutating func publishOtherwise(_ header: RecordHeader, next: UInt64, count: Int, byteCount: Int) {
+        unsafe sr_count_sent(control, UInt64(truncatingIfNeeded: count), UInt64(truncatingIfNeeded: byteCount))
         if unsafe tickets != nil {
             publishInTotalOrder(header, next: next, count: count)
         } else {
@@ -282,6 +296,14 @@ struct LaneWriter: ~Copyable {
             sr_fence_full()
         }
         // SAFETY: the doorbell lies in the control mapping. Relaxed: it orders nothing by itself.
-        if unsafe sr_load_relaxed_u32(doorbell) != 0 { unsafe Doorbell.wake(doorbell) }
+        if unsafe sr_load_relaxed_u32(doorbell) != 0 { wakeConsumer() }
+    }
+
+    @usableFromInline
+    @inline(never)
+    func wakeConsumer() {
+        // SAFETY: the doorbell and the counter lie in the control mapping.
+        unsafe Doorbell.wake(doorbell)
+        unsafe sr_count_wake(control)
     }
 }

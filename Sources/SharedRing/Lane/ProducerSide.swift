@@ -56,7 +56,7 @@ final class ProducerSide: @unchecked Sendable {
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
-            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: ring)
+            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
         consumer = unsafe PeerWatch.consumer(of: control)
     }
 
@@ -71,6 +71,7 @@ final class ProducerSide: @unchecked Sendable {
 
     /// Waits until a record of `byteCount` fits. Throws what `LaneWriter.makeRoom` throws, and when the consumer has gone.
     func waitForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
+        if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: writer.pointee.tail) { return }
         try sleeper.wait(until: deadline, for: "room in the ring") { () throws(RingError) in
             try hasRoom(for: byteCount) ? () : nil
         } lookAround: { () throws(RingError) in

@@ -32,7 +32,7 @@ extension Producer {
     public mutating func trySend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = bytes.byteCount
         if unsafe !writer.pointee.isReady(for: count) {
-            guard try unsafe writer.pointee.makeRoom(for: count, at: writer.pointee.tail) else { return false }
+            guard try unsafe writer.pointee.makeRoomOrCount(for: count, at: writer.pointee.tail) else { return false }
         }
         unsafe writer.pointee.write(bytes, tag: tag)
         return true
@@ -108,7 +108,7 @@ extension Producer {
     public mutating func trySend<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = MemoryLayout<Value>.size
         if unsafe !writer.pointee.isReady(for: count) {
-            guard try unsafe writer.pointee.makeRoom(for: count, at: writer.pointee.tail) else { return false }
+            guard try unsafe writer.pointee.makeRoomOrCount(for: count, at: writer.pointee.tail) else { return false }
         }
         let slot = unsafe LaneWriter.Slot(writer.pointee, byteCount: count, tag: tag)
         unsafe slot.payload.storeBytes(of: value, as: Value.self)

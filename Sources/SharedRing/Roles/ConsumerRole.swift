@@ -27,7 +27,7 @@ final class ConsumerRole: @unchecked Sendable {
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: attachment.header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
-            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, ring: attachment.ring)
+            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_consumer_sleeps(control), ring: attachment.ring)
     }
 
     func requireUsable() throws(RingError) {

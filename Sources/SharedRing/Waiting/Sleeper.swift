@@ -23,6 +23,8 @@ struct Sleeper {
     /// protocol can close, a peer killed after its commit and before its wake. It re-checks; it does not guess.
     let slice: Int64
     let cancelFlag: CancelFlag
+    /// Counts, for observers.
+    let sleeps: UnsafeMutablePointer<UInt64>
     let ring: String
 
     /// Waits until `news` gives a value, or, once a slice and at the deadline, `lookAround` does.
@@ -63,7 +65,8 @@ struct Sleeper {
             var wasWoken = false
             if !cancelFlag.isRaised {
                 let now = sr_now_ns()
-                // SAFETY: the doorbell lies in the control mapping, which the owner of this sleeper keeps.
+                unsafe sr_count(sleeps, 1)
+                // SAFETY: the doorbell and the counter lie in the control mapping, which the owner of this sleeper keeps.
                 let result = unsafe sr_futex_wait(doorbell, 1, min(deadline.nanoseconds, min(nextLook, now &+ longest)))
                 wasWoken = result == 0 || result == -SystemFailure.tryAgain
             }
