@@ -63,11 +63,11 @@ struct Segment: Sendable {
         return try createThroughTemporaryName(name, in: directory, header: header, options: options)
     }
 
-    /// For file systems without `O_TMPFILE`. A creator that dies in here leaves a file named `.NAME.…` behind.
-    private static func createThroughTemporaryName(
+    /// For file systems without `O_TMPFILE`. A creator that dies in here leaves its file behind; see `SegmentName.isTemporary`.
+    static func createThroughTemporaryName(
         _ name: SegmentName, in directory: Descriptor, header: SegmentHeader, options: RingOptions
     ) throws(RingError) -> Bool {
-        let temporaryName = ".\(name.name).\(String(header.instance.high, radix: 36))"
+        let temporaryName = name.temporary(for: header.instance)
         // SAFETY: here and below, the strings live for the length of their calls.
         let opened = unsafe temporaryName.withCString { unsafe sr_open_exclusive(directory.number, $0) }
         guard opened >= 0 else {
@@ -75,6 +75,9 @@ struct Segment: Sendable {
         }
         defer { _ = unsafe temporaryName.withCString { unsafe sr_unlink_at(directory.number, $0) } }
         let file = Descriptor(opened)
+        // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised.
+        let lock = try lockEverything(of: temporaryName, in: directory, ring: name.name)
+        defer { lock.giveBack() }
         try fill(file, with: header, options: options, ring: name.name)
         let linked = unsafe temporaryName.withCString { from in
             unsafe name.name.withCString { to in unsafe sr_rename_exclusive(directory.number, from, to) }
@@ -82,6 +85,16 @@ struct Segment: Sendable {
         if linked == -SystemFailure.exists { return false }
         guard linked == 0 else { throw RingError(.system, ring: name.name, errno: -linked, "it can't be given its name") }
         return true
+    }
+
+    private static func lockEverything(of file: String, in directory: Descriptor, ring: String) throws(RingError) -> RoleLock {
+        do throws(SystemFailure) {
+            let lock = try RoleLock(directory: directory.number, name: file, of: -1)
+            _ = try lock.takeEverything()
+            return lock
+        } catch {
+            throw RingError(.system, ring: ring, errno: error.errno, "its role bytes can't be locked")
+        }
     }
 
     /// Makes a segment without a name: a memfd that can neither shrink nor grow.
@@ -206,21 +219,40 @@ struct Segment: Sendable {
         return unsafe buffer.load(as: Part.self)
     }
 
-    /// The names of the files in a directory.
-    static func fileNames(in directory: String) throws(RingError) -> [String] {
+    /// A copy of so many words of the file.
+    func readWords(_ count: Int, at offset: Int, ring: String) throws(RingError) -> [UInt64] {
+        var result: Int64 = 0
+        let size = count * MemoryLayout<UInt64>.size
+        // SAFETY: the array is given room for `count` words, and as many as were read are declared initialised.
+        let words = unsafe [UInt64](unsafeUninitializedCapacity: count) { buffer, initialised in
+            if let start = buffer.baseAddress {
+                result = unsafe sr_read_at(descriptor.number, start, UInt64(size), UInt64(offset))
+            }
+            initialised = result == size ? count : 0
+        }
+        guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "it can't be read at \(offset)") }
+        guard result == size else { throw RingError(.damaged, ring: ring, "it ends before \(offset + size), where it should go on") }
+        return words
+    }
+
+    /// The names of the files in a directory. One that is not UTF-8 is no ring's; the second list has those, repaired for people.
+    static func fileNames(in directory: String) throws(RingError) -> (names: [String], unspeakable: [String]) {
         // SAFETY: the stream is ours until it is closed, and each entry is used before the next is read.
         guard let stream = unsafe opendir(directory) else {
             throw RingError(.system, ring: "", errno: errno, "the directory '\(directory)' can't be read")
         }
         defer { unsafe closedir(stream) }
         var names: [String] = []
+        var unspeakable: [String] = []
         while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            let bytes = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in unsafe Array(bytes.prefix { $0 != 0 }) }
+            if let name = String(validating: bytes, as: UTF8.self) {
+                if name != ".", name != ".." { names.append(name) }
+            } else {
+                unspeakable.append(String(decoding: bytes, as: UTF8.self))
             }
-            names.append(name)
         }
-        return names
+        return (names.sorted(), unspeakable.sorted())
     }
 
     // MARK: Removing
@@ -237,7 +269,12 @@ struct Segment: Sendable {
     }
 
     /// Removes a ring that nobody is attached to. Throws `inUse` with the holders, `notFound`, `notARing`.
-    static func remove(_ name: SegmentName, owners: RingOptions.Owners) throws(RingError) {
+    ///
+    /// `isWanted` has the last word, once nobody is attached and nobody can become so. False: it did not want to.
+    @discardableResult
+    static func remove(
+        _ name: SegmentName, owners: RingOptions.Owners, ifWanted isWanted: (Segment) throws(RingError) -> Bool = { _ in true }
+    ) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
         // Each further turn means that another remover was at work; the bound is against a stranger who plays with us.
         for _ in 0..<1000 {
@@ -255,7 +292,8 @@ struct Segment: Sendable {
                 throw RingError(.system, ring: name.name, errno: error.errno, "its role bytes can't be locked")
             }
             if isAlone {
-                if try unlink(name, ifStill: segment) { return }
+                guard try isWanted(segment) else { return false }
+                if try unlink(name, ifStill: segment) { return true }
                 continue  // locked, but no longer of that name: somebody else removed it in the same moment
             }
             let holders = segment.holders(seenBy: lock)
