@@ -102,7 +102,9 @@ extension RingCheck {
         return steps.joined(separator: ", then ")
     }
 
-    private var again: String { messages == 1 ? ", which the one that died may have had already" : ", of which the one that died may have had some already" }
+    private var again: String {
+        messages == 1 ? ", which the one that died may have had already" : ", of which the one that died may have had some already"
+    }
 
     private var attachedProducers: Int { lanes.count { $0.producer.presence == .attached } }
 }

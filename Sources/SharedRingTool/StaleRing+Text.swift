@@ -7,7 +7,8 @@ extension StaleRing {
         return switch outcome {
         case .removed: "\(removed)  '\(name.printable)'\(undelivered.map { ", with \($0)" } ?? ", in which nothing waited")"
         case .removedUnfinished: "\(removed)  '\(name.printable)', which a process left that died while it made a ring"
-        case .spared(let reason): "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(name.printable)': \(text(of: reason))"
+        case .spared(let reason):
+            "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(name.printable)': \(text(of: reason))"
         }
     }
 

@@ -52,7 +52,8 @@ struct LaneWalk: Equatable {
                 if header.isTotallyOrdered {
                     let ticket = try words.word(at: (tail &+ UInt64(SR_RECORD_HEADER_SIZE)) & shape.mask)
                     if let lastTicket, ticket <= lastTicket {
-                        damage = broken("the ticket at position \(tail) is \(ticket), no larger than the one before, \(lastTicket)", at: tail)
+                        damage = broken(
+                            "the ticket at position \(tail) is \(ticket), no larger than the one before, \(lastTicket)", at: tail)
                         return
                     }
                     lastTicket = ticket

@@ -130,7 +130,8 @@ public struct RingCheck: Sendable {
                 damage.append(
                     Damage(
                         lane: number, position: nil, fileOffset: place,
-                        detail: "producers have attached to it, but its bit among the lanes in use is not set: a consumer does not look there"))
+                        detail:
+                            "producers have attached to it, but its bit among the lanes in use is not set: a consumer does not look there"))
             }
             guard isInUse || control.producer_epoch != 0 || walk.result.damage != nil else { continue }
             lanes.append(try Self.lane(number, walk.result, isMoving: walk.isMoving, control, report, segment, ring))
