@@ -20,6 +20,11 @@ struct Segment: Sendable {
                 throw RingError(
                     .outOfSpace, ring: ring, errno: SystemFailure.noSpace, "no room for its \(header.totalSize) bytes; nothing was created")
             }
+            if allocated == -SystemFailure.tooLarge {
+                throw RingError(
+                    .system, ring: ring, errno: SystemFailure.tooLarge,
+                    "its \(header.totalSize) bytes are more than this process may give a file (RLIMIT_FSIZE); nothing was created")
+            }
             throw RingError(.system, ring: ring, errno: -allocated, "its \(header.totalSize) bytes can't be allocated")
         }
         func write<T: BitwiseCopyable>(_ value: T, at offset: Int) throws(RingError) {
