@@ -95,10 +95,26 @@ struct Arguments {
         return RingOptions().directory
     }
 
-    /// For commands that only look, or that take away what nobody uses.
-    func inspectionOptions() throws -> RingOptions {
+    /// Which rings are found: where, and whose.
+    func findingOptions() throws -> RingOptions {
         var options = RingOptions()
         options.directory = try directory()
+        if let owners = try value("--owner", "user, user id or 'anyone'", RingOptions.Owners.init(word:)) { options.allowedOwners = owners }
         return options
+    }
+}
+
+extension RingOptions.Owners {
+    /// "anyone", or a user beside this one.
+    fileprivate init?(word: String) {
+        if word == "anyone" {
+            self = .anyone
+        } else if let number = UInt32(word) {
+            self = .users([number, geteuid()])
+        } else if let entry = getpwnam(word) {
+            self = .users([entry.pointee.pw_uid, geteuid()])
+        } else {
+            return nil
+        }
     }
 }

@@ -20,8 +20,8 @@ enum Command: String {
                 .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--lanes"),
                 .value("--order"), .value("--dir"),
             ]
-        case .remove: [.flag("--stale"), .flag("--force"), .flag("--dry-run"), .value("--dir")]
-        case .list, .info, .check: [.flag("--json"), .value("--dir")]
+        case .remove: [.flag("--stale"), .flag("--force"), .flag("--dry-run"), .value("--owner"), .value("--dir")]
+        case .list, .info, .check: [.flag("--json"), .value("--owner"), .value("--dir")]
         }
     }
 
@@ -36,6 +36,6 @@ enum Command: String {
 
     private static let transfer: [Option] = [
         .flag("--lines"), .flag("--frames"), .value("--bytes"), .value("--capacity"), .value("--wait"), .value("--timeout"),
-        .flag("--keep"), .value("--lanes"), .value("--order"), .value("--dir"),
+        .flag("--keep"), .value("--lanes"), .value("--order"), .value("--owner"), .value("--dir"),
     ]
 }

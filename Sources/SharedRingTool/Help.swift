@@ -121,6 +121,8 @@ enum Help {
           --force           also removes rings in which something waits, and with it what waits; it
                             says how many messages
           --dry-run         only says what it would do
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         Sparing a ring is no error; a ring that was named and is not there is.
@@ -135,6 +137,8 @@ enum Help {
         attached, and how much waits to be received.
 
           --json            one object with the key "rings": an array of what info --json gives
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         \(exitStatus)
@@ -147,6 +151,8 @@ enum Help {
         stand. Takes no role: it disturbs nobody, and works when its processes are stopped or dead.
 
           --json            one JSON object on one line
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         \(exitStatus)
@@ -162,6 +168,8 @@ enum Help {
         are then a moment's, and what is seen only in passing is not called damage.
 
           --json            one JSON object on one line
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         Exit status: 0 the next process can use it, however its last users ended; 1 it is damaged,
@@ -179,6 +187,8 @@ enum Help {
           --wait HOW        spin, adaptive (the default) or sleep
           --timeout D       give up after D without progress of the other side (default: never)
           --keep            leave the ring where it is at the end of the stream
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
         """
 

@@ -8,7 +8,7 @@ struct InfoCommand {
 
     init(_ arguments: Arguments) throws {
         name = arguments.name
-        options = try arguments.inspectionOptions()
+        options = try arguments.findingOptions()
         isJSON = arguments.has("--json")
     }
 

@@ -6,7 +6,7 @@ struct ListCommand {
     private let isJSON: Bool
 
     init(_ arguments: Arguments) throws {
-        options = try arguments.inspectionOptions()
+        options = try arguments.findingOptions()
         isJSON = arguments.has("--json")
     }
 

@@ -13,7 +13,7 @@ struct RemoveCommand {
         isForStale = arguments.has("--stale")
         includesUndelivered = arguments.has("--force")
         isRehearsal = arguments.has("--dry-run")
-        options = try arguments.inspectionOptions()
+        options = try arguments.findingOptions()
         for option in ["--force", "--dry-run"] where arguments.has(option) && !isForStale {
             throw ToolFailure.usage("'\(option)' needs '--stale'", of: arguments.command)
         }

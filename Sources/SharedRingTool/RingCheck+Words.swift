@@ -95,10 +95,11 @@ extension RingCheck {
         guard !lanes.isEmpty else { return "waits for the first producer" }
         let start = report.kind == .spsc ? "starts at position \(lanes[0].head)" : "starts in \(counted(lanes.count, "lane"))"
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
-        if streamEnds > 0 { steps.append("is told of \(streamEnds == 1 ? "1 end of a stream" : "\(streamEnds) ends of streams")") }
+        let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }
+        if ends > 0 { steps.append("is told of \(ends == 1 ? "1 end of a stream" : "\(ends) ends of streams")") }
         let untold = lanes.count { $0.producer.presence == .died && !$0.endsWithMark && !$0.isEndTold }
         if untold > 0 { steps.append("learns that \(untold == 1 ? "a producer" : "\(untold) producers") died") }
-        if attachedProducers > 0 { steps.append("waits for more") }
+        if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }
         return steps.joined(separator: ", then ")
     }
 

@@ -44,7 +44,8 @@ import Testing
         let (end, output) = try ToolProcess.run("receive", "r", "--lines", "--keep", in: space)
         #expect(end.status == 3 && output == Data("a\nbb\nccc\n".utf8))
         let after = try check("r", in: space)
-        #expect(after.status == 0 && after.text.contains("gets 0 messages\n"), "that death was told: \(after.text)")
+        #expect(
+            after.status == 0 && after.text.contains("gets 0 messages, then waits for a producer\n"), "that death was told: \(after.text)")
     }
 
     @Test func ofDamageItSaysWhatAndWhere() throws {

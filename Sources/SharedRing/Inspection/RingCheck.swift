@@ -57,6 +57,8 @@ public struct RingCheck: Sendable {
 
         /// Whether the next producer begins with an end mark for the last one.
         public var needsDeathMark: Bool { producer.presence == .died && !endsWithMark }
+        /// Whether it was closed without an end mark, because one stood unread before it, and no consumer was told yet.
+        public var hasUnmarkedClose: Bool { producer.presence == .closed && closeMarks + deathMarks == 0 && !isEndTold }
     }
 
     public let report: RingReport
