@@ -82,6 +82,12 @@ enum Confined {
     }
 
     private static func fileSize(_ options: RingOptions) throws {
+        // Whoever started this process may have it ignored or, like a thread of Dispatch's, blocked.
+        signal(SIGXFSZ, SIG_DFL)
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGXFSZ)
+        sigprocmask(SIG_UNBLOCK, &signals, nil)
         try limit(RLIMIT_FSIZE, to: 8192)
         try refuse(EFBIG, "RLIMIT_FSIZE") { () throws(RingError) in _ = try SPSCRing.create("r", options: options) }
         try refuse(EFBIG, "RLIMIT_FSIZE") { () throws(RingError) in _ = try SPSCRing.openOrCreate("r", options: options) }

@@ -151,9 +151,10 @@ public struct RingCheck: Sendable {
     /// Walks until two walks in a row found the same, and, before it says that a lane is damaged, three.
     ///
     /// While the head stands still no record is overwritten. What may still go wrong is that a header is read while it is
-    /// written, or in another order than written; that does not happen the same way every time.
-    private static func settledWalk(
-        _ lane: Int, of segment: Segment, ring: String
+    /// written, or in another order than written; that does not happen the same way every time. Tests put into `meanwhile` what
+    /// others do between the look at the head and the walk.
+    static func settledWalk(
+        _ lane: Int, of segment: Segment, ring: String, meanwhile: () -> Void = {}
     ) throws(RingError) -> (result: LaneWalk, isMoving: Bool) {
         func control() throws(RingError) -> sr_lane_control {
             try segment.read(sr_lane_control.self, at: segment.header.laneOffset(lane), ring: ring)
@@ -162,7 +163,9 @@ public struct RingCheck: Sendable {
         var lastSound: LaneWalk?
         var agreeing = 0
         for _ in 0..<24 {
-            let walk = try LaneWalk(lane, from: try control(), of: segment, ring: ring)
+            let before = try control()
+            meanwhile()
+            let walk = try LaneWalk(lane, from: before, of: segment, ring: ring)
             guard try control().head == walk.head else {
                 last = nil
                 continue

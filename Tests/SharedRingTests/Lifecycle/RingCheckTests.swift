@@ -214,13 +214,13 @@ struct RingCheckTests {
 
     /// A lane that is written and read as fast as it goes is the worst case: records are overwritten while they are looked at.
     @Test("A ring in use is never called damaged", arguments: [false, true]) func inMotion(isTotal: Bool) throws {
-        let ring = try MPSCRing.create("r", lanes: 2, order: isTotal ? .total : .perProducer, options: place.options())
+        let ring = try MPSCRing.create("r", lanes: 2, order: isTotal ? .total : .perProducer, options: place.options(capacity: 32768))
         let isDone = Turn()
         defer { isDone.set(1) }
         let producers = (0..<2).map { _ in
             Worker {
                 var producer = try ring.makeProducer()
-                let bytes = [UInt8](repeating: 0xff, count: 400)
+                let bytes = [UInt8](repeating: 1, count: 400)  // no record's header looks like that
                 var size = 0
                 while isDone.value == 0 {
                     size = (size + 37) % 400
@@ -244,6 +244,63 @@ struct RingCheckTests {
         #expect(try consumer.join() > 0)
         let after = try check()
         #expect(after.damage.isEmpty && !after.isMoving && after.messages == 0)
+    }
+
+    private func segment() throws -> Segment {
+        let name = try SegmentName("r", in: place.path)
+        return try #require(try Segment.open(name, in: name.openDirectory(), owners: .sameUser))
+    }
+
+    /// As headers, bytes of 1 are damage and bytes of 255 are ends of streams.
+    @Test(
+        "A lane that is overwritten under the walker's feet is moving, not damaged, and nothing is made up", arguments: [1, 255] as [UInt8])
+    func overtaken(payload: UInt8) throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        let sender = Box(try ring.makeProducer())
+        let receiver = Box(try ring.makeConsumer())
+        var producer = sender.take()
+        var consumer = receiver.take()
+        var turn = 0
+        let ones = [UInt8](repeating: payload, count: 2000)
+        try producer.send([UInt8](ones[..<400]))
+        let segment = try segment()
+        let walk = try RingCheck.settledWalk(0, of: segment, ring: "r") {
+            // A lap and a bit: where the head stood is the middle of a message now.
+            for _ in 0..<5 {
+                turn += 1
+                _ = try? consumer.next(timeout: .zero)?.byteCount
+                try? producer.send([UInt8](ones[..<(800 + turn * 37 % 800)]))
+            }
+        }
+        #expect(turn == 24 * 5)
+        #expect(walk.isMoving && walk.result.damage == nil && walk.result.messages == 0 && walk.result.deathMarks == 0)
+        #expect(try RingCheck("r", options: place.options()).messages > 0)
+    }
+
+    @Test("What is seen only in passing is not damage; what stands there three times is") func inPassing() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        do {
+            var producer = try ring.makeProducer()
+            try producer.send("x")
+        }
+        let (file, header) = try forgery()
+        let good = file.load(at: header.dataOffset)
+        let segment = try segment()
+        var turn: UInt64 = 0
+        var walk = try RingCheck.settledWalk(0, of: segment, ring: "r") {
+            turn += 1
+            file.store(turn, at: header.dataOffset)  // another each time
+        }
+        #expect(walk.isMoving && walk.result.damage == nil)
+        turn = 0
+        walk = try RingCheck.settledWalk(0, of: segment, ring: "r") {
+            turn += 1
+            file.store(turn <= 2 ? 77 : good, at: header.dataOffset)
+        }
+        #expect(!walk.isMoving && walk.result.damage == nil && walk.result.messages == 1)
+        file.store(77, at: header.dataOffset)
+        walk = try RingCheck.settledWalk(0, of: segment, ring: "r")
+        #expect(!walk.isMoving && walk.result.damage?.position == 0)
     }
 
     @Test("A check takes no role and changes no byte of the file") func disturbsNobody() throws {
