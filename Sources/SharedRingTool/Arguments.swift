@@ -105,14 +105,14 @@ struct Arguments {
 }
 
 extension RingOptions.Owners {
-    /// "anyone", or a user beside this one.
+    /// "anyone", or a user.
     fileprivate init?(word: String) {
         if word == "anyone" {
             self = .anyone
         } else if let number = UInt32(word) {
-            self = .users([number, geteuid()])
+            self = .users([number])
         } else if let entry = getpwnam(word) {
-            self = .users([entry.pointee.pw_uid, geteuid()])
+            self = .users([entry.pointee.pw_uid])
         } else {
             return nil
         }

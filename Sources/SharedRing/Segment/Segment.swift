@@ -170,11 +170,12 @@ struct Segment: Sendable {
         guard facts.type == 0o100000 else { throw notRegular(facts, ring: ring) }
         let allowed =
             switch owners {
-            case .sameUser: facts.owner == sr_effective_user()
+            case .sameUser: false
             case .users(let users): users.contains(facts.owner)
             case .anyone: true
             }
-        guard allowed else {
+        // One's own always: else `openOrCreate` could not attach to what it has made.
+        guard allowed || facts.owner == sr_effective_user() else {
             throw RingError(.wrongOwner, ring: ring, "it belongs to user \(facts.owner), this process runs as \(sr_effective_user())")
         }
         if isAnonymous {

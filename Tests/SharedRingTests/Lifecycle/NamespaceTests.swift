@@ -144,4 +144,9 @@ struct NamespaceTests {
         var consumer = try ring { $0.allowedOwners = .users([Self.stranger]) }.makeConsumer()
         #expect(try consumer.next(timeout: patience)?.text == "x")
     }
+
+    @Test("Who asks for another user's ring and finds none can use the one it makes") func ownAmongOthers() throws {
+        var producer = try ring { $0.allowedOwners = .users([Self.stranger]) }.makeProducer()
+        try producer.send("x")
+    }
 }

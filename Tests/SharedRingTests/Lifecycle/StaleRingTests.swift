@@ -104,6 +104,28 @@ struct StaleRingTests {
         #expect(place.names.count == 2 && !place.names.contains(name))
     }
 
+    /// One that dies before its file has a header leaves something that nobody can know to be a ring's.
+    @Test("Creators killed at random under a temporary name: their rings are not listed, and go if they can be known") func killedCreators()
+        throws
+    {
+        for round in 0..<25 {
+            let peer = try Peer(["churn", "r", "100000", "\(round)", "directory=\(place.path)", "deny=O_TMPFILE"])
+            #expect(eventually { !place.names.isEmpty })
+            usleep(UInt32.random(in: 0...3000))
+            peer.kill()
+            #expect(try RingReport.names(options: place.options()).allSatisfy { $0 == "r" })
+            for (name, outcome) in try outcomes(true) {
+                #expect(name == "r" || outcome == "unfinished" || outcome == "notARing", "\(name): \(outcome)")
+            }
+            for name in place.names where name != "r" {
+                expectError(.notARing) { () throws(RingError) in _ = try SPSCRing.open(name, options: place.options()) }
+                unlink(place.path(name))
+            }
+            // And whatever is there, the next one can use the name.
+            try SPSCRing.openOrCreate("r", options: place.options()).makeProducer().close()
+        }
+    }
+
     @Test("A name that is not UTF-8 is no ring's, and is not taken for another's") func unspeakable() throws {
         let bytes: [CChar] = Array(place.path("").utf8CString.dropLast()) + [CChar(bitPattern: 0xff), 0]
         let file = open(bytes, O_CREAT | O_WRONLY, 0o600)
