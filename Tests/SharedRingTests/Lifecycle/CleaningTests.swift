@@ -13,15 +13,15 @@ struct CleaningTests {
         for _ in 0..<100 {
             let ring = try SPSCRing.openOrCreate("r", options: place.options())
             let gate = Gate(2)
-            let maker = Worker { [place] in
+            let maker = Worker { [path = place.path("r")] in
                 gate.pass()
                 var producer = try ring.makeProducer()
                 producer.makeRingPersistent()
                 var before = stat()
-                #expect(stat(place.path("r"), &before) == 0, "it is attached, so the name stands")
+                #expect(stat(path, &before) == 0, "it is attached, so the name stands")
                 try producer.close()
                 var after = stat()
-                #expect(stat(place.path("r"), &after) == 0 && before.st_ino == after.st_ino)
+                #expect(stat(path, &after) == 0 && before.st_ino == after.st_ino)
                 return after.st_ino
             }
             var consumer = try ring.makeConsumer()

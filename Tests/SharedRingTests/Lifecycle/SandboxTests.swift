@@ -82,10 +82,10 @@ struct SandboxTests {
     func temporaryNameRace() throws {
         let isDone = Turn()
         defer { isDone.set(1) }
-        let cleaner = Worker { [place] in
+        let cleaner = Worker { [options = place.options()] in
             var unfinished = 0
             while isDone.value == 0 {
-                for ring in try StaleRing.removeAll(options: place.options()) {
+                for ring in try StaleRing.removeAll(options: options) {
                     if case .removedUnfinished = ring.outcome { unfinished += 1 }
                 }
             }

@@ -144,10 +144,10 @@ struct StaleRingTests {
         let isDone = Turn()
         defer { isDone.set(1) }
         let cleaners = (0..<2).map { _ in
-            Worker { [place] in
+            Worker { [options = place.options()] in
                 var removed = 0
                 while isDone.value == 0 {
-                    for ring in try StaleRing.removeAll(options: place.options()) {
+                    for ring in try StaleRing.removeAll(options: options) {
                         if case .removed = ring.outcome { removed += 1 }
                     }
                 }
