@@ -70,7 +70,10 @@ public struct StaleRing: Sendable {
             let name = try SegmentName(name, in: options.directory)
             // Without a lock first: most are spared, and need not be disturbed.
             let directory = try name.openDirectory()
-            guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
+            guard
+                let segment = try Segment.open(
+                    name, in: directory, owners: options.allowedOwners, isWritable: false, orUnfinished: true)
+            else {
                 throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
             }
             let first = try judge(segment, name, includingUndelivered)
@@ -81,7 +84,7 @@ public struct StaleRing: Sendable {
             }
 
             var judged = first
-            _ = try Segment.remove(name, owners: options.allowedOwners) { segment throws(RingError) in
+            _ = try Segment.remove(name, owners: options.allowedOwners, orUnfinished: true) { segment throws(RingError) in
                 judged = try judge(segment, name, includingUndelivered)
                 if case .spared = judged.outcome { return false }
                 return true

@@ -28,11 +28,7 @@ struct Segment: Sendable {
             throw RingError(.system, ring: ring, errno: -allocated, "its \(header.totalSize) bytes can't be allocated")
         }
         func write<T: BitwiseCopyable>(_ value: T, at offset: Int) throws(RingError) {
-            // SAFETY: the value's own bytes, for the length of the call.
-            let result = unsafe withUnsafeBytes(of: value) { bytes in
-                unsafe sr_write_at(file.number, bytes.baseAddress!, UInt64(bytes.count), UInt64(offset))
-            }
-            guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "its header can't be written") }
+            try Self.write(value, at: offset, in: file, ring: ring)
         }
         try write(header.stored, at: 0)
         if options.isPersistent {
@@ -48,6 +44,14 @@ struct Segment: Sendable {
         }
         let permitted = sr_set_permissions(file.number, options.permissions)
         guard permitted == 0 else { throw RingError(.system, ring: ring, errno: -permitted, "its permissions can't be set") }
+    }
+
+    private static func write<T: BitwiseCopyable>(_ value: T, at offset: Int, in file: Descriptor, ring: String) throws(RingError) {
+        // SAFETY: the value's own bytes, for the length of the call.
+        let result = unsafe withUnsafeBytes(of: value) { bytes in
+            unsafe sr_write_at(file.number, bytes.baseAddress!, UInt64(bytes.count), UInt64(offset))
+        }
+        guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "its header can't be written") }
     }
 
     /// Makes a segment and gives it its name in one step. False: the name is taken. Its creator then attaches like anybody else.
@@ -80,9 +84,11 @@ struct Segment: Sendable {
         }
         defer { _ = unsafe temporaryName.withCString { unsafe sr_unlink_at(directory.number, $0) } }
         let file = Descriptor(opened)
-        // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised.
+        // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised; and that is
+        // written before the long part, the allocation.
         let lock = try lockEverything(of: temporaryName, in: directory, ring: name.name)
         defer { lock.giveBack() }
+        try write(header.stored, at: 0, in: file, ring: name.name)
         try fill(file, with: header, options: options, ring: name.name)
         let linked = unsafe temporaryName.withCString { from in
             unsafe name.name.withCString { to in unsafe sr_rename_exclusive(directory.number, from, to) }
@@ -118,17 +124,26 @@ struct Segment: Sendable {
     // MARK: Opening
 
     /// Opens and checks what the name stands for. Nil: nothing is there.
+    ///
+    /// `orUnfinished`: also takes what a creator has got no further with than its header, to be removed and not to be used.
     static func open(
-        _ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners, isWritable: Bool = true
+        _ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners, isWritable: Bool = true, orUnfinished: Bool = false
     ) throws(RingError) -> Segment? {
         // SAFETY: the string lives for the length of the call.
         let opened = unsafe name.name.withCString { unsafe sr_open_at(directory.number, $0, isWritable ? 1 : 0) }
         if opened >= 0 {
+            let file = Descriptor(opened)
             do throws(RingError) {
-                return try check(Descriptor(opened), owners: owners, ring: name.name, isAnonymous: false)
+                return try check(file, owners: owners, ring: name.name, isAnonymous: false)
             } catch {
                 // Opened while it had its name, and removed before it was examined: nothing is there.
                 if error.code == .notFound { return nil }
+                if orUnfinished, error.code == .damaged,
+                    let unfinished = try? check(file, owners: owners, ring: name.name, isAnonymous: false, isUnfinished: true),
+                    name.isTemporary(of: unfinished.header)
+                {
+                    return unfinished
+                }
                 throw error
             }
         }
@@ -159,8 +174,9 @@ struct Segment: Sendable {
         RingError(.notARing, ring: ring, "not a ring but \(facts.kindOfFile)")
     }
 
+    /// `isUnfinished`: whatever size the file has as yet.
     private static func check(
-        _ file: Descriptor, owners: RingOptions.Owners, ring: String, isAnonymous: Bool
+        _ file: Descriptor, owners: RingOptions.Owners, ring: String, isAnonymous: Bool, isUnfinished: Bool = false
     ) throws(RingError) -> Segment {
         var facts = sr_file_facts()
         // SAFETY: `facts` and, below, `stored` live for the length of their calls.
@@ -196,8 +212,8 @@ struct Segment: Sendable {
         guard count == size else {
             throw RingError(.notARing, ring: ring, "not a ring: its file has \(facts.size) bytes, a ring's header alone has \(size)")
         }
-        let header = try SegmentHeader(checking: stored, fileSize: facts.size, ring: ring)
-        if facts.on_tmpfs == 1, facts.allocated < facts.size {
+        let header = try SegmentHeader(checking: stored, fileSize: isUnfinished ? stored.total_size : facts.size, ring: ring)
+        if facts.on_tmpfs == 1, facts.allocated < facts.size, !isUnfinished {
             throw RingError(
                 .damaged, ring: ring,
                 "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
@@ -279,12 +295,13 @@ struct Segment: Sendable {
     /// `isWanted` has the last word, once nobody is attached and nobody can become so. False: it did not want to.
     @discardableResult
     static func remove(
-        _ name: SegmentName, owners: RingOptions.Owners, ifWanted isWanted: (Segment) throws(RingError) -> Bool = { _ in true }
+        _ name: SegmentName, owners: RingOptions.Owners, orUnfinished: Bool = false,
+        ifWanted isWanted: (Segment) throws(RingError) -> Bool = { _ in true }
     ) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
         // Each further turn means that another remover was at work; the bound is against a stranger who plays with us.
         for _ in 0..<1000 {
-            guard let segment = try open(name, in: directory, owners: owners) else {
+            guard let segment = try open(name, in: directory, owners: owners, orUnfinished: orUnfinished) else {
                 throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
             }
             let lock: RoleLock

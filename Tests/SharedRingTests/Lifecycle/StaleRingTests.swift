@@ -20,7 +20,7 @@ struct StaleRingTests {
                     case .spared(.undelivered): "undelivered \(ring.messages) \(ring.byteCount) \(ring.streamEnds)"
                     case .spared(.inUse): "in use"
                     case .spared(.damaged): "damaged"
-                    case .spared(.refused(let error)): "\(error.code)"
+                    case .spared(.refused(let error)): error.code == .damaged ? "damaged header" : "\(error.code)"
                     case .spared(.unspeakableName): "unspeakable"
                     }
                 return (ring.name, word)
@@ -98,6 +98,22 @@ struct StaleRingTests {
             #expect(try lock.takeEverything())
             #expect(try outcomes(true, rehearsal: true)[name] == "in use")
             #expect(try outcomes(true)[name] == "in use")
+        }
+        // It may have died before it had allocated all, too. Under any other name such a file is damaged.
+        let start = try Data(contentsOf: URL(fileURLWithPath: place.path(name))).prefix(256)
+        try start.write(to: URL(fileURLWithPath: place.path("other")))
+        expectError(.damaged) { () throws(RingError) in _ = try SPSCRing.open("other", options: place.options()) }
+        #expect(try outcomes(true, rehearsal: true)["other"] == "damaged header")
+        unlink(place.path("other"))
+        for size in [256, 5000] {
+            try start.write(to: URL(fileURLWithPath: place.path("whole")))
+            truncate(place.path("whole"), size)
+            rename(place.path(name), place.path("aside"))
+            rename(place.path("whole"), place.path(name))
+            expectError(.damaged) { () throws(RingError) in _ = try SPSCRing.open(name, options: place.options()) }
+            #expect(try outcomes(rehearsal: true)[name] == "unfinished")
+            #expect(try outcomes()[name] == "unfinished")
+            rename(place.path("aside"), place.path(name))
         }
         #expect(try outcomes(rehearsal: true)[name] == "unfinished")
         #expect(try outcomes()[name] == "unfinished")
