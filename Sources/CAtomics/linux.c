@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -122,6 +123,9 @@ int sr_facts_at(int directory, const char *name, struct sr_file_facts *facts) {
 }
 
 int sr_allocate(int fd, uint64_t size) {
+    /* Beyond the limit the kernel does not only refuse: its SIGXFSZ would end this process. */
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur) return -EFBIG;
     int r;
     do r = posix_fallocate(fd, 0, (off_t)size); while (r == EINTR);
     return -r; /* posix_fallocate returns the error number itself */

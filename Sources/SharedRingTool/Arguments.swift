@@ -5,8 +5,9 @@ import SharedRing
 struct Arguments {
     let command: Command
     let wantsHelp: Bool
+    let names: [String]
     /// The ring; empty if the command takes none.
-    let name: String
+    var name: String { names.first ?? "" }
     private let values: [String: String]
 
     init(_ words: [String], of command: Command) throws {
@@ -46,11 +47,13 @@ struct Arguments {
         self.command = command
         self.values = values
         self.wantsHelp = wantsHelp
-        name = names.first ?? ""
+        self.names = names
         if wantsHelp { return }
-        let expected = command.takesName ? 1 : 0
-        if names.count < expected { throw ToolFailure.usage("the ring's name is missing", of: command) }
-        if names.count > expected { throw ToolFailure.usage("'\(names[expected])' is one word too many", of: command) }
+        let expected = command.nameCount { values[$0] != nil }
+        if names.count < expected.lowerBound { throw ToolFailure.usage("the ring's name is missing", of: command) }
+        if names.count > expected.upperBound {
+            throw ToolFailure.usage("'\(names[expected.upperBound])' is one word too many", of: command)
+        }
     }
 
     // MARK: Values
@@ -90,5 +93,28 @@ struct Arguments {
         }
         if let variable = getenv("SHAREDRING_DIR"), variable.pointee != 0 { return String(cString: variable) }
         return RingOptions().directory
+    }
+
+    /// Which rings are found: where, and whose.
+    func findingOptions() throws -> RingOptions {
+        var options = RingOptions()
+        options.directory = try directory()
+        if let owners = try value("--owner", "user, user id or 'anyone'", RingOptions.Owners.init(word:)) { options.allowedOwners = owners }
+        return options
+    }
+}
+
+extension RingOptions.Owners {
+    /// "anyone", or a user.
+    fileprivate init?(word: String) {
+        if word == "anyone" {
+            self = .anyone
+        } else if let number = UInt32(word) {
+            self = .users([number])
+        } else if let entry = getpwnam(word) {
+            self = .users([entry.pointee.pw_uid])
+        } else {
+            return nil
+        }
     }
 }

@@ -1,6 +1,6 @@
 /// What the tool can do, and which options each of it takes.
 enum Command: String {
-    case send, receive, create, remove, list, info
+    case send, receive, create, remove, list, info, check
 
     /// An option of a command line; one with a value is followed by it, after a blank or "=".
     struct Option {
@@ -20,16 +20,22 @@ enum Command: String {
                 .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--lanes"),
                 .value("--order"), .value("--dir"),
             ]
-        case .remove: [.value("--dir")]
-        case .list, .info: [.flag("--json"), .value("--dir")]
+        case .remove: [.flag("--stale"), .flag("--force"), .flag("--dry-run"), .value("--owner"), .value("--dir")]
+        case .list, .info, .check: [.flag("--json"), .value("--owner"), .value("--dir")]
         }
     }
 
-    /// Whether it is about one ring.
-    var takesName: Bool { self != .list }
+    /// How many rings it is about.
+    func nameCount(_ has: (String) -> Bool) -> ClosedRange<Int> {
+        switch self {
+        case .list: 0...0
+        case .remove where has("--stale"): 0...Int.max
+        default: 1...1
+        }
+    }
 
     private static let transfer: [Option] = [
         .flag("--lines"), .flag("--frames"), .value("--bytes"), .value("--capacity"), .value("--wait"), .value("--timeout"),
-        .flag("--keep"), .value("--lanes"), .value("--order"), .value("--dir"),
+        .flag("--keep"), .value("--lanes"), .value("--order"), .value("--owner"), .value("--dir"),
     ]
 }

@@ -8,8 +8,10 @@ enum Help {
           sharedring receive NAME [options]    write what comes to standard output
           sharedring create NAME [options]     make an empty ring that stays
           sharedring remove NAME [options]     remove a ring that nobody uses
+          sharedring remove --stale [NAME...]  remove the rings that their users have left behind
           sharedring list [options]            the rings that are there
           sharedring info NAME [options]       what a ring looks like, and who uses it
+          sharedring check NAME [options]      whether the next process can use it, and what it finds
           sharedring help COMMAND              the options of a command
           sharedring --version
 
@@ -35,6 +37,7 @@ enum Help {
         case .remove: remove
         case .list: list
         case .info: info
+        case .check: check
         }
     }
 
@@ -104,10 +107,25 @@ enum Help {
 
     private static let remove = """
         Usage: sharedring remove NAME [options]
+               sharedring remove --stale [--force] [--dry-run] [NAME...] [options]
 
         Removes a ring, with whatever is in it. Nobody may be attached.
 
+        With --stale it removes those of the given rings, or of all, that somebody has been attached
+        to, that nobody is attached to now, and in which nothing waits to be received: neither a
+        message nor the end of a stream. A ring that nobody has come to yet is not stale, one that
+        was made to stay is when it has been used. Nobody can attach between the judgement and the
+        removal. Also goes what a process left that died while it made a ring. Everything else is
+        left as it is; a line each says what was removed, what was spared, and why.
+
+          --force           also removes rings in which something waits, and with it what waits; it
+                            says how many messages
+          --dry-run         only says what it would do
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        Sparing a ring is no error; a ring that was named and is not there is.
 
         \(exitStatus)
         """
@@ -119,6 +137,8 @@ enum Help {
         attached, and how much waits to be received.
 
           --json            one object with the key "rings": an array of what info --json gives
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         \(exitStatus)
@@ -131,9 +151,30 @@ enum Help {
         stand. Takes no role: it disturbs nobody, and works when its processes are stopped or dead.
 
           --json            one JSON object on one line
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         \(exitStatus)
+        """
+
+    private static let check = """
+        Usage: sharedring check NAME [options]
+
+        Examines the ring NAME down to its records, also one that dead processes left, and writes
+        in words what state it is in: who is attached, has closed or died, how much waits in each
+        lane, what was left half done, and what the next producer and the next consumer will find.
+        Takes no role: it disturbs nobody. A ring in use changes while it is examined; the numbers
+        are then a moment's, and what is seen only in passing is not called damage.
+
+          --json            one JSON object on one line
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        Exit status: 0 the next process can use it, however its last users ended; 1 it is damaged,
+        or there is no ring of that name; 2 a wrong command line.
+
         """
 
     private static let transfer = """
@@ -146,6 +187,8 @@ enum Help {
           --wait HOW        spin, adaptive (the default) or sleep
           --timeout D       give up after D without progress of the other side (default: never)
           --keep            leave the ring where it is at the end of the stream
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
         """
 

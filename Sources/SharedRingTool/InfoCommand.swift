@@ -8,9 +8,7 @@ struct InfoCommand {
 
     init(_ arguments: Arguments) throws {
         name = arguments.name
-        var options = RingOptions()
-        options.directory = try arguments.directory()
-        self.options = options
+        options = try arguments.findingOptions()
         isJSON = arguments.has("--json")
     }
 

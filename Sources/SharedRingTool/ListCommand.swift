@@ -1,4 +1,3 @@
-import Glibc
 import SharedRing
 
 /// `sharedring list`: the rings of a directory.
@@ -7,9 +6,7 @@ struct ListCommand {
     private let isJSON: Bool
 
     init(_ arguments: Arguments) throws {
-        var options = RingOptions()
-        options.directory = try arguments.directory()
-        self.options = options
+        options = try arguments.findingOptions()
         isJSON = arguments.has("--json")
     }
 
@@ -27,9 +24,7 @@ struct ListCommand {
         do throws(RingError) {
             return try RingReport.names(options: options)
         } catch {
-            // It is about no ring, so the sentence must not begin with one.
-            let reason = error.errno.map { " (\(String(cString: strerror($0))))" } ?? ""
-            throw ToolFailure(error.detail + reason)
+            throw ToolFailure(aboutNoRing: error)
         }
     }
 

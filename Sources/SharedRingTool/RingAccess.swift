@@ -33,8 +33,7 @@ struct RingAccess {
         name = arguments.name
         lanes = try LaneOptions(arguments)
         capacity = try arguments.size("--capacity")
-        var options = RingOptions()
-        options.directory = try arguments.directory()
+        var options = try arguments.findingOptions()
         options.capacity = capacity ?? lanes.defaultCapacity
         options.isPersistent = isPersistent
         self.options = options

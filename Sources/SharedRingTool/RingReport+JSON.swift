@@ -44,7 +44,7 @@ extension RingReport.Role {
 }
 
 extension RingReport.Presence {
-    fileprivate var word: String {
+    var word: String {
         switch self {
         case .neverCame: "never_came"
         case .attached: "attached"
@@ -55,7 +55,7 @@ extension RingReport.Presence {
 }
 
 extension OwnerCard {
-    fileprivate var json: JSON {
+    var json: JSON {
         .object([
             "pid": .integer(Int(processID)), "start_time": .position(startTime), "program": .string(name),
             "attached_at": .string(Timestamp(attachedNanoseconds).iso),

@@ -47,6 +47,7 @@ struct SharedRingTool {
             case .remove: try RemoveCommand(arguments).run()
             case .list: try ListCommand(arguments).run()
             case .info: try InfoCommand(arguments).run()
+            case .check: try CheckCommand(arguments).run()
             }
         } catch let error as RingError where error.code == .invalidName || error.code == .invalidOption {
             // The library found a word of the command line wrong.

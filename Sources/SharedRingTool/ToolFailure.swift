@@ -1,3 +1,6 @@
+import Glibc
+import SharedRing
+
 /// Why the tool ends with another status than 0.
 struct ToolFailure: Error {
     /// Something went wrong.
@@ -16,9 +19,17 @@ struct ToolFailure: Error {
         self.status = status
     }
 
+    /// For an error whose sentence must not begin with a ring.
+    init(aboutNoRing error: RingError) { self.init(error.reason) }
+
     /// `complaint` names the wrong word.
     static func usage(_ complaint: String, of command: Command? = nil) -> ToolFailure {
         let help = command.map { "sharedring \($0.rawValue) --help" } ?? "sharedring --help"
         return ToolFailure("\(complaint); see '\(help)'", status: usage)
     }
+}
+
+extension RingError {
+    /// The description without the ring.
+    var reason: String { detail + (errno.map { " (\(String(cString: strerror($0))))" } ?? "") }
 }

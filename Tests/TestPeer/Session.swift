@@ -41,8 +41,7 @@ enum Session {
                 case "close":
                     closes = true
                     break lines
-                case "exit": exit(0)
-                default: say("what? \(line)")
+                default: others(words.first ?? "", rest)
                 }
             } catch {
                 say("error \(error.code) \(error)")
@@ -58,8 +57,9 @@ enum Session {
         say("attached")
         var closes = false
         lines: while let line = readLine() {
+            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
             do throws(RingError) {
-                switch line {
+                switch words.first {
                 case "next":
                     if let message = try consumer.next(timeout: .seconds(20)) {
                         say("message \(message.text)")
@@ -82,8 +82,7 @@ enum Session {
                 case "close":
                     closes = true
                     break lines
-                case "exit": exit(0)
-                default: say("what? \(line)")
+                default: others(words.first ?? "", words.count > 1 ? words[1] : "")
                 }
             } catch {
                 say("error \(error.code) \(error)")
@@ -91,5 +90,25 @@ enum Session {
         }
         if closes { try consumer.close() }
         say("closed")
+    }
+
+    /// What either endpoint does.
+    private static func others(_ word: String, _ rest: String) {
+        let sleep = [strdup("sleep"), strdup("20"), nil]
+        switch word {
+        case "exit": exit(0)
+        case "deny":
+            deny(rest)
+            say("denied")
+        case "spawn":  // a child that lives on and is told to close nothing
+            var child: pid_t = 0
+            say(posix_spawn(&child, "/bin/sleep", nil, nil, sleep, nil) == 0 ? "\(child)" : "no child")
+        case "exec":  // become another program, as one that is attached
+            say("executing")
+            execv("/bin/sleep", sleep)
+            exit(2)
+        case "descriptors": say("\((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1)")
+        default: say("what? \(word) \(rest)")
+        }
     }
 }

@@ -1,3 +1,4 @@
+import CTestSupport
 import Foundation
 import SharedRing
 
@@ -8,9 +9,11 @@ import SharedRing
 ///     TestPeer churn NAME ROUNDS SEED [option=value …]
 ///     TestPeer torture [name=value …]                         see `Torture`
 ///     TestPeer history COUNT                                  total order: four producers with COUNT messages each
+///     TestPeer confined CASE DIRECTORY                        see `Confined`
 ///     TestPeer steady [strace]
 ///
-/// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement.
+/// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
+/// permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
 @main
 struct TestPeer {
     static func main() {
@@ -30,6 +33,7 @@ struct TestPeer {
                 try TortureEnds.send(TortureSetup(arguments), sender: UInt32(arguments[1])!, count: UInt64(arguments[2])!)
             case "torture-receive": try TortureEnds.receive(TortureSetup(arguments))
             case "history": say(try OrderHistory.run(producers: 4, count: Int(arguments[1])!))
+            case "confined": try Confined.run(arguments[1], in: arguments[2])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")
@@ -79,6 +83,12 @@ struct Setup {
             case "barrier": options.barrier = parts[1] == "symmetric" ? .symmetric : .automatic
             case "slice": slice = .milliseconds(Int(parts[1])!)
             case "waiting": waiting = ["spin": .spin, "adaptive": .adaptive, "sleep": .sleep][parts[1]]!
+            case "owner": options.allowedOwners = parts[1] == "anyone" ? .anyone : .users([UInt32(parts[1])!])
+            case "permissions": options.permissions = UInt32(parts[1], radix: 8)!
+            case "deny": deny(parts[1])
+            case "hide":
+                let error = ts_hide(parts[1])
+                if error != 0 { say("error: '\(parts[1])' can't be hidden: errno \(-error)") }
             case "acknowledgement": acknowledgement = parts[1] == "manual" ? .manual : .automatic
             default: break
             }
@@ -88,6 +98,16 @@ struct Setup {
     func ring() throws(RingError) -> SPSCRing {
         if let descriptor { return try SPSCRing.open(descriptor: descriptor, options: options) }
         return try SPSCRing.openOrCreate(name, options: options)
+    }
+}
+
+/// A sandbox closes in on this process: the call fails from now on.
+func deny(_ call: String) {
+    // Where a file system has no O_TMPFILE it says so; a filter says EPERM.
+    let error = ts_deny(call, call == "O_TMPFILE" ? EOPNOTSUPP : EPERM)
+    if error != 0 {
+        say("error: '\(call)' can't be denied: errno \(-error)")
+        exit(2)
     }
 }
 

@@ -17,7 +17,9 @@ import Testing
         (["create", "a", "--lanes", "2", "--order", "some"], "'some'"), (["receive", "a", "--senders", "0"], "'0'"),
         (["receive", "a", "--senders", "two"], "'two'"), (["send", "a", "--senders", "2"], "'--senders'"), (["list", "a"], "'a'"),
         (["info"], "name is missing"), (["info", "a/b"], "'a/b'"), (["info", "a", "--lines"], "'--lines'"),
-        (["list", "--json=1"], "'--json' takes no value"),
+        (["list", "--json=1"], "'--json' takes no value"), (["check"], "name is missing"), (["check", "a", "b"], "'b'"),
+        (["remove", "a", "b"], "'b'"), (["remove"], "name is missing"), (["remove", "a", "--force"], "'--stale'"),
+        (["send", "a", "--owner", "no-such-user"], "'no-such-user'"), (["create", "a", "--owner", "0"], "'--owner'"),
     ])
     func aWrongWordIsNamedWithAPointerToHelp(_ words: [String], _ named: String) throws {
         let space = try Workspace()
@@ -31,7 +33,7 @@ import Testing
 
     @Test(arguments: [
         ["--help"], ["help"], ["send", "--help"], ["help", "send"], ["receive", "x", "--help"], ["help", "create"], ["list", "--help"],
-        ["help", "info"], ["--version"],
+        ["help", "info"], ["help", "check"], ["remove", "--stale", "--help"], ["--version"],
     ])
     func helpGoesToStandardOutput(_ words: [String]) throws {
         let space = try Workspace()

@@ -90,12 +90,13 @@ public struct RingReport: Sendable {
         try self.init(segment, name)
     }
 
-    private init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
+    init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
         let header = segment.header
         let ring = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name)
 
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
-            let isHeld = sr_lock_query(segment.descriptor.number, role.lockByte, 1) != 0
+            // A remover's lock is no holder: it proves that there is none.
+            let isHeld = ![0, 2].contains(sr_lock_query(segment.descriptor.number, role.lockByte, 1))
             // It may have closed between the two looks: then its epoch says so now.
             let epoch = isHeld ? first : again() ?? first
             let presence: Presence =
@@ -138,13 +139,16 @@ public struct RingReport: Sendable {
         self.lanes = lanes
     }
 
-    /// The names of the rings in a directory, sorted. What is not a ring, or not an allowed owner's, is left out.
+    /// The names of the rings in a directory, sorted. What is not a ring, or not an allowed owner's, is left out; so is one that
+    /// is still being made, or whose creator died while it made it, and one whose name is not UTF-8.
     ///
     /// - Throws: `system` if the directory can't be read.
     public static func names(options: RingOptions = RingOptions()) throws(RingError) -> [String] {
-        try Segment.fileNames(in: options.directory).filter { name in
-            guard let name = try? SegmentName(name, in: options.directory), let directory = try? name.openDirectory() else { return false }
-            return (try? Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false)) != nil
-        }.sorted()
+        try Segment.fileNames(in: options.directory).names.filter { name in
+            guard let name = try? SegmentName(name, in: options.directory), let directory = try? name.openDirectory(),
+                let segment = try? Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false)
+            else { return false }
+            return !name.isTemporary(of: segment.header)
+        }
     }
 }

@@ -44,8 +44,8 @@ final class MergeSide: @unchecked Sendable {
 
     private(set) var ends = ProducerEnds()
     private var deathToTell: RingError?
-    /// Set when a lane in use could not be set up: what is in it can't be received, and must not be taken for received.
-    private var hasBrokenLane = false
+    /// The lanes in use that could not be set up: what is in them can't be received, and must not be taken for received.
+    private var brokenLanes: [Int] = []
     /// What was found while only messages were asked for; the next `look` tells it.
     private var deferred: Result<Arrival, RingError>?
     /// How many attachments there had been when an end was told.
@@ -111,10 +111,9 @@ final class MergeSide: @unchecked Sendable {
                 guard number < attachment.header.laneCount else { break }  // a stranger set it
                 unsafe known[word] |= 1 << UInt64(number % 64)
                 // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
-                let wasBroken = hasBrokenLane
-                hasBrokenLane = true  // until it is set up
+                brokenLanes.append(number)  // until it is set up
                 let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
-                hasBrokenLane = wasBroken
+                brokenLanes.removeLast()
                 lanes.append(lane)
                 unsafe table.pointee.append(lane)
             }
@@ -307,9 +306,11 @@ final class MergeSide: @unchecked Sendable {
             }
             attachments += UInt64(count)
         }
+        guard let unseen = attachmentsToBrokenLanes() else { return nil }
+        attachments += unseen
         guard attachments > attachmentsAtEnd, attachments >= UInt64(max(wanted, 1)) else { return nil }
         attachmentsAtEnd = attachments
-        if hasBrokenLane {
+        if !brokenLanes.isEmpty {
             throw attachment.error(.poisoned, "all producers have ended, but not all of their lanes could be read")
         }
         if let death = deathToTell {
@@ -317,6 +318,18 @@ final class MergeSide: @unchecked Sendable {
             throw death
         }
         return .ended
+    }
+
+    /// How many have attached to lanes that could not be set up. Nil: one of them is still there.
+    private func attachmentsToBrokenLanes() -> UInt64? {
+        var count: UInt64 = 0
+        for number in brokenLanes {
+            // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
+            let epoch = unsafe sr_load_acquire_u32(sr_producer_epoch(attachment.lane(number)))
+            if epoch & 1 == 1, attachment.isHeld(.lane(number)) { return nil }
+            count += UInt64(epoch / 2 + epoch % 2)
+        }
+        return count
     }
 
     func close() throws(RingError) {
@@ -330,7 +343,7 @@ final class MergeSide: @unchecked Sendable {
         try role.requireUsable()
         settle()
         return try role.removeRing {
-            guard (try? findNewLanes()) != nil, !hasBrokenLane else { return false }
+            guard (try? findNewLanes()) != nil, brokenLanes.isEmpty else { return false }
             // A lane that was poisoned, and told of, holds nothing that could be received.
             return lanes.enumerated().allSatisfy { index, lane in
                 isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUntoldEnd

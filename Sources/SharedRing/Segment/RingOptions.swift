@@ -15,11 +15,14 @@ public struct RingOptions: Sendable {
         case symmetric
     }
 
-    /// Whose files are accepted as rings.
+    /// Whose files are accepted as rings. Those of this process's effective user always are.
+    ///
+    /// The owner can do anything to a ring at any time; whoever else may write it can send nonsense, and with a named ring
+    /// truncate its memory. So nobody else's is taken unasked, not even root's.
     public enum Owners: Sendable {
-        /// Those of this process's effective user.
+        /// Nobody else's.
         case sameUser
-        /// Those of these user ids.
+        /// Those of these user ids, too.
         case users(Set<UInt32>)
         /// Anybody's.
         case anyone

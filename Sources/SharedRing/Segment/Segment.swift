@@ -20,14 +20,15 @@ struct Segment: Sendable {
                 throw RingError(
                     .outOfSpace, ring: ring, errno: SystemFailure.noSpace, "no room for its \(header.totalSize) bytes; nothing was created")
             }
+            if allocated == -SystemFailure.tooLarge {
+                throw RingError(
+                    .system, ring: ring, errno: SystemFailure.tooLarge,
+                    "its \(header.totalSize) bytes are more than this process may give a file (RLIMIT_FSIZE); nothing was created")
+            }
             throw RingError(.system, ring: ring, errno: -allocated, "its \(header.totalSize) bytes can't be allocated")
         }
         func write<T: BitwiseCopyable>(_ value: T, at offset: Int) throws(RingError) {
-            // SAFETY: the value's own bytes, for the length of the call.
-            let result = unsafe withUnsafeBytes(of: value) { bytes in
-                unsafe sr_write_at(file.number, bytes.baseAddress!, UInt64(bytes.count), UInt64(offset))
-            }
-            guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "its header can't be written") }
+            try Self.write(value, at: offset, in: file, ring: ring)
         }
         try write(header.stored, at: 0)
         if options.isPersistent {
@@ -43,6 +44,14 @@ struct Segment: Sendable {
         }
         let permitted = sr_set_permissions(file.number, options.permissions)
         guard permitted == 0 else { throw RingError(.system, ring: ring, errno: -permitted, "its permissions can't be set") }
+    }
+
+    private static func write<T: BitwiseCopyable>(_ value: T, at offset: Int, in file: Descriptor, ring: String) throws(RingError) {
+        // SAFETY: the value's own bytes, for the length of the call.
+        let result = unsafe withUnsafeBytes(of: value) { bytes in
+            unsafe sr_write_at(file.number, bytes.baseAddress!, UInt64(bytes.count), UInt64(offset))
+        }
+        guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "its header can't be written") }
     }
 
     /// Makes a segment and gives it its name in one step. False: the name is taken. Its creator then attaches like anybody else.
@@ -63,11 +72,11 @@ struct Segment: Sendable {
         return try createThroughTemporaryName(name, in: directory, header: header, options: options)
     }
 
-    /// For file systems without `O_TMPFILE`. A creator that dies in here leaves a file named `.NAME.…` behind.
-    private static func createThroughTemporaryName(
+    /// For file systems without `O_TMPFILE`. A creator that dies in here leaves its file behind; see `SegmentName.isTemporary`.
+    static func createThroughTemporaryName(
         _ name: SegmentName, in directory: Descriptor, header: SegmentHeader, options: RingOptions
     ) throws(RingError) -> Bool {
-        let temporaryName = ".\(name.name).\(String(header.instance.high, radix: 36))"
+        let temporaryName = name.temporary(for: header.instance)
         // SAFETY: here and below, the strings live for the length of their calls.
         let opened = unsafe temporaryName.withCString { unsafe sr_open_exclusive(directory.number, $0) }
         guard opened >= 0 else {
@@ -75,6 +84,11 @@ struct Segment: Sendable {
         }
         defer { _ = unsafe temporaryName.withCString { unsafe sr_unlink_at(directory.number, $0) } }
         let file = Descriptor(opened)
+        // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised; and that is
+        // written before the long part, the allocation.
+        let lock = try lockEverything(of: temporaryName, in: directory, ring: name.name)
+        defer { lock.giveBack() }
+        try write(header.stored, at: 0, in: file, ring: name.name)
         try fill(file, with: header, options: options, ring: name.name)
         let linked = unsafe temporaryName.withCString { from in
             unsafe name.name.withCString { to in unsafe sr_rename_exclusive(directory.number, from, to) }
@@ -82,6 +96,16 @@ struct Segment: Sendable {
         if linked == -SystemFailure.exists { return false }
         guard linked == 0 else { throw RingError(.system, ring: name.name, errno: -linked, "it can't be given its name") }
         return true
+    }
+
+    private static func lockEverything(of file: String, in directory: Descriptor, ring: String) throws(RingError) -> RoleLock {
+        do throws(SystemFailure) {
+            let lock = try RoleLock(directory: directory.number, name: file, of: -1)
+            _ = try lock.takeEverything()
+            return lock
+        } catch {
+            throw RingError(.system, ring: ring, errno: error.errno, "its role bytes can't be locked")
+        }
     }
 
     /// Makes a segment without a name: a memfd that can neither shrink nor grow.
@@ -100,17 +124,26 @@ struct Segment: Sendable {
     // MARK: Opening
 
     /// Opens and checks what the name stands for. Nil: nothing is there.
+    ///
+    /// `orUnfinished`: also takes what a creator has got no further with than its header, to be removed and not to be used.
     static func open(
-        _ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners, isWritable: Bool = true
+        _ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners, isWritable: Bool = true, orUnfinished: Bool = false
     ) throws(RingError) -> Segment? {
         // SAFETY: the string lives for the length of the call.
         let opened = unsafe name.name.withCString { unsafe sr_open_at(directory.number, $0, isWritable ? 1 : 0) }
         if opened >= 0 {
+            let file = Descriptor(opened)
             do throws(RingError) {
-                return try check(Descriptor(opened), owners: owners, ring: name.name, isAnonymous: false)
+                return try check(file, owners: owners, ring: name.name, isAnonymous: false)
             } catch {
                 // Opened while it had its name, and removed before it was examined: nothing is there.
                 if error.code == .notFound { return nil }
+                if orUnfinished, error.code == .damaged,
+                    let unfinished = try? check(file, owners: owners, ring: name.name, isAnonymous: false, isUnfinished: true),
+                    name.isTemporary(of: unfinished.header)
+                {
+                    return unfinished
+                }
                 throw error
             }
         }
@@ -141,8 +174,9 @@ struct Segment: Sendable {
         RingError(.notARing, ring: ring, "not a ring but \(facts.kindOfFile)")
     }
 
+    /// `isUnfinished`: whatever size the file has as yet.
     private static func check(
-        _ file: Descriptor, owners: RingOptions.Owners, ring: String, isAnonymous: Bool
+        _ file: Descriptor, owners: RingOptions.Owners, ring: String, isAnonymous: Bool, isUnfinished: Bool = false
     ) throws(RingError) -> Segment {
         var facts = sr_file_facts()
         // SAFETY: `facts` and, below, `stored` live for the length of their calls.
@@ -152,11 +186,12 @@ struct Segment: Sendable {
         guard facts.type == 0o100000 else { throw notRegular(facts, ring: ring) }
         let allowed =
             switch owners {
-            case .sameUser: facts.owner == sr_effective_user()
+            case .sameUser: false
             case .users(let users): users.contains(facts.owner)
             case .anyone: true
             }
-        guard allowed else {
+        // One's own always: else `openOrCreate` could not attach to what it has made.
+        guard allowed || facts.owner == sr_effective_user() else {
             throw RingError(.wrongOwner, ring: ring, "it belongs to user \(facts.owner), this process runs as \(sr_effective_user())")
         }
         if isAnonymous {
@@ -177,8 +212,8 @@ struct Segment: Sendable {
         guard count == size else {
             throw RingError(.notARing, ring: ring, "not a ring: its file has \(facts.size) bytes, a ring's header alone has \(size)")
         }
-        let header = try SegmentHeader(checking: stored, fileSize: facts.size, ring: ring)
-        if facts.on_tmpfs == 1, facts.allocated < facts.size {
+        let header = try SegmentHeader(checking: stored, fileSize: isUnfinished ? stored.total_size : facts.size, ring: ring)
+        if facts.on_tmpfs == 1, facts.allocated < facts.size, !isUnfinished {
             throw RingError(
                 .damaged, ring: ring,
                 "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
@@ -206,21 +241,40 @@ struct Segment: Sendable {
         return unsafe buffer.load(as: Part.self)
     }
 
-    /// The names of the files in a directory.
-    static func fileNames(in directory: String) throws(RingError) -> [String] {
+    /// A copy of so many words of the file.
+    func readWords(_ count: Int, at offset: Int, ring: String) throws(RingError) -> [UInt64] {
+        var result: Int64 = 0
+        let size = count * MemoryLayout<UInt64>.size
+        // SAFETY: the array is given room for `count` words, and as many as were read are declared initialised.
+        let words = unsafe [UInt64](unsafeUninitializedCapacity: count) { buffer, initialised in
+            if let start = buffer.baseAddress {
+                result = unsafe sr_read_at(descriptor.number, start, UInt64(size), UInt64(offset))
+            }
+            initialised = result == size ? count : 0
+        }
+        guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "it can't be read at \(offset)") }
+        guard result == size else { throw RingError(.damaged, ring: ring, "it ends before \(offset + size), where it should go on") }
+        return words
+    }
+
+    /// The names of the files in a directory. One that is not UTF-8 is no ring's; the second list has those, repaired for people.
+    static func fileNames(in directory: String) throws(RingError) -> (names: [String], unspeakable: [String]) {
         // SAFETY: the stream is ours until it is closed, and each entry is used before the next is read.
         guard let stream = unsafe opendir(directory) else {
             throw RingError(.system, ring: "", errno: errno, "the directory '\(directory)' can't be read")
         }
         defer { unsafe closedir(stream) }
         var names: [String] = []
+        var unspeakable: [String] = []
         while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            let bytes = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in unsafe Array(bytes.prefix { $0 != 0 }) }
+            if let name = String(validating: bytes, as: UTF8.self) {
+                if name != ".", name != ".." { names.append(name) }
+            } else {
+                unspeakable.append(String(decoding: bytes, as: UTF8.self))
             }
-            names.append(name)
         }
-        return names
+        return (names.sorted(), unspeakable.sorted())
     }
 
     // MARK: Removing
@@ -237,11 +291,17 @@ struct Segment: Sendable {
     }
 
     /// Removes a ring that nobody is attached to. Throws `inUse` with the holders, `notFound`, `notARing`.
-    static func remove(_ name: SegmentName, owners: RingOptions.Owners) throws(RingError) {
+    ///
+    /// `isWanted` has the last word, once nobody is attached and nobody can become so. False: it did not want to.
+    @discardableResult
+    static func remove(
+        _ name: SegmentName, owners: RingOptions.Owners, orUnfinished: Bool = false,
+        ifWanted isWanted: (Segment) throws(RingError) -> Bool = { _ in true }
+    ) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
         // Each further turn means that another remover was at work; the bound is against a stranger who plays with us.
         for _ in 0..<1000 {
-            guard let segment = try open(name, in: directory, owners: owners) else {
+            guard let segment = try open(name, in: directory, owners: owners, orUnfinished: orUnfinished) else {
                 throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
             }
             let lock: RoleLock
@@ -255,7 +315,8 @@ struct Segment: Sendable {
                 throw RingError(.system, ring: name.name, errno: error.errno, "its role bytes can't be locked")
             }
             if isAlone {
-                if try unlink(name, ifStill: segment) { return }
+                guard try isWanted(segment) else { return false }
+                if try unlink(name, ifStill: segment) { return true }
                 continue  // locked, but no longer of that name: somebody else removed it in the same moment
             }
             let holders = segment.holders(seenBy: lock)

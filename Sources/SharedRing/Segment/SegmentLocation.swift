@@ -46,6 +46,14 @@ struct SegmentName: Sendable {
         self.directory = directory
     }
 
+    /// What the ring's file is called while it is made, where it can't be made without a name.
+    func temporary(for instance: SegmentHeader.Instance) -> String { ".\(name).\(String(instance.high, radix: 36))" }
+
+    /// Whether it is such a name, of a file with this header: while nobody holds its lock, its creator has died.
+    func isTemporary(of header: SegmentHeader) -> Bool {
+        name.hasPrefix(".") && name.hasSuffix(".\(String(header.instance.high, radix: 36))")
+    }
+
     /// The directory, opened. Every later step goes through this descriptor, so that they all mean the same directory.
     func openDirectory() throws(RingError) -> Descriptor {
         // SAFETY: the string lives for the length of the call.

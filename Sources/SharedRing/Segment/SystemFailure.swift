@@ -15,5 +15,6 @@ struct SystemFailure: Error {
     static let tryAgain: Int32 = 11
     static let permissionDenied: Int32 = 13
     static let exists: Int32 = 17
+    static let tooLarge: Int32 = 27
     static let noSpace: Int32 = 28
 }

@@ -1,0 +1,125 @@
+import CSharedRing
+
+/// A lane's committed records, read from the file one header after the other, as a successor of its producer would walk them.
+struct LaneWalk: Equatable {
+    let head: UInt64
+    /// Where the first absent header stands, or the one that cannot be.
+    private(set) var tail: UInt64
+    private(set) var messages = 0
+    /// Of the messages alone.
+    private(set) var byteCount = 0
+    private(set) var closeMarks = 0
+    private(set) var deathMarks = 0
+    /// Whether the last record is an end mark: then a successor leaves out its own.
+    private(set) var endsWithMark = false
+    private(set) var damage: RingCheck.Damage?
+
+    /// Walks from `control.head`, which was read before. Whether the lane has moved meanwhile is for the caller to find out.
+    init(_ lane: Int, from control: sr_lane_control, of segment: Segment, ring: String) throws(RingError) {
+        let header = segment.header
+        let shape = LaneShape(header)
+        head = control.head
+        tail = head
+        func broken(_ detail: String, at position: UInt64) -> RingCheck.Damage {
+            RingCheck.Damage(
+                lane: lane, position: position, fileOffset: header.dataOffset + lane * header.laneCapacity + Int(position & shape.mask),
+                detail: detail)
+        }
+        guard head & (shape.alignment - 1) == 0 else {
+            damage = broken("its head is \(head), no multiple of its record alignment \(shape.alignment)", at: head)
+            return
+        }
+
+        var words = WordWindow(segment, start: header.dataOffset + lane * header.laneCapacity, count: header.laneCapacity, ring: ring)
+        var lastTicket: UInt64?
+        while true {
+            let record = RecordHeader(bits: try words.word(at: tail & shape.mask))
+            if record.isAbsent { break }
+            guard record.isEnd || shape.admits(record) else {
+                damage = broken(Self.sentence(about: record, shape), at: tail)
+                return
+            }
+            let spacing = record.isEnd ? shape.spacingOfEnd : shape.spacing(shape.messageSize(record))
+            guard tail &+ spacing &- head <= shape.capacity - shape.alignment else {
+                damage = broken(
+                    "the record at position \(tail) would end at \(tail &+ spacing), further from the head \(head) than the capacity \(shape.capacity) allows",
+                    at: tail)
+                return
+            }
+            if record.isEnd {
+                if record.tag & 1 == 0 { closeMarks += 1 } else { deathMarks += 1 }
+            } else {
+                if header.isTotallyOrdered {
+                    let ticket = try words.word(at: (tail &+ UInt64(SR_RECORD_HEADER_SIZE)) & shape.mask)
+                    if let lastTicket, ticket <= lastTicket {
+                        damage = broken(
+                            "the ticket at position \(tail) is \(ticket), no larger than the one before, \(lastTicket)", at: tail)
+                        return
+                    }
+                    lastTicket = ticket
+                }
+                messages += 1
+                byteCount += shape.messageSize(record)
+            }
+            endsWithMark = record.isEnd
+            tail &+= spacing
+        }
+
+        if let lastTicket {
+            // Drawn before its record was committed, and so before it was read here.
+            let drawn = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring).tickets
+            if lastTicket >= drawn {
+                damage = broken("a message has the ticket \(lastTicket), and only those below \(drawn) were drawn", at: head)
+            }
+        }
+        // The mirror follows the header and was read before it. One that is ahead tells of records that were there.
+        let claimed = control.tail_mirror &- head
+        if damage == nil, claimed <= shape.capacity, claimed > tail &- head {
+            damage = broken(
+                "its producer had committed up to position \(control.tail_mirror), but its records end at \(tail): \(claimed &- (tail &- head)) bytes are gone",
+                at: tail)
+        }
+    }
+
+    /// Of a lane that never held still: its positions by its users' own account, and nothing about its records.
+    init(inMotion control: sr_lane_control) {
+        head = control.head
+        tail = control.tail_mirror
+    }
+
+    private static func sentence(about record: RecordHeader, _ shape: LaneShape) -> String {
+        let bits = "the record header is 0x\(String(record.bits, radix: 16))"
+        return record.isPresent
+            ? "\(bits), a message of \(shape.messageSize(record)) bytes where \(shape.largestMessage) is the largest"
+            : "\(bits), without the mark of a record"
+    }
+}
+
+/// A part of a file, of which words are read here and there, mostly onwards.
+private struct WordWindow {
+    private static let size = 4096
+
+    private let segment: Segment
+    private let start: Int
+    private let count: Int
+    private let ring: String
+    private var words: [UInt64] = []
+    private var first = 0
+
+    init(_ segment: Segment, start: Int, count: Int, ring: String) {
+        self.segment = segment
+        self.start = start
+        self.count = count
+        self.ring = ring
+    }
+
+    /// The word at a multiple of 8 below `count`.
+    mutating func word(at offset: UInt64) throws(RingError) -> UInt64 {
+        let index = Int(offset) / 8
+        if index < first || index >= first + words.count {
+            words = try segment.readWords(min(Self.size, count - index * 8) / 8, at: start + index * 8, ring: ring)
+            first = index
+        }
+        return words[index - first]
+    }
+}

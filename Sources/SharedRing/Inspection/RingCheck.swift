@@ -1,0 +1,212 @@
+import CSharedRing
+
+/// What state a ring is in, down to its records: what its next users will find, or why they can't use it.
+///
+/// Read from the file like a ``RingReport``: it takes no role, maps nothing, disturbs nobody, and works on what dead or stopped
+/// processes left. Every record that waits is walked over and its header checked, as a producer does that takes a lane over.
+///
+/// A ring in use changes while it is examined. Damage is reported only if the same was found three times in a row while the
+/// lane's head stood still; a lane that did not hold still is reported as such, with what was seen of it last.
+public struct RingCheck: Sendable {
+    /// Something that no user of the ring writes.
+    public struct Damage: Sendable, Equatable {
+        /// Nil: it is not about one lane.
+        public var lane: Int?
+        /// The lane's position where it was found.
+        public var position: UInt64?
+        /// Where that stands in the file, in bytes from its beginning.
+        public var fileOffset: Int
+        /// What was found, and what could have been expected. For people.
+        public var detail: String
+    }
+
+    /// A word by which somebody says that it sleeps.
+    public enum SleepWord: Sendable, Equatable {
+        case awake
+        /// Its owner is attached, and sleeps or is about to.
+        case asleep
+        /// Its owner went away in its sleep. The next one clears it, as does the next who wakes it in vain.
+        case leftBehind
+    }
+
+    /// A lane that somebody has attached to, or tried to.
+    public struct Lane: Sendable {
+        public var number: Int
+        public var producer: RingReport.Role
+        /// Everything before this position is acknowledged: the next consumer starts here.
+        public var head: UInt64
+        /// The next record goes here: so does the next producer.
+        public var tail: UInt64
+        /// The messages between the two, and the bytes in them.
+        public var messages: Int
+        public var byteCount: Int
+        /// The unread ends of streams: those that were closed, and those that a successor marked as cut off.
+        public var closeMarks: Int
+        public var deathMarks: Int
+        /// Whether the last record is such an end.
+        public var endsWithMark: Bool
+        /// Total order: a message with this ticket or a larger one was announced. Of a producer that is attached it is on its way.
+        public var announcement: UInt64?
+        public var sleepWord: SleepWord
+        /// Whether the end of its last producer was told to a consumer already.
+        public var isEndTold: Bool
+        /// Whether the producer was killed between a commit and its note for observers. Nothing depends on that note.
+        public var isMirrorBehind: Bool
+        /// Whether it changed whenever it was looked at: then the numbers are a moment's.
+        public var isMoving: Bool
+
+        /// Whether the next producer begins with an end mark for the last one.
+        public var needsDeathMark: Bool { producer.presence == .died && !endsWithMark }
+        /// Whether it was closed without an end mark, because one stood unread before it, and no consumer was told yet.
+        public var hasUnmarkedClose: Bool { producer.presence == .closed && closeMarks + deathMarks == 0 && !isEndTold }
+    }
+
+    public let report: RingReport
+    /// Those that have been used.
+    public let lanes: [Lane]
+    public let consumerSleepWord: SleepWord
+    /// A consumer noted that a producer died, and went away before it told anybody. The next one tells it.
+    public let hasUntoldDeath: Bool
+    /// Somebody has locked it to remove it.
+    public let isBeingRemoved: Bool
+    /// Empty: the next process can use the ring, however its last users ended.
+    public let damage: [Damage]
+
+    public var messages: Int { lanes.reduce(0) { $0 + $1.messages } }
+    public var byteCount: Int { lanes.reduce(0) { $0 + $1.byteCount } }
+    /// Unread ends of streams, of either sort.
+    public var streamEnds: Int { lanes.reduce(0) { $0 + $1.closeMarks + $1.deathMarks } }
+    public var isMoving: Bool { lanes.contains { $0.isMoving } }
+    public var isAnybodyAttached: Bool {
+        report.consumer.presence == .attached || lanes.contains { $0.producer.presence == .attached }
+    }
+    public var hasAnybodyCome: Bool {
+        report.consumer.presence != .neverCame || lanes.contains { $0.producer.presence != .neverCame }
+    }
+
+    /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody is attached.
+    var holders: String {
+        let roles = [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
+        return roles.filter { $0.1.presence == .attached }
+            .map { role, held in "\(held.card?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
+    }
+
+    /// Examines a ring. O(lanes + records) system calls in the worst case, usually far fewer.
+    ///
+    /// - Parameters:
+    ///   - name: the ring's name.
+    ///   - options: the directory and the allowed owners count.
+    /// - Throws: as ``SPSCRing/open(_:options:)``, for what is no ring or has a damaged header.
+    public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
+        let name = try SegmentName(name, in: options.directory)
+        let directory = try name.openDirectory()
+        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
+            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+        }
+        try self.init(segment, name)
+        guard try name.facts(in: directory)?.isSameFile(as: segment.facts) == true else {
+            throw RingError(.notFound, ring: name.name, "it was removed from '\(name.directory)' while it was examined")
+        }
+    }
+
+    init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
+        let header = segment.header
+        let ring = name.name
+        report = try RingReport(segment, name)
+        isBeingRemoved = sr_lock_query(segment.descriptor.number, SharedRing.Role.consumer.lockByte, 1) == 2
+
+        var damage: [Damage] = []
+        var lanes: [Lane] = []
+        for number in 0..<header.laneCount {
+            let walk = try Self.settledWalk(number, of: segment, ring: ring)
+            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: ring)
+            // A producer sets its bit before its epoch: read in the opposite order, the bit can't be missing.
+            let bitmap = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring).lane_bitmap
+            let isInUse = unsafe withUnsafeBytes(of: bitmap) {
+                // SAFETY: the bitmap has a bit for every lane that a header may have.
+                unsafe $0.load(fromByteOffset: number / 64 * 8, as: UInt64.self) >> UInt64(number % 64) & 1 == 1
+            }
+            if let found = walk.result.damage { damage.append(found) }
+            if control.producer_epoch != 0, !isInUse, header.kind == .mpsc {
+                let place = header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.lane_bitmap)! + number / 64 * 8
+                damage.append(
+                    Damage(
+                        lane: number, position: nil, fileOffset: place,
+                        detail:
+                            "producers have attached to it, but its bit among the lanes in use is not set: a consumer does not look there"))
+            }
+            guard isInUse || control.producer_epoch != 0 || walk.result.damage != nil else { continue }
+            lanes.append(try Self.lane(number, walk.result, isMoving: walk.isMoving, control, report, segment, ring))
+        }
+        self.damage = damage
+        self.lanes = lanes
+
+        let control = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring)
+        hasUntoldDeath = control.untold_death != 0
+        consumerSleepWord = try Self.sleepWord(control.data_doorbell, of: .consumer, segment) { () throws(RingError) in
+            try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring).data_doorbell
+        }
+    }
+
+    /// Walks until two walks in a row found the same, and, before it says that a lane is damaged, three.
+    ///
+    /// While the head stands still no record is overwritten. What may still go wrong is that a header is read while it is
+    /// written, or in another order than written; that does not happen the same way every time. Tests put into `meanwhile` what
+    /// others do between the look at the head and the walk.
+    static func settledWalk(
+        _ lane: Int, of segment: Segment, ring: String, meanwhile: () -> Void = {}
+    ) throws(RingError) -> (result: LaneWalk, isMoving: Bool) {
+        func control() throws(RingError) -> sr_lane_control {
+            try segment.read(sr_lane_control.self, at: segment.header.laneOffset(lane), ring: ring)
+        }
+        var last: LaneWalk?
+        var lastSound: LaneWalk?
+        var agreeing = 0
+        for _ in 0..<24 {
+            let before = try control()
+            meanwhile()
+            let walk = try LaneWalk(lane, from: before, of: segment, ring: ring)
+            guard try control().head == walk.head else {
+                last = nil
+                continue
+            }
+            agreeing = walk == last ? agreeing + 1 : 1
+            last = walk
+            if walk.damage == nil { lastSound = walk }
+            if agreeing == (walk.damage == nil ? 2 : 3) { return (walk, false) }
+        }
+        if let lastSound { return (lastSound, true) }
+        return (LaneWalk(inMotion: try control()), true)
+    }
+
+    private static func lane(
+        _ number: Int, _ walk: LaneWalk, isMoving: Bool, _ control: sr_lane_control, _ report: RingReport, _ segment: Segment,
+        _ ring: String
+    ) throws(RingError) -> Lane {
+        let never = RingReport.Role(presence: .neverCame, attachments: 0, card: nil)
+        let producer = report.lanes.first { $0.number == number }?.producer ?? never
+        func again() throws(RingError) -> sr_lane_control {
+            try segment.read(sr_lane_control.self, at: segment.header.laneOffset(number), ring: ring)
+        }
+        return Lane(
+            number: number, producer: producer, head: walk.head, tail: walk.tail, messages: walk.messages, byteCount: walk.byteCount,
+            closeMarks: walk.closeMarks, deathMarks: walk.deathMarks, endsWithMark: walk.endsWithMark,
+            announcement: control.pend == .max ? nil : control.pend,
+            sleepWord: try sleepWord(control.space_doorbell, of: .lane(number), segment) { () throws(RingError) in
+                try again().space_doorbell
+            },
+            isEndTold: Int32(bitPattern: control.told_end &- control.producer_epoch) >= 0,
+            isMirrorBehind: producer.presence != .attached && !isMoving && control.tail_mirror != walk.tail, isMoving: isMoving)
+    }
+
+    /// Left behind only if nobody has the role before and after the word was still found set.
+    private static func sleepWord(
+        _ first: UInt32, of role: SharedRing.Role, _ segment: Segment, again: () throws(RingError) -> UInt32
+    ) throws(RingError) -> SleepWord {
+        if first == 0 { return .awake }
+        func isFree() -> Bool { [0, 2].contains(sr_lock_query(segment.descriptor.number, role.lockByte, 1)) }
+        guard isFree() else { return .asleep }
+        if try again() == 0 { return .awake }
+        return isFree() ? .leftBehind : .asleep
+    }
+}

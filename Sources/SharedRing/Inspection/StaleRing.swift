@@ -1,0 +1,109 @@
+import CSharedRing
+
+/// What became of a file when stale rings were removed.
+///
+/// A ring is stale if somebody has been attached to it, nobody is now, and nothing waits in it: neither a message nor the end of a
+/// stream. One that nobody has come to yet is not; neither is one that is damaged, for somebody to look at. The judgement is made
+/// under a lock that keeps everybody from attaching, so nobody can lose anything to it.
+public struct StaleRing: Sendable {
+    /// What was, or in a rehearsal would be, done with it.
+    public enum Outcome: Sendable {
+        case removed
+        /// It was no ring yet: whoever began to make it has died.
+        case removedUnfinished
+        case spared(Reason)
+    }
+
+    /// Why it was left alone.
+    public enum Reason: Sendable {
+        case nobodyCame
+        case undelivered
+        /// Who has roles, for people.
+        case inUse(String)
+        /// What is damaged, for people.
+        case damaged(RingCheck.Damage)
+        /// No ring, another user's, or gone.
+        case refused(RingError)
+        /// Its name is not UTF-8, so it is no ring's.
+        case unspeakableName
+    }
+
+    public let name: String
+    public let outcome: Outcome
+    /// What waited in it.
+    public let messages: Int
+    public let byteCount: Int
+    public let streamEnds: Int
+
+    private init(_ name: String, _ outcome: Outcome, _ check: RingCheck? = nil) {
+        self.name = name
+        self.outcome = outcome
+        messages = check?.messages ?? 0
+        byteCount = check?.byteCount ?? 0
+        streamEnds = check?.streamEnds ?? 0
+    }
+
+    /// Removes every stale ring of a directory. Gives one result for each of its files, in the order of their names.
+    ///
+    /// - Parameters:
+    ///   - includingUndelivered: whether to remove those, too, that are stale but for what waits in them.
+    ///   - isRehearsal: changes nothing and locks nothing; by the time that it is done in earnest, things may be different.
+    ///   - options: the directory and the allowed owners count.
+    /// - Throws: `system` if the directory can't be read.
+    public static func removeAll(
+        includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
+    ) throws(RingError) -> [StaleRing] {
+        let files = try Segment.fileNames(in: options.directory)
+        let rings = files.names.compactMap { name -> StaleRing? in
+            let ring = remove(name, includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)
+            if case .spared(.refused(let error)) = ring.outcome, error.code == .notFound { return nil }  // gone since
+            return ring
+        }
+        return rings + files.unspeakable.map { StaleRing($0, .spared(.unspeakableName)) }
+    }
+
+    /// Removes one ring if it is stale. See ``removeAll(includingUndelivered:isRehearsal:options:)``.
+    public static func remove(
+        _ name: String, includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
+    ) -> StaleRing {
+        do throws(RingError) {
+            let name = try SegmentName(name, in: options.directory)
+            // Without a lock first: most are spared, and need not be disturbed.
+            let directory = try name.openDirectory()
+            guard
+                let segment = try Segment.open(
+                    name, in: directory, owners: options.allowedOwners, isWritable: false, orUnfinished: true)
+            else {
+                throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+            }
+            let first = try judge(segment, name, includingUndelivered)
+            if case .spared = first.outcome { return first }
+            if isRehearsal {
+                let isLocked = sr_lock_query(segment.descriptor.number, SharedRing.Role.consumer.lockByte, 0) != 0
+                return isLocked ? StaleRing(name.name, .spared(.inUse("somebody has it locked"))) : first
+            }
+
+            var judged = first
+            _ = try Segment.remove(name, owners: options.allowedOwners, orUnfinished: true) { segment throws(RingError) in
+                judged = try judge(segment, name, includingUndelivered)
+                if case .spared = judged.outcome { return false }
+                return true
+            }
+            return judged
+        } catch {
+            return StaleRing(name, .spared(error.code == .inUse ? .inUse(error.detail) : .refused(error)))
+        }
+    }
+
+    private static func judge(_ segment: Segment, _ name: SegmentName, _ includingUndelivered: Bool) throws(RingError) -> StaleRing {
+        // Its creator has it locked while it makes it; so whoever gets the lock takes it from the dead.
+        if name.isTemporary(of: segment.header) { return StaleRing(name.name, .removedUnfinished) }
+        let check = try RingCheck(segment, name)
+        func spared(_ reason: Reason) -> StaleRing { StaleRing(name.name, .spared(reason), check) }
+        if check.isAnybodyAttached { return spared(.inUse("it is in use by \(check.holders)")) }
+        if let damage = check.damage.first { return spared(.damaged(damage)) }
+        guard check.hasAnybodyCome else { return spared(.nobodyCame) }
+        if check.messages + check.streamEnds > 0, !includingUndelivered { return spared(.undelivered) }
+        return StaleRing(name.name, .removed, check)
+    }
+}

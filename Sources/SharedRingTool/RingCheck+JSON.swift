@@ -1,0 +1,76 @@
+import SharedRing
+
+/// A check for programs. The keys stay as they are; more may come.
+extension RingCheck {
+    var json: JSON {
+        .object([
+            "name": .string(report.name),
+            "directory": .string(report.directory),
+            "usable": .boolean(damage.isEmpty),
+            "state": .string(state),
+            "is_moving": .boolean(isMoving),
+            "messages": .integer(messages),
+            "bytes": .integer(byteCount),
+            "stream_ends": .integer(streamEnds),
+            "consumer": .object([
+                "presence": .string(report.consumer.presence.word), "process": report.consumer.card?.json ?? .null,
+                "sleep_word": .string(consumerSleepWord.word), "has_untold_death": .boolean(hasUntoldDeath),
+            ]),
+            "lanes": .array(lanes.map(\.json)),
+            "left_over": .array(leftOver.map(JSON.string)),
+            "damage": .array(damage.map(\.json)),
+            "next_producer": .string(nextProducer),
+            "next_consumer": .string(nextConsumer),
+        ])
+    }
+}
+
+extension RingCheck.Lane {
+    fileprivate var json: JSON {
+        .object([
+            "number": .integer(number), "head": .position(head), "tail": .position(tail), "messages": .integer(messages),
+            "bytes": .integer(byteCount), "close_marks": .integer(closeMarks), "death_marks": .integer(deathMarks),
+            "needs_death_mark": .boolean(needsDeathMark), "announcement": announcement.map(JSON.position) ?? .null,
+            "sleep_word": .string(sleepWord.word), "is_moving": .boolean(isMoving),
+            "producer": .object(["presence": .string(producer.presence.word), "process": producer.card?.json ?? .null]),
+        ])
+    }
+}
+
+extension RingCheck.SleepWord {
+    fileprivate var word: String {
+        switch self {
+        case .awake: "awake"
+        case .asleep: "asleep"
+        case .leftBehind: "left_behind"
+        }
+    }
+}
+
+extension RingCheck.Damage {
+    fileprivate var json: JSON {
+        .object([
+            "lane": lane.map(JSON.integer) ?? .null, "position": position.map(JSON.position) ?? .null,
+            "file_offset": .integer(fileOffset), "detail": .string(detail),
+        ])
+    }
+}
+
+extension JSON {
+    /// For what is not there, no ring, or one whose header is damaged.
+    static func failedCheck(of name: String, _ error: RingError) -> JSON {
+        let state =
+            switch error.code {
+            case .notFound: "not_found"
+            case .notARing: "not_a_ring"
+            case .damaged: "damaged"
+            case .incompatible: "incompatible"
+            case .wrongOwner: "wrong_owner"
+            default: "unreadable"
+            }
+        let finding = JSON.object(["lane": .null, "position": .null, "file_offset": .null, "detail": .string(error.detail)])
+        return .object([
+            "name": .string(name), "usable": .boolean(false), "state": .string(state), "damage": .array([finding]),
+        ])
+    }
+}

@@ -1,0 +1,43 @@
+import SharedRing
+
+/// A check for people.
+extension RingCheck {
+    /// A fact a line, with what is wrong and what comes next at the end.
+    var text: String {
+        var facts: [(String, String)] = [
+            ("state", stateSentence),
+            ("undelivered", undeliveredText),
+            ("consumer", report.consumer.checkText(consumerSleepWord)),
+        ]
+        for lane in lanes { facts.append((report.kind == .spsc ? "producer" : "lane \(lane.number)", lane.text)) }
+        if lanes.isEmpty { facts.append(("producer", RingReport.Presence.neverCame.rawValue)) }
+        facts += leftOver.map { ("left over", $0) }
+        facts += damage.map { ("damaged", $0.sentence) }
+        facts += [("next producer", nextProducer), ("next consumer", nextConsumer)]
+
+        let width = facts.reduce(0) { max($0, $1.0.count) } + 2
+        let lines = facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
+        return "ring '\(report.name.printable)' in \(report.directory.printable)\n\(lines)"
+    }
+}
+
+extension RingCheck.Lane {
+    fileprivate var text: String {
+        var text = "\(producer.checkText(sleepWord)); position \(head) to \(tail)"
+        if messages > 0 { text += ", \(counted(messages, "message")) of \(counted(byteCount, "byte"))" }
+        if closeMarks + deathMarks > 0 { text += ", \(endsText)" }
+        if messages + closeMarks + deathMarks == 0 { text += isMoving ? ", in motion" : ", nothing waits" }
+        if producer.presence == .attached, let announcement { text += "; sending, with ticket \(announcement) or later" }
+        return text
+    }
+}
+
+extension RingReport.Role {
+    /// "attached and asleep: process 4711 (receive) since 2026-02-03 04:05:06 UTC".
+    fileprivate func checkText(_ word: RingCheck.SleepWord) -> String {
+        guard let card, presence != .neverCame else { return presence.rawValue }
+        let since = Timestamp(card.attachedNanoseconds).text
+        guard presence == .attached else { return "\(presence.rawValue): \(card), attached at \(since)" }
+        return "\(presence.rawValue)\(word == .asleep ? " and asleep" : ""): \(card) since \(since)"
+    }
+}

@@ -1,0 +1,128 @@
+import SharedRing
+
+/// What a check says in any format.
+extension RingCheck {
+    /// For programs.
+    var state: String {
+        if !damage.isEmpty { return "damaged" }
+        if isAnybodyAttached { return "in_use" }
+        if !hasAnybodyCome { return "unused" }
+        return hasAnybodyDied ? "left_by_the_dead" : "idle"
+    }
+
+    var stateSentence: String {
+        let motion = isMoving ? "; positions are moving, the numbers are a moment's" : ""
+        return switch state {
+        case "damaged": "damaged"
+        case "in_use": "in use" + motion
+        case "unused": "usable: nobody has come yet"
+        case "idle": "usable: nobody is attached, all have closed"
+        default: "usable: nobody is attached, and not all have closed"
+        }
+    }
+
+    private var hasAnybodyDied: Bool {
+        report.consumer.presence == .died || lanes.contains { $0.producer.presence == .died }
+    }
+
+    /// "3 messages of 45 bytes, 1 end of a stream".
+    var undeliveredText: String {
+        guard messages + streamEnds > 0 else { return isMoving ? "nothing for certain" : "nothing" }
+        var parts: [String] = []
+        if messages > 0 { parts.append("\(counted(messages, "message")) of \(counted(byteCount, "byte"))") }
+        if streamEnds > 0 { parts.append(streamEnds == 1 ? "1 end of a stream" : "\(streamEnds) ends of streams") }
+        return parts.joined(separator: ", ")
+    }
+
+    // MARK: What was left half done
+
+    /// Sentences. None of these keeps anybody from using the ring.
+    var leftOver: [String] {
+        var sentences: [String] = []
+        if isBeingRemoved { sentences.append("somebody has locked it to remove it") }
+        if consumerSleepWord == .leftBehind {
+            sentences.append("the consumer's sleep word is set, and nobody sleeps there: the next consumer or sender clears it")
+        }
+        if hasUntoldDeath {
+            sentences.append("a consumer noted the death of a producer and was gone before it told: the next consumer tells it")
+        }
+        for lane in lanes {
+            let place = report.kind == .spsc ? "" : "lane \(lane.number): "
+            if lane.producer.presence == .neverCame {
+                sentences.append("\(place)somebody came and was gone before it had signed: it is as if nobody had come")
+            }
+            if lane.sleepWord == .leftBehind {
+                sentences.append("\(place)the producer's sleep word is set, and nobody sleeps there: the next producer clears it")
+            }
+            if let announcement = lane.announcement, lane.producer.presence != .attached {
+                sentences.append(
+                    "\(place)a message with ticket \(announcement) or later was announced by one that died: until the consumer or the lane's next producer takes that back, no later one is delivered"
+                )
+            }
+            if lane.isMirrorBehind {
+                sentences.append("\(place)the producer died between a commit and its note of it: the message counts")
+            }
+        }
+        return sentences
+    }
+
+    // MARK: What comes next
+
+    var nextProducer: String {
+        let attached = Set(lanes.filter { $0.producer.presence == .attached }.map(\.number))
+        guard let number = (0..<report.laneCount).first(where: { !attached.contains($0) }) else {
+            if report.kind == .mpsc { return "is refused: all \(counted(report.laneCount, "lane")) are taken" }
+            return "is refused while \(lanes.first?.producer.card?.description ?? "the present one") is attached"
+        }
+        let place = report.kind == .spsc ? "" : "takes lane \(number): "
+        if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
+        guard let lane = lanes.first(where: { $0.number == number }), lane.producer.presence != .neverCame else {
+            return "\(place)is the first there"
+        }
+        let position = "goes on at position \(lane.tail)"
+        return switch lane.producer.presence {
+        case .died where lane.needsDeathMark: "\(place)\(position) and writes an end mark for the one that died"
+        case .died: "\(place)\(position); an end mark stands there already"
+        default: "\(place)\(position)"
+        }
+    }
+
+    var nextConsumer: String {
+        if report.consumer.presence == .attached {
+            return "is refused while \(report.consumer.card?.description ?? "the present one") is attached"
+        }
+        if !damage.isEmpty { return "nothing is promised of damaged lanes, see what is damaged" }
+        guard !lanes.isEmpty else { return "waits for the first producer" }
+        let start = report.kind == .spsc ? "starts at position \(lanes[0].head)" : "starts in \(counted(lanes.count, "lane"))"
+        var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
+        let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }
+        if ends > 0 { steps.append("is told of \(ends == 1 ? "1 end of a stream" : "\(ends) ends of streams")") }
+        let untold = lanes.count { $0.producer.presence == .died && !$0.endsWithMark && !$0.isEndTold }
+        if untold > 0 { steps.append("learns that \(untold == 1 ? "a producer" : "\(untold) producers") died") }
+        if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }
+        return steps.joined(separator: ", then ")
+    }
+
+    private var again: String {
+        messages == 1 ? ", which the one that died may have had already" : ", of which the one that died may have had some already"
+    }
+
+    private var attachedProducers: Int { lanes.count { $0.producer.presence == .attached } }
+}
+
+extension RingCheck.Lane {
+    /// "then 2 ends of streams, 1 of a producer that died".
+    var endsText: String {
+        let all = closeMarks + deathMarks
+        let ends = all == 1 ? "1 end of a stream" : "\(all) ends of streams"
+        return deathMarks == 0 ? ends : "\(ends), \(all == 1 ? "" : "\(deathMarks) ")of a producer that died"
+    }
+}
+
+extension RingCheck.Damage {
+    /// "lane 0 at byte 8192 of the file: the record header is …".
+    var sentence: String {
+        let place = [lane.map { "lane \($0)" }, position.map { "position \($0)" }, "byte \(fileOffset) of the file"].compactMap { $0 }
+        return "\(place.joined(separator: ", ")): \(detail)"
+    }
+}

@@ -1,0 +1,43 @@
+import SharedRing
+
+extension StaleRing {
+    /// "removed  'name', with 3 messages of 45 bytes".
+    func text(isRehearsal: Bool) -> String {
+        let removed = isRehearsal ? "would remove" : "removed"
+        return switch outcome {
+        case .removed: "\(removed)  '\(name.printable)'\(undelivered.map { ", with \($0)" } ?? ", in which nothing waited")"
+        case .removedUnfinished: "\(removed)  '\(name.printable)', which a process left that died while it made a ring"
+        case .spared(let reason):
+            "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(name.printable)': \(text(of: reason))"
+        }
+    }
+
+    private var undelivered: String? {
+        var parts: [String] = []
+        if messages > 0 { parts.append("\(counted(messages, "undelivered message")) of \(counted(byteCount, "byte"))") }
+        if streamEnds > 0 { parts.append(streamEnds == 1 ? "1 unread end of a stream" : "\(streamEnds) unread ends of streams") }
+        return parts.isEmpty ? nil : parts.joined(separator: " and ")
+    }
+
+    private func text(of reason: Reason) -> String {
+        switch reason {
+        case .nobodyCame: "nobody has come to it yet"
+        case .undelivered: "it has \(undelivered ?? "nothing"); with --force it goes, too"
+        case .inUse(let detail): detail
+        case .damaged(let damage): "it is damaged; 'sharedring remove' without --stale removes it: \(damage.sentence)"
+        case .refused(let error): error.reason
+        case .unspeakableName: "its name is not UTF-8, so it is no ring's"
+        }
+    }
+
+    /// What makes the tool's status 1: what was asked for by name is not there, or the system refused.
+    func failure(isNamed: Bool) -> ToolFailure? {
+        guard case .spared(.refused(let error)) = outcome else { return nil }
+        switch error.code {
+        case .system: return ToolFailure("\(error)")
+        case .notFound where isNamed: return ToolFailure("\(error)")
+        case .invalidName where isNamed: return ToolFailure("\(error)", status: ToolFailure.usage)
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,34 @@
+import Foundation
+import Testing
+
+@testable import SharedRing
+
+@Suite("The time of day may be set while rings are in use")
+struct ClockTests {
+    /// The machine's clock is everybody's and is not set here. But what a jump could reach is a wait by that clock, or a deadline
+    /// made of it; the kernel is told of every wait.
+    @Test("No wait is measured by it", .enabled(if: SteadyStateTests.strace != nil && !SteadyStateTests.isSanitized, "needs strace"))
+    func waits() throws {
+        let place = Place()
+        let log = place.path("log")
+        var producer = try SPSCRing.create("r", options: place.options()).makeProducer()
+        let peer = try Peer(
+            [
+                "-f", "-o", log, "-e", "trace=futex,clock_nanosleep,nanosleep,poll,ppoll,select,pselect6", Peer.executable, "consumer", "r",
+                "directory=\(place.path)", "waiting=sleep", "slice=10",
+            ], executable: SteadyStateTests.strace!)
+        #expect(try peer.line() == "attached")
+        for i in 0..<5 {
+            peer.tell("next")
+            usleep(30_000)  // it sleeps through some slices
+            try producer.send("\(i)")
+            #expect(try peer.line() == "message \(i)")
+        }
+        #expect(try peer.ask("close") == "closed")
+        try peer.wait()
+        let calls = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        let waits = calls.filter { $0.contains("FUTEX_WAIT") && !$0.contains("_PRIVATE") }
+        #expect(waits.count >= 5 && waits.allSatisfy { $0.contains("FUTEX_WAIT_BITSET,") }, "\(waits)")
+        #expect(!calls.contains { $0.contains("CLOCK_REALTIME") }, "\(calls)")
+    }
+}

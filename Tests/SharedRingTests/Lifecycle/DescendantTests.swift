@@ -1,0 +1,87 @@
+import CSharedRing
+import Foundation
+import Testing
+
+@testable import SharedRing
+
+@Suite("What a process starts, or becomes, does not keep its roles", .serialized)
+struct DescendantTests {
+    let place = Place()
+
+    /// The files that a process has open in the ring's directory.
+    private func openFiles(of process: pid_t) throws -> [String] {
+        let directory = "/proc/\(process)/fd"
+        return try FileManager.default.contentsOfDirectory(atPath: directory)
+            .compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
+            .filter { $0.hasPrefix(place.path) || $0.contains("memfd:") }
+    }
+
+    @Test("A child that was started with every descriptor it could get holds nothing of the ring", arguments: ["producer", "consumer"])
+    func spawned(role: String) throws {
+        let peer = try Peer(role, of: "r", in: place, "slice=10")
+        let child = try #require(pid_t(try peer.ask("spawn")))
+        defer { kill(child, SIGKILL) }
+        #expect(
+            eventually {
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(child)/exe"))?.hasSuffix("TestPeer") == false
+            })
+        #expect(try openFiles(of: peer.pid) != [], "that this shows anything")
+        #expect(try openFiles(of: child) == [])
+        peer.kill()
+        let report = try RingReport("r", options: place.options())
+        #expect((role == "producer" ? report.lanes[0].producer : report.consumer).presence == .died)
+        #expect(kill(child, 0) == 0, "while it lives")
+    }
+
+    @Test("A process that becomes another program has died to the other side, though it lives") func exec() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        let peer = try Peer("producer", of: "r", in: place)
+        #expect(try peer.ask("send last words") == "sent")
+        #expect(try peer.ask("exec") == "executing")
+        #expect(try consumer.next(timeout: patience)?.text == "last words")
+        expectError(.peerDied, saying: "process \(peer.pid)") { () throws(RingError) in _ = try consumer.next(timeout: patience) }
+        #expect(kill(peer.pid, 0) == 0, "it lives")
+        #expect(try openFiles(of: peer.pid) == [])
+        try ring.makeProducer().close()
+    }
+
+    @Test("A role belongs to the process: it outlives the thread that took it, and another thread can't take it too") func threads() throws
+    {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var producer = try Worker { Box(try ring.makeProducer(slice: .milliseconds(10))) }.join().take()
+        let code = try Worker { failure { () throws(RingError) in try ring.makeProducer().close() }?.code }.join()
+        #expect(code == .roleTaken)
+        var consumer = try Worker { Box(try ring.makeConsumer(slice: .milliseconds(10))) }.join().take()
+        try producer.send("x")
+        #expect(try consumer.next(timeout: patience)?.text == "x")
+        let box = Box(producer)
+        try Worker { try box.take().close() }.join()
+        #expect(try consumer.next(timeout: patience) == nil)
+    }
+
+    /// In threads of many processes' worth of attaching and starting children, no child may catch a descriptor on its way.
+    @Test("Children started while others attach catch nothing") func startedMeanwhile() throws {
+        let isDone = Turn()
+        defer { isDone.set(1) }
+        let attaching = Worker { [options = place.options()] in
+            var count = 0
+            while isDone.value == 0 {
+                let ring = try SPSCRing.openOrCreate("r", options: options)
+                try ring.makeProducer().close()
+                try ring.makeConsumer().close()
+                count += 1
+            }
+            return count
+        }
+        for _ in 0..<40 {
+            let child = try Peer(["5"], executable: "/bin/sleep")
+            try #require(try openFiles(of: child.pid).isEmpty || eventually { (try? openFiles(of: child.pid))?.isEmpty == true })
+            child.kill()
+        }
+        isDone.set(1)
+        #expect(try attaching.join() > 0)
+        let report = try RingReport("r", options: place.options())
+        #expect(report.consumer.presence == .closed && report.lanes[0].producer.presence == .closed)
+    }
+}

@@ -1,0 +1,152 @@
+import CSharedRing
+import Foundation
+import Testing
+
+@testable import SharedRing
+
+@Suite(
+    "Processes that see other processes, file systems, clocks or users than each other share a ring",
+    .serialized, .enabled(if: Surroundings.canBeChanged, "making namespaces and changing users needs root"))
+struct NamespaceTests {
+    let place = Place()
+
+    private func ring(_ change: (inout RingOptions) -> Void = { _ in }) throws(RingError) -> SPSCRing {
+        var options = place.options()
+        change(&options)
+        return try SPSCRing.openOrCreate("r", options: options)
+    }
+
+    @Test("Pid namespaces: two processes with the same pid keep their roles apart, and a death is seen across") func pids() throws {
+        let words = [Surroundings.unshare, "--pid", "--fork", "--kill-child"]
+        let sender = try Peer("producer", of: "r", in: place, by: words, "slice=10")
+        let receiver = try Peer("consumer", of: "r", in: place, by: words, "slice=10")
+        let report = try RingReport("r", options: place.options())
+        #expect(report.consumer.card?.processID == 1 && report.lanes[0].producer.card?.processID == 1, "each is its namespace's first")
+        #expect(report.consumer.presence == .attached && report.lanes[0].producer.presence == .attached)
+        expectError(.roleTaken, saying: "process 1 ") { () throws(RingError) in try ring().makeProducer().close() }
+        #expect(try sender.ask("send across") == "sent")
+        #expect(try receiver.ask("next") == "message across")
+        receiver.tell("next")
+        sender.kill()  // and its child with it
+        let told = try receiver.line()
+        #expect(told.hasPrefix("error peerDied"), "\(told)")
+        #expect(try RingReport("r", options: place.options()).lanes[0].producer.presence == .died)
+    }
+
+    @Test("A /dev/shm of one's own: the same name is another ring there; a descriptor leads to the same one everywhere") func mounts()
+        throws
+    {
+        var options = place.options()
+        options.directory = "/dev/shm"
+        let name = "sharedring-tests-\(getpid())-private"
+        let outside = try SPSCRing.create(name, options: options)
+        defer { try? SPSCRing.remove(name, options: options) }
+        let mounted = Peer.afterMounting("mount -t tmpfs none /dev/shm")
+        let inside = try Peer(
+            mounted.dropFirst() + [Peer.executable, "producer", name, "directory=/dev/shm"], executable: mounted[0])
+        #expect(try inside.line() == "attached")
+        let own = try outside.makeProducer()  // nobody has that role here
+        try own.close()
+
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        var consumer = try ring.makeConsumer()
+        let descriptor = try ring.duplicateDescriptor(inheritable: true)
+        let handed = try Peer(mounted.dropFirst() + [Peer.executable, "producer", "-", "fd=\(descriptor)"], executable: mounted[0])
+        close(descriptor)
+        #expect(try handed.line() == "attached")
+        #expect(try handed.ask("send through") == "sent")
+        #expect(try consumer.next(timeout: patience)?.text == "through")
+    }
+
+    @Test("Without /proc a named ring works, and attaching by descriptor is an error that says so") func noProc() throws {
+        let peer = try Peer("producer", of: "r", in: place, "hide=/proc")
+        #expect(place.names == ["r"])
+        var consumer = try ring().makeConsumer(slice: .milliseconds(10))
+        #expect(try peer.ask("send x") == "sent")
+        #expect(try consumer.next(timeout: patience)?.text == "x")
+        let card = try #require(try RingReport("r", options: place.options()).lanes[0].producer.card)
+        #expect(card.processID == UInt32(peer.pid) && card.startTime == 0 && card.name == "", "what only /proc knows is left out")
+        peer.kill()
+        expectError(.peerDied, saying: "process \(peer.pid)") { () throws(RingError) in _ = try consumer.next(timeout: patience) }
+
+        let anonymous = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        let descriptor = try anonymous.duplicateDescriptor(inheritable: true)
+        let handed = try Peer(["producer", "-", "fd=\(descriptor)", "hide=/proc"])
+        close(descriptor)
+        let answer = try handed.line()
+        #expect(answer.hasPrefix("error system") && answer.contains("needs /proc, which is not there"), "\(answer)")
+    }
+
+    /// Deadlines are each process's own; nothing in the segment is measured by this clock.
+    @Test(
+        "Monotonic clocks months apart: waiting, waking and timeouts go on",
+        .enabled(if: Surroundings.canHaveOwnTime, "no time namespaces"),
+        arguments: ["10000000", "-1"])
+    func clocks(offset: String) throws {
+        // A clock can't be set back before 0, and this machine may have started a moment ago.
+        let offset = offset == "-1" ? "-\(sr_now_ns() / 2_000_000_000)" : offset
+        let words = [Surroundings.unshare, "--time", "--monotonic", offset, "--fork", "--kill-child"]
+        let receiver = try Peer("consumer", of: "r", in: place, by: words, "waiting=sleep", "slice=10")
+        var sender = try ring().makeProducer(waiting: .sleep, slice: .milliseconds(10))
+        for i in 0..<50 {
+            receiver.tell("next")
+            if i % 10 == 0 { usleep(15_000) }  // it sleeps through a slice
+            try sender.send("\(i)")
+            #expect(try receiver.line() == "message \(i)")
+            try sender.waitUntilAcknowledged(timeout: patience)
+        }
+        expectError(.timedOut) { () throws(RingError) in
+            _ = try sender.send([UInt8](repeating: 0, count: 3000), timeout: .zero)
+            _ = try sender.send([UInt8](repeating: 0, count: 3000), timeout: .milliseconds(20))
+        }
+        receiver.kill()
+        expectError(.peerDied) { () throws(RingError) in try sender.waitUntilAcknowledged(timeout: patience) }
+    }
+
+    // MARK: Users
+
+    private static let stranger: UInt32 = 4711
+    private static let group: UInt32 = 4712
+
+    private func become(_ user: UInt32) -> [String] {
+        [Surroundings.setpriv, "--reuid=\(user)", "--regid=\(Self.group)", "--clear-groups", "--no-new-privs"]
+    }
+
+    @Test("A ring for a group: its members attach when they name its owner, and not by default; others not at all") func group() throws {
+        chmod(place.path, 0o755)
+        _ = try ring { $0.permissions = 0o660 }
+        chown(place.path("r"), 0, Self.group)
+        func attempt(_ words: [String], _ options: String...) throws -> String {
+            try Peer(words.dropFirst() + [Peer.executable, "producer", "r", "directory=\(place.path)"] + options, executable: words[0])
+                .line()
+        }
+        let byDefault = try attempt(become(Self.stranger))
+        #expect(
+            byDefault.hasPrefix("error wrongOwner") && byDefault.contains("user 0, this process runs as \(Self.stranger)"), "\(byDefault)")
+        #expect(try attempt(become(Self.stranger), "owner=1").hasPrefix("error wrongOwner"))
+        let outsider = [Surroundings.setpriv, "--reuid=4713", "--regid=4713", "--clear-groups"]
+        let refused = try attempt(outsider, "owner=anyone")
+        #expect(refused.hasPrefix("error wrongOwner") && refused.contains("its mode is 660"), "\(refused)")
+
+        let peer = try Peer("producer", of: "r", in: place, by: become(Self.stranger), "owner=0", "slice=10")
+        var consumer = try ring().makeConsumer(waiting: .sleep, slice: .milliseconds(10))
+        #expect(try peer.ask("send from another user") == "sent")
+        #expect(try consumer.next(timeout: patience)?.text == "from another user")
+        peer.kill()
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
+    }
+
+    @Test("A ring of another user's is refused, also by root, unless it is asked for") func others() throws {
+        chmod(place.path, 0o777)
+        let peer = try Peer("producer", of: "r", in: place, by: become(Self.stranger))
+        #expect(try peer.ask("send x") == "sent")
+        expectError(.wrongOwner, saying: "user \(Self.stranger), this process runs as 0") { () throws(RingError) in _ = try ring() }
+        var consumer = try ring { $0.allowedOwners = .users([Self.stranger]) }.makeConsumer()
+        #expect(try consumer.next(timeout: patience)?.text == "x")
+    }
+
+    @Test("Who asks for another user's ring and finds none can use the one it makes") func ownAmongOthers() throws {
+        var producer = try ring { $0.allowedOwners = .users([Self.stranger]) }.makeProducer()
+        try producer.send("x")
+    }
+}

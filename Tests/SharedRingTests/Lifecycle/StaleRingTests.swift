@@ -1,0 +1,188 @@
+import CSharedRing
+import Foundation
+import Testing
+
+@testable import SharedRing
+
+@Suite("Stale rings go, and nobody ever loses anything by it")
+struct StaleRingTests {
+    let place = Place()
+
+    private func outcomes(_ force: Bool = false, rehearsal: Bool = false) throws -> [String: String] {
+        let rings = try StaleRing.removeAll(includingUndelivered: force, isRehearsal: rehearsal, options: place.options())
+        return Dictionary(
+            uniqueKeysWithValues: rings.map { ring in
+                let word =
+                    switch ring.outcome {
+                    case .removed: "removed"
+                    case .removedUnfinished: "unfinished"
+                    case .spared(.nobodyCame): "nobody came"
+                    case .spared(.undelivered): "undelivered \(ring.messages) \(ring.byteCount) \(ring.streamEnds)"
+                    case .spared(.inUse): "in use"
+                    case .spared(.damaged): "damaged"
+                    case .spared(.refused(let error)): error.code == .damaged ? "damaged header" : "\(error.code)"
+                    case .spared(.unspeakableName): "unspeakable"
+                    }
+                return (ring.name, word)
+            })
+    }
+
+    /// A ring of each sort; the attached endpoint is the caller's to keep.
+    private func make() throws -> Consumer {
+        _ = try SPSCRing.create("fresh", options: place.options())
+        func used(_ name: String, _ texts: [String], closes: Bool, isRead: Bool) throws {
+            let ring = try SPSCRing.create(name, options: place.options())
+            var producer = try ring.makeProducer()
+            for text in texts { try producer.send(text) }
+            if closes { try producer.close() } else { _ = consume producer }
+            guard isRead else { return }
+            var consumer = try ring.makeConsumer()
+            while try consumer.poll() != (closes ? "(ended)" : "(empty)") {}
+            try consumer.close()
+        }
+        try used("done", ["a"], closes: true, isRead: true)
+        try used("dead", [], closes: false, isRead: false)
+        try used("cut", ["a"], closes: false, isRead: true)
+        try used("full", ["abc", "de"], closes: false, isRead: false)
+        try used("end", [], closes: true, isRead: false)
+        try used("hurt", ["abc"], closes: false, isRead: false)
+        let header = try RingReport("hurt", options: place.options()).header(in: place)
+        Forgery(path: place.path("hurt")).store(1, at: header.dataOffset)
+        try Data("text".utf8).write(to: URL(fileURLWithPath: place.path("file")))
+        mkdir(place.path("directory"), 0o700)
+        return try SPSCRing.create("busy", options: place.options()).makeConsumer()
+    }
+
+    private static let expected = [
+        "fresh": "nobody came", "done": "removed", "dead": "removed", "cut": "removed", "full": "undelivered 2 5 0",
+        "end": "undelivered 0 0 1", "hurt": "damaged", "file": "notARing", "directory": "notARing", "busy": "in use",
+    ]
+
+    @Test("Each sort of ring has its fate; a rehearsal foretells it and changes nothing") func fates() throws {
+        let attached = try make()
+        let before = place.names
+        #expect(try outcomes(rehearsal: true) == Self.expected)
+        #expect(place.names == before)
+        #expect(try outcomes() == Self.expected)
+        #expect(place.names == ["busy", "directory", "end", "file", "fresh", "full", "hurt"])
+
+        #expect(try outcomes(true, rehearsal: true)["full"] == "removed")
+        let forced = try outcomes(true)
+        #expect(forced["full"] == "removed" && forced["end"] == "removed")
+        #expect(place.names == ["busy", "directory", "file", "fresh", "hurt"], "force takes nothing else")
+        try attached.close()
+        #expect(try outcomes()["busy"] == "removed", "it has been used")
+    }
+
+    @Test("Others' rings are left alone", .enabled(if: geteuid() == 0, "giving files away needs root")) func others() throws {
+        _ = try SPSCRing.create("theirs", options: place.options()).makeConsumer()
+        chown(place.path("theirs"), 4711, 4711)
+        #expect(try outcomes(true) == ["theirs": "wrongOwner"])
+        #expect(place.names == ["theirs"])
+    }
+
+    @Test("What a creator left that died before its ring had a name is no ring to list, and goes; while it lives it is left alone")
+    func unfinished() throws {
+        _ = try SPSCRing.create("r", options: place.options())
+        let header = try RingReport("r", options: place.options()).header(in: place)
+        let name = try SegmentName("r", in: place.path).temporary(for: header.instance)
+        rename(place.path("r"), place.path(name))
+        // Named like it, but somebody's own.
+        _ = try SPSCRing.create(".r.own", options: place.options())
+        try Data().write(to: URL(fileURLWithPath: place.path(".r.\(String(header.instance.high, radix: 36))0")))
+        #expect(try RingReport.names(options: place.options()) == [".r.own"])
+
+        do {
+            let creator = try SegmentName("r", in: place.path).openDirectory()
+            let lock = try RoleLock(directory: creator.number, name: name, of: -1)
+            #expect(try lock.takeEverything())
+            #expect(try outcomes(true, rehearsal: true)[name] == "in use")
+            #expect(try outcomes(true)[name] == "in use")
+        }
+        // It may have died before it had allocated all, too. Under any other name such a file is damaged.
+        let start = try Data(contentsOf: URL(fileURLWithPath: place.path(name))).prefix(256)
+        try start.write(to: URL(fileURLWithPath: place.path("other")))
+        expectError(.damaged) { () throws(RingError) in _ = try SPSCRing.open("other", options: place.options()) }
+        #expect(try outcomes(true, rehearsal: true)["other"] == "damaged header")
+        unlink(place.path("other"))
+        for size in [256, 5000] {
+            try start.write(to: URL(fileURLWithPath: place.path("whole")))
+            truncate(place.path("whole"), size)
+            rename(place.path(name), place.path("aside"))
+            rename(place.path("whole"), place.path(name))
+            expectError(.damaged) { () throws(RingError) in _ = try SPSCRing.open(name, options: place.options()) }
+            #expect(try outcomes(rehearsal: true)[name] == "unfinished")
+            #expect(try outcomes()[name] == "unfinished")
+            rename(place.path("aside"), place.path(name))
+        }
+        #expect(try outcomes(rehearsal: true)[name] == "unfinished")
+        #expect(try outcomes()[name] == "unfinished")
+        #expect(place.names.count == 2 && !place.names.contains(name))
+    }
+
+    /// One that dies before its file has a header leaves something that nobody can know to be a ring's.
+    @Test("Creators killed at random under a temporary name: their rings are not listed, and go if they can be known") func killedCreators()
+        throws
+    {
+        for round in 0..<25 {
+            let peer = try Peer(["churn", "r", "100000", "\(round)", "directory=\(place.path)", "deny=O_TMPFILE"])
+            #expect(eventually { !place.names.isEmpty })
+            usleep(UInt32.random(in: 0...3000))
+            peer.kill()
+            #expect(try RingReport.names(options: place.options()).allSatisfy { $0 == "r" })
+            for (name, outcome) in try outcomes(true) {
+                #expect(name == "r" || outcome == "unfinished" || outcome == "notARing", "\(name): \(outcome)")
+            }
+            for name in place.names where name != "r" {
+                expectError(.notARing) { () throws(RingError) in _ = try SPSCRing.open(name, options: place.options()) }
+                unlink(place.path(name))
+            }
+            // And whatever is there, the next one can use the name.
+            try SPSCRing.openOrCreate("r", options: place.options()).makeProducer().close()
+        }
+    }
+
+    @Test("A name that is not UTF-8 is no ring's, and is not taken for another's") func unspeakable() throws {
+        let bytes: [CChar] = Array(place.path("").utf8CString.dropLast()) + [CChar(bitPattern: 0xff), 0]
+        let file = open(bytes, O_CREAT | O_WRONLY, 0o600)
+        #expect(file >= 0)
+        close(file)
+        defer { unlink(bytes) }
+        _ = try SPSCRing.create("\u{FFFD}", options: place.options())
+        #expect(try RingReport.names(options: place.options()) == ["\u{FFFD}"])
+        let rings = try StaleRing.removeAll(options: place.options())
+        #expect(rings.count == 2)
+        #expect(access(bytes, F_OK) == 0)
+    }
+
+    /// A ring that holds a message is never stale; so whoever has sent into one finds it there, however many clear up meanwhile.
+    @Test("While others clear up, no message that was sent is lost") func race() throws {
+        let isDone = Turn()
+        defer { isDone.set(1) }
+        let cleaners = (0..<2).map { _ in
+            Worker { [options = place.options()] in
+                var removed = 0
+                while isDone.value == 0 {
+                    for ring in try StaleRing.removeAll(options: options) {
+                        if case .removed = ring.outcome { removed += 1 }
+                    }
+                }
+                return removed
+            }
+        }
+        for i in 0..<1500 {
+            var producer = try SPSCRing.openOrCreate("r", options: place.options()).makeProducer()
+            try producer.send("\(i)")
+            try producer.close()
+            var consumer = try SPSCRing.openOrCreate("r", options: place.options()).makeConsumer()
+            #expect(try consumer.poll() == "\(i)")
+            #expect(try consumer.poll() == "(ended)")
+            try consumer.close()
+            if i % 8 == 0 { sched_yield() }
+        }
+        isDone.set(1)
+        var removed = 0
+        for cleaner in cleaners { removed += try cleaner.join() }
+        #expect(removed > 0, "they did clear up")
+    }
+}

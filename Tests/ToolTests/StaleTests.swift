@@ -1,0 +1,77 @@
+import Foundation
+import Glibc
+import Testing
+
+/// `remove --stale` takes what its users have left behind, and nothing else.
+@Suite struct StaleTests {
+    /// A ring that is done with, one with messages, a new one, one in use, and a file.
+    private func fill(_ space: Workspace) throws -> ToolProcess {
+        #expect(try ToolProcess.run("send", "done", "--keep", in: space, input: Data("x".utf8)).end.status == 0)
+        #expect(try ToolProcess.run("receive", "done", "--keep", in: space).end.status == 0)
+        #expect(try ToolProcess.run("send", "full", "--lines", in: space, input: Data("a\nbb\n".utf8)).end.status == 0)
+        #expect(try ToolProcess.run("create", "new", in: space).end.status == 0)
+        try Data("text".utf8).write(to: space.rings.appendingPathComponent("file"))
+        let receiver = try ToolProcess(["receive", "busy"], in: space)
+        #expect(eventually { (try? RingInfo("busy", in: space))?.consumer.presence == "attached" })
+        return receiver
+    }
+
+    private func remove(_ words: String..., in space: Workspace) throws -> (status: Int32?, lines: [String]) {
+        let process = try ToolProcess(["remove", "--stale"] + words, in: space)
+        let status = process.end().status
+        return (status, String(decoding: process.written, as: UTF8.self).split(separator: "\n").map(String.init))
+    }
+
+    @Test func itSaysWhatWentAndWhatStayedAndWhy() throws {
+        let space = try Workspace()
+        let receiver = try fill(space)
+        let before = space.traces.sorted()
+
+        let rehearsal = try remove("--dry-run", in: space)
+        #expect(rehearsal.status == 0)
+        #expect(rehearsal.lines.filter { $0.hasPrefix("would remove") } == ["would remove  'done', in which nothing waited"])
+        #expect(space.traces.sorted() == before)
+
+        let (status, lines) = try remove(in: space)
+        #expect(status == 0)
+        #expect(
+            lines == [
+                "spared   'busy': it is in use by process \(receiver.id) (sharedring) as consumer",
+                "removed  'done', in which nothing waited",
+                "spared   'file': not a ring: its file has 4 bytes, a ring's header alone has 256",
+                "spared   'full': it has 2 undelivered messages of 3 bytes and 1 unread end of a stream; with --force it goes, too",
+                "spared   'new': nobody has come to it yet",
+            ])
+        #expect(space.traces.sorted() == ["busy", "file", "full", "new"])
+
+        let forced = try remove("--force", in: space)
+        #expect(forced.status == 0)
+        #expect(forced.lines.contains("removed  'full', with 2 undelivered messages of 3 bytes and 1 unread end of a stream"))
+        #expect(space.traces.sorted() == ["busy", "file", "new"])
+        receiver.send(SIGKILL)
+        receiver.end()
+        #expect(try remove("busy", in: space).lines == ["removed  'busy', in which nothing waited"])
+    }
+
+    @Test func onlyWhatIsNamedIsLookedAt() throws {
+        let space = try Workspace()
+        let receiver = try fill(space)
+        #expect(try remove("full", "new", in: space).lines.count == 2)
+        #expect(space.traces.sorted() == ["busy", "done", "file", "full", "new"])
+        let (status, lines) = try remove("none", "done", in: space)
+        #expect(status == 1 && lines.contains("removed  'done', in which nothing waited"))
+        #expect(try remove("a/b", in: space).status == 2)
+        receiver.send(SIGTERM)
+        receiver.end()
+    }
+
+    @Test func itsOptionsNeedIt() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
+        for option in ["--force", "--dry-run"] { #expect(try ToolProcess.run("remove", option, "r", in: space).end.status == 2) }
+        #expect(try ToolProcess.run("remove", in: space).end.status == 2)
+        #expect(try ToolProcess.run("remove", "r", "s", in: space).end.status == 2)
+        #expect(space.traces == ["r"])
+        #expect(try ToolProcess.run("remove", "--stale", "--dir", space.rings.path + "/none", in: space).end.status == 1)
+    }
+}
