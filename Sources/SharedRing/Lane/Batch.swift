@@ -96,7 +96,8 @@ public struct Batch: ~Copyable, ~Escapable {
         // A copy of the pointer: with the thread sanitizer on, Swift 6.3 takes a mutation through `self.writer` for an escape.
         let writer = unsafe writer
         unsafe LaneWriter.terminate(writer.pointee.place(at: position))
-        unsafe writer.pointee.publish(first, at: writer.pointee.place(at: writer.pointee.tail), next: position, count: appended, byteCount: appendedBytes)
+        unsafe writer.pointee.publish(
+            first, at: writer.pointee.place(at: writer.pointee.tail), next: position, count: appended, byteCount: appendedBytes)
         first = RecordHeader(bits: 0)
         appended = 0
         appendedBytes = 0

@@ -155,7 +155,8 @@ struct SanitizedTests {
             func flush() {
                 guard let header = first else { return }
                 LaneWriter.terminate(lane.writer.pointee.place(at: position))
-                lane.writer.pointee.publish(header, at: lane.writer.pointee.place(at: lane.writer.pointee.tail), next: position, count: 1, byteCount: 0)
+                lane.writer.pointee.publish(
+                    header, at: lane.writer.pointee.place(at: lane.writer.pointee.tail), next: position, count: 1, byteCount: 0)
                 first = nil
             }
             for number in 0..<Self.count {
