@@ -1,0 +1,52 @@
+import BenchReport
+
+/// One run: measures, and says what came out.
+struct Run {
+    private let options: Options
+    private let ticks = Ticks()
+    private let machine: MachineFacts
+
+    init(_ options: Options) throws {
+        var options = options
+        try options.place(on: Machine.topology)
+        self.options = options
+        machine = Machine.facts(options.cpus, ticks)
+    }
+
+    func perform() throws {
+        let suite = try Suite(options)
+        let before = options.placementWarnings(Machine.topology)
+        printHeader(suite.notes, warnings: Machine.loadWarnings + before)
+        let disturbance = Disturbance()
+        let outcomes = try suite.measure(ticks)
+        let during = disturbance.warnings
+        let results = outcomes.map { $0.result(machine, warnings: before + during) }
+        print(results)
+        for warning in during { printError("warning: \(warning)") }
+        for result in results where result.warnings.count > before.count + during.count {
+            printError("warning: \(result.setup.name): \(result.warnings[0])")
+        }
+        guard let path = options.report else { return }
+        try SystemFile.write(ReportPage(results, repeats: options.repeats, notes: suite.notes).html, to: path)
+        printError("the report is in \(path)")
+    }
+
+    private func printHeader(_ notes: [String], warnings: [String]) {
+        say("ringbench on \(machine.processor), \(machine.processors); \(machine.kernel); Swift \(machine.swift)")
+        say(
+            "\(machine.virtualisation == "none seen" ? "no virtual machine seen" : machine.virtualisation); governor \(machine.governor); \(machine.clock)"
+        )
+        say("\(machine.caches); measuring on CPU \(options.cpus[0]), its peer on \(options.cpus[1])")
+        if options.mode == .mpsc { say("mpsc: \(options.crowd.placement)") }
+        say("two processes a case; medians of \(options.repeats) repeats, in turn")
+        for note in notes + [CallCounter.obstacle].compactMap({ $0 }) { say("note: \(note)") }
+        for warning in warnings { printError("warning: \(warning)") }
+    }
+
+    private func print(_ results: [CaseResult]) {
+        let lines = options.json ? results.map(\.json) : ResultTables(results).lines
+        for line in lines { Swift.print(line) }
+    }
+
+    private func say(_ line: String) { options.json ? printError(line) : Swift.print(line) }
+}
