@@ -34,6 +34,7 @@ extension CaseResult {
             object.add("curve", raw: "[" + points.joined(separator: ",") + "]")
         }
         if !warnings.isEmpty { object.add("warnings", warnings) }
+        if !date.isEmpty { object.add("date", date) }
         object.add("machine", raw: machine.json)
         return object.text
     }
@@ -64,6 +65,7 @@ extension CaseResult {
         systemCallsPerMessage = members.has("syscalls_per_msg") ? try members.number("syscalls_per_msg") : nil
         curve = members.has("curve") ? try members.pairs("curve").map { CurvePoint(fraction: $0, nanoseconds: $1) } : []
         warnings = members.has("warnings") ? try members.strings("warnings") : []
+        date = members.has("date") ? try members.string("date") : ""
         machine = try MachineFacts(members.members("machine"))
     }
 }

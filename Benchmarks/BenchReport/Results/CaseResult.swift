@@ -41,6 +41,8 @@ package struct CaseResult: Sendable {
     /// Of all processes; nil where they can't be counted.
     package var systemCallsPerMessage: Double?
     package var machine: MachineFacts
+    /// When the run began, in UTC.
+    package var date = ""
     package var warnings: [String] = []
 
     package init(

@@ -73,7 +73,7 @@ extension CaseSetup {
         if alignment != 8 { words.append("alignment \(alignment)") }
         if hugePages { words.append("huge pages") }
         if let crowd {
-            words.append("\(crowd.producers) producers")
+            words.append(crowd.producers == 1 ? "1 producer" : "\(crowd.producers) producers")
             if transport == .ring { words += [crowd.orderName, "\(crowd.lanes) lanes"] }
             if crowd.idleLanes > 0 { words.append("\(crowd.idleLanes) idle") }
             if crowd.stopped > 0 { words.append("\(crowd.stopped) stopped") }

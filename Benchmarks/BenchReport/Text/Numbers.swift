@@ -27,6 +27,23 @@ package func duration(_ nanoseconds: Double) -> String {
     }
 }
 
+/// The same for a round number, without its zeros.
+package func roundDuration(_ nanoseconds: Double) -> String {
+    let words = duration(nanoseconds).split(separator: " ")
+    return "\(withoutZeros(words[0])) \(words[1])"
+}
+
+/// About three digits, without zeros at the end.
+package func roundNumber(_ value: Double) -> String { withoutZeros(brief(value)) }
+
+private func withoutZeros(_ number: some StringProtocol) -> String {
+    var text = String(number)
+    guard text.contains(".") else { return text }
+    while text.last == "0" { text.removeLast() }
+    if text.last == "." { text.removeLast() }
+    return text
+}
+
 /// A number of bytes, with its unit.
 package func byteCount(_ bytes: Int) -> String {
     if bytes >= 1 << 20 && bytes % (1 << 20) == 0 { return "\(bytes >> 20) MiB" }

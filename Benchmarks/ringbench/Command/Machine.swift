@@ -50,6 +50,15 @@ enum Machine {
         #endif
     }
 
+    /// Now, in UTC.
+    static var date: String {
+        var (seconds, parts) = (time(nil), tm())
+        gmtime_r(&seconds, &parts)
+        var text = [CChar](repeating: 0, count: 32)
+        let length = strftime(&text, text.count, "%Y-%m-%d %H:%M UTC", &parts)
+        return String(decoding: text.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     static var loadWarnings: [String] {
         guard let load = SystemFile.read("/proc/loadavg")?.split(separator: " ").first.flatMap({ Double($0) }),
             load > 0.5 * Double(topology.online.count)

@@ -6,7 +6,7 @@ struct Outcome {
     let test: Case
     var samples: [Sample] = []
 
-    func result(_ machine: MachineFacts, warnings: [String]) -> CaseResult {
+    func result(_ machine: MachineFacts, date: String, warnings: [String]) -> CaseResult {
         func middle(_ figure: (Sample) -> Double) -> Double { median(samples.map(figure)) }
         let count = Double(test.mode == .mpsc ? test.countOfEach * (test.crowd?.setup.producers ?? 1) : test.count)
         let calls = middle { Double($0.usage.calls) }
@@ -17,6 +17,7 @@ struct Outcome {
             voluntarySwitches: Int(middle { Double($0.usage.voluntary) }),
             involuntarySwitches: Int(middle { Double($0.usage.involuntary) }),
             systemCallsPerMessage: calls < 0 || test.warmUpCount < 100 ? nil : calls / Double(test.warmUpCount), machine: machine)
+        result.date = date
         result.warnings = preemptionWarnings + warnings
         return result
     }

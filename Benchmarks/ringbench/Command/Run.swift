@@ -5,6 +5,7 @@ struct Run {
     private let options: Options
     private let ticks = Ticks()
     private let machine: MachineFacts
+    private let date = Machine.date
 
     init(_ options: Options) throws {
         var options = options
@@ -20,7 +21,7 @@ struct Run {
         let disturbance = Disturbance()
         let outcomes = try suite.measure(ticks)
         let during = disturbance.warnings
-        let results = outcomes.map { $0.result(machine, warnings: before + during) }
+        let results = outcomes.map { $0.result(machine, date: date, warnings: before + during) }
         print(results)
         for warning in during { printError("warning: \(warning)") }
         for result in results where result.warnings.count > before.count + during.count {

@@ -78,10 +78,11 @@ struct Suite {
     /// What somebody wants to know who has to choose, in less than 10 minutes.
     private mutating func addFull(_ options: Options) throws {
         var options = options
-        options.hurry = 4
+        options.hurry = 2
         options.waits = [.spin, .adaptive, .sleep]
         options.sizes = [8, 64, 1024, 16384]
         try add(.rtt, options)
+        options.hurry = 4
         options.sizes = [64]
         try add(.rate, options)
         try add(.burst, options)
