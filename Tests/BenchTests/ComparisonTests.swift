@@ -52,7 +52,8 @@ struct ComparisonTests {
         #expect(comparison.onlyAfter.map(\.transport) == [.ring])
         #expect(
             comparison.caveats == [
-                "the machines differ in kernel: Linux 6.1 | Linux 7.0", "the CPUs differ: 0,1 | 2,3", "B, 1 of its cases: others used 20 %",
+                "the machines differ in kernel: Linux 6.1 | Linux 7.0", "the CPUs differ: 0,1 | 2,3",
+                "B: 1 of its 2 cases were preempted often",
             ])
         #expect(comparison.lines.contains("only in A:") && comparison.lines.contains("  rtt tcp 64 B"))
     }

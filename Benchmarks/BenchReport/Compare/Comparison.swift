@@ -72,12 +72,10 @@ package struct Comparison {
         var caveats = one.machine.differences(from: other.machine).map { "the machines differ in \($0)" }
         if one.cpus != other.cpus { caveats.append("the CPUs differ: \(one.cpus) | \(other.cpus)") }
         for (name, results) in [(names.before, before), (names.after, after)] {
-            // A warning of the whole run stands in each of its cases.
-            let warnings = Set(results.flatMap(\.warnings)).sorted()
-            caveats += warnings.map { warning in
-                let count = results.count { $0.warnings.contains(warning) }
-                return "\(name)\(count == results.count ? "" : ", \(count) of its cases"): \(warning)"
-            }
+            let common = results.commonWarnings
+            caveats += common.map { "\(name): \($0)" }
+            let disturbed = results.count { !Set(common).isSuperset(of: $0.warnings) }
+            if disturbed > 0 { caveats.append("\(name): \(disturbed) of its \(results.count) cases were preempted often") }
         }
         return caveats
     }

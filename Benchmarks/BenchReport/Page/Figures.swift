@@ -114,7 +114,8 @@ struct Figures {
         return Figure(
             title: "Throughput by size",
             caption:
-                "One way, as fast as they will go: payload that was written in full, read in full and checked. A number behind a name: so many messages a call. "
+                "One way, as fast as they will go: payload that was written in full, read in full and checked. "
+                + (all.contains { $0.setup.batch > 1 } ? "Dashed: several messages a call. " : "")
                 + "At the end of each line its last figure.",
             svg: LineChart(
                 summary: "Throughput by message size", x: .sizes(ends, "Size of a message"),

@@ -99,12 +99,13 @@ package struct ReportPage {
     // MARK: What to know about them
 
     private var warnings: String {
-        let common = results.dropFirst().reduce(Set(results.first?.warnings ?? [])) { $0.intersection($1.warnings) }
-        var lines = notes + common.sorted()
-        let disturbed = results.filter { !common.isSuperset(of: $0.warnings) }
+        let common = results.commonWarnings
+        var lines = notes + common
+        let disturbed = results.filter { !Set(common).isSuperset(of: $0.warnings) }
         if !disturbed.isEmpty {
             let more = disturbed.count > 6 ? "; and \(disturbed.count - 6) more" : ""
-            lines.append("Preempted more than 100 times a second: \(disturbed.prefix(6).map(\.setup.name).joined(separator: "; "))\(more)")
+            lines.append(
+                "Preempted often, more than 100 times a second: \(disturbed.prefix(6).map(\.setup.name).joined(separator: "; "))\(more)")
         }
         guard !lines.isEmpty else { return "" }
         return "<div class=\"warnings\">\(lines.map { "<p>\(escaped($0))</p>" }.joined())</div>"

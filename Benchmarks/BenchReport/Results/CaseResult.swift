@@ -78,3 +78,10 @@ extension CaseResult {
             ? ratio * Double(setup.size) / Double(other.setup.size) : ratio
     }
 }
+
+extension [CaseResult] {
+    /// Those of the whole run, which stand in each of its cases.
+    var commonWarnings: [String] {
+        dropFirst().reduce(Set(first?.warnings ?? [])) { $0.intersection($1.warnings) }.sorted()
+    }
+}

@@ -9,7 +9,9 @@ struct Progress {
 
     init(cases: Int, repeats: Int) {
         total = cases * repeats
-        if !isOnTerminal { printError("measuring \(cases) cases \(repeats) times") }
+        if !isOnTerminal {
+            printError("measuring \(cases == 1 ? "a case" : "\(cases) cases"), \(repeats == 1 ? "once" : "\(repeats) times")")
+        }
     }
 
     mutating func begin(_ test: Case) {

@@ -24,9 +24,9 @@ struct Run {
         let results = outcomes.map { $0.result(machine, date: date, warnings: before + during) }
         print(results)
         for warning in during { printError("warning: \(warning)") }
-        for result in results where result.warnings.count > before.count + during.count {
-            printError("warning: \(result.setup.name): \(result.warnings[0])")
-        }
+        let preempted = results.filter { $0.warnings.count > before.count + during.count }
+        for result in preempted.prefix(5) { printError("warning: \(result.setup.name): \(result.warnings[0])") }
+        if preempted.count > 5 { printError("warning: and so were \(preempted.count - 5) more") }
         guard let path = options.report else { return }
         try SystemFile.write(ReportPage(results, repeats: options.repeats, notes: suite.notes).html, to: path)
         printError("the report is in \(path)")
@@ -39,7 +39,7 @@ struct Run {
         )
         say("\(machine.caches); measuring on CPU \(options.cpus[0]), its peer on \(options.cpus[1])")
         if options.mode == .mpsc { say("mpsc: \(options.crowd.placement)") }
-        say("two processes a case; medians of \(options.repeats) repeats, in turn")
+        say("two processes a case; \(options.repeats == 1 ? "each once" : "medians of \(options.repeats) repeats, in turn")")
         for note in notes + [CallCounter.obstacle].compactMap({ $0 }) { say("note: \(note)") }
         for warning in warnings { printError("warning: \(warning)") }
     }

@@ -39,8 +39,9 @@ struct Suite {
         brief.hurry = 10
         var others: [TransportName] = [.pipe]
         if mode == .throughput { others.append(.stream) }
-        if mode == .rtt && options.waits.contains(.sleep) { others.append(.futex) }
-        if mode == .rtt && options.waits.contains(where: { $0 != .sleep }) { others.append(.line2) }
+        let waits = options.transports.flatMap { transport in transport.fixedWait.map { [$0] } ?? options.waits }
+        if mode == .rtt && waits.contains(.sleep) { others.append(.futex) }
+        if mode == .rtt && waits.contains(where: { $0 != .sleep }) { others.append(.line2) }
         insert(others.filter { !options.transports.contains($0) && !(isShared && $0.fixedWait == .spin) }, mode, brief)
     }
 
