@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The report")
 struct ReportPageTests {
-    private let html = ReportPage(Example.run, repeats: 3, notes: ["left out: something <odd>"]).html
+    private let html = ReportPage(Example.run, notes: ["left out: something <odd>"]).html
 
     @Test("One page, which fetches nothing and runs nothing")
     func selfContained() {
@@ -39,7 +39,7 @@ struct ReportPageTests {
 
     @Test("Of a single case there is a page, too")
     func single() {
-        for result in Example.run { #expect(ReportPage([result], repeats: 3, notes: []).html.contains("</html>")) }
+        for result in Example.run { #expect(ReportPage([result], notes: []).html.contains("</html>")) }
     }
 
     @Test("Labels do not lie on each other, and stay as near as they can")

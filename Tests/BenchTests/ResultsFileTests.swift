@@ -50,5 +50,8 @@ struct ResultsFileTests {
         let (one, other) = (Example.result(.pipe, .rtt, repeats: [5, 6]), Example.result(.pipe, .rtt, repeats: [7]))
         let read = try ResultsFile.parse("\(one.json)\n\(other.json)", name: "A")
         #expect(read.map(\.repeats) == [[5, 6, 7]])
+        // Medians of the figures, the largest of all.
+        #expect(read[0].latency?.p50 == 6 && read[0].latency?.p90 == 12.5 && read[0].latency?.largest == 42)
+        #expect(read[0].curve.count == one.curve.count)
     }
 }

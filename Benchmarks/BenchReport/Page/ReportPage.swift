@@ -7,9 +7,9 @@ package struct ReportPage {
     private let figures: Figures
 
     /// - Parameter notes: what could not be measured.
-    package init(_ results: [CaseResult], repeats: Int, notes: [String]) {
+    package init(_ results: [CaseResult], notes: [String]) {
         self.results = results
-        self.repeats = repeats
+        repeats = results.first?.repeats.count ?? 0
         self.notes = notes
         standards = Standards(results)
         figures = Figures(results)

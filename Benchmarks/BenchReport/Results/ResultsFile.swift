@@ -27,14 +27,9 @@ package enum ResultsFile {
 
     /// A case that stands several times (files that were put together) has been repeated oftener.
     private static func merged(_ results: [CaseResult]) -> [CaseResult] {
-        var merged: [CaseResult] = []
-        for result in results {
-            if let index = merged.firstIndex(where: { $0.setup == result.setup }) {
-                merged[index].repeats += result.repeats
-            } else {
-                merged.append(result)
-            }
-        }
-        return merged
+        var order: [CaseSetup] = []
+        for result in results where !order.contains(result.setup) { order.append(result.setup) }
+        let groups = Dictionary(grouping: results, by: \.setup)
+        return order.compactMap { groups[$0].map { CaseResult(merging: $0) } }
     }
 }

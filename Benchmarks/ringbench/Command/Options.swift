@@ -96,6 +96,9 @@ struct Options {
 
     var repeats: Int { wantedRepeats ?? (isFull ? 5 : 3) }
 
+    /// How long a suite may take. On a machine that others use it takes longer, and repeats less often.
+    var budget: Duration? { mode == nil && wantedRepeats == nil ? (isFull ? .seconds(570) : .seconds(29)) : nil }
+
     private func checkSuite() throws {
         guard sizes.isEmpty, count == nil, batch == 1, waits == [.adaptive] else {
             throw Misuse("--size, --count, --batch and --wait belong to a mode; a suite has its own")

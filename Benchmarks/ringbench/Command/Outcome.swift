@@ -13,7 +13,7 @@ struct Outcome {
         var result = CaseResult(
             setup: test.setup, count: test.count, cpus: test.cpuText, repeats: samples.map(\.headline),
             latency: test.mode.isTimed ? .init(medianOf: samples.compactMap(\.latency)) : nil,
-            curve: PercentileCurve.median(of: samples.map(\.curve)), cpuPerMessage: middle { Double($0.usage.cpu_ns) } / count,
+            curve: .init(medianOf: samples.map(\.curve)), cpuPerMessage: middle { Double($0.usage.cpu_ns) } / count,
             voluntarySwitches: Int(middle { Double($0.usage.voluntary) }),
             involuntarySwitches: Int(middle { Double($0.usage.involuntary) }),
             systemCallsPerMessage: calls < 0 || test.warmUpCount < 100 ? nil : calls / Double(test.warmUpCount), machine: machine)

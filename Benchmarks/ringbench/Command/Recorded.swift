@@ -13,7 +13,7 @@ enum Recorded {
             throw Misuse("report takes a file that 'ringbench --json' wrote, and the page to write: report A.json A.html")
         }
         let results = try results(words[0])
-        try SystemFile.write(ReportPage(results, repeats: results.map(\.repeats.count).max() ?? 0, notes: []).html, to: words[1])
+        try SystemFile.write(ReportPage(results, notes: []).html, to: words[1])
     }
 
     private static func results(_ path: String) throws -> [CaseResult] {

@@ -21,6 +21,9 @@ struct Run {
         let disturbance = Disturbance()
         let outcomes = try suite.measure(ticks)
         let during = disturbance.warnings
+        if let repeats = outcomes.first?.samples.count, repeats < options.repeats {
+            printError("note: \(repeats) of \(options.repeats) repeats, for want of time; --repeats \(options.repeats) insists")
+        }
         let results = outcomes.map { $0.result(machine, date: date, warnings: before + during) }
         print(results)
         for warning in during { printError("warning: \(warning)") }
@@ -28,7 +31,7 @@ struct Run {
         for result in preempted.prefix(5) { printError("warning: \(result.setup.name): \(result.warnings[0])") }
         if preempted.count > 5 { printError("warning: and so were \(preempted.count - 5) more") }
         guard let path = options.report else { return }
-        try SystemFile.write(ReportPage(results, repeats: options.repeats, notes: suite.notes).html, to: path)
+        try SystemFile.write(ReportPage(results, notes: suite.notes).html, to: path)
         printError("the report is in \(path)")
     }
 

@@ -6,9 +6,11 @@ struct Suite {
     /// What can't be measured here, and why.
     private(set) var notes: [String] = []
     private let repeats: Int
+    private let budget: Duration?
 
     init(_ options: Options) throws {
         repeats = options.repeats
+        budget = options.budget
         if options.mode == .mpsc {
             try addCrowds(options)
         } else if let mode = options.mode {
@@ -87,9 +89,11 @@ struct Suite {
         options.sizes = [64]
         try add(.rate, options)
         try add(.burst, options)
+        options.hurry = 2
         options.waits = [.adaptive, .sleep]
         options.transports = [.ring, .pipe, .unixStream, .tcp]
         try add(.idle, options)
+        options.hurry = 4
         options.transports = []
         options.waits = [.adaptive]
         options.sizes = [8, 64, 256, 1024, 4096, 16384, 65536]
@@ -164,7 +168,10 @@ struct Suite {
         var outcomes = cases.map { Outcome(test: $0) }
         var progress = Progress(cases: cases.count, repeats: repeats)
         defer { progress.end() }
+        let start = ContinuousClock.now
         for turn in 0..<repeats {
+            // A turn takes as long as those before.
+            if let budget, turn > 0, start.duration(to: .now) / turn * (turn + 1) > budget { break }
             // There and back, so that a drift favours nobody.
             let order = turn % 2 == 0 ? Array(outcomes.indices) : outcomes.indices.reversed()
             for index in order {

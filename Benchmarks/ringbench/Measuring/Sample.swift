@@ -24,13 +24,6 @@ extension CaseResult.Latency {
             p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), p9999: at(0.9999),
             largest: ticks.nanoseconds(Double(histogram.largest)))
     }
-
-    init(medianOf latencies: [CaseResult.Latency]) {
-        self.init(
-            p50: median(latencies.map(\.p50)), p90: median(latencies.map(\.p90)), p99: median(latencies.map(\.p99)),
-            p999: median(latencies.map(\.p999)), p9999: median(latencies.map(\.p9999)),
-            largest: latencies.map(\.largest).max() ?? 0)
-    }
 }
 
 /// Percentiles eight to a decade of what lies above them: 0, 25, 44, …, 90, …, 99, …, as far as there are messages.
@@ -45,13 +38,5 @@ enum PercentileCurve {
             above *= 0.749894209332456  // the eighth root of a tenth
         }
         return points
-    }
-
-    /// The medians, point by point.
-    static func median(of curves: [[CaseResult.CurvePoint]]) -> [CaseResult.CurvePoint] {
-        guard let first = curves.first else { return [] }
-        return first.indices.map { index in
-            .init(fraction: first[index].fraction, nanoseconds: BenchReport.median(curves.map { $0[index].nanoseconds }))
-        }
     }
 }
