@@ -95,7 +95,7 @@ struct CommandTests {
     func comparing() throws {
         let good = try file(Example.run.map(\.json).joined(separator: "\n"))
         let end = try ringbench("compare", good, good)
-        #expect(end.status == 0 && end.output.contains("\(Example.run.count) within noise"), "\(end.errors)")
+        #expect(end.status == 0 && end.output.contains("0 better, 0 worse"), "\(end.errors)")
         let bad = try file(Example.run[0].json + "\nhello\n")
         let failed = try ringbench("compare", good, bad)
         #expect(failed.status == 1 && failed.errors.contains("\(bad):2: not JSON at column 1"))

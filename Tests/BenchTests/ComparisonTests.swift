@@ -62,6 +62,6 @@ struct ComparisonTests {
     func explanation() {
         let lines = Comparison(Example.run, Example.run, names: ("A", "B")).lines
         #expect(lines.contains { $0.hasPrefix("With 3 and 3 repeats chance alone sets one case in 10 apart") })
-        #expect(lines.contains { $0.contains("\(Example.run.count) within noise") })
+        #expect(lines.contains { $0.contains("\(Example.run.count { !$0.setup.transport.isFloor }) within noise") })
     }
 }

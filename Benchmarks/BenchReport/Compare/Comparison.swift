@@ -42,7 +42,7 @@ package struct Comparison {
             after.first { $0.setup == old.setup }.map { new in
                 var floors: (Spread, Spread)?
                 if !old.setup.transport.isFloor, let one = floorsBefore.floor(for: old), let other = floorsAfter.floor(for: new) {
-                    floors = (Self.ratios(old, one), Self.ratios(new, other))
+                    floors = (Spread(old.ratios(to: one)), Spread(new.ratios(to: other)))
                 }
                 return Pair(setup: old.setup, verdict: Self.judge(old, new, floors), before: old, after: new, floors: floors)
             }
@@ -50,10 +50,6 @@ package struct Comparison {
         onlyBefore = before.map(\.setup).filter { setup in !after.contains { $0.setup == setup } }
         onlyAfter = after.map(\.setup).filter { setup in !before.contains { $0.setup == setup } }
         caveats = Self.caveats(before, after, names)
-    }
-
-    private static func ratios(_ result: CaseResult, _ floor: CaseResult) -> Spread {
-        Spread(zip(result.repeats, floor.repeats).map { $0 / $1 })
     }
 
     private static func judge(_ old: CaseResult, _ new: CaseResult, _ floors: (before: Spread, after: Spread)?) -> Verdict {
@@ -101,13 +97,24 @@ package struct Comparison {
         return [
             pair.setup.name, isTimed ? "p50 ns" : "M msg/s", figure(old.middle), range(old), figure(new.middle), range(new),
             (change > 0 ? "+" : "") + decimal(change, 1) + " %", pair.floors.map { brief($0.before.middle) } ?? "-",
-            pair.floors.map { brief($0.after.middle) } ?? "-", pair.verdict.text,
+            pair.floors.map { brief($0.after.middle) } ?? "-", verdict(pair),
         ]
     }
 
+    /// A floor has no code of ours to blame.
+    private func verdict(_ pair: Pair) -> String {
+        switch pair.verdict {
+        case .better where pair.setup.transport.isFloor: "faster machine"
+        case .worse where pair.setup.transport.isFloor: "slower machine"
+        default: pair.verdict.text
+        }
+    }
+
     private var summary: String {
-        func count(_ verdict: Verdict) -> Int { pairs.count { $0.verdict == verdict } }
-        return "\(pairs.count) cases: \(count(.better)) better, \(count(.worse)) worse, \(count(.asItsFloor)) as their floor, "
+        let judged = pairs.filter { !$0.setup.transport.isFloor }
+        func count(_ verdict: Verdict) -> Int { judged.count { $0.verdict == verdict } }
+        return
+            "\(judged.count) cases beside the floors: \(count(.better)) better, \(count(.worse)) worse, \(count(.asItsFloor)) as their floor, "
             + "\(count(.withinNoise)) within noise, \(count(.tooFewRepeats)) with too few repeats"
     }
 

@@ -70,13 +70,14 @@ package struct CaseResult: Sendable {
 }
 
 extension CaseResult {
-    /// The median of the ratios turn by turn: what disturbs a turn disturbs both.
-    package func ratio(to other: CaseResult) -> Double {
-        let ratio = median(zip(repeats, other.repeats).map { $0 / $1 })
+    /// Turn by turn: what disturbs a turn disturbs both.
+    func ratios(to other: CaseResult) -> [Double] {
         // Floors come in one size: they are compared by the byte.
-        return setup.mode == .throughput && other.setup.transport.isFloor
-            ? ratio * Double(setup.size) / Double(other.setup.size) : ratio
+        let scale = setup.mode == .throughput && other.setup.transport.isFloor ? Double(setup.size) / Double(other.setup.size) : 1
+        return zip(repeats, other.repeats).map { $0 / $1 * scale }
     }
+
+    package func ratio(to other: CaseResult) -> Double { median(ratios(to: other)) }
 }
 
 extension [CaseResult] {
