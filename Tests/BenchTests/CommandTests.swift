@@ -63,6 +63,8 @@ struct CommandTests {
         #expect(end.status == 2 && end.errors.contains("'--sise'"))
         #expect(try ringbench("--size", "8").status == 2)
         #expect(try ringbench("rtt", "--full").status == 2)
+        #expect(try ringbench("mpsc", "--producers", "2", "--transport", "spsc").errors.contains("spsc is for one producer"))
+        #expect(try ringbench("rtt", "--report", "/nowhere/page.html").errors.contains("/nowhere/page.html can't be written"))
         #expect(try ringbench("help").output.contains("--drain-after"))
     }
 

@@ -15,6 +15,8 @@ struct Run {
     }
 
     func perform() throws {
+        // Before the work, not after it.
+        if let path = options.report { try SystemFile.write("", to: path) }
         let suite = try Suite(options)
         let before = options.placementWarnings(Machine.topology)
         printHeader(suite.notes, warnings: Machine.loadWarnings + before)
