@@ -89,7 +89,7 @@ package struct ReportPage {
     private var bytesCard: String? {
         let rings = results.filter { $0.setup.mode == .throughput && $0.setup.transport == .ring }
         return rings.max { $0.gigabytesPerSecond < $1.gigabytesPerSecond }.map { ring in
-            let floor = standards.floor(for: ring).map { "\(brief(ring.ratio(to: $0))) times the floor: copying in and out" } ?? ""
+            let floor = standards.floor(for: ring).map { "\(brief(ring.ratio(to: $0))) times copying in and out" } ?? ""
             return card(
                 "Payload a second, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))", brief(ring.gigabytesPerSecond) + " GB",
                 beside: floor)

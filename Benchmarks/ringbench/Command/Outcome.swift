@@ -23,10 +23,8 @@ struct Outcome {
     }
 
     private var preemptionWarnings: [String] {
-        // Processes that outnumber their CPUs preempt each other.
-        if let crowd = test.crowd, crowd.setup.producers + (crowd.setup.drainsAfter ? 0 : 1) > crowd.cpus.count || crowd.setup.isSpread {
-            return []
-        }
+        // Processes that outnumber their CPUs preempt each other, also where they take turns.
+        if let crowd = test.crowd, crowd.setup.producers + 1 > crowd.cpus.count || crowd.setup.isSpread { return [] }
         if test.cpus[1...].contains(test.cpus[0]) { return [] }
         let rate = median(samples.map { Double($0.usage.involuntary) / $0.seconds })
         guard rate > 100, samples.contains(where: { $0.usage.involuntary > 20 }) else { return [] }
