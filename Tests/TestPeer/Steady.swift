@@ -31,7 +31,14 @@ enum Steady {
                 try batch.append(value: i)
                 batch.commit()
                 _ = try consumer.receive(into: UnsafeMutableRawBufferPointer(room))
-                if let message = try consumer.next(), message.byteCount != 24 { fatalError("another message") }
+                // The natural ways of reading: a message that is bound here must not end up in a box on the heap.
+                if let message = try consumer.next(), message.bytes.byteCount != 24 { fatalError("another message") }
+                guard let third = try consumer.next() else { fatalError("no message") }
+                third.bytes.withUnsafeBytes { place in if place.count != 16 { fatalError("another message") } }
+                if case .message(let fourth) = try consumer.tryNext() {
+                    let bytes = fourth.bytes
+                    if bytes.unsafeLoad(as: UInt64.self) != i { fatalError("another message") }
+                }
                 _ = consumer.drain { message in _ = message.byteCount }
             }
         }

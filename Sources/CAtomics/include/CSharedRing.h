@@ -1,6 +1,7 @@
 /* The C shim of SharedRing: what Swift cannot say itself.
  *
  *   atomics.h  ordered loads, stores and read-modify-writes on plain words
+ *   copy.h     the copy of a payload
  *   layout.h   the segment's ABI, the one source of truth
  *   linux.h    system calls that Swift's Glibc overlay does not show
  */
@@ -18,6 +19,7 @@
 #endif
 
 #include "atomics.h"
+#include "copy.h"
 #include "layout.h"
 #include "linux.h"
 

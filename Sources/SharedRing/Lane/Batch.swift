@@ -35,28 +35,33 @@ public struct Batch: ~Copyable, ~Escapable {
     /// - Parameters: as of ``Producer/send(_:tag:timeout:)-(RawSpan,_,_)``.
     /// - Throws: as ``Producer/send(_:tag:timeout:)-(RawSpan,_,_)``. The message is not appended then.
     @inlinable
+    @inline(__always)
     public mutating func append(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let byteCount = bytes.byteCount
         if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
-        unsafe writer.pointee.copy(bytes, to: position)
-        advance(byteCount: byteCount, tag: tag)
+        let place = unsafe writer.pointee.place(at: position)
+        unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
+        unsafe advance(byteCount: byteCount, tag: tag, at: place)
     }
 
     /// Appends the bytes of an array; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
     @inlinable
+    @inline(__always)
     public mutating func append(_ bytes: [UInt8], tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         try unsafe append(bytes.span.bytes, tag: tag, timeout: timeout)
     }
 
     /// Appends the bytes of one value as they lie in memory; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
     @inlinable
+    @inline(__always)
     public mutating func append<Value: BitwiseCopyable>(
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) throws(RingError) {
         let byteCount = MemoryLayout<Value>.size
         if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
-        unsafe writer.pointee.payload(at: position).storeBytes(of: value, as: Value.self)
-        advance(byteCount: byteCount, tag: tag)
+        let place = unsafe writer.pointee.place(at: position)
+        unsafe (place + writer.pointee.shape.messageOffset).storeBytes(of: value, as: Value.self)
+        unsafe advance(byteCount: byteCount, tag: tag, at: place)
     }
 
     /// Appends a message if there is room; otherwise nothing changes.
@@ -64,47 +69,53 @@ public struct Batch: ~Copyable, ~Escapable {
     /// - Returns: whether it was appended.
     /// - Throws: `messageTooLarge`, `poisoned`, `forked`.
     @inlinable
+    @inline(__always)
     public mutating func tryAppend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let byteCount = bytes.byteCount
         if !isReady(for: byteCount) {
             let writer = unsafe writer  // see `flush`
             guard try unsafe writer.pointee.makeRoom(for: byteCount, at: position) else { return false }
         }
-        unsafe writer.pointee.copy(bytes, to: position)
-        advance(byteCount: byteCount, tag: tag)
+        let place = unsafe writer.pointee.place(at: position)
+        unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
+        unsafe advance(byteCount: byteCount, tag: tag, at: place)
         return true
     }
 
     /// Sends what was appended. Nothing appended: does nothing.
     @inlinable
+    @inline(__always)
     public consuming func commit() { flush() }
 
     /// Sends what was appended so far; more can be appended afterwards.
     @inlinable
+    @inline(__always)
     public mutating func flush() {
         guard !first.isAbsent else { return }
         // A copy of the pointer: with the thread sanitizer on, Swift 6.3 takes a mutation through `self.writer` for an escape.
         let writer = unsafe writer
-        unsafe writer.pointee.terminate(at: position)
-        unsafe writer.pointee.publish(first, next: position, count: appended)
+        unsafe LaneWriter.terminate(writer.pointee.place(at: position))
+        unsafe writer.pointee.publish(first, at: writer.pointee.place(at: writer.pointee.tail), next: position, count: appended)
         first = RecordHeader(bits: 0)
         appended = 0
     }
 
     @inlinable
+    @inline(__always)
     func isReady(for byteCount: Int) -> Bool {
         unsafe writer.pointee.fits(byteCount, at: position) && writer.pointee.generation == UInt64(sr_fork_generation())
     }
 
-    /// The record at `position` is written. All but the first get their header now: nobody looks there before the first's.
+    /// The record at `position`, at `place`, is written. All but the first get their header now: nobody looks there before the first's.
     @inlinable
-    mutating func advance(byteCount: Int, tag: UInt32) {
+    @inline(__always)
+    mutating func advance(byteCount: Int, tag: UInt32, at place: UnsafeMutableRawPointer) {
         let header = unsafe writer.pointee.shape.header(byteCount: byteCount, tag: tag)
         if first.isAbsent {
             first = header
         } else {
             // Relaxed: the first header's release store makes it visible.
-            unsafe sr_store_relaxed_u64(writer.pointee.place(at: position), header.bits)
+            unsafe sr_store_relaxed_u64(place, header.bits)
         }
         position &+= unsafe writer.pointee.shape.spacing(byteCount)
         appended &+= 1
@@ -123,6 +134,7 @@ public struct Batch: ~Copyable, ~Escapable {
 extension Producer {
     /// Begins a batch; see ``Batch``.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func batch() -> Batch { Batch(&self) }
 }

@@ -34,6 +34,7 @@ public struct Claim: ~Copyable, ~Escapable {
     ///
     /// - Parameter tag: anything; it reaches the consumer with the message.
     @inlinable
+    @inline(__always)
     public consuming func commit(tag: UInt32 = 0) {
         let writer = unsafe writer  // see `Batch.flush`
         unsafe writer.pointee.commit(byteCount: byteCount, tag: tag)
@@ -43,6 +44,7 @@ public struct Claim: ~Copyable, ~Escapable {
     ///
     /// - Throws: `messageTooLarge` if `count` is negative or more than was claimed. Nothing is sent then.
     @inlinable
+    @inline(__always)
     public consuming func commit(byteCount count: Int, tag: UInt32 = 0) throws(RingError) {
         guard (0...byteCount).contains(count) else { throw unsafe writer.pointee.overcommitted(count, of: byteCount) }
         let writer = unsafe writer  // see `Batch.flush`
@@ -66,6 +68,7 @@ extension Producer {
     ///   - timeout: how long to wait for room: nil, for ever; zero, not at all.
     /// - Throws: as ``send(_:tag:timeout:)-(RawSpan,_,_)``.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func claim(byteCount: Int, timeout: Duration? = nil) throws(RingError) -> Claim {
         if unsafe byteCount < 0 || !writer.pointee.isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
@@ -76,6 +79,7 @@ extension Producer {
     ///
     /// - Throws: `messageTooLarge`, `poisoned`, `forked`.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func tryClaim(byteCount: Int) throws(RingError) -> Claim? {
         if unsafe byteCount < 0 || !writer.pointee.isReady(for: byteCount) {

@@ -34,7 +34,7 @@ final class ConsumerSide: @unchecked Sendable {
             firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0)
         // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
         producer = unsafe PeerWatch.producer(of: lane, number: 0)
-        unsafe self.reader = .allocateIsolated()
+        unsafe self.reader = ReaderStorage.take()
         unsafe self.reader.initialize(to: reader)
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
         // A producer that waits for a peer finds one now.
@@ -47,8 +47,7 @@ final class ConsumerSide: @unchecked Sendable {
             settle()
             attachment.giveBack()
         }
-        unsafe reader.deinitialize(count: 1)
-        unsafe reader.deallocate()
+        unsafe ReaderStorage.giveBack(reader)
     }
 
     // MARK: Receiving
@@ -58,6 +57,7 @@ final class ConsumerSide: @unchecked Sendable {
     @inline(never)
     func look() throws(RingError) -> Arrival? {
         try requireUsable()
+        unsafe reader.pointee.finishWhatIsOut()
         settle()  // an end that was told before, and to somebody who has come back since
         while true {
             let header = unsafe reader.pointee.poll()
@@ -116,6 +116,7 @@ final class ConsumerSide: @unchecked Sendable {
     private func settle() { if unsafe !reader.pointee.isManual { acknowledgeAll() } }
 
     private func acknowledgeAll() {
+        unsafe reader.pointee.finishWhatIsOut()
         if unsafe reader.pointee.published != reader.pointee.head { unsafe reader.pointee.publish() }
         producer.keep()
     }

@@ -1,4 +1,5 @@
 public import CSharedRing
+import Synchronization
 
 /// The consumer's side of a lane: finding records, and giving their space back.
 ///
@@ -15,8 +16,15 @@ struct LaneReader: ~Copyable {
     @usableFromInline var head: UInt64
     /// Where this consumer began.
     let start: UInt64
+    /// The message that is out, by its `id`; 0 if none is.
+    @usableFromInline var handedOut: UInt64 = 0
+    /// Makes an id of a position: odd, and another one for every reader of this process.
+    @usableFromInline let salt: UInt64
     /// The head that the producer can see: everything before it is acknowledged.
     @usableFromInline var published: UInt64
+    /// The record that was finished last: mostly the next has its size, and to say so is quicker than to work it out again.
+    @usableFromInline var lastByteCount = -1
+    @usableFromInline var lastSpacing: UInt64 = 0
     /// How far `published` may lag behind while messages keep coming.
     @usableFromInline let largestLag: UInt64
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
@@ -29,6 +37,7 @@ struct LaneReader: ~Copyable {
     /// Total order: the ticket that was seen last, and the position of its record; before the first one, no position.
     @usableFromInline var ticket: UInt64 = 0
     @usableFromInline var ticketPosition: UInt64 = 1
+    private var pacing = Pacing()
     /// How often to look before waiting in the general way, which takes longer to begin than an answer from another core.
     @usableFromInline let firstPolls: Int
     @usableFromInline let lane: Int
@@ -50,6 +59,7 @@ struct LaneReader: ~Copyable {
         self.ring = ring
         self.lane = lane
         largestLag = shape.capacity / 8
+        salt = Self.salts.add(1 << 45, ordering: .relaxed).newValue
         generation = UInt64(sr_fork_generation())
         // SAFETY: `control` lies in the control mapping.
         // SYNC: take-over (pairs with `storeHead` of the consumer before; the role byte orders the two besides)
@@ -64,6 +74,8 @@ struct LaneReader: ~Copyable {
         }
     }
 
+    private static let salts = Atomic<UInt64>(1)
+
     // MARK: Finding
 
     /// The header at the head; absent if nothing is there yet. The only load by which a message is ever seen.
@@ -74,21 +86,25 @@ struct LaneReader: ~Copyable {
         unsafe RecordHeader(bits: sr_load_acquire_u64(place))
     }
 
-    /// The header at `place`, watched for a moment. Static and apart, so that a message that is there already costs nothing
-    /// for it.
-    @usableFromInline
-    @inline(never)
-    static func watch(_ place: UnsafeRawPointer, polls: Int, timeout: Duration?) -> RecordHeader {
+    /// The header at the head, where nothing was found just now, watched for a moment.
+    mutating func watch(timeout: Duration?) -> RecordHeader {
         var header = RecordHeader(bits: 0)
-        if timeout == .zero { return header }
-        for _ in 0..<polls {
+        if firstPolls == 0 || timeout == .zero { return header }
+        pace()
+        for _ in 0..<firstPolls {
             sr_pause()
-            // SAFETY: the place of a record, in a mapping that the caller keeps. SYNC: record-visible, as in `poll`.
-            header = unsafe RecordHeader(bits: sr_load_acquire_u64(place))
-            if !header.isAbsent { break }
+            header = poll()
+            if !header.isAbsent { return header }
         }
+        stopPacing()
         return header
     }
+
+    /// Nothing was found: gives the producer a moment, where that pays.
+    mutating func pace() { pacing.pause(at: head, spacing: lastSpacing) }
+
+    /// Nothing came for longer than a moment.
+    mutating func stopPacing() { pacing.reset() }
 
     /// Where the header at the head stands.
     @inlinable
@@ -134,8 +150,42 @@ struct LaneReader: ~Copyable {
 
     // MARK: Finishing
 
+    /// The message at the head goes out. Its id.
+    @inlinable
+    @inline(__always)
+    mutating func handOut() -> UInt64 {
+        handedOut = head &+ salt
+        return handedOut
+    }
+
+    /// Finishes a message that is out although its user came back: it was not used since, but is not destroyed yet.
+    @usableFromInline
+    @inline(never)
+    mutating func finishWhatIsOut() {
+        guard handedOut != 0 else { return }
+        handedOut = 0
+        // If a stranger changed the header meanwhile, the next look rejects it, or takes another message's size for this one's.
+        let header = poll()
+        if shape.admits(header) { finish(byteCount: shape.messageSize(header)) }
+    }
+
+    /// Steps over the message at the head, which has been used.
+    ///
+    /// Where the next record stands follows from this one's header, so the processor would fetch headers one after the other.
+    /// A branch lets it run ahead: it predicts that this record is as long as the last.
+    @inlinable
+    @inline(__always)
+    mutating func finish(byteCount: Int) {
+        handedOut = 0
+        if _fastPath(byteCount == lastByteCount) { return finish(spacing: lastSpacing) }
+        lastByteCount = byteCount
+        lastSpacing = shape.spacing(byteCount)
+        finish(spacing: lastSpacing)
+    }
+
     /// Steps over the record at the head, which has been used.
     @inlinable
+    @inline(__always)
     mutating func finish(spacing: UInt64) {
         head &+= spacing
         if isManual { return }
@@ -144,8 +194,24 @@ struct LaneReader: ~Copyable {
         if head &- published >= largestLag || poll().isAbsent { publish() }
     }
 
-    /// Acknowledges everything that was finished, and wakes a producer that waits for space.
+    /// `finish` for a run of records: the header that stands behind, and no look at whether it is absent.
     @inlinable
+    @inline(__always)
+    mutating func step(_ spacing: UInt64) -> RecordHeader {
+        head &+= spacing
+        if !isManual && head &- published >= largestLag { publish() }
+        return poll()
+    }
+
+    /// At the end of a run.
+    @inlinable
+    mutating func publishIfDue() {
+        if !isManual && head != published { publish() }
+    }
+
+    /// Acknowledges everything that was finished, and wakes a producer that waits for space.
+    @usableFromInline
+    @inline(never)
     mutating func publish() {
         storeHead()
         Self.barrier(isAsymmetric: usesAsymmetricBarrier)

@@ -20,9 +20,11 @@ struct LaneWriter: ~Copyable {
     /// The fork generation this belongs to; one that never comes once poisoned, which keeps every fast path away, also that of a
     /// batch, whose position lies beyond `tail`.
     @usableFromInline var generation: UInt64
-    @usableFromInline let usesAsymmetricBarrier: Bool
+    let usesAsymmetricBarrier: Bool
+    /// Whether a commit is a store of the header and a look at the doorbell, and nothing else.
+    @usableFromInline let isPlain: Bool
     /// The ring's ticket counter, where its lanes are in a total order.
-    @usableFromInline let tickets: UnsafeMutablePointer<UInt64>?
+    let tickets: UnsafeMutablePointer<UInt64>?
 
     /// The position after the last end of a stream that was unread when it was seen; another directly after it is left out.
     var positionAfterEnd: UInt64?
@@ -46,6 +48,7 @@ struct LaneWriter: ~Copyable {
         unsafe self.doorbell = doorbell
         unsafe self.tickets = tickets
         self.usesAsymmetricBarrier = usesAsymmetricBarrier
+        isPlain = unsafe usesAsymmetricBarrier && tickets == nil
         self.ring = ring
         self.lane = lane
         generation = UInt64(sr_fork_generation())
@@ -150,41 +153,97 @@ struct LaneWriter: ~Copyable {
     @inlinable
     func payload(at position: UInt64) -> UnsafeMutableRawPointer { unsafe place(at: position) + shape.messageOffset }
 
-    /// Writes and commits a message for which there is room.
-    @inlinable
-    mutating func write(_ bytes: RawSpan, tag: UInt32) {
-        copy(bytes, to: tail)
-        commit(byteCount: bytes.byteCount, tag: tag)
-    }
+    /// A message for which there is room, and what its commit needs: all worked out before the payload is written, because
+    /// behind a store to the segment the compiler would have to load it anew.
+    @frozen
+    @usableFromInline
+    @safe
+    struct Slot {
+        /// Where the header goes.
+        @usableFromInline let place: UnsafeMutableRawPointer
+        /// Where the message goes.
+        @usableFromInline let payload: UnsafeMutableRawPointer
+        @usableFromInline let header: RecordHeader
+        /// The position behind the record, and the bytes to there.
+        @usableFromInline let next: UInt64
+        @usableFromInline let spacing: Int
 
-    /// Writes the payload of the record at `position`.
-    @inlinable
-    func copy(_ bytes: RawSpan, to position: UInt64) {
-        unsafe bytes.withUnsafeBytes { source in
-            guard let start = source.baseAddress else { return }
-            unsafe payload(at: position).copyMemory(from: start, byteCount: source.count)
+        @inlinable
+        @inline(__always)
+        init(_ writer: borrowing LaneWriter, byteCount: Int, tag: UInt32) {
+            // SAFETY: a record that fits at `tail` ends inside the double mapping.
+            unsafe place = writer.place(at: writer.tail)
+            unsafe payload = place + writer.shape.messageOffset
+            header = writer.shape.header(byteCount: byteCount, tag: tag)
+            spacing = Int(truncatingIfNeeded: writer.shape.spacing(byteCount))
+            next = writer.tail &+ UInt64(truncatingIfNeeded: spacing)
         }
     }
 
+    /// Writes and commits a message for which there is room.
+    @inlinable
+    @inline(__always)
+    mutating func write(_ bytes: RawSpan, tag: UInt32) {
+        let slot = Slot(self, byteCount: bytes.byteCount, tag: tag)
+        unsafe Self.copy(bytes, to: slot.payload)
+        commit(slot)
+    }
+
+    /// Writes the payload of a record.
+    @inlinable
+    @inline(__always)
+    static func copy(_ bytes: RawSpan, to payload: UnsafeMutableRawPointer) {
+        // SAFETY: a record that fits ends inside the double mapping; the span is as long as it says.
+        unsafe bytes.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            unsafe sr_copy(payload, start, Int64(source.count))
+        }
+    }
+
+    /// Commits the message that was written at `tail`.
+    @inlinable
+    @inline(__always)
+    mutating func commit(byteCount: Int, tag: UInt32) { commit(Slot(self, byteCount: byteCount, tag: tag)) }
+
     /// Makes the record at `tail` exist. Its payload is written, and `fits` was true for this count or a larger one.
     @inlinable
-    mutating func commit(byteCount: Int, tag: UInt32) {
-        let next = tail &+ shape.spacing(byteCount)
-        terminate(at: next)
-        publish(shape.header(byteCount: byteCount, tag: tag), next: next, count: 1)
+    @inline(__always)
+    mutating func commit(_ slot: Slot) {
+        unsafe Self.terminate(slot.place + slot.spacing)  // as the lane is mapped twice, it goes on there
+        unsafe publish(slot.header, at: slot.place, next: slot.next, count: 1)
     }
 
     /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
     @inlinable
-    func terminate(at position: UInt64) {
+    @inline(__always)
+    static func terminate(_ place: UnsafeMutableRawPointer) {
         // SAFETY: `fits` keeps an alignment, at least 8 bytes, free behind every record.
         // Relaxed: the header's release store, which follows, makes it visible together with the record.
-        unsafe sr_store_relaxed_u64(place(at: position), 0)
+        unsafe sr_store_relaxed_u64(place, 0)
     }
 
-    /// Stores the header at `tail`: the commit of one record, or of a whole batch of `count`.
+    /// Stores the header at `tail`, which stands at `place`: the commit of one record, or of a whole batch of `count`.
     @inlinable
-    mutating func publish(_ header: RecordHeader, next: UInt64, count: Int) {
+    @inline(__always)
+    mutating func publish(_ header: RecordHeader, at place: UnsafeMutableRawPointer, next: UInt64, count: Int) {
+        guard _fastPath(isPlain) else { return publishOtherwise(header, next: next, count: count) }
+        // Loaded before the header is stored; see `Slot`.
+        let (control, doorbell) = unsafe (control, doorbell)
+        tail = next
+        // SAFETY: `tail` was masked; the words lie in the control mapping.
+        // SYNC: record-visible (pairs with LaneReader.poll and the walk in `init`): payload and terminator come before.
+        unsafe sr_store_release_u64(place, header.bits)
+        // Relaxed: for observers only, who take it for no more than a hint.
+        unsafe sr_store_relaxed_u64(sr_tail_mirror(control), next)
+        // SYNC: doorbell, as in `ringDoorbell`, whose asymmetric kind this is.
+        sr_fence_compiler()
+        if unsafe sr_load_relaxed_u32(doorbell) != 0 { unsafe Doorbell.wake(doorbell) }
+    }
+
+    /// `publish` with tickets, or with a barrier of its own.
+    @usableFromInline
+    @inline(never)
+    mutating func publishOtherwise(_ header: RecordHeader, next: UInt64, count: Int) {
         if unsafe tickets != nil {
             publishInTotalOrder(header, next: next, count: count)
         } else {
@@ -193,13 +252,10 @@ struct LaneWriter: ~Copyable {
         }
     }
 
-    @inlinable
     mutating func storeHeader(_ header: RecordHeader, next: UInt64) {
-        // SAFETY: `tail` is masked; the control words lie in the control mapping.
-        // SYNC: record-visible (pairs with LaneReader.poll and the walk in `init`): payload and terminator come before.
+        // SAFETY, SYNC, relaxed: as in `publish`.
         unsafe sr_store_release_u64(place(at: tail), header.bits)
         tail = next
-        // Relaxed: for observers only, who take it for no more than a hint.
         unsafe sr_store_relaxed_u64(sr_tail_mirror(control), next)
     }
 
@@ -207,7 +263,7 @@ struct LaneWriter: ~Copyable {
     mutating func commitEnd(epoch: UInt32) {
         guard positionAfterEnd != tail else { return }
         let next = tail &+ shape.spacingOfEnd
-        terminate(at: next)
+        unsafe Self.terminate(place(at: next))
         storeHeader(.end(epoch: epoch), next: next)  // without a ticket: it ends a lane, and has no place between others
         ringDoorbell()
         positionAfterEnd = tail
@@ -216,7 +272,6 @@ struct LaneWriter: ~Copyable {
     // MARK: Waking the consumer
 
     /// After every commit: if the consumer sleeps, wake it.
-    @inlinable
     func ringDoorbell() {
         // SYNC: doorbell (pairs with Sleeper.declareAsleep): the header before, the doorbell after. The consumer stores the
         // doorbell before and looks at the header after, so one of the two sees the other.

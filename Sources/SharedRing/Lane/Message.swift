@@ -8,6 +8,7 @@
 @safe
 @frozen
 public struct Message: ~Copyable, ~Escapable {
+    @usableFromInline let addressOnly = AddressOnly()
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
     @usableFromInline let start: UnsafeRawPointer
     /// The payload's size.
@@ -15,16 +16,34 @@ public struct Message: ~Copyable, ~Escapable {
     /// What the sender gave with it.
     public let tag: UInt32
 
+    /// Tells this message from every other of its reader, and from those of the readers that had its memory before.
+    @usableFromInline let id: UInt64
+
     // SAFETY, for every `unsafe` here: the reader lives as long as the consumer, which this message borrows exclusively;
-    // the header was checked by `admits`, so the payload lies inside the mapping.
+    // the header was checked by `admits`, so the payload lies inside the mapping. `deinit` may come later than that: see
+    // `ReaderStorage`.
 
     @inlinable
+    @inline(__always)
     @_lifetime(immortal)
     init(_ reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader) {
         unsafe self.reader = reader
         unsafe start = reader.pointee.payload
         byteCount = unsafe reader.pointee.shape.messageSize(header)
         tag = header.tag
+        id = unsafe reader.pointee.handOut()
+    }
+
+    /// A message that whoever made it finishes.
+    @inlinable
+    @inline(__always)
+    @_lifetime(immortal)
+    init(lent reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader) {
+        unsafe self.reader = reader
+        unsafe start = reader.pointee.payload
+        byteCount = unsafe reader.pointee.shape.messageSize(header)
+        tag = header.tag
+        id = .max
     }
 
     /// The payload.
@@ -75,10 +94,18 @@ public struct Message: ~Copyable, ~Escapable {
 
     /// Ends the view without using the message up: the next call hands it out again.
     @inlinable
-    public consuming func putBack() { discard self }
+    public consuming func putBack() {
+        let reader = unsafe reader  // see `Batch.flush`
+        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.handedOut = 0 }  // so `deinit` does nothing
+    }
 
     @inlinable
-    deinit { unsafe reader.pointee.finish(spacing: reader.pointee.shape.spacing(byteCount)) }
+    @inline(__always)
+    deinit {
+        // Not if it was finished already: whoever asks for the next message is done with this one.
+        let reader = unsafe reader  // see `Batch.flush`
+        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish(byteCount: byteCount) }
+    }
 }
 
 /// What a consumer that does not wait found.

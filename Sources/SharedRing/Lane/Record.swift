@@ -37,24 +37,26 @@ struct LaneShape: Sendable {
     @usableFromInline let largestMessage: Int
     /// What stands between the header and the message: the ticket in a total order, else nothing. Counted by the header.
     @usableFromInline let prefix: Int
+    /// Where the message begins in its record.
+    @usableFromInline let messageOffset: Int
+    /// What makes an address of a position.
+    @usableFromInline let mask: UInt64
+    /// What `spacing` adds before it rounds down.
+    @usableFromInline let roundUp: UInt64
 
     init(_ header: SegmentHeader) {
         capacity = UInt64(header.laneCapacity)
         alignment = UInt64(header.recordAlignment)
         largestMessage = header.largestMessage
         prefix = header.ticketSize
+        messageOffset = Int(SR_RECORD_HEADER_SIZE) + prefix
+        mask = capacity - 1
+        roundUp = UInt64(messageOffset) + alignment - 1
     }
-
-    @inlinable var mask: UInt64 { capacity &- 1 }
-
-    /// Where the message begins in its record.
-    @inlinable var messageOffset: Int { Int(SR_RECORD_HEADER_SIZE) &+ prefix }
 
     /// The bytes that the record of a message takes in the lane.
     @inlinable
-    func spacing(_ byteCount: Int) -> UInt64 {
-        (UInt64(truncatingIfNeeded: byteCount &+ messageOffset) &+ (alignment &- 1)) & ~(alignment &- 1)
-    }
+    func spacing(_ byteCount: Int) -> UInt64 { (UInt64(truncatingIfNeeded: byteCount) &+ roundUp) & (0 &- alignment) }
 
     /// The size of the message whose record has this header.
     @inlinable

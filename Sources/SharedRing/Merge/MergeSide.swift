@@ -39,6 +39,9 @@ final class MergeSide: @unchecked Sendable {
     /// What of `lanes` every look needs, by the same places.
     let table: UnsafeMutablePointer<LaneTable>
 
+    /// Of the lane that was in hand last.
+    private var lastReader: UnsafeMutablePointer<LaneReader>?
+
     private(set) var ends = ProducerEnds()
     private var deathToTell: RingError?
     /// Set when a lane in use could not be set up: what is in it can't be received, and must not be taken for received.
@@ -130,6 +133,7 @@ final class MergeSide: @unchecked Sendable {
 
     func take(_ index: Int, budget: Int, limit: UInt64 = 0) {
         unsafe table.pointee.current = index
+        unsafe lastReader = table.pointee.rows[index].reader
         unsafe cursor.pointee = Cursor(reader: table.pointee.rows[index].reader, budget: budget, limit: limit)
     }
 
@@ -140,6 +144,7 @@ final class MergeSide: @unchecked Sendable {
     @inline(never)
     func look() throws(RingError) -> Arrival? {
         try role.requireUsable()
+        finishWhatIsOut()
         if let told = deferred {
             deferred = nil
             return try told.get()
@@ -221,11 +226,15 @@ final class MergeSide: @unchecked Sendable {
 
     /// A message from another core comes sooner than the general way of waiting is ready for it. True: something is there.
     private func pollForAMoment(_ timeout: Duration?) -> Bool {
-        guard role.sleeper.strategy != .sleep, timeout != .zero else { return false }
+        guard role.sleeper.strategy != .sleep, timeout != .zero, !lanes.isEmpty else { return false }
+        // The lane that was in hand last stands for all. There is none yet if nothing was ever taken.
+        let last = unsafe lastReader
+        unsafe last?.pointee.pace()
         for _ in 0..<64 {
             sr_pause()
             if unsafe table.pointee.isAnythingThere() { return true }
         }
+        unsafe last?.pointee.stopPacing()
         return false
     }
 
@@ -244,10 +253,13 @@ final class MergeSide: @unchecked Sendable {
 
     /// See `MergingConsumer.acknowledge`.
     func acknowledge() {
+        finishWhatIsOut()
         publishAll()
         for lane in lanes { lane.watch.keep() }
         if ending != .never && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 0) }
     }
+
+    private func finishWhatIsOut() { unsafe lastReader?.pointee.finishWhatIsOut() }
 
     /// Stores every head that is due, then passes one barrier, then wakes whoever waits for that space.
     private func publishAll() {

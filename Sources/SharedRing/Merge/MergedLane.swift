@@ -20,14 +20,11 @@ final class MergedLane {
         unsafe self.control = control
         // SAFETY: the epoch lies in the control mapping, which outlives this lane.
         watch = unsafe PeerWatch.producer(of: control, number: number)
-        unsafe self.reader = .allocateIsolated()
+        unsafe self.reader = ReaderStorage.take()
         unsafe self.reader.initialize(to: reader)
     }
 
-    deinit {
-        unsafe reader.deinitialize(count: 1)
-        unsafe reader.deallocate()
-    }
+    deinit { unsafe ReaderStorage.giveBack(reader) }
 
     var isQuiet: Bool { unsafe reader.pointee.poll().isAbsent }
 

@@ -140,6 +140,7 @@ extension MergingConsumer: MessageSource {
     mutating func takeFromLane() -> Message? {
         guard unsafe cursor.pointee.budget > 0 else { return nil }
         let reader = unsafe cursor.pointee.reader
+        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
         guard unsafe reader.pointee.isOfThisProcess else { return nil }
         let header = unsafe reader.pointee.poll()
         guard unsafe reader.pointee.shape.admits(header),

@@ -13,19 +13,27 @@ extension Consumer: MessageSource {
     /// - Throws: `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` after the last message of a producer that went away
     ///   without closing, within a slice.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
-        while true {
-            if unsafe reader.pointee.isOfThisProcess {
-                var header = unsafe reader.pointee.poll()
-                if header.isAbsent {
-                    header = unsafe LaneReader.watch(reader.pointee.place, polls: reader.pointee.firstPolls, timeout: timeout)
-                }
-                if unsafe reader.pointee.shape.admits(header) {
-                    return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
-                }
+        if let message = nextNow() { return message }
+        return try waitForMessage(timeout: timeout)
+    }
+
+    /// The rest of `next`: apart, so that the usual case is small enough to be inlined.
+    @usableFromInline
+    @inline(never)
+    @_lifetime(&self)
+    mutating func waitForMessage(timeout: Duration?) throws(RingError) -> Message? {
+        if unsafe reader.pointee.isOfThisProcess {
+            let header = unsafe reader.pointee.watch(timeout: timeout)
+            if unsafe reader.pointee.shape.admits(header) {
+                return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
             }
+        }
+        while true {
             if try side.wait(timeout: timeout) == .ended { return nil }
+            if let message = nextNow() { return message }
         }
     }
 
@@ -34,31 +42,70 @@ extension Consumer: MessageSource {
     /// - Throws: `poisoned`, `forked`; `peerDied` if a successor marked its producer's death. (That a producer died just now
     ///   is found out only by waiting.)
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func tryNext() throws(RingError) -> Poll {
+        if let message = nextNow() { return .message(message) }
+        return try lookFurther()
+    }
+
+    /// The rest of `tryNext`.
+    @usableFromInline
+    @inline(never)
+    @_lifetime(&self)
+    mutating func lookFurther() throws(RingError) -> Poll {
         while true {
-            if unsafe reader.pointee.isOfThisProcess {
-                let header = unsafe reader.pointee.poll()
-                if unsafe reader.pointee.shape.admits(header) {
-                    return .message(unsafe _overrideLifetime(Message(reader, header), mutating: &self))
-                }
-            }
             switch try side.look() {
-            case .message: continue
             case .ended: return .ended
             case nil: return .empty
+            case .message: if let message = nextNow() { return .message(message) }
             }
         }
     }
 
     /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func nextNow() -> Message? {
+        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
         guard unsafe reader.pointee.isOfThisProcess else { return nil }
         let header = unsafe reader.pointee.poll()
         guard unsafe reader.pointee.shape.admits(header) else { return nil }
         return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
+    }
+
+    /// As ``MessageSource/drain(limit:_:)``, with the position kept in a register.
+    @inlinable
+    public mutating func drain<Failure: Error>(
+        limit: Int = .max, _ body: (borrowing Message) throws(Failure) -> Void
+    ) throws(Failure) -> Int {
+        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
+        guard unsafe limit > 0 && reader.pointee.isOfThisProcess else { return 0 }
+        var header = unsafe reader.pointee.poll()
+        var count = 0
+        while unsafe reader.pointee.shape.admits(header) {
+            // As long as the records are as long as this one, where the next one stands is known before its header arrives.
+            let spacing = unsafe reader.pointee.shape.spacing(reader.pointee.shape.messageSize(header))
+            let first = header
+            repeat {
+                let message = unsafe Message(lent: reader, header)
+                do throws(Failure) {
+                    try body(message)
+                } catch {
+                    unsafe reader.pointee.publishIfDue()
+                    throw error
+                }
+                header = unsafe reader.pointee.step(spacing)
+                count &+= 1
+                if count == limit {
+                    if header.isAbsent { unsafe reader.pointee.publishIfDue() }
+                    return count
+                }
+            } while header.bits == first.bits
+        }
+        unsafe reader.pointee.publishIfDue()
+        return count
     }
 
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producer, and

@@ -1,3 +1,5 @@
+public import CSharedRing
+
 /// Where messages come from: a ``Consumer`` or a ``MergingConsumer``.
 public protocol MessageSource: ~Copyable {
     /// The next message, in place, waiting for it if need be; nil at an end. See ``Consumer/next(timeout:)``.
@@ -72,6 +74,7 @@ extension MessageSource where Self: ~Copyable {
 
     /// Copies the next message into the caller's memory; see ``receive(into:timeout:)-(MutableRawSpan,_)``.
     @inlinable
+    @inline(__always)
     public mutating func receive(
         into buffer: UnsafeMutableRawBufferPointer, timeout: Duration? = nil
     ) throws(RingError) -> Received? {
@@ -83,7 +86,7 @@ extension MessageSource where Self: ~Copyable {
             throw error
         }
         // SAFETY: both sides have at least `count` bytes.
-        if count > 0 { unsafe buffer.baseAddress!.copyMemory(from: message.start, byteCount: count) }
+        if count > 0 { unsafe sr_copy(buffer.baseAddress!, message.start, Int64(count)) }
         return Received(message)
     }
 

@@ -16,6 +16,7 @@ extension Producer {
     /// - Throws: `messageTooLarge`, `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` or `peerClosed` if it waits for
     ///   room and finds that the consumer has gone: once, later calls wait for the next one. Nothing was sent then.
     @inlinable
+    @inline(__always)
     public mutating func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let count = bytes.byteCount
         if unsafe !writer.pointee.isReady(for: count) { try waitForRoom(for: count, timeout: timeout) }
@@ -27,6 +28,7 @@ extension Producer {
     /// - Returns: whether it was sent.
     /// - Throws: `messageTooLarge`, `poisoned`, `forked`.
     @inlinable
+    @inline(__always)
     public mutating func trySend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = bytes.byteCount
         if unsafe !writer.pointee.isReady(for: count) {
@@ -38,36 +40,42 @@ extension Producer {
 
     /// Sends the bytes of a span; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
     @inlinable
+    @inline(__always)
     public mutating func send(_ bytes: Span<UInt8>, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         try unsafe send(bytes.bytes, tag: tag, timeout: timeout)
     }
 
     /// Sends the bytes of a span if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
     @inlinable
+    @inline(__always)
     public mutating func trySend(_ bytes: Span<UInt8>, tag: UInt32 = 0) throws(RingError) -> Bool {
         try unsafe trySend(bytes.bytes, tag: tag)
     }
 
     /// Sends the bytes of an array; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
     @inlinable
+    @inline(__always)
     public mutating func send(_ bytes: [UInt8], tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         try unsafe send(bytes.span.bytes, tag: tag, timeout: timeout)
     }
 
     /// Sends the bytes of an array if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
     @inlinable
+    @inline(__always)
     public mutating func trySend(_ bytes: [UInt8], tag: UInt32 = 0) throws(RingError) -> Bool {
         try unsafe trySend(bytes.span.bytes, tag: tag)
     }
 
     /// Sends the bytes of a buffer; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
     @inlinable
+    @inline(__always)
     public mutating func send(_ bytes: UnsafeRawBufferPointer, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         try unsafe send(bytes.bytes, tag: tag, timeout: timeout)
     }
 
     /// Sends the bytes of a buffer if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
     @inlinable
+    @inline(__always)
     public mutating func trySend(_ bytes: UnsafeRawBufferPointer, tag: UInt32 = 0) throws(RingError) -> Bool {
         try unsafe trySend(bytes.bytes, tag: tag)
     }
@@ -83,24 +91,28 @@ extension Producer {
     ///
     /// For values without padding: what lies between fields is sent too.
     @inlinable
+    @inline(__always)
     public mutating func send<Value: BitwiseCopyable>(
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) throws(RingError) {
         let count = MemoryLayout<Value>.size
         if unsafe !writer.pointee.isReady(for: count) { try waitForRoom(for: count, timeout: timeout) }
-        unsafe writer.pointee.payload(at: writer.pointee.tail).storeBytes(of: value, as: Value.self)
-        unsafe writer.pointee.commit(byteCount: count, tag: tag)
+        let slot = unsafe LaneWriter.Slot(writer.pointee, byteCount: count, tag: tag)
+        unsafe slot.payload.storeBytes(of: value, as: Value.self)
+        unsafe writer.pointee.commit(slot)
     }
 
     /// Sends the bytes of one value if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
     @inlinable
+    @inline(__always)
     public mutating func trySend<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = MemoryLayout<Value>.size
         if unsafe !writer.pointee.isReady(for: count) {
             guard try unsafe writer.pointee.makeRoom(for: count, at: writer.pointee.tail) else { return false }
         }
-        unsafe writer.pointee.payload(at: writer.pointee.tail).storeBytes(of: value, as: Value.self)
-        unsafe writer.pointee.commit(byteCount: count, tag: tag)
+        let slot = unsafe LaneWriter.Slot(writer.pointee, byteCount: count, tag: tag)
+        unsafe slot.payload.storeBytes(of: value, as: Value.self)
+        unsafe writer.pointee.commit(slot)
         return true
     }
 }

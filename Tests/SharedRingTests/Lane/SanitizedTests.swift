@@ -154,8 +154,8 @@ struct SanitizedTests {
             var first: RecordHeader?
             func flush() {
                 guard let header = first else { return }
-                lane.writer.pointee.terminate(at: position)
-                lane.writer.pointee.publish(header, next: position, count: 1)
+                LaneWriter.terminate(lane.writer.pointee.place(at: position))
+                lane.writer.pointee.publish(header, at: lane.writer.pointee.place(at: lane.writer.pointee.tail), next: position, count: 1)
                 first = nil
             }
             for number in 0..<Self.count {

@@ -167,7 +167,7 @@ struct TotalOrderTests {
         var right = try ring.makeProducer()
         let writer = wrong.writer
         let next = unsafe writer.pointee.tail &+ writer.pointee.shape.spacing(5)
-        unsafe writer.pointee.terminate(at: next)
+        unsafe LaneWriter.terminate(writer.pointee.place(at: next))
         // Drawn; not yet announced. Here the other one sends, and the consumer looks.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
         try right.send("later")
