@@ -32,8 +32,10 @@ let package = Package(
         .target(name: "SharedRing", dependencies: ["CSharedRing"], swiftSettings: strict),
         .executableTarget(name: "SharedRingTool", dependencies: ["SharedRing"], swiftSettings: plain),
         .target(name: "CBench", path: "Benchmarks/CBench"),
+        .target(name: "BenchReport", path: "Benchmarks/BenchReport", swiftSettings: plain),
         .executableTarget(
-            name: "ringbench", dependencies: ["SharedRing", "CSharedRing", "CBench"], path: "Benchmarks/ringbench", swiftSettings: plain),
+            name: "ringbench", dependencies: ["SharedRing", "CSharedRing", "CBench", "BenchReport"], path: "Benchmarks/ringbench",
+            swiftSettings: plain),
 
         // What the tests need and Swift forbids: fork.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
@@ -44,5 +46,6 @@ let package = Package(
             name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer"],
             swiftSettings: plain),
         .testTarget(name: "ToolTests", dependencies: ["SharedRingTool"], swiftSettings: plain),
+        .testTarget(name: "BenchTests", dependencies: ["BenchReport", "ringbench"], swiftSettings: plain),
     ]
 )

@@ -39,8 +39,18 @@ int cb_die_with_parent(int parent);
 struct cb_usage {
     int64_t cpu_ns;      /* user and system time of this process */
     int64_t involuntary; /* context switches it did not ask for */
+    int64_t voluntary;   /* those it did: it slept */
+    int64_t calls;       /* system calls while it warmed up; -1 where nobody counts. cb_usage_now leaves it alone. */
 };
 void cb_usage_now(struct cb_usage *usage);
+int64_t cb_cpu_ns_of_all(void); /* of this process and of its children that ended */
+
+/* Counts the system calls of this thread from start to stop, by the kernel's tracepoint of that number. */
+int cb_call_counter(uint64_t tracepoint);
+int cb_start_counting(int counter);
+int64_t cb_stop_counting(int counter);
+
+void cb_hypervisor(char name[_Nonnull 13]); /* as it calls itself; empty if there is none */
 
 /* From now on a child that fails ends this process too, with status 1: nobody waits for a peer that is gone. */
 void cb_watch_children(void);
@@ -61,7 +71,7 @@ static inline uint32_t *cb_arrived(struct cb_exchange *e, int side) { return e->
 
 /* --- transports ----------------------------------------------------------------------------------------- */
 
-int cb_memory(uint64_t size); /* a memfd */
+int cb_memory(uint64_t size, int huge_pages); /* a memfd, at least so large */
 int cb_pipe(int ends[_Nonnull 2], int capacity); /* the capacity it got */
 int cb_unix_pair(int ends[_Nonnull 2], int packets, int capacity);
 int cb_tcp_pair(int ends[_Nonnull 2]);

@@ -1,73 +1,23 @@
+import BenchReport
 import SharedRing
 
-enum Mode: String, CaseIterable {
-    /// A closed loop: there and back, one message at a time.
-    case rtt
-    /// Messages that are due at fixed times, 100,000 a second; latency counts from the due time.
-    case rate
-    /// As many messages as will go, one way.
-    case throughput
-    /// As `rate`, but 1,000 messages at once are due every 10 ms.
-    case burst
-    /// As `rate`, but one message is due every 100 ms: what waiting costs.
-    case idle
-    /// As `throughput`, of several producers at once, each in a process of its own.
-    case mpsc
-}
-
-/// A transport, or a floor: the same work with as little around it as there can be.
-enum TransportName: String, CaseIterable {
-    case ring
-    case pipe
-    case unixStream = "unix-stream"
-    case unixSeqpacket = "unix-seqpacket"
-    case tcp
-    case posixQueue = "posix-mq"
-    case eventfd
-    case sharedTail = "shared-tail"
-    case line1
-    case line2
-    case futex
-    case stream
-
-    var isFloor: Bool {
-        switch self {
-        case .line1, .line2, .futex, .stream: true
-        default: false
-        }
-    }
-
-    func serves(_ mode: Mode) -> Bool {
-        switch self {
-        case .eventfd, .line1, .line2, .futex: mode == .rtt
-        case .stream: mode == .throughput
-        case .sharedTail: mode == .mpsc
-        case .ring, .pipe: true
-        default: mode != .mpsc
-        }
-    }
-
+extension TransportName {
     /// How it waits whatever is asked for; nil if that is a choice. Kernel objects block: their reader sleeps.
     var fixedWait: WaitStrategy? {
         switch self {
-        case .ring: nil
+        case .ring, .spsc: nil
         case .line1, .line2, .stream: .spin
         case .sharedTail: .adaptive
         default: .sleep
         }
     }
 
-    /// The only message it can carry, if there is no choice.
-    var fixedSize: Int? {
-        switch self {
-        case .eventfd, .line1, .line2, .futex: 8
-        default: nil
-        }
-    }
+    var isRing: Bool { self == .ring || self == .spsc }
 
-    var takesBatches: Bool {
+    /// Whether it lies in memory of ours, which huge pages could hold.
+    var isOfSharedMemory: Bool {
         switch self {
-        case .ring, .pipe, .unixStream, .unixSeqpacket, .tcp, .sharedTail: true
+        case .ring, .spsc, .sharedTail, .line1, .line2, .futex, .stream: true
         default: false
         }
     }
@@ -103,6 +53,7 @@ struct Case: Equatable {
     var capacity: Int
     var batch: Int
     var alignment: Int
+    var hugePages: Bool
     /// Mode `mpsc` only.
     var crowd: Crowd?
 
@@ -115,6 +66,7 @@ struct Case: Equatable {
         capacity = options.capacity ?? (mode == .throughput || mode == .mpsc ? 4 << 20 : 1 << 20)
         batch = transport.takesBatches && (mode == .throughput || mode == .mpsc) ? options.batch : 1
         alignment = options.alignment
+        hugePages = options.hugePages && transport.isOfSharedMemory
         self.crowd = crowd
         count = 0
         count = options.count ?? max(defaultCount / options.hurry, 1)
@@ -146,7 +98,7 @@ struct Case: Equatable {
             return max(count / 10, wait == .sleep ? min(laps, 50_000) : laps)
         case .mpsc:  // of each producer
             let laps = wait == .sleep ? min(capacity / size, 50_000) : capacity / size
-            return max(count / 10, laps) / (crowd?.producers ?? 1)
+            return max(count / 10, laps) / (crowd?.setup.producers ?? 1)
         }
     }
 
@@ -154,9 +106,17 @@ struct Case: Equatable {
     var arguments: [String] {
         [
             mode.rawValue, "--transport", transport.rawValue, "--size", "\(size)", "--count", "\(count)", "--wait", wait.name,
-            "--cpus", cpuText, "--capacity", "\(capacity)", "--batch", "\(batch)", "--alignment", "\(alignment)",
-        ] + (crowd?.arguments ?? [])
+            "--cpus", cpuText, "--capacity", "\(capacity)", "--batch", "\(batch)", "--alignment", "\(alignment)", "--same-core",
+        ] + (hugePages ? ["--huge-pages"] : []) + (crowd?.arguments ?? [])
     }
 
     var cpuText: String { cpus.map(String.init).joined(separator: ",") }
+
+    var setup: CaseSetup {
+        CaseSetup(
+            transport: transport, mode: mode, size: size, wait: wait.name, capacity: capacity, batch: batch, alignment: alignment,
+            hugePages: hugePages, crowd: crowd?.setup)
+    }
+
+    var name: String { setup.name }
 }

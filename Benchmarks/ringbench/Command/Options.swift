@@ -1,4 +1,4 @@
-import Glibc
+import BenchReport
 import SharedRing
 
 /// A wrong command line: one sentence, status 2.
@@ -9,18 +9,24 @@ struct Misuse: Error {
 
 /// What the command line says. Lists (`--size 8,64`) make one case of each value, measured in turn.
 struct Options {
+    /// nil: a suite.
     var mode: Mode?
+    var isFull = false
     var transports: [TransportName] = []
     var sizes: [Int] = []
     var count: Int?
     var waits: [WaitStrategy] = [.adaptive]
-    var cpus = [0, 1]
+    /// Empty until `place`, unless it was asked for.
+    var cpus: [Int] = []
+    var isOnSameCore = false
     var capacity: Int?
     var batch = 1
-    var repeats = 3
+    private var wantedRepeats: Int?
     var alignment = 8
     var hugePages = false
     var json = false
+    /// Where the page goes.
+    var report: String?
     var help = false
     /// What only `mpsc` knows.
     var crowd = CrowdOptions()
@@ -37,7 +43,10 @@ struct Options {
             func number(_ range: ClosedRange<Int>) throws -> Int { try Self.number(value(), range, word) }
 
             switch word {
-            case "--help", "-h": help = true
+            case "--help", "-h", "help": help = true
+            case "--full": isFull = true
+            case "--report": report = try value()
+            case "--same-core": isOnSameCore = true
             case "--json": json = true
             case "--huge-pages": hugePages = true
             case "--transport":
@@ -58,15 +67,15 @@ struct Options {
                 }
             case "--cpus":
                 cpus = try Self.list(value()) { try Self.number($0, 0...1023, word) }
-                crowd.cpus = cpus
                 guard cpus.count >= 2 else { throw Misuse("--cpus takes two numbers, as in 0,1") }
             case "--capacity": capacity = try number(4096...(1 << 40))
             case "--batch": batch = try number(1...65536)
-            case "--repeats": repeats = try number(1...1000)
+            case "--repeats": wantedRepeats = try number(1...1000)
             case "--alignment":
                 alignment = try number(8...128)
                 guard alignment & (alignment - 1) == 0 else { throw Misuse("--alignment is a power of two, not \(alignment)") }
             case "--spread": crowd.isSpread = true
+            case "--drain-after": crowd.drainsAfter = true
             case "--producers": crowd.producers = try Self.list(value()) { try Self.number($0, 1...1024, word) }
             case "--order": crowd.orders = try Self.list(value(), Crowd.order)
             case "--lanes": crowd.lanes = try Self.list(value()) { try Self.number($0, 0...1024, word) }
@@ -79,8 +88,21 @@ struct Options {
                 mode = named
             }
         }
-        guard cpus.count == 2 || mode == .mpsc else { throw Misuse("--cpus takes two numbers, as in 0,1") }
+        guard cpus.isEmpty || cpus.count == 2 || mode == .mpsc else { throw Misuse("--cpus takes two numbers, as in 0,1") }
+        crowd.cpus = cpus
+        if mode == nil { try checkSuite() } else if isFull { throw Misuse("--full is a suite of all modes: it goes without one") }
         try crowd.check(mode, sizes: sizes)
+    }
+
+    var repeats: Int { wantedRepeats ?? (isFull ? 5 : 3) }
+
+    /// How long a suite may take. On a machine that others use it takes longer, and repeats less often.
+    var budget: Duration? { mode == nil && wantedRepeats == nil ? (isFull ? .seconds(570) : .seconds(29)) : nil }
+
+    private func checkSuite() throws {
+        guard sizes.isEmpty, count == nil, batch == 1, waits == [.adaptive] else {
+            throw Misuse("--size, --count, --batch and --wait belong to a mode; a suite has its own")
+        }
     }
 
     private static func list<Value>(_ text: String, _ parse: (String) throws -> Value) throws -> [Value] {
@@ -97,45 +119,4 @@ struct Options {
     private static func names<T: RawRepresentable<String> & CaseIterable>(_: T.Type) -> String {
         T.allCases.map(\.rawValue).joined(separator: ", ")
     }
-
-    static let help = """
-        ringbench: what SharedRing's rings cost beside other ways from process to process.
-
-            ringbench                   a short survey of everything, under 30 s
-            ringbench MODE [options]
-
-        Modes
-            rtt          round trips, one message at a time
-            rate         100,000 messages a second, each due at a fixed time; latency from the due time, one way
-            throughput   as many messages as will go, one way
-            burst        1,000 messages due at once every 10 ms; latency from the due time, one way
-            idle         one message due every 100 ms; what its receiver burns meanwhile, and how late it is
-            mpsc         as throughput, of several producers, each a process of its own, into one consumer
-
-        Transports   ring pipe unix-stream unix-seqpacket tcp posix-mq eventfd (rtt, 8 bytes)
-                     mpsc: ring, pipe with several writers, shared-tail (slots that producers take by adding to one counter)
-        Floors       line1 line2   rtt of one cache line written by both sides in turn, of one each way; 8 bytes, spinning
-                     futex         rtt of a bare wait and wake each way
-                     stream        throughput: copy in, hand over, copy out, in 16 KiB chunks
-
-        Options (lists, as in --size 8,64, make one case of each value; all cases of a run are measured in turn, repeatedly)
-            --transport NAME             default: all that know the mode
-            --size BYTES                 of a message; default 64, stream 16384
-            --count MESSAGES             measured in each repeat; default: some tenths of a second
-            --wait spin|adaptive|sleep   of the ring; default adaptive. Kernel objects always sleep, lines always spin
-            --cpus A,B                   of the measuring process (in one-way modes the receiver) and of the peer; default 0,1
-            --capacity BYTES             of the ring and other buffers; default 4 MiB for throughput, else 1 MiB
-            --batch N                    messages per call, in throughput; default 1
-            --repeats N                  default 3; figures are medians, max the largest
-            --alignment BYTES            of the ring's records; default 8
-            --huge-pages                 not yet
-            --producers N                mpsc: default 1,2,4,16
-            --order per-producer|total   mpsc, of the ring; default both
-            --lanes N                    mpsc: lanes of the ring; default 0, as many as producers attach
-            --idle-lanes N               mpsc: further producers that are attached and silent
-            --stopped N                  mpsc: further producers that are stopped in the middle of a claim; per-producer order
-            --cpus A,B,...               mpsc: the consumer on A, producers on the others in turn; default all there are
-            --spread                     mpsc: producers on all those CPUs in turn, A being the last
-            --json                       one JSON object a case on standard output, the rest on standard error
-        """
 }

@@ -1,43 +1,39 @@
+import BenchReport
 import CBench
 import Glibc
-import SharedRing
 
 @main
 struct RingBench {
     static func main() {
         cb_choose_clock()
-        let arguments = Array(CommandLine.arguments.dropFirst())
+        let words = Array(CommandLine.arguments.dropFirst())
         do {
-            if arguments.first == Processes.peerWord {
-                try Processes.servePeer(Array(arguments.dropFirst()))
-            } else if arguments.first == CrowdProcesses.peerWord {
-                try CrowdProcesses.servePeer(Array(arguments.dropFirst()))
-            } else {
-                try run(try Options(arguments))
+            switch words.first {
+            case Processes.peerWord: try Processes.servePeer(Array(words.dropFirst()))
+            case CrowdProcesses.peerWord: try CrowdProcesses.servePeer(Array(words.dropFirst()))
+            case "compare": try Recorded.compare(Array(words.dropFirst()))
+            case "report": try Recorded.report(Array(words.dropFirst()))
+            default: try run(try Options(words))
             }
         } catch let misuse as Misuse {
-            printError("ringbench: \(misuse.sentence)")
-            exit(2)
+            fail(misuse.sentence, 2)
         } catch let failure as Failure {
-            printError("ringbench: \(failure.sentence)")
-            exit(1)
+            fail(failure.sentence, 1)
+        } catch let error as ResultsError {
+            fail(error.sentence, 1)
         } catch {
-            printError("ringbench: \(error)")
-            exit(1)
+            fail("\(error)", 1)
         }
     }
 
+    private static func fail(_ sentence: String, _ status: Int32) -> Never {
+        printError("ringbench: \(sentence)")
+        exit(status)
+    }
+
     private static func run(_ options: Options) throws {
-        if options.help {
-            print(Options.help)
-            return
-        }
-        if options.hugePages { throw Failure("rings can't lie in huge pages yet") }
+        if options.help { return print(Help.text) }
         cb_watch_children()
-        let survey = try Survey(options)
-        let report = Report(options)
-        report.printHeader()
-        let results = try survey.measure { report.printProgress($0, $1) }
-        report.print(results)
+        try Run(options).perform()
     }
 }

@@ -1,3 +1,4 @@
+import BenchReport
 import CBench
 import Glibc
 
@@ -11,7 +12,7 @@ enum CrowdProcesses {
 
     /// Runs one repeat of a case and ends its peers, whatever happens. This process is pinned already.
     static func run(_ test: Case, _ crowd: Crowd, _ ticks: Ticks) throws -> Sample {
-        let gathering = try Gathering(processes: crowd.producers + 1)
+        let gathering = try Gathering(processes: crowd.setup.producers + 1)
         let silent = try Gathering(processes: 1)
         let (mine, theirs) = try test.open()
         let endedBefore = cb_children_ended()
@@ -25,23 +26,25 @@ enum CrowdProcesses {
             do {
                 defer { theirs.close() }
                 // The producers that send attach last: a lane that a round comes to first would be looked at with luck.
-                if crowd.idleLanes > 0 {
+                if crowd.setup.idleLanes > 0 {
                     try start(.idle, 0, silent)
                     silent.callTogether(0..<1)
                 }
-                for number in 0..<crowd.stopped {
+                for number in 0..<crowd.setup.stopped {
                     try start(.stopped, number, silent)
                     try succeeded(cb_stop_awaited(peers[peers.count - 1]), "nobody to wait for")
                 }
-                for number in 0..<crowd.producers { try start(.producer, number, gathering) }
+                for number in 0..<crowd.setup.producers { try start(.producer, number, gathering) }
             }
+            let consumer = CrowdConsumer(test: test, crowd: crowd, descriptor: mine.receiving, gathering: gathering, ticks: ticks)
             let sample: Sample =
                 switch test.transport {
-                case .ring: try CrowdConsumer.measure(LaneReceiver.self, test, crowd, mine.receiving, gathering, ticks)
-                case .pipe: try CrowdConsumer.measure(SharedPipeReceiver.self, test, crowd, mine.receiving, gathering, ticks)
-                default: try CrowdConsumer.measure(SharedTailReceiver.self, test, crowd, mine.receiving, gathering, ticks)
+                case .ring: try consumer.measure(LaneReceiver.self)
+                case .spsc: try consumer.measure(SingleReceiver.self)
+                case .pipe: try consumer.measure(SharedPipeReceiver.self)
+                default: try consumer.measure(SharedTailReceiver.self)
                 }
-            if crowd.idleLanes > 0 { silent.callTogether(0..<1) }
+            if crowd.setup.idleLanes > 0 { silent.callTogether(0..<1) }
             for peer in peers { kill(peer, SIGCONT) }
             // The SIGCHLD handler counts them, or ends this process if one failed after all.
             while cb_children_ended() < endedBefore + Int32(peers.count) { usleep(100) }
@@ -69,13 +72,14 @@ enum CrowdProcesses {
         let test = Case(transport, .mpsc, options: options, size: options.sizes.first, wait: options.waits[0], crowd: crowd)
         let cpu = crowd.cpu(of: number)
         try succeeded(cb_pin(Int32(cpu)), "a producer can't be pinned to CPU \(cpu)")
-        let gathering = try Gathering(processes: part == .producer ? crowd.producers + 1 : 1, descriptor: descriptor)
+        let gathering = try Gathering(processes: part == .producer ? crowd.setup.producers + 1 : 1, descriptor: descriptor)
+        let producer = CrowdProducer(test: test, crowd: crowd, number: number, descriptor: sending, gathering: gathering)
         switch (part, transport) {
-        case (.idle, _): try CrowdBystander.beIdle(test, crowd.idleLanes, sending, gathering, 0)
+        case (.idle, _): try CrowdBystander.beIdle(test, crowd.setup.idleLanes, sending, gathering, 0)
         case (.stopped, _): try CrowdBystander.beStopped(test, sending)
-        case (_, .ring): try CrowdProducer.send(RingSender.self, test, number, sending, gathering)
-        case (_, .pipe): try CrowdProducer.send(ByteSender.self, test, number, sending, gathering)
-        default: try CrowdProducer.send(SharedTailSender.self, test, number, sending, gathering)
+        case (_, .ring), (_, .spsc): try producer.send(RingSender.self)
+        case (_, .pipe): try producer.send(ByteSender.self)
+        default: try producer.send(SharedTailSender.self)
         }
     }
 }

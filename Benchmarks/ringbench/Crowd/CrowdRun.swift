@@ -1,96 +1,114 @@
+import BenchReport
 import CBench
 import Glibc
-import SharedRing
 
 /// The consumer of one repeat.
-enum CrowdConsumer {
-    static func measure<R: CrowdReceiver & ~Copyable>(
-        _: R.Type, _ test: Case, _ crowd: Crowd, _ descriptor: Int32, _ gathering: Gathering, _ ticks: Ticks
-    ) throws -> Sample {
+struct CrowdConsumer {
+    let test: Case
+    let crowd: Crowd
+    let descriptor: Int32
+    let gathering: Gathering
+    let ticks: Ticks
+
+    private var producers: Range<Int> { 0..<crowd.setup.producers }
+
+    func measure<R: CrowdReceiver & ~Copyable>(_: R.Type) throws -> Sample {
         var receiver = try R(descriptor, test)
         var ledger = Ledger(test)
-        let producers = 0..<crowd.producers
+        let counter = CallCounter()
         gathering.callTogether(producers)
-        try receiver.receive(test.warmUp * crowd.producers, batch: test.batch, &ledger)
+        counter.start()
+        _ = try rounds(test.warmUpOfEach, &receiver, &ledger)
+        // Meetings between rounds are calls, too.
+        let calls = crowd.setup.drainsAfter ? -1 : counter.stop()
         gathering.callTogether(producers)
-        let before = usage()
-        let count = test.countOfEach * crowd.producers
-        try receiver.receive(count, batch: test.batch, &ledger)
-        let ended = cb_ticks()
-        let after = usage()
+        let before = Usage.now
+        let seconds = try rounds(test.countOfEach, &receiver, &ledger)
+        let mine = Usage.since(before, calls: calls)
         gathering.callTogether(producers)
 
-        let accounts = producers.map { gathering.account(of: $0).pointee }
-        let cpu = accounts.reduce(after.cpu_ns - before.cpu_ns) { $0 + $1.usage.cpu_ns }
-        let started = accounts.map(\.start).min() ?? ended
+        let count = test.countOfEach * crowd.setup.producers
         return Sample(
-            latency: nil, messagesPerSecond: Double(count) * ticks.perNanosecond * 1e9 / Double(ended - started),
-            cpuPerMessage: Double(cpu) / Double(count),
-            involuntarySwitches: Int(accounts.reduce(after.involuntary - before.involuntary) { $0 + $1.usage.involuntary }))
+            messagesPerSecond: Double(count) / seconds, seconds: seconds,
+            usage: Usage.sum([mine] + producers.map { gathering.account(of: $0).pointee.usage }))
     }
 
-    fileprivate static func usage() -> cb_usage {
-        var usage = cb_usage()
-        cb_usage_now(&usage)
-        return usage
+    /// Receives so many messages of each producer. Returns the seconds that are to be divided by.
+    @inline(never)
+    private func rounds<R: CrowdReceiver & ~Copyable>(_ count: Int, _ receiver: inout R, _ ledger: inout Ledger) throws -> Double {
+        guard crowd.setup.drainsAfter else {
+            try receiver.receive(count * producers.count, batch: test.batch, &ledger)
+            let end = cb_ticks()
+            // Producers write their start before they send.
+            let start = producers.map { gathering.account(of: $0).pointee.start }.min() ?? end
+            return ticks.nanoseconds(Double(end - start)) / 1e9
+        }
+        var total: UInt64 = 0
+        for round in test.rounds(count) {
+            gathering.callTogether(producers)  // they send now, and nobody receives
+            gathering.callTogether(producers)
+            let accounts = producers.map { gathering.account(of: $0).pointee }
+            total += accounts.map(\.end).max()! - accounts.map(\.start).min()!
+            try receiver.receive(round * producers.count, batch: test.batch, &ledger)
+        }
+        return ticks.nanoseconds(Double(total)) / 1e9
     }
 }
 
 /// One producer of a repeat.
-enum CrowdProducer {
-    static func send<S: MessageSender & ~Copyable>(
-        _: S.Type, _ test: Case, _ number: Int, _ descriptor: Int32, _ gathering: Gathering
-    ) throws {
-        let first = Ledger.firstNumber(of: number)
-        let measured = first + UInt64(test.warmUp)
+struct CrowdProducer {
+    let test: Case
+    let crowd: Crowd
+    let number: Int
+    let descriptor: Int32
+    let gathering: Gathering
+
+    func send<S: MessageSender & ~Copyable>(_: S.Type) throws {
+        var next = Ledger.firstNumber(of: number)
         var sender = try S(descriptor, test, .peer)
+        let counter = CallCounter()
         gathering.meet(number)
-        try Throughput.send(first..<measured, batch: test.batch, &sender)
+        counter.start()
+        try rounds(test.warmUpOfEach, from: &next, &sender)
+        let calls = counter.stop()
         gathering.meet(number)
-        let before = CrowdConsumer.usage()
-        let start = cb_ticks()
-        try Throughput.send(measured..<measured + UInt64(test.countOfEach), batch: test.batch, &sender)
-        let after = CrowdConsumer.usage()
-        gathering.account(of: number).pointee = .init(
-            start: start, usage: cb_usage(cpu_ns: after.cpu_ns - before.cpu_ns, involuntary: after.involuntary - before.involuntary))
+        let before = Usage.now
+        try rounds(test.countOfEach, from: &next, &sender)
+        account.pointee.usage = Usage.since(before, calls: calls)
         gathering.meet(number)
     }
-}
 
-/// A process of producers that send nothing.
-enum CrowdBystander {
-    /// Attached and silent until everything is over.
-    static func beIdle(_ test: Case, _ count: Int, _ descriptor: Int32, _ gathering: Gathering, _ number: Int) throws {
-        let producers = try Bystanders(test, descriptor, count)
-        gathering.meet(number)
-        gathering.meet(number)
-        withExtendedLifetime(producers) {}
-    }
+    private var account: UnsafeMutablePointer<Gathering.Account> { gathering.account(of: number) }
 
-    /// Stopped in the middle of a claim until it is told to continue.
-    static func beStopped(_ test: Case, _ descriptor: Int32) throws {
-        var producer = try test.attachToLanes(descriptor).makeProducer(waiting: test.wait)
-        let size = test.size
-        var claim = try producer.claim(byteCount: size)
-        var bytes = claim.bytes
-        bytes.withUnsafeMutableBytes { Payload.fill($0.baseAddress!, size / 2, 0) }
-        raise(SIGSTOP)
-    }
-
-    /// A chain, since an array takes nothing that can't be copied.
-    private final class Bystanders {
-        private let producer: Producer
-        private let next: Bystanders?
-
-        init?(_ test: Case, _ descriptor: Int32, _ count: Int) throws {
-            guard count > 0 else { return nil }
-            producer = try test.attachToLanes(descriptor, prefault: false).makeProducer(waiting: test.wait)
-            next = try Bystanders(test, descriptor, count - 1)
+    @inline(never)
+    private func rounds<S: MessageSender & ~Copyable>(_ count: Int, from next: inout UInt64, _ sender: inout S) throws {
+        for round in test.rounds(count) {
+            if crowd.setup.drainsAfter {
+                gathering.meet(number)
+                gathering.lineUp(crowd.setup.producers)
+            }
+            account.pointee.start = cb_ticks()
+            try Throughput.send(next..<next + UInt64(round), batch: test.batch, &sender)
+            account.pointee.end = cb_ticks()
+            if crowd.setup.drainsAfter { gathering.meet(number) }
+            next += UInt64(round)
         }
     }
 }
 
 extension Case {
     /// How many messages each producer sends.
-    var countOfEach: Int { max(1, count / (crowd?.producers ?? 1)) }
+    var countOfEach: Int { max(1, count / (crowd?.setup.producers ?? 1)) }
+    var warmUpOfEach: Int { max(1, warmUp) }
+    /// Of all producers.
+    var warmUpCount: Int { warmUpOfEach * (crowd?.setup.producers ?? 1) }
+
+    /// How many of so many messages a producer sends between two meetings: what fits, if nobody receives meanwhile.
+    func rounds(_ count: Int) -> [Int] {
+        guard let crowd, crowd.setup.drainsAfter else { return [count] }
+        // A lane's record has a header and perhaps a ticket. The consumer may still owe an eighth of the space.
+        let record = (size + 16 + alignment - 1) / alignment * alignment
+        let fitting = max(1, capacity / 4 * 3 / record)
+        return (0..<(count + fitting - 1) / fitting).map { min(fitting, count - $0 * fitting) }
+    }
 }

@@ -4,12 +4,14 @@ import Glibc
 
 /// The pages on which the processes of a crowd agree when to begin, and write down what it cost. Not used while measuring.
 ///
-/// The first 128 bytes are the consumer's, each further 128 one process's: how often it arrived, and its account.
+/// The first 128 bytes are the consumer's (with the line of `lineUp`), each further 128 one process's: how often it arrived, and
+/// its account.
 final class Gathering {
     /// What a producer reports.
     struct Account {
-        /// Ticks at its first measured message.
+        /// Ticks at its first measured message, and when its last was sent.
         var start: UInt64 = 0
+        var end: UInt64 = 0
         var usage = cb_usage()
     }
 
@@ -17,26 +19,22 @@ final class Gathering {
     private static let accountOffset = 64
 
     let descriptor: Int32
-    private let page: UnsafeMutableRawPointer
-    private let size: Int
+    private let memory: SharedMemory
     private var meetings: UInt32 = 0
 
     /// - Parameter descriptor: of an existing one; nil makes one.
     init(processes: Int, descriptor: Int32? = nil) throws {
-        size = (processes + 1) * Self.width
-        self.descriptor = try descriptor ?? succeeded(cb_memory(UInt64(size)), "no memory to share")
-        page = try mapShared(self.descriptor, size)
+        let size = UInt64((processes + 1) * Self.width)
+        self.descriptor = try descriptor ?? succeeded(cb_memory(size, 0), "no memory to share")
+        memory = try SharedMemory(self.descriptor)
     }
 
-    deinit {
-        munmap(page, size)
-        close(descriptor)
-    }
+    deinit { close(descriptor) }
 
-    private func word(_ row: Int) -> UnsafeMutablePointer<UInt32> { (page + row * Self.width).assumingMemoryBound(to: UInt32.self) }
+    private func word(_ row: Int) -> UnsafeMutablePointer<UInt32> { (memory.start + row * Self.width).assumingMemoryBound(to: UInt32.self) }
 
     func account(of process: Int) -> UnsafeMutablePointer<Account> {
-        (page + (process + 1) * Self.width + Self.accountOffset).assumingMemoryBound(to: Account.self)
+        (memory.start + (process + 1) * Self.width + Self.accountOffset).assumingMemoryBound(to: Account.self)
     }
 
     /// The consumer's way: waits for those processes and lets them go on. One that fails instead ends it by its SIGCHLD.
@@ -53,6 +51,16 @@ final class Gathering {
         sr_store_release_u32(word(process + 1), meetings)
         cb_futex_wake(word(process + 1))
         Self.wait(word(0), for: meetings)
+    }
+
+    /// When the last of so many producers has come here, all go on at the same moment, as far as they have processors.
+    func lineUp(_ producers: Int) {
+        let line = memory.start + Self.accountOffset
+        let target = (sr_fetch_add_acq_rel_u64(line, 1) / UInt64(producers) + 1) * UInt64(producers)
+        for turn in 0... {
+            if sr_load_acquire_u64(line) >= target { return }
+            if turn < 10_000 { sr_pause() } else { sched_yield() }
+        }
     }
 
     /// Not for long at the processor: others need it to arrive.

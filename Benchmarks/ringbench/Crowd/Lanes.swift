@@ -2,10 +2,8 @@ import SharedRing
 
 extension Case {
     func openLanes(_ crowd: Crowd) throws -> (Int32, Int32) {
-        var options = RingOptions(capacity: capacity)
-        options.recordAlignment = alignment
         let ring = try MPSCRing.anonymous(
-            lanes: crowd.lanes, order: crowd.isTotallyOrdered ? .total : .perProducer, options: options)
+            lanes: crowd.setup.lanes, order: crowd.setup.isTotallyOrdered ? .total : .perProducer, options: try ringOptions)
         guard size <= ring.largestMessage else {
             throw Failure("a lane of \(ring.capacity) bytes takes messages of at most \(ring.largestMessage), not \(size)")
         }
@@ -29,7 +27,7 @@ struct LaneReceiver: CrowdReceiver, ~Copyable {
     init(_ descriptor: Int32, _ test: Case) throws {
         consumer = try test.attachToLanes(descriptor).makeConsumer(waiting: test.wait)
         size = test.size
-        isTotallyOrdered = test.crowd?.isTotallyOrdered ?? false
+        isTotallyOrdered = test.crowd?.setup.isTotallyOrdered ?? false
     }
 
     mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
@@ -42,19 +40,45 @@ struct LaneReceiver: CrowdReceiver, ~Copyable {
         let (size, isTotallyOrdered) = (size, isTotallyOrdered)
         if limit > 1 {
             let count = try consumer.drain(limit: limit) { (message: borrowing Message) throws in
-                try Self.check(message, size, isTotallyOrdered, &ledger)
+                try ledger.check(message, size, isTotallyOrdered)
             }
             if count > 0 { return count }
         }
         guard let message = try consumer.next() else { throw Failure("the ring ended before its messages") }
-        try Self.check(message, size, isTotallyOrdered, &ledger)
+        try ledger.check(message, size, isTotallyOrdered)
         return 1
+    }
+}
+
+/// The consumer of a ring that is made for one producer, with the same work for each message: what many lanes cost is the
+/// distance to it.
+struct SingleReceiver: CrowdReceiver, ~Copyable {
+    private var consumer: Consumer
+    private let size: Int
+    private let isTotallyOrdered: Bool
+
+    init(_ descriptor: Int32, _ test: Case) throws {
+        consumer = try test.attach(descriptor).makeConsumer(waiting: test.wait)
+        size = test.size
+        isTotallyOrdered = test.crowd?.setup.isTotallyOrdered ?? false
+    }
+
+    mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
+        var left = count
+        while left > 0 { left &-= try receive(limit: min(batch, left), &ledger) }
     }
 
     @inline(__always)
-    private static func check(_ message: borrowing Message, _ size: Int, _ isTotallyOrdered: Bool, _ ledger: inout Ledger) throws {
-        guard message.byteCount == size else { throw Failure("a message arrived with \(message.byteCount) bytes") }
-        try message.bytes.withUnsafeBytes { try ledger.check($0.baseAddress!) }
-        if isTotallyOrdered { try ledger.check(ticket: message.sequence) }
+    private mutating func receive(limit: Int, _ ledger: inout Ledger) throws -> Int {
+        let (size, isTotallyOrdered) = (size, isTotallyOrdered)
+        if limit > 1 {
+            let count = try consumer.drain(limit: limit) { (message: borrowing Message) throws in
+                try ledger.check(message, size, isTotallyOrdered)
+            }
+            if count > 0 { return count }
+        }
+        guard let message = try consumer.next() else { throw Failure("the ring ended before its messages") }
+        try ledger.check(message, size, isTotallyOrdered)
+        return 1
     }
 }

@@ -1,3 +1,5 @@
+import SharedRing
+
 /// What the consumer of a crowd expects: from each producer, its next number.
 ///
 /// A message's number holds its producer in the upper bits, so that every transport is checked alike, by content.
@@ -10,7 +12,7 @@ struct Ledger: ~Copyable {
     private var lastTicket: UInt64?
 
     init(_ test: Case) {
-        producers = test.crowd?.producers ?? 1
+        producers = test.crowd?.setup.producers ?? 1
         size = test.size
         expected = .allocate(capacity: producers)
         for producer in 0..<producers { expected[producer] = Self.firstNumber(of: producer) }
@@ -32,9 +34,16 @@ struct Ledger: ~Copyable {
         try Payload.check(source, size, number)
     }
 
+    @inline(__always)
+    mutating func check(_ message: borrowing Message, _ size: Int, _ isTotallyOrdered: Bool) throws {
+        guard message.byteCount == size else { throw Failure("a message arrived with \(message.byteCount) bytes") }
+        try message.bytes.withUnsafeBytes { try check($0.baseAddress!) }
+        if isTotallyOrdered { try check(ticket: message.sequence) }
+    }
+
     /// Total order: tickets grow over all lanes.
     @inline(__always)
-    mutating func check(ticket: UInt64) throws {
+    private mutating func check(ticket: UInt64) throws {
         if let last = lastTicket, ticket <= last { throw Failure("ticket \(ticket) arrived after \(last)") }
         lastTicket = ticket
     }

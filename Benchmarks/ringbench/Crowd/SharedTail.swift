@@ -21,7 +21,13 @@ struct SharedTail {
     init(_ test: Case) {
         stride = (8 + test.size + 7) & ~7
         let count = max(2 * test.batch, test.capacity / stride)
-        slotCount = 1 << UInt64(63 - count.leadingZeroBitCount)
+        let whole: UInt64 = 1 << UInt64(63 - count.leadingZeroBitCount)
+        guard let crowd = test.crowd?.setup, crowd.drainsAfter else {
+            slotCount = whole
+            return
+        }
+        // As much as all producers send before anybody receives.
+        slotCount = whole * 2 * UInt64(crowd.producers).nextPowerOf2
     }
 
     var size: Int { 4096 + Int(slotCount) * stride }
@@ -51,12 +57,16 @@ struct SharedTail {
     }
 }
 
+extension UInt64 {
+    fileprivate var nextPowerOf2: UInt64 { self <= 1 ? 1 : 1 << UInt64(64 - (self - 1).leadingZeroBitCount) }
+}
+
 extension Case {
-    func openSharedTail() throws -> Int32 { try succeeded(cb_memory(UInt64(SharedTail(self).size)), "no memory to share") }
+    func openSharedTail() throws -> Int32 { try makeMemory(SharedTail(self).size) }
 }
 
 struct SharedTailSender: MessageSender, ~Copyable {
-    private let area: UnsafeMutableRawPointer
+    private let memory: SharedMemory
     private let shape: SharedTail
     private let size: Int
     /// The first slot that the consumer has not given back, as last seen.
@@ -65,18 +75,16 @@ struct SharedTailSender: MessageSender, ~Copyable {
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
         shape = SharedTail(test)
         size = test.size
-        area = try mapShared(descriptor, shape.size)
+        memory = try SharedMemory(descriptor)
     }
-
-    deinit { munmap(area, shape.size) }
 
     @inline(__always)
     mutating func send(_ first: UInt64, count: Int) throws {
-        let place = sr_fetch_add_acq_rel_u64(SharedTail.tail(of: area), UInt64(count))
+        let place = sr_fetch_add_acq_rel_u64(SharedTail.tail(of: memory.start), UInt64(count))
         for index in 0..<UInt64(count) {
             let number = place &+ index
             if number &- head >= shape.slotCount { waitForRoom(number) }
-            let slot = shape.slot(number, in: area)
+            let slot = shape.slot(number, in: memory.start)
             Payload.fill(slot + 8, size, first &+ index)
             sr_store_release_u64(slot, number &+ 1)
         }
@@ -84,7 +92,7 @@ struct SharedTailSender: MessageSender, ~Copyable {
 
     @inline(never)
     private mutating func waitForRoom(_ number: UInt64) {
-        let (area, slotCount) = (area, shape.slotCount)
+        let (area, slotCount) = (memory.start, shape.slotCount)
         head = sr_load_acquire_u64(SharedTail.head(of: area))
         if number &- head < slotCount { return }
         SharedTail.wait { number &- sr_load_acquire_u64(SharedTail.head(of: area)) < slotCount }
@@ -93,17 +101,15 @@ struct SharedTailSender: MessageSender, ~Copyable {
 }
 
 struct SharedTailReceiver: CrowdReceiver, ~Copyable {
-    private let area: UnsafeMutableRawPointer
+    private let memory: SharedMemory
     private let shape: SharedTail
     private var head: UInt64 = 0
     private var published: UInt64 = 0
 
     init(_ descriptor: Int32, _ test: Case) throws {
         shape = SharedTail(test)
-        area = try mapShared(descriptor, shape.size)
+        memory = try SharedMemory(descriptor)
     }
-
-    deinit { munmap(area, shape.size) }
 
     mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
         var left = count
@@ -112,7 +118,7 @@ struct SharedTailReceiver: CrowdReceiver, ~Copyable {
 
     @inline(__always)
     private mutating func receive(limit: Int, _ ledger: inout Ledger) throws -> Int {
-        var slot = shape.slot(head, in: area)
+        var slot = shape.slot(head, in: memory.start)
         if sr_load_acquire_u64(slot) != head &+ 1 { wait(slot) }
         var count = 0
         repeat {
@@ -120,7 +126,7 @@ struct SharedTailReceiver: CrowdReceiver, ~Copyable {
             head &+= 1
             count &+= 1
             if head &- published >= shape.slotCount / 8 { publish() }
-            slot = shape.slot(head, in: area)
+            slot = shape.slot(head, in: memory.start)
         } while count < limit && sr_load_acquire_u64(slot) == head &+ 1
         return count
     }
@@ -135,6 +141,6 @@ struct SharedTailReceiver: CrowdReceiver, ~Copyable {
     @inline(__always)
     private mutating func publish() {
         published = head
-        sr_store_release_u64(SharedTail.head(of: area), head)
+        sr_store_release_u64(SharedTail.head(of: memory.start), head)
     }
 }

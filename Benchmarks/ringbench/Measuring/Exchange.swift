@@ -13,23 +13,22 @@ enum Side: Int32 {
 final class Exchange {
     let descriptor: Int32
     let page: UnsafeMutablePointer<cb_exchange>
+    private let memory: SharedMemory
     private let side: Side
     private var meetings: UInt32 = 0
 
     init(descriptor: Int32, side: Side) throws {
         self.descriptor = descriptor
         self.side = side
-        page = try mapShared(descriptor, MemoryLayout<cb_exchange>.size).assumingMemoryBound(to: cb_exchange.self)
+        memory = try SharedMemory(descriptor)
+        page = memory.start.assumingMemoryBound(to: cb_exchange.self)
     }
 
     convenience init() throws {
-        try self.init(descriptor: succeeded(cb_memory(UInt64(MemoryLayout<cb_exchange>.size)), "no memory to share"), side: .parent)
+        try self.init(descriptor: succeeded(cb_memory(UInt64(MemoryLayout<cb_exchange>.size), 0), "no memory to share"), side: .parent)
     }
 
-    deinit {
-        munmap(page, MemoryLayout<cb_exchange>.size)
-        close(descriptor)
-    }
+    deinit { close(descriptor) }
 
     /// Returns when both sides have come here equally often. A peer that fails instead ends the parent by its SIGCHLD.
     func meet() {
@@ -47,11 +46,4 @@ final class Exchange {
             cb_futex_wait(other, meetings - 1)
         }
     }
-}
-
-/// Maps memory of another process, with every page touched.
-func mapShared(_ descriptor: Int32, _ size: Int) throws -> UnsafeMutableRawPointer {
-    let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED | Int32(MAP_POPULATE), descriptor, 0)
-    guard let address, address != MAP_FAILED else { throw Failure("shared memory can't be mapped: errno \(errno)") }
-    return address
 }

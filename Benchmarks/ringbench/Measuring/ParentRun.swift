@@ -1,3 +1,4 @@
+import BenchReport
 import CBench
 
 /// The measuring side of one repeat: round trips, or receiving.
@@ -27,58 +28,64 @@ struct ParentRun: EndsVisitor {
     private func roundTrips<S: MessageSender & ~Copyable, R: MessageReceiver & ~Copyable>(
         _ sender: inout S, _ receiver: inout R
     ) throws -> Sample {
+        let counter = CallCounter()
         exchange.meet()
+        counter.start()
         try RoundTrip.measure(warmUp, &sender, &receiver, into: histogram)
-        let before = begin()
+        let before = begin(counter)
         try RoundTrip.measure(measured, &sender, &receiver, into: histogram)
-        return end(before, usage())
+        return end(before)
     }
 
     @inline(never)
     private func throughput<R: MessageReceiver & ~Copyable>(_ receiver: inout R) throws -> Sample {
+        let counter = CallCounter()
         exchange.meet()
+        counter.start()
         try Throughput.receive(warmUp, batch: test.batch, &receiver)
-        let before = begin()
+        let before = begin(counter)
         try Throughput.receive(measured, batch: test.batch, &receiver)
         let ended = cb_ticks()
-        var sample = end(before, usage())
-        sample.latency = nil
-        sample.messagesPerSecond = Double(test.count) * ticks.perNanosecond * 1e9 / Double(ended - exchange.page.pointee.first_due)
+        var sample = end(before)
+        sample.seconds = ticks.nanoseconds(Double(ended - exchange.page.pointee.first_due)) / 1e9
+        sample.messagesPerSecond = Double(test.count) / sample.seconds
         return sample
     }
 
     @inline(never)
     private func schedule<R: MessageReceiver & ~Copyable>(_ receiver: inout R) throws -> Sample {
         let schedule = Schedule(test.mode)
+        let counter = CallCounter()
         exchange.meet()
+        counter.start()
         try schedule.receive(
             warmUp, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticks.perNanosecond, &receiver, into: histogram)
-        let before = begin()
+        let before = begin(counter)
         try schedule.receive(
             measured, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticks.perNanosecond, &receiver, into: histogram)
-        return end(before, usage())
+        return end(before)
     }
 
-    private func begin() -> cb_usage {
+    /// What was used so far, and when.
+    private func begin(_ counter: borrowing CallCounter) -> (usage: cb_usage, start: UInt64) {
+        let calls = counter.stop()
         histogram.reset()
         exchange.meet()
         exchange.meet()
-        return usage()
+        var usage = Usage.now
+        usage.calls = calls
+        return (usage, cb_ticks())
     }
 
-    private func usage() -> cb_usage {
-        var usage = cb_usage()
-        cb_usage_now(&usage)
-        return usage
-    }
-
-    private func end(_ before: cb_usage, _ after: cb_usage) -> Sample {
+    private func end(_ before: (usage: cb_usage, start: UInt64)) -> Sample {
+        let seconds = ticks.nanoseconds(Double(cb_ticks() - before.start)) / 1e9
+        let mine = Usage.since(before.usage, calls: before.usage.calls)
         exchange.meet()  // the peer has written down what it used
-        let peer = exchange.page.pointee.peer
-        let cpu = after.cpu_ns - before.cpu_ns + (test.mode == .idle ? 0 : peer.cpu_ns)
+        var usage = Usage.sum([mine, exchange.page.pointee.peer])
+        if test.mode == .idle { usage.cpu_ns = mine.cpu_ns }
+        // Throughput has recorded nothing.
         return Sample(
-            latency: .init(histogram, ticks), messagesPerSecond: nil,
-            cpuPerMessage: Double(cpu) / Double(test.count),
-            involuntarySwitches: Int(after.involuntary - before.involuntary + peer.involuntary))
+            latency: test.mode.isTimed ? .init(histogram, ticks) : nil, curve: PercentileCurve.points(histogram, ticks),
+            seconds: seconds, usage: usage)
     }
 }

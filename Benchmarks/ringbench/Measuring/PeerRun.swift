@@ -1,3 +1,4 @@
+import BenchReport
 import CBench
 
 /// The other side of one repeat: echoing, or sending.
@@ -11,18 +12,21 @@ struct PeerRun: EndsVisitor {
         let warmUp = 0..<UInt64(test.warmUp)
         let measured = warmUp.upperBound..<warmUp.upperBound + UInt64(test.count)
         var sender = try S(ends.sending, test, .peer)
+        let counter = CallCounter()
         switch test.mode {
         case .rtt:
             var receiver = try R(ends.receiving, test, .peer)
             exchange.meet()
+            counter.start()
             try RoundTrip.echo(warmUp, &sender, &receiver)
-            let before = begin()
+            let before = begin(counter)
             try RoundTrip.echo(measured, &sender, &receiver)
             end(before)
         case .throughput:
             exchange.meet()
+            counter.start()
             try Throughput.send(warmUp, batch: test.batch, &sender)
-            let before = begin()
+            let before = begin(counter)
             exchange.page.pointee.first_due = cb_ticks()
             try Throughput.send(measured, batch: test.batch, &sender)
             end(before)
@@ -31,9 +35,10 @@ struct PeerRun: EndsVisitor {
             let schedule = Schedule(test.mode)
             setStart()
             exchange.meet()
+            counter.start()
             try schedule.send(
                 warmUp, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticksPerNanosecond, &sender)
-            let before = begin()
+            let before = begin(counter)
             try schedule.send(
                 measured, start: exchange.page.pointee.first_due, ticksPerNanosecond: ticksPerNanosecond, &sender)
             end(before)
@@ -46,20 +51,18 @@ struct PeerRun: EndsVisitor {
     }
 
     /// Twice, because the parent may use the start of the warm-up until the first time.
-    private func begin() -> cb_usage {
+    private func begin(_ counter: borrowing CallCounter) -> cb_usage {
+        let calls = counter.stop()
         exchange.meet()
         setStart()
         exchange.meet()
-        var usage = cb_usage()
-        cb_usage_now(&usage)
+        var usage = Usage.now
+        usage.calls = calls
         return usage
     }
 
     private func end(_ before: cb_usage) {
-        var after = cb_usage()
-        cb_usage_now(&after)
-        exchange.page.pointee.peer = cb_usage(
-            cpu_ns: after.cpu_ns - before.cpu_ns, involuntary: after.involuntary - before.involuntary)
+        exchange.page.pointee.peer = Usage.since(before, calls: before.calls)
         exchange.meet()
     }
 }

@@ -1,19 +1,23 @@
+import BenchReport
+import CBench
+
 /// What one repeat of a case gave.
 struct Sample {
-    struct Latency {
-        var p50, p90, p99, p999, p9999, largest: Double
-    }
-
     /// Nanoseconds; in modes that measure it.
-    var latency: Latency?
+    var latency: CaseResult.Latency?
+    var curve: [CaseResult.CurvePoint] = []
     /// In modes that do not measure latency.
     var messagesPerSecond: Double?
-    /// User and system time of both processes. In `idle` of the receiver: its sender watches the clock.
-    var cpuPerMessage: Double
-    var involuntarySwitches: Int
+    /// How long the measuring took.
+    var seconds: Double
+    /// Of all processes. In `idle` of the receiver alone as to time: its sender watches the clock.
+    var usage: cb_usage
+
+    /// The figure that ratios are made of: the median latency, or messages a second.
+    var headline: Double { latency?.p50 ?? messagesPerSecond ?? 0 }
 }
 
-extension Sample.Latency {
+extension CaseResult.Latency {
     init(_ histogram: Histogram, _ ticks: Ticks) {
         func at(_ fraction: Double) -> Double { ticks.nanoseconds(histogram.value(at: fraction, step: ticks.step)) }
         self.init(
@@ -22,28 +26,17 @@ extension Sample.Latency {
     }
 }
 
-extension Sample {
-    /// The medians, figure by figure; only the largest latency is the largest of all.
-    init(medianOf samples: [Sample]) {
-        let latencies = samples.compactMap(\.latency)
-        if !latencies.isEmpty {
-            latency = Latency(
-                p50: median(latencies.map(\.p50)), p90: median(latencies.map(\.p90)), p99: median(latencies.map(\.p99)),
-                p999: median(latencies.map(\.p999)), p9999: median(latencies.map(\.p9999)),
-                largest: latencies.map(\.largest).max() ?? 0)
+/// Percentiles eight to a decade of what lies above them: 0, 25, 44, …, 90, …, 99, …, as far as there are messages.
+enum PercentileCurve {
+    static func points(_ histogram: Histogram, _ ticks: Ticks) -> [CaseResult.CurvePoint] {
+        var points: [CaseResult.CurvePoint] = []
+        var above = 1.0
+        while above * Double(histogram.count) >= 1 && points.count <= 48 {
+            let fraction = 1 - above
+            points.append(
+                .init(fraction: fraction, nanoseconds: ticks.nanoseconds(histogram.value(at: fraction, step: ticks.step))))
+            above *= 0.749894209332456  // the eighth root of a tenth
         }
-        let rates = samples.compactMap(\.messagesPerSecond)
-        if !rates.isEmpty { messagesPerSecond = median(rates) }
-        cpuPerMessage = median(samples.map(\.cpuPerMessage))
-        involuntarySwitches = Int(median(samples.map { Double($0.involuntarySwitches) }))
+        return points
     }
-
-    /// The figure that ratios are made of: the median latency, or messages a second.
-    var headline: Double { latency?.p50 ?? messagesPerSecond ?? 0 }
-}
-
-func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

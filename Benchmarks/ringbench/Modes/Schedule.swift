@@ -1,3 +1,4 @@
+import BenchReport
 import CBench
 import CSharedRing
 

@@ -1,20 +1,17 @@
 import CBench
 import CSharedRing
-import Glibc
 
 /// The floor of a sleeping round trip: a word each way, a futex wake and a futex wait, and nothing else.
 struct BareFutex: MessageSender, MessageReceiver, ~Copyable {
-    private let page: UnsafeMutableRawPointer
+    private let memory: SharedMemory
     private let sending: UnsafeMutablePointer<UInt32>
     private let receiving: UnsafeMutablePointer<UInt32>
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        page = try mapShared(descriptor, 4096)
-        sending = (page + (side == .parent ? 0 : 256)).assumingMemoryBound(to: UInt32.self)
-        receiving = (page + (side == .parent ? 256 : 0)).assumingMemoryBound(to: UInt32.self)
+        memory = try SharedMemory(descriptor)
+        sending = (memory.start + (side == .parent ? 0 : 256)).assumingMemoryBound(to: UInt32.self)
+        receiving = (memory.start + (side == .parent ? 256 : 0)).assumingMemoryBound(to: UInt32.self)
     }
-
-    deinit { munmap(page, 4096) }
 
     mutating func send(_ first: UInt64, count: Int) throws {
         sr_store_release_u32(sending, UInt32(truncatingIfNeeded: first &+ 1))

@@ -3,56 +3,56 @@ import Glibc
 /// Sends through a descriptor that carries a stream of bytes: a pipe, a Unix stream socket, a TCP connection. A batch is one
 /// system call.
 struct ByteSender: MessageSender, ~Copyable {
-    private let descriptor: Int32
-    private let size: Int
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let buffer: MessageBuffer
 
-    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        self.descriptor = descriptor
-        size = test.size
-        buffer = .allocate(byteCount: size * test.batch, alignment: 64)
-        buffer.initializeMemory(as: UInt8.self, repeating: 0)
-    }
-
-    deinit { buffer.deallocate() }
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { buffer = MessageBuffer(descriptor, test) }
 
     mutating func send(_ first: UInt64, count: Int) throws {
-        let start = buffer.baseAddress!
-        for index in 0..<count { Payload.fill(start + index * size, size, first &+ UInt64(index)) }
+        buffer.fill(first, count: count)
+        let size = buffer.size * count
         var done = 0
-        while done < size * count { done += try libc(write(descriptor, start + done, size * count - done), "write failed") }
+        while done < size { done += try libc(write(buffer.descriptor, buffer.start + done, size - done), "write failed") }
     }
 }
 
 /// Receives from such a descriptor. A batch is what one system call brings.
 struct ByteReceiver: MessageReceiver, ~Copyable {
-    private let descriptor: Int32
-    private let size: Int
-    private let buffer: UnsafeMutableRawBufferPointer
-    /// The beginning of a message that has not arrived in full.
-    private var left = 0
+    private var bytes: ByteStream
 
-    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        self.descriptor = descriptor
-        size = test.size
-        buffer = .allocate(byteCount: size * test.batch, alignment: 64)
-        buffer.initializeMemory(as: UInt8.self, repeating: 0)
-    }
-
-    deinit { buffer.deallocate() }
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { bytes = ByteStream(descriptor, test) }
 
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
-        let start = buffer.baseAddress!
-        var filled = left
+        let count = try bytes.read(limit: limit)
+        try bytes.buffer.check(first, count: count)
+        bytes.drop(count)
+        return count
+    }
+}
+
+/// Cuts a stream of bytes into messages.
+struct ByteStream: ~Copyable {
+    let buffer: MessageBuffer
+    /// The bytes that have arrived.
+    private var filled = 0
+
+    init(_ descriptor: Int32, _ test: Case) { buffer = MessageBuffer(descriptor, test) }
+
+    /// Returns how many messages are whole, at least one.
+    @inline(__always)
+    mutating func read(limit: Int) throws -> Int {
         repeat {
-            let count = try libc(read(descriptor, start + filled, size * limit - filled), "read failed")
-            guard count > 0 else { throw Failure("the stream ended before message \(first)") }
+            let count = try libc(Glibc.read(buffer.descriptor, buffer.start + filled, buffer.size * limit - filled), "read failed")
+            guard count > 0 else { throw Failure("the stream ended before its messages") }
             filled += count
-        } while filled < size
-        let whole = size == 1 ? filled : filled / size
-        for index in 0..<whole { try Payload.check(start + index * size, size, first &+ UInt64(index)) }
-        left = filled - whole * size
-        if left > 0 { memmove(start, start + whole * size, left) }
-        return whole
+        } while filled < buffer.size
+        return filled / buffer.size
+    }
+
+    /// Makes room: what is left is the beginning of a message that has not arrived in full.
+    @inline(__always)
+    mutating func drop(_ count: Int) {
+        let whole = count * buffer.size
+        filled -= whole
+        if filled > 0 { memmove(buffer.start, buffer.start + whole, filled) }
     }
 }

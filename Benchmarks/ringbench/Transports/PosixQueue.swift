@@ -9,38 +9,25 @@ extension Case {
 
 /// A POSIX message queue has no call for several messages.
 struct QueueSender: MessageSender, ~Copyable {
-    private let queue: Int32
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let buffer: MessageBuffer
 
-    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        queue = descriptor
-        buffer = .allocate(byteCount: test.size, alignment: 64)
-    }
-
-    deinit { buffer.deallocate() }
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { buffer = MessageBuffer(descriptor, test) }
 
     mutating func send(_ first: UInt64, count: Int) throws {
-        Payload.fill(buffer.baseAddress!, buffer.count, first)
-        try succeeded(cb_queue_send(queue, buffer.baseAddress!, UInt64(buffer.count)), "mq_send failed")
+        buffer.fill(first, count: 1)
+        try succeeded(cb_queue_send(buffer.descriptor, buffer.start, UInt64(buffer.size)), "mq_send failed")
     }
 }
 
 struct QueueReceiver: MessageReceiver, ~Copyable {
-    private let queue: Int32
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let buffer: MessageBuffer
 
-    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        queue = descriptor
-        buffer = .allocate(byteCount: test.size, alignment: 64)
-        buffer.initializeMemory(as: UInt8.self, repeating: 0)
-    }
-
-    deinit { buffer.deallocate() }
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { buffer = MessageBuffer(descriptor, test) }
 
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
-        let size = try succeeded(cb_queue_receive(queue, buffer.baseAddress!, UInt64(buffer.count)), "mq_receive failed")
-        guard size == buffer.count else { throw Failure("message \(first) arrived with \(size) bytes") }
-        try Payload.check(buffer.baseAddress!, buffer.count, first)
+        let size = try succeeded(cb_queue_receive(buffer.descriptor, buffer.start, UInt64(buffer.size)), "mq_receive failed")
+        guard size == buffer.size else { throw Failure("message \(first) arrived with \(size) bytes") }
+        try buffer.check(first, count: 1)
         return 1
     }
 }

@@ -1,3 +1,4 @@
+import BenchReport
 import CBench
 import Glibc
 
@@ -44,6 +45,7 @@ extension Case {
         case .line1, .line2, .futex: return try openShared(4096)
         case .stream: return try openShared(StreamArea.size(of: self))
         case .sharedTail: return try openWays { try twice(openSharedTail()) }
+        case .spsc: return try openWays { try openRing() }
         }
     }
 
@@ -63,7 +65,7 @@ extension Case {
     }
 
     private func openShared(_ size: Int) throws -> (parent: Ends, peer: Ends) {
-        let (one, two) = try twice(succeeded(cb_memory(UInt64(size)), "no memory to share"))
+        let (one, two) = try twice(makeMemory(size))
         return (Ends(sending: one, receiving: one), Ends(sending: two, receiving: two))
     }
 
@@ -93,7 +95,7 @@ extension TransportName {
         case .line2: try visitor.visit(TwoLines.self, TwoLines.self)
         case .futex: try visitor.visit(BareFutex.self, BareFutex.self)
         case .stream: try visitor.visit(StreamSender.self, StreamReceiver.self)
-        case .sharedTail: throw Failure("shared-tail is for mpsc")
+        case .sharedTail, .spsc: throw Failure("\(rawValue) is for mpsc")
         }
     }
 }

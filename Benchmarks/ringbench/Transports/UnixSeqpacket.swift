@@ -2,50 +2,30 @@ import CBench
 
 /// Sends packets through a Unix socket; a batch with `sendmmsg`.
 struct PacketSender: MessageSender, ~Copyable {
-    private let descriptor: Int32
-    private let size: Int
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let buffer: MessageBuffer
 
-    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        self.descriptor = descriptor
-        size = test.size
-        buffer = .allocate(byteCount: size * test.batch, alignment: 64)
-        buffer.initializeMemory(as: UInt8.self, repeating: 0)
-    }
-
-    deinit { buffer.deallocate() }
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { buffer = MessageBuffer(descriptor, test) }
 
     mutating func send(_ first: UInt64, count: Int) throws {
-        let start = buffer.baseAddress!
-        for index in 0..<count { Payload.fill(start + index * size, size, first &+ UInt64(index)) }
+        buffer.fill(first, count: count)
         var done = 0
         while done < count {
-            done += Int(
-                try succeeded(
-                    cb_send_packets(descriptor, start + done * size, UInt64(size), Int32(count - done)), "the packet was not sent"))
+            let sent = cb_send_packets(buffer.descriptor, buffer.start + done * buffer.size, UInt64(buffer.size), Int32(count - done))
+            done += Int(try succeeded(sent, "the packet was not sent"))
         }
     }
 }
 
 /// Receives packets; a batch with `recvmmsg`, which takes what is there.
 struct PacketReceiver: MessageReceiver, ~Copyable {
-    private let descriptor: Int32
-    private let size: Int
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let buffer: MessageBuffer
 
-    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        self.descriptor = descriptor
-        size = test.size
-        buffer = .allocate(byteCount: size * test.batch, alignment: 64)
-        buffer.initializeMemory(as: UInt8.self, repeating: 0)
-    }
-
-    deinit { buffer.deallocate() }
+    init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { buffer = MessageBuffer(descriptor, test) }
 
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int {
-        let start = buffer.baseAddress!
-        let count = try succeeded(cb_receive_packets(descriptor, start, UInt64(size), Int32(limit)), "no packet was received")
-        for index in 0..<Int(count) { try Payload.check(start + index * size, size, first &+ UInt64(index)) }
-        return Int(count)
+        let received = cb_receive_packets(buffer.descriptor, buffer.start, UInt64(buffer.size), Int32(limit))
+        let count = Int(try succeeded(received, "no packet was received"))
+        try buffer.check(first, count: count)
+        return count
     }
 }

@@ -1,0 +1,96 @@
+/// What a dot stands for.
+private enum Measure {
+    case rate, processorTime
+
+    func value(_ result: CaseResult) -> Double { self == .rate ? result.headline : result.cpuPerMessage }
+    /// Nobody keeps the processor time of each repeat.
+    func range(_ result: CaseResult) -> ClosedRange<Double> {
+        let values = self == .rate ? result.repeats : [result.cpuPerMessage]
+        return values.min()!...values.max()!
+    }
+
+    func text(_ result: CaseResult) -> String {
+        switch self {
+        case .processorTime: duration(result.cpuPerMessage) + (result.systemCallsPerMessage.map { ", \(brief($0)) system calls" } ?? "")
+        case .rate where result.headline >= 999_500: brief(result.headline / 1e6) + " million"
+        case .rate: brief(result.headline / 1e3) + " thousand"
+        }
+    }
+
+    func tick(_ value: Double) -> String {
+        if self == .processorTime { return roundDuration(value) }
+        return value >= 999_500 ? roundNumber(value / 1e6) + " M" : roundNumber(value / 1e3) + " k"
+    }
+}
+
+extension Figures {
+    var throughputAlike: Figure? {
+        let chosen = alike(.throughput).filter { !$0.setup.transport.isFloor }.sorted { $0.headline > $1.headline }
+        guard let size = chosen.first?.setup.size else { return nil }
+        return dots(
+            chosen, .rate, "Messages a second", "One way, \(byteCount(size)), one message a call. Bars are the range of the repeats.",
+            axis: "Messages a second, logarithmic", name: { name($0.setup) })
+    }
+
+    var costs: [Figure] {
+        let kinds: [(Mode, String, String)] = [
+            (
+                .rtt, "Processor time of a round trip",
+                "User and system time of both processes. A side that spins burns a processor for as long as it waits."
+            ),
+            (.throughput, "Processor time of a message", "User and system time of both processes, when as many messages go as will."),
+            (.idle, "Processor time of waiting", "One message every 100 ms: user and system time of its receiver, from one to the next."),
+        ]
+        return kinds.compactMap { mode, title, caption in
+            let chosen = alike(mode).filter { mode == .rtt || !$0.setup.transport.isFloor }.sorted { $0.cpuPerMessage < $1.cpuPerMessage }
+            guard let size = chosen.first(where: { $0.setup.transport.fixedSize == nil })?.setup.size else { return nil }
+            return dots(
+                chosen, .processorTime, title, "\(byteCount(size)). \(caption)", axis: "Processor time, logarithmic",
+                name: { name($0.setup) })
+        }
+    }
+
+    func crowd(drainsAfter: Bool) -> Figure? {
+        let chosen = results.filter { $0.setup.crowd?.drainsAfter == drainsAfter }
+        guard let size = chosen.first?.setup.size else { return nil }
+        let caption =
+            drainsAfter
+            ? "The consumer begins when all have sent, so that only their sending is timed."
+            : "One consumer takes from all. Bars are the range of the repeats."
+        return dots(
+            chosen, .rate, drainsAfter ? "What producers cost each other" : "Many producers",
+            "\(byteCount(size)), each producer a process. \(caption)", axis: "Messages a second of all producers, logarithmic",
+            name: { crowdName($0.setup) }, group: { $0.setup.crowd?.producers ?? 0 })
+    }
+
+    private func crowdName(_ setup: CaseSetup) -> String {
+        guard let crowd = setup.crowd else { return name(setup) }
+        var name = "\(crowd.producers) × \(setup.transport.rawValue)"
+        guard setup.transport == .ring else { return name }
+        if crowd.isTotallyOrdered { name += ", total order" }
+        if crowd.lanes > crowd.producers + crowd.idleLanes + crowd.stopped { name += ", \(crowd.lanes) lanes" }
+        if crowd.idleLanes > 0 { name += ", \(crowd.idleLanes) idle" }
+        if crowd.stopped > 0 { name += ", \(crowd.stopped) stopped" }
+        return name
+    }
+
+    /// - Parameter group: results of different groups stand apart.
+    private func dots(
+        _ chosen: [CaseResult], _ measure: Measure, _ title: String, _ caption: String, axis: String, name: (CaseResult) -> String,
+        group: (CaseResult) -> Int = { _ in 0 }
+    ) -> Figure? {
+        guard !chosen.isEmpty else { return nil }
+        let ends = chosen.map { measure.range($0) }.flatMap { [$0.lowerBound, $0.upperBound] }
+        var last = group(chosen[0])
+        let rows = chosen.map { result in
+            defer { last = group(result) }
+            return DotPlot.Row(
+                name: name(result), style: SeriesStyle(result.setup), value: measure.value(result), range: measure.range(result),
+                text: measure.text(result), isApart: group(result) != last)
+        }
+        return Figure(
+            title: title, caption: caption,
+            svg: DotPlot(summary: title, x: .logarithmic(ends + chosen.map { measure.value($0) }, axis, text: measure.tick), rows: rows).svg
+        )
+    }
+}

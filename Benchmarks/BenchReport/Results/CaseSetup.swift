@@ -1,0 +1,85 @@
+/// What makes two results comparable: the same was measured.
+package struct CaseSetup: Hashable, Sendable {
+    package var transport: TransportName
+    package var mode: Mode
+    package var size: Int
+    package var wait: String
+    package var capacity: Int
+    package var batch: Int
+    package var alignment: Int
+    package var hugePages: Bool
+    /// Mode `mpsc` only.
+    package var crowd: CrowdSetup?
+
+    package init(
+        transport: TransportName, mode: Mode, size: Int, wait: String, capacity: Int, batch: Int, alignment: Int, hugePages: Bool,
+        crowd: CrowdSetup? = nil
+    ) {
+        self.transport = transport
+        self.mode = mode
+        self.size = size
+        self.wait = wait
+        self.capacity = capacity
+        self.batch = batch
+        self.alignment = alignment
+        self.hugePages = hugePages
+        self.crowd = crowd
+    }
+
+    /// Whether, at the same time and on the same machine, it is fair to divide one by the other's figures.
+    func isPeer(of other: CaseSetup) -> Bool {
+        mode == other.mode && size == other.size && batch == other.batch
+    }
+}
+
+/// Who takes part in a case of `mpsc`, beside the consumer.
+package struct CrowdSetup: Hashable, Sendable {
+    /// How many send.
+    package var producers: Int
+    /// The order of the ring. A pipe and a shared tail have one order for all, whether or not it is asked for.
+    package var isTotallyOrdered: Bool
+    /// Of the ring; at least one for each that attaches.
+    package var lanes: Int
+    /// How many are attached and silent.
+    package var idleLanes: Int
+    /// How many are stopped in the middle of a claim.
+    package var stopped: Int
+    /// Whether producers use the consumer's CPU too.
+    package var isSpread: Bool
+    /// Whether the consumer begins when the producers are done: what is timed is their sending alone.
+    package var drainsAfter: Bool
+
+    package init(
+        producers: Int, isTotallyOrdered: Bool, lanes: Int, idleLanes: Int, stopped: Int, isSpread: Bool, drainsAfter: Bool
+    ) {
+        self.producers = producers
+        self.isTotallyOrdered = isTotallyOrdered
+        self.lanes = lanes
+        self.idleLanes = idleLanes
+        self.stopped = stopped
+        self.isSpread = isSpread
+        self.drainsAfter = drainsAfter
+    }
+
+    package var orderName: String { isTotallyOrdered ? "total" : "per-producer" }
+}
+
+extension CaseSetup {
+    /// For people: what is particular about it.
+    package var name: String {
+        var words = [mode.rawValue, transport.rawValue, "\(size) B"]
+        if transport == .ring || transport == .spsc { words.append(wait) }
+        if batch > 1 { words.append("batch \(batch)") }
+        if alignment != 8 { words.append("alignment \(alignment)") }
+        if hugePages { words.append("huge pages") }
+        if let crowd {
+            words.append(crowd.producers == 1 ? "1 producer" : "\(crowd.producers) producers")
+            if transport == .ring { words += [crowd.orderName, "\(crowd.lanes) lanes"] }
+            if crowd.idleLanes > 0 { words.append("\(crowd.idleLanes) idle") }
+            if crowd.stopped > 0 { words.append("\(crowd.stopped) stopped") }
+            if crowd.isSpread { words.append("spread") }
+            if crowd.drainsAfter { words.append("drained after") }
+        }
+        return words.joined(separator: " ")
+    }
+}

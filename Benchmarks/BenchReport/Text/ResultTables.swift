@@ -1,0 +1,84 @@
+/// All results as tables, one a mode.
+package struct ResultTables {
+    private let results: [CaseResult]
+    private let standards: Standards
+
+    package init(_ results: [CaseResult]) {
+        self.results = results
+        standards = Standards(results)
+    }
+
+    package struct Table {
+        package var mode: Mode
+        /// The first row is the header.
+        package var rows: [[String]]
+        /// How many columns are names.
+        package var leftColumns: Int
+    }
+
+    package var tables: [Table] {
+        Mode.allCases.compactMap { mode in
+            let chosen = results.filter { $0.setup.mode == mode }
+            return chosen.isEmpty ? nil : mode == .mpsc ? crowdTable(chosen) : table(mode, chosen)
+        }
+    }
+
+    package var lines: [String] {
+        tables.flatMap { ["", "\($0.mode.rawValue): \($0.mode.title)"] + TextTable.lines($0.rows, leftColumns: $0.leftColumns) }
+    }
+
+    private func table(_ mode: Mode, _ chosen: [CaseResult]) -> Table {
+        let figures = mode.isTimed ? ["p50 ns", "(range)", "p90", "p99", "p99.9", "p99.99", "max"] : ["M msg/s", "(range)", "GB/s"]
+        let rows = chosen.map { result in
+            let setup = result.setup
+            return [setup.transport.rawValue, "\(setup.size)", setup.wait, "\(setup.batch)"] + self.figures(result) + costs(result)
+                + [ratio(result, standards.floor(for: result)), ratio(result, standards.pipe(for: result))]
+        }
+        return Table(
+            mode: mode, rows: [["transport", "size", "wait", "batch"] + figures + Self.costNames + ["x floor", "x pipe"]] + rows,
+            leftColumns: 1)
+    }
+
+    private func crowdTable(_ chosen: [CaseResult]) -> Table {
+        let rows = chosen.map { result in
+            let (setup, crowd) = (result.setup, result.setup.crowd!)
+            let isRing = setup.transport == .ring
+            return [
+                setup.transport.rawValue, isRing ? crowd.orderName : "-", crowd.drainsAfter ? "after" : "along", "\(crowd.producers)",
+                isRing ? "\(crowd.lanes)" : "-", "\(crowd.idleLanes)", "\(crowd.stopped)", "\(setup.size)", setup.wait, "\(setup.batch)",
+            ] + figures(result) + costs(result)
+                + [.pipe, .sharedTail, .spsc].map { ratio(result, standards.counterpart($0, of: result)) }
+        }
+        let names = [
+            "transport", "order", "drained", "producers", "lanes", "idle", "stopped", "size", "wait", "batch", "M msg/s", "(range)", "GB/s",
+        ]
+        return Table(mode: .mpsc, rows: [names + Self.costNames + ["x pipe", "x shared-tail", "x spsc"]] + rows, leftColumns: 3)
+    }
+
+    private func figures(_ result: CaseResult) -> [String] {
+        let least = result.repeats.min() ?? 0
+        let most = result.repeats.max() ?? 0
+        if let latency = result.latency {
+            return [decimal(latency.p50, 0), "\(decimal(least, 0))-\(decimal(most, 0))"]
+                + [latency.p90, latency.p99, latency.p999, latency.p9999, latency.largest].map { decimal($0, 0) }
+        }
+        return [
+            decimal(result.headline / 1e6, 2), "\(decimal(least / 1e6, 2))-\(decimal(most / 1e6, 2))",
+            decimal(result.gigabytesPerSecond, 2),
+        ]
+    }
+
+    private static let costNames = ["CPU ns/msg", "calls/msg", "sleeps/msg", "preempted"]
+
+    private func costs(_ result: CaseResult) -> [String] {
+        [
+            decimal(result.cpuPerMessage, 0), result.systemCallsPerMessage.map(brief) ?? "-",
+            brief(Double(result.voluntarySwitches) / Double(result.count)), "\(result.involuntarySwitches)",
+        ]
+    }
+
+    private func ratio(_ result: CaseResult, _ other: CaseResult?) -> String {
+        guard let other else { return "-" }
+        return brief(result.ratio(to: other))
+    }
+}

@@ -1,0 +1,28 @@
+import CBench
+
+/// What a process has used so far, and the difference of two such accounts.
+enum Usage {
+    static var now: cb_usage {
+        var usage = cb_usage()
+        cb_usage_now(&usage)
+        return usage
+    }
+
+    /// - Parameter calls: system calls while warming up.
+    static func since(_ before: cb_usage, calls: Int64) -> cb_usage {
+        let after = now
+        return cb_usage(
+            cpu_ns: after.cpu_ns - before.cpu_ns, involuntary: after.involuntary - before.involuntary,
+            voluntary: after.voluntary - before.voluntary, calls: calls)
+    }
+
+    static func sum(_ accounts: [cb_usage]) -> cb_usage {
+        accounts.reduce(into: cb_usage()) { sum, account in
+            sum.cpu_ns += account.cpu_ns
+            sum.involuntary += account.involuntary
+            sum.voluntary += account.voluntary
+            // What one process does not know, nobody knows.
+            sum.calls = sum.calls < 0 || account.calls < 0 ? -1 : sum.calls + account.calls
+        }
+    }
+}

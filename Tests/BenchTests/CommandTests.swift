@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+@testable import BenchReport
+
+/// `ringbench` itself, as a process. Its figures mean nothing here; that it gives any, and which, does.
+@Suite("The command", .serialized)
+struct CommandTests {
+    private struct End {
+        let status: Int32
+        let output: String
+        let errors: String
+    }
+
+    /// `timeout` ends it, should it hang.
+    private func ringbench(_ words: String...) throws -> End {
+        let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let tool = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("ringbench").path
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+        process.arguments = ["60", tool] + words
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        // What it says on the one fits into a pipe while the other is read.
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        let complaints = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return End(
+            status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+            errors: String(decoding: complaints, as: UTF8.self))
+    }
+
+    private func file(_ text: String) throws -> String {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("ringbench-\(UUID().uuidString)").path
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    @Test("Both sides on one CPU, or on one that is not there, is an error")
+    func nonsense() throws {
+        let same = try ringbench("rtt", "--cpus", "0,0")
+        #expect(same.status == 2 && same.errors.contains("--same-core") && same.output.isEmpty)
+        let absent = try ringbench("rtt", "--cpus", "0,1023")
+        #expect(absent.status == 2 && absent.errors.contains("there is no CPU 1023"))
+        let spinning = try ringbench("rtt", "--same-core", "--wait", "spin")
+        #expect(spinning.status == 2 && spinning.errors.contains("nobody may spin"))
+    }
+
+    @Test("On one CPU, when asked for, it measures what sleeps")
+    func sameCore() throws {
+        let end = try ringbench("rtt", "--same-core", "--transport", "pipe", "--count", "500", "--repeats", "1", "--json")
+        #expect(end.status == 0, "\(end.errors)")
+        #expect(end.errors.contains("both sides share CPU"))
+        let results = try ResultsFile.parse(end.output, name: "output")
+        #expect(results.count == 1 && results[0].count == 500)
+    }
+
+    @Test("A wrong word is named")
+    func misuse() throws {
+        let end = try ringbench("rtt", "--sise", "8")
+        #expect(end.status == 2 && end.errors.contains("'--sise'"))
+        #expect(try ringbench("--size", "8").status == 2)
+        #expect(try ringbench("rtt", "--full").status == 2)
+        #expect(try ringbench("mpsc", "--producers", "2", "--transport", "spsc").errors.contains("spsc is for one producer"))
+        #expect(try ringbench("rtt", "--report", "/nowhere/page.html").errors.contains("/nowhere/page.html can't be written"))
+        #expect(try ringbench("help").output.contains("--drain-after"))
+    }
+
+    private static let hasTwoCPUs = ProcessInfo.processInfo.activeProcessorCount >= 2
+
+    @Test("Every mode gives a case a line, and a page", .enabled(if: hasTwoCPUs))
+    func modes() throws {
+        for words in [["rtt", "ring,line2"], ["throughput", "ring,stream"], ["mpsc", "ring,spsc,shared-tail"]] {
+            let page = try file("")
+            let end = try ringbench(
+                words[0], "--transport", words[1], "--producers", "1", "--count", "1000", "--repeats", "2", "--json", "--report", page)
+            #expect(end.status == 0, "\(words): \(end.errors)")
+            let results = try ResultsFile.parse(end.output, name: "output")
+            #expect(Set(results.map(\.setup.transport.rawValue)) == Set(words[1].split(separator: ",").map(String.init)))
+            #expect(results.allSatisfy { $0.repeats.count == 2 && $0.setup.mode.rawValue == words[0] })
+            #expect(try String(contentsOfFile: page, encoding: .utf8).contains("</html>"))
+        }
+    }
+
+    @Test("Producers that are drained after they are done are all received", .enabled(if: hasTwoCPUs))
+    func drainingAfter() throws {
+        let end = try ringbench(
+            "mpsc", "--transport", "ring,shared-tail", "--producers", "2,3", "--drain-after", "--count", "2000", "--capacity", "16384",
+            "--repeats", "1", "--json")
+        #expect(end.status == 0, "\(end.errors)")
+        #expect(try ResultsFile.parse(end.output, name: "output").count == 6)
+    }
+
+    @Test("Two files are compared; a bad one is named with its line")
+    func comparing() throws {
+        let good = try file(Example.run.map(\.json).joined(separator: "\n"))
+        let end = try ringbench("compare", good, good)
+        #expect(end.status == 0 && end.output.contains("0 better, 0 worse"), "\(end.errors)")
+        let bad = try file(Example.run[0].json + "\nhello\n")
+        let failed = try ringbench("compare", good, bad)
+        #expect(failed.status == 1 && failed.errors.contains("\(bad):2: not JSON at column 1"))
+        #expect(try ringbench("compare", good, "/nowhere").errors.contains("/nowhere can't be read"))
+        #expect(try ringbench("compare", good).status == 2)
+    }
+}
