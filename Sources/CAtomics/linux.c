@@ -104,6 +104,7 @@ static void facts_of(const struct stat *s, struct sr_file_facts *facts) {
     facts->owner = s->st_uid;
     facts->links = (uint32_t)s->st_nlink;
     facts->on_tmpfs = 0;
+    facts->huge_page = 0;
 }
 
 int sr_facts(int fd, struct sr_file_facts *facts) {
@@ -112,6 +113,7 @@ int sr_facts(int fd, struct sr_file_facts *facts) {
     if (fstat(fd, &s) != 0 || fstatfs(fd, &fs) != 0) return -errno;
     facts_of(&s, facts);
     facts->on_tmpfs = fs.f_type == TMPFS_MAGIC;
+    facts->huge_page = fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : 0;
     return 0;
 }
 
@@ -131,6 +133,12 @@ int sr_allocate(int fd, uint64_t size) {
     return -r; /* posix_fallocate returns the error number itself */
 }
 
+int sr_sync(int fd) {
+    int r;
+    do r = result(fdatasync(fd)); while (r == -EINTR);
+    return r;
+}
+
 int sr_set_permissions(int fd, uint32_t permissions) { return result(fchmod(fd, permissions)); }
 
 int64_t sr_read_at(int fd, void *buffer, uint64_t count, uint64_t offset) {
@@ -144,11 +152,25 @@ int64_t sr_read_at(int fd, void *buffer, uint64_t count, uint64_t offset) {
     return (int64_t)done;
 }
 
+/* A file of huge pages can be read like any other, but written only through a map. */
+static int64_t write_huge(int fd, const void *buffer, uint64_t count, uint64_t offset) {
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC) return -EINVAL;
+    uint64_t page = (uint64_t)fs.f_bsize, start = offset / page * page;
+    uint64_t length = (offset + count - start + page - 1) / page * page;
+    char *map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)start);
+    if (map == MAP_FAILED) return -errno;
+    memcpy(map + (offset - start), buffer, count);
+    munmap(map, length);
+    return (int64_t)count;
+}
+
 int64_t sr_write_at(int fd, const void *buffer, uint64_t count, uint64_t offset) {
     uint64_t done = 0;
     while (done < count) {
         ssize_t n = pwrite(fd, (const char *)buffer + done, count - done, (off_t)(offset + done));
         if (n >= 0) done += (uint64_t)n;
+        else if (errno == EINVAL && done == 0) return write_huge(fd, buffer, count, offset);
         else if (errno != EINTR) return -errno;
     }
     return (int64_t)done;
@@ -170,6 +192,17 @@ int sr_memfd(const char *name) {
     if (fd >= 0 || errno != EINVAL) return result(fd);
 #endif
     return result(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+}
+
+int sr_memfd_huge(const char *name) { return result(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB)); }
+
+uint64_t sr_huge_page_size(void) {
+    int fd = sr_memfd_huge("sharedring-size");
+    if (fd < 0) return 0;
+    struct statfs fs;
+    uint64_t size = fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : 0;
+    close(fd);
+    return size;
 }
 
 int sr_seal(int fd) { return result(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)); }
@@ -231,6 +264,20 @@ static long read_proc(const char *path, char *buffer, uint64_t count) {
     close(fd);
     buffer[n > 0 ? n : 0] = 0;
     return n > 0 ? n : 0;
+}
+
+int sr_boot_id(void *buffer) {
+    char text[64];
+    if (read_proc("/proc/sys/kernel/random/boot_id", text, sizeof text) == 0) return -ENOENT;
+    unsigned char *bytes = buffer;
+    int digits = 0;
+    for (const char *p = text; *p && digits < 32; p++) {
+        int digit = *p >= '0' && *p <= '9' ? *p - '0' : *p >= 'a' && *p <= 'f' ? *p - 'a' + 10 : -1;
+        if (digit < 0) continue; /* the hyphens */
+        bytes[digits / 2] = (unsigned char)(digits % 2 == 0 ? digit << 4 : bytes[digits / 2] | digit);
+        digits++;
+    }
+    return digits == 32 ? 0 : -EINVAL;
 }
 
 uint64_t sr_process_start_time(void) {

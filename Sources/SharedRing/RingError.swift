@@ -33,6 +33,8 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case replaced
         /// A descriptor does not forbid truncation of its memory by seals.
         case notSealed
+        /// The machine was restarted since the ring was used, and it had not been flushed.
+        case notFlushed
 
         // Attaching
         /// Somebody else has the role.

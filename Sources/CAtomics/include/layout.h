@@ -49,7 +49,7 @@ struct sr_header {
     uint64_t optional_features; /* a reader ignores bits it does not know */
     uint64_t layout_hash;       /* sr_layout_hash() */
     uint8_t instance_id[16];    /* random: tells a ring from its successor of the same name */
-    uint8_t boot_id[16];        /* file-backed rings */
+    uint8_t boot_id[16];        /* file-backed: the boot in which it was made */
     int64_t created_ns;         /* CLOCK_REALTIME */
     char label[64];             /* UTF-8, padded with NUL */
     uint64_t reserved[7];
@@ -111,8 +111,9 @@ struct sr_ring_control {
     struct sr_owner_card consumer_card;
 
     uint32_t persistent; /* not 0: the last reader leaves the ring where it is */
-    uint32_t clean;      /* file-backed: set by flush */
-    uint8_t pad3[SR_GROUP - 8];
+    uint32_t clean;      /* file-backed: 1 since flush, until somebody attaches */
+    uint64_t boot_id[2]; /* file-backed: the boot of the machine in which somebody attached last */
+    uint8_t pad3[SR_GROUP - 24];
 
     uint8_t reserved[2048 - 7 * SR_GROUP];
 };
@@ -170,6 +171,8 @@ SR_INLINE uint32_t *sr_data_doorbell(struct sr_ring_control *c) { return &c->dat
 SR_INLINE uint64_t *sr_lane_bitmap(struct sr_ring_control *c, uint32_t lane) { return &c->lane_bitmap[lane / 64]; }
 SR_INLINE uint32_t *sr_consumer_epoch(struct sr_ring_control *c) { return &c->consumer_epoch; }
 SR_INLINE uint32_t *sr_untold_death(struct sr_ring_control *c) { return &c->untold_death; }
+SR_INLINE uint32_t *sr_clean(struct sr_ring_control *c) { return &c->clean; }
+SR_INLINE uint64_t *sr_boot_words(struct sr_ring_control *c) { return c->boot_id; }
 SR_INLINE uint32_t *sr_persistent(struct sr_ring_control *c) { return &c->persistent; }
 SR_INLINE struct sr_owner_card *sr_consumer_card(struct sr_ring_control *c) { return &c->consumer_card; }
 SR_INLINE uint32_t *sr_producer_epoch(struct sr_lane_control *l) { return &l->producer_epoch; }

@@ -42,6 +42,7 @@ struct sr_file_facts {
     uint32_t permissions;
     uint32_t owner, links;
     uint32_t on_tmpfs; /* 1 if the file lies on a tmpfs (a memfd does) */
+    uint64_t huge_page; /* its page size if it is made of huge pages; else 0 */
 };
 
 int sr_open_directory(const char *path);
@@ -55,6 +56,8 @@ int sr_reopen(int fd);                                                    /* a s
 int sr_facts(int fd, struct sr_file_facts *facts);
 int sr_facts_at(int directory, const char *name, struct sr_file_facts *facts); /* does not follow a link */
 int sr_allocate(int fd, uint64_t size);                                   /* fallocate: all of it, now */
+int sr_sync(int fd);                  /* fdatasync: what was written, by maps too, is on the disk when it returns */
+int sr_boot_id(void *buffer);         /* 16 bytes that tell this boot of the machine from every other */
 int sr_set_permissions(int fd, uint32_t permissions);
 int64_t sr_read_at(int fd, void *buffer, uint64_t count, uint64_t offset); /* retries; short only at the end of the file */
 int64_t sr_write_at(int fd, const void *buffer, uint64_t count, uint64_t offset);
@@ -66,6 +69,8 @@ uint64_t sr_page_size(void);
 /* --- anonymous segments ------------------------------------------------------------------------------------ */
 
 int sr_memfd(const char *name);       /* sealable */
+int sr_memfd_huge(const char *name);  /* the same, of huge pages of the default size */
+uint64_t sr_huge_page_size(void);     /* the default size; 0 if the kernel has none */
 int sr_seal(int fd);                  /* no shrinking, no growing, no unsealing */
 int sr_is_sealed(int fd);             /* 1 if neither shrinking nor growing is possible */
 int sr_duplicate(int fd, int inheritable);

@@ -75,6 +75,15 @@ public struct MPSCRing: Sendable {
         try SPSCRing.remove(name, options: options)
     }
 
+    /// Brings a ring that was made to outlive restarts (``RingOptions/outlivesRestart``) to the disk. Nobody may be attached:
+    /// close the endpoints first.
+    ///
+    /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
+    /// disk has everything.
+    ///
+    /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFound`, `system`.
+    public func flush() throws(RingError) { try handle.flush() }
+
     // MARK: Facts
 
     /// How many producers there can be at a time.

@@ -101,6 +101,13 @@ final class RingHandle: Sendable {
         return attachment
     }
 
+    func flush() throws(RingError) {
+        guard case .named(let name) = location else {
+            throw RingError(.invalidOption, ring: location.ring, "an anonymous ring lies on no disk")
+        }
+        try Segment.flush(name, owners: options.allowedOwners)
+    }
+
     func duplicateDescriptor(inheritable: Bool) throws(RingError) -> Int32 {
         guard case .anonymous(let descriptor) = location else {
             throw RingError(.invalidOption, ring: location.ring, "a named ring is opened by its name, not handed over as a descriptor")

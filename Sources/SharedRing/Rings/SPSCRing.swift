@@ -67,6 +67,15 @@ public struct SPSCRing: Sendable {
         try Segment.remove(try SegmentName(name, in: options.directory), owners: options.allowedOwners)
     }
 
+    /// Brings a ring that was made to outlive restarts (``RingOptions/outlivesRestart``) to the disk. Nobody may be attached:
+    /// close the endpoints first.
+    ///
+    /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
+    /// disk has everything.
+    ///
+    /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFound`, `system`.
+    public func flush() throws(RingError) { try handle.flush() }
+
     // MARK: Facts
 
     /// The bytes of the ring's data: a power of two.

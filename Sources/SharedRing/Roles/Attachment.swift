@@ -24,9 +24,10 @@ final class Attachment: @unchecked Sendable {
         self.role = role
         self.segment = segment
         self.lock = lock
-        controlMapping = try Mapping.control(of: segment, ring: location.ring)
-        // SAFETY: the mapping begins with the ring's control block, and its size was checked against the lane count.
-        unsafe control = controlMapping.base.assumingMemoryBound(to: sr_ring_control.self)
+        let (mapping, offset) = try Mapping.control(of: segment, ring: location.ring)
+        controlMapping = mapping
+        // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count.
+        unsafe control = (mapping.base + offset).assumingMemoryBound(to: sr_ring_control.self)
     }
 
     /// A lane's control block. The lane must exist.
@@ -101,7 +102,9 @@ final class Attachment: @unchecked Sendable {
         for turn in 0..<10_000 {
             switch try attempt(request, at: location, options: options, expecting: expecting, create: create) {
             case .locked(let segment, let lock, let role):
-                return try Attachment(location: location, role: role, segment: segment, lock: lock)
+                let attachment = try Attachment(location: location, role: role, segment: segment, lock: lock)
+                try attachment.requireFlushed(options: options)
+                return attachment
             case .taken(let segment):
                 // A merging consumer takes a dead producer's byte for a moment, to clean up after it; look again.
                 refusals += 1

@@ -13,15 +13,15 @@ final class Mapping: @unchecked Sendable {
     /// The first usable byte.
     let base: UnsafeMutableRawPointer
 
-    private init(reserving count: Int, ring: String) throws(RingError) {
-        let page = SegmentHeader.pageSize
-        reservedCount = count + 2 * page
+    /// `unit`: what the base is a multiple of, a page or a huge page.
+    private init(reserving count: Int, unit: Int, ring: String) throws(RingError) {
+        reservedCount = count + 2 * unit + (unit > SegmentHeader.pageSize ? unit : 0)
         let address = sr_reserve(UInt64(reservedCount))
         guard address > 0, let pointer = unsafe UnsafeMutableRawPointer(bitPattern: Int(address)) else {
             throw RingError(.system, ring: ring, errno: Int32(-address), "no address space for \(count) bytes")
         }
         unsafe reservation = pointer
-        unsafe base = pointer + page
+        unsafe base = (pointer + unit).alignedUp(toMultipleOf: unit)
     }
 
     deinit {
@@ -38,12 +38,14 @@ final class Mapping: @unchecked Sendable {
         guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "\(count) bytes of it can't be mapped") }
     }
 
-    /// The control blocks, writable.
-    static func control(of segment: Segment, ring: String) throws(RingError) -> Mapping {
-        let count = segment.header.dataOffset - segment.header.controlOffset
-        let mapping = try Mapping(reserving: count, ring: ring)
-        try mapping.map(at: 0, count, of: segment, from: segment.header.controlOffset, writable: true, prefault: true, ring: ring)
-        return mapping
+    /// The control blocks, writable, and where in the mapping they start.
+    static func control(of segment: Segment, ring: String) throws(RingError) -> (mapping: Mapping, offset: Int) {
+        let header = segment.header
+        // A huge page can't be mapped in part: the header comes along.
+        let start = segment.isHuge ? 0 : header.controlOffset
+        let mapping = try Mapping(reserving: header.dataOffset - start, unit: segment.unit, ring: ring)
+        try mapping.map(at: 0, header.dataOffset - start, of: segment, from: start, writable: true, prefault: true, ring: ring)
+        return (mapping, header.controlOffset - start)
     }
 
     /// A lane's data, twice, back to back: a record that starts before the end goes on behind it, in one piece.
@@ -51,7 +53,7 @@ final class Mapping: @unchecked Sendable {
         _ lane: Int, of segment: Segment, writable: Bool, prefault: Bool, ring: String
     ) throws(RingError) -> Mapping {
         let capacity = segment.header.laneCapacity
-        let mapping = try Mapping(reserving: 2 * capacity, ring: ring)
+        let mapping = try Mapping(reserving: 2 * capacity, unit: segment.unit, ring: ring)
         for copy in 0..<2 {
             try mapping.map(
                 at: copy * capacity, capacity, of: segment, from: segment.header.dataOffset + lane * capacity,
@@ -59,4 +61,10 @@ final class Mapping: @unchecked Sendable {
         }
         return mapping
     }
+}
+
+extension Segment {
+    var isHuge: Bool { facts.huge_page != 0 }
+    /// What its maps begin and end at.
+    var unit: Int { isHuge ? Int(facts.huge_page) : SegmentHeader.pageSize }
 }

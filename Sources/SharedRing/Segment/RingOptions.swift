@@ -45,6 +45,17 @@ public struct RingOptions: Sendable {
     public var allowedOwners = Owners.sameUser
     /// The barrier of the ring's doorbells.
     public var barrier = Barrier.automatic
+    /// Whether the ring is to outlive a restart of the machine: for a ``directory`` on a real file system.
+    ///
+    /// Its contents are sure to be on the disk only after ``SPSCRing/flush()``. A ring that was in use when the machine went
+    /// down is refused afterwards, since headers may have reached the disk without their payloads; see ``acceptsUnflushed``.
+    public var outlivesRestart = false
+    /// Whether to take a ring that outlives restarts although it was not flushed before the last one. What it holds may be
+    /// incomplete or garbled; the bytes of a message are then as trustworthy as a stranger's.
+    public var acceptsUnflushed = false
+    /// Whether an anonymous ring is to lie in huge pages: fewer page faults and address translations for large rings. Its
+    /// capacity and its size become multiples of the huge page, and the machine must have reserved some.
+    public var usesHugePages = false
     /// Whether ``Consumer/removeRingIfUnused()`` is to leave the ring where it is.
     public var isPersistent = false
 

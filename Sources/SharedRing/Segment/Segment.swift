@@ -17,8 +17,9 @@ struct Segment: Sendable {
         let allocated = sr_allocate(file.number, UInt64(header.totalSize))
         guard allocated == 0 else {
             if allocated == -SystemFailure.noSpace {
+                let what = options.usesHugePages ? "not enough huge pages (see /proc/sys/vm/nr_hugepages)" : "no room"
                 throw RingError(
-                    .outOfSpace, ring: ring, errno: SystemFailure.noSpace, "no room for its \(header.totalSize) bytes; nothing was created")
+                    .outOfSpace, ring: ring, errno: SystemFailure.noSpace, "\(what) for its \(header.totalSize) bytes; nothing was created")
             }
             if allocated == -SystemFailure.tooLarge {
                 throw RingError(
@@ -31,6 +32,9 @@ struct Segment: Sendable {
             try Self.write(value, at: offset, in: file, ring: ring)
         }
         try write(header.stored, at: 0)
+        if header.isFileBacked {
+            try write(try Boot.current(ring: ring), at: header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.boot_id)!)
+        }
         if options.isPersistent {
             try write(UInt32(1), at: header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.persistent)!)
         }
@@ -56,6 +60,9 @@ struct Segment: Sendable {
 
     /// Makes a segment and gives it its name in one step. False: the name is taken. Its creator then attaches like anybody else.
     static func create(_ name: SegmentName, header: SegmentHeader, options: RingOptions) throws(RingError) -> Bool {
+        guard !options.usesHugePages else {
+            throw RingError(.invalidOption, ring: name.name, "only an anonymous ring can lie in huge pages")
+        }
         let directory = try name.openDirectory()
         if try name.facts(in: directory) != nil { return false }
 
@@ -111,8 +118,11 @@ struct Segment: Sendable {
     /// Makes a segment without a name: a memfd that can neither shrink nor grow.
     static func createAnonymous(header: SegmentHeader, options: RingOptions) throws(RingError) -> Descriptor {
         let ring = options.label.isEmpty ? "anonymous" : options.label
+        guard !options.outlivesRestart else {
+            throw RingError(.invalidOption, ring: ring, "an anonymous ring ends with its users, and can't outlive a restart")
+        }
         // SAFETY: the string lives for the length of the call.
-        let opened = unsafe ring.withCString { unsafe sr_memfd($0) }
+        let opened = unsafe ring.withCString { unsafe options.usesHugePages ? sr_memfd_huge($0) : sr_memfd($0) }
         guard opened >= 0 else { throw RingError(.system, ring: ring, errno: -opened, "no anonymous memory") }
         let file = Descriptor(opened)
         try fill(file, with: header, options: options, ring: ring)
@@ -275,6 +285,30 @@ struct Segment: Sendable {
             }
         }
         return (names.sorted(), unspeakable.sorted())
+    }
+
+    // MARK: Flushing
+
+    /// Brings a ring that nobody is attached to to the disk, and says so in it. Throws as `remove`.
+    static func flush(_ name: SegmentName, owners: RingOptions.Owners) throws(RingError) {
+        // In the same hands as a removal, and with nothing removed.
+        try remove(name, owners: owners) { segment throws(RingError) in
+            guard segment.header.isFileBacked else {
+                throw RingError(.invalidOption, ring: name.name, "it was not made to outlive a restart")
+            }
+            // The mark last: it vouches for all that came before.
+            try segment.sync(ring: name.name)
+            let mark = segment.header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.clean)!
+            try write(UInt32(1), at: mark, in: segment.descriptor, ring: name.name)
+            try segment.sync(ring: name.name)
+            return false
+        }
+    }
+
+    /// What was written is on the disk when this returns.
+    func sync(ring: String) throws(RingError) {
+        let result = sr_sync(descriptor.number)
+        guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "it can't be brought to the disk") }
     }
 
     // MARK: Removing

@@ -45,11 +45,14 @@ struct SegmentHeader: Sendable, Equatable {
         }
     }
 
-    static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER)
+    static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED)
 
     var shape: RingShape { RingShape(kind: kind, laneCount: laneCount, isTotallyOrdered: isTotallyOrdered) }
 
     var usesAsymmetricBarrier: Bool { requiredFeatures & UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) != 0 }
+
+    /// Whether it is to outlive a restart of the machine.
+    var isFileBacked: Bool { requiredFeatures & UInt64(SR_FEATURE_FILE_BACKED) != 0 }
 
     static var pageSize: Int { Int(sr_page_size()) }
 
@@ -91,16 +94,25 @@ struct SegmentHeader: Sendable, Equatable {
             asymmetric = true
         }
 
+        var unit = page
+        if options.usesHugePages {
+            unit = Int(sr_huge_page_size())
+            guard unit > 0 else {
+                throw RingError(.incompatible, ring: ring, "it was to lie in huge pages, and this machine has none")
+            }
+        }
+
         kind = shape.kind
         self.laneCount = laneCount
         recordAlignment = alignment
-        laneCapacity = Self.capacity(atLeast: max(options.capacity, page))
+        laneCapacity = Self.capacity(atLeast: max(options.capacity, unit))
         controlOffset = page
         let control = MemoryLayout<sr_ring_control>.size + laneCount * MemoryLayout<sr_lane_control>.size
-        dataOffset = controlOffset + (control + page - 1) / page * page
+        dataOffset = (controlOffset + control + unit - 1) / unit * unit
         totalSize = dataOffset + laneCount * laneCapacity
         requiredFeatures =
             (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0) | (shape.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0)
+            | (options.outlivesRestart ? UInt64(SR_FEATURE_FILE_BACKED) : 0)
         label = options.label
         createdNanoseconds = sr_realtime_ns()
 

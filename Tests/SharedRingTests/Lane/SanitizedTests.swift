@@ -26,7 +26,7 @@ struct SanitizedTests {
             let descriptor = Descriptor(try ring.duplicateDescriptor())
             let segment = try Segment.open(descriptor, ring: "lane", owners: .sameUser)
             data = try Mapping.lane(0, of: segment, writable: true, prefault: true, ring: "lane")
-            control = try Mapping.control(of: segment, ring: "lane")
+            control = try Mapping.control(of: segment, ring: "lane").mapping
             let words = control.base.assumingMemoryBound(to: sr_ring_control.self)
             shape = LaneShape(segment.header)
             writer = .allocate(capacity: 1)

@@ -47,8 +47,8 @@ struct SandboxTests {
         #expect(eventually { sr_load_acquire_u32(producer.writer.pointee.doorbell) == 1 })
         usleep(20_000)  // into its sleep; were it not there yet, it would find the message in any case
         let bytes = Array("unheard".utf8)
-        producer.writer.pointee.copy(bytes.span.bytes, to: 0)
-        producer.writer.pointee.terminate(at: 16)
+        LaneWriter.copy(bytes.span.bytes, to: producer.writer.pointee.payload(at: 0))
+        LaneWriter.terminate(producer.writer.pointee.place(at: 16))
         producer.writer.pointee.storeHeader(RecordHeader(byteCount: bytes.count, tag: 0), next: 16)
         if isDenied {
             // The peer gives up, and looks once more, after 20 seconds.

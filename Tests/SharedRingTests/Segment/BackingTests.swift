@@ -1,0 +1,131 @@
+import CSharedRing
+import Foundation
+import Testing
+
+@testable import SharedRing
+
+@Suite("What a ring lies in: files that outlive a restart, huge pages")
+struct BackingTests {
+    /// A directory on whatever the temporary files lie on.
+    private func withDirectory(_ body: (RingOptions) throws -> Void) throws {
+        let path = NSTemporaryDirectory() + "sharedring-tests-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var options = RingOptions(capacity: 4096)
+        options.directory = path
+        options.outlivesRestart = true
+        try body(options)
+    }
+
+    /// As a restart leaves the file: another boot's id is in it. (The locks are gone too, as nobody is attached.)
+    private func restart(_ name: String, _ options: RingOptions) throws {
+        let file = try #require(FileHandle(forUpdatingAtPath: "\(options.directory)/\(name)"))
+        let place = SegmentHeader.pageSize + MemoryLayout<sr_ring_control>.offset(of: \.boot_id)!
+        try file.seek(toOffset: UInt64(place))
+        file.write(Data((0..<16).map { _ in UInt8.random(in: 1...255) }))
+        try file.close()
+    }
+
+    private func error(_ body: () throws(RingError) -> Void) -> RingError.Code? {
+        do throws(RingError) { try body() } catch { return error.code }
+        return nil
+    }
+
+    private func sendThree(_ ring: SPSCRing) throws {
+        var producer = try ring.makeProducer()
+        for text in ["one", "two", "three"] { try producer.send(text) }
+        try producer.close()
+    }
+
+    private func receiveAll(_ ring: SPSCRing) throws -> [String] {
+        var consumer = try ring.makeConsumer()
+        var texts: [String] = []
+        while let message = try consumer.next(timeout: .seconds(5)) { texts.append(message.text) }
+        try consumer.close()
+        return texts
+    }
+
+    @Test("A flushed ring outlives a restart, with all it holds")
+    func flushed() throws {
+        try withDirectory { options in
+            let ring = try SPSCRing.create("kept", options: options)
+            try sendThree(ring)
+            try ring.flush()
+            try restart("kept", options)
+            let found = try SPSCRing.open("kept", options: options)
+            #expect(try receiveAll(found) == ["one", "two", "three"])
+        }
+    }
+
+    @Test("One that was used since its flush does not, unless that is asked for")
+    func unflushed() throws {
+        try withDirectory { options in
+            let ring = try SPSCRing.create("lost", options: options)
+            try ring.flush()
+            try sendThree(ring)
+            try restart("lost", options)
+            #expect(error { () throws(RingError) in _ = try ring.makeConsumer() } == .notFlushed)
+            #expect(error { () throws(RingError) in _ = try ring.makeProducer() } == .notFlushed)
+
+            var asking = options
+            asking.acceptsUnflushed = true
+            let found = try SPSCRing.open("lost", options: asking)
+            #expect(try receiveAll(found) == ["one", "two", "three"])
+            // It is of this boot now.
+            #expect(error { () throws(RingError) in _ = try ring.makeConsumer() } == nil)
+        }
+    }
+
+    @Test("Flushing wants nobody attached, and a ring that was made for it")
+    func refused() throws {
+        try withDirectory { options in
+            let ring = try SPSCRing.create("busy", options: options)
+            let producer = try ring.makeProducer()
+            #expect(error { () throws(RingError) in try ring.flush() } == .inUse)
+            _ = consume producer
+            #expect(error { () throws(RingError) in try ring.flush() } == nil)
+            #expect(FileManager.default.fileExists(atPath: options.directory + "/busy"))
+
+            var ordinary = options
+            ordinary.outlivesRestart = false
+            let other = try SPSCRing.create("ordinary", options: ordinary)
+            #expect(error { () throws(RingError) in try other.flush() } == .invalidOption)
+            #expect(error { () throws(RingError) in try SPSCRing.anonymous().flush() } == .invalidOption)
+            #expect(error { () throws(RingError) in _ = try SPSCRing.anonymous(options: options) } == .invalidOption)
+        }
+    }
+
+    private static var freeHugePages: Int {
+        let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("HugePages_Free:") } ?? ""
+        return Int(line.split(separator: " ").last ?? "") ?? 0
+    }
+
+    private func hugeOptions() -> RingOptions {
+        var options = RingOptions(capacity: 4096)
+        options.usesHugePages = true
+        return options
+    }
+
+    @Test("Messages pass through huge pages", .enabled(if: freeHugePages >= 2, "as root: echo 8 > /proc/sys/vm/nr_hugepages"))
+    func huge() throws {
+        let unit = Int(sr_huge_page_size())
+        let ring = try SPSCRing.anonymous(options: hugeOptions())
+        #expect(ring.capacity == unit)
+        var producer = try ring.makeProducer()
+        var consumer = try ring.makeConsumer()
+        // Around its end several times.
+        for number in 0..<64 {
+            try producer.send([UInt8](repeating: UInt8(number), count: unit / 10))
+            let message = try #require(try consumer.receive())
+            #expect(message.count == unit / 10 && message.allSatisfy { $0 == UInt8(number) })
+        }
+    }
+
+    @Test("Where there are no huge pages, that is said", .enabled(if: freeHugePages == 0, "this machine has free huge pages"))
+    func noHuge() throws {
+        let code = error { () throws(RingError) in _ = try SPSCRing.anonymous(options: hugeOptions()) }
+        #expect(code == .outOfSpace || code == .incompatible)
+        #expect(error { () throws(RingError) in _ = try SPSCRing.create("named-huge", options: hugeOptions()) } != nil)
+    }
+}
