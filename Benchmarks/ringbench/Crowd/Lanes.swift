@@ -3,7 +3,7 @@ import SharedRing
 extension Case {
     func openLanes(_ crowd: Crowd) throws -> (Int32, Int32) {
         let ring = try MPSCRing.anonymous(
-            lanes: crowd.setup.lanes, order: crowd.setup.isTotallyOrdered ? .total : .perProducer, options: try ringOptions)
+            lanes: crowd.setup.lanes, order: crowd.setup.isTotallyOrdered ? .total : .perProducer, options: ringOptions)
         guard size <= ring.largestMessage else {
             throw Failure("a lane of \(ring.capacity) bytes takes messages of at most \(ring.largestMessage), not \(size)")
         }

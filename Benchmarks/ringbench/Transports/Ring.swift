@@ -3,7 +3,7 @@ import SharedRing
 extension Case {
     func openRing() throws -> (Int32, Int32) {
         if let crowd, transport != .spsc { return try openLanes(crowd) }
-        let ring = try SPSCRing.anonymous(options: try ringOptions)
+        let ring = try SPSCRing.anonymous(options: ringOptions)
         guard size <= ring.largestMessage else {
             throw Failure("a ring of \(ring.capacity) bytes takes messages of at most \(ring.largestMessage), not \(size)")
         }
@@ -12,13 +12,10 @@ extension Case {
 
     /// Of every ring that is measured.
     var ringOptions: RingOptions {
-        get throws {
-            // The one place to ask for them, as soon as `RingOptions` has a word for it.
-            if hugePages { throw Failure("rings can't lie in huge pages yet; leave them out with --transport, or --huge-pages") }
-            var options = RingOptions(capacity: capacity)
-            options.recordAlignment = alignment
-            return options
-        }
+        var options = RingOptions(capacity: capacity)
+        options.recordAlignment = alignment
+        options.usesHugePages = hugePages
+        return options
     }
 
     func attach(_ descriptor: Int32) throws -> SPSCRing {
