@@ -3,6 +3,7 @@
  *   atomics.h  ordered loads, stores and read-modify-writes on plain words
  *   layout.h   the segment's ABI, the one source of truth
  *   linux.h    system calls that Swift's Glibc overlay does not show
+ *   waiter.h   the same, for the waiter threads and links
  */
 #ifndef SHAREDRING_H
 #define SHAREDRING_H
@@ -20,5 +21,6 @@
 #include "atomics.h"
 #include "layout.h"
 #include "linux.h"
+#include "waiter.h"
 
 #endif

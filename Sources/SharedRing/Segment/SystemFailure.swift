@@ -16,4 +16,5 @@ struct SystemFailure: Error {
     static let permissionDenied: Int32 = 13
     static let exists: Int32 = 17
     static let noSpace: Int32 = 28
+    static let timedOut: Int32 = 110
 }
