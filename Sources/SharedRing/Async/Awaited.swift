@@ -3,6 +3,9 @@
 /// While it waits, the endpoint is handed over: only the waiter thread touches its private state, and every other call of the
 /// endpoint (a reentrant actor can make one) throws. The pool's lock orders the hand-over, resuming the task the way back.
 protocol Awaited: AnyObject, Sendable {
+    /// Before the endpoint is handed over: what is due is acknowledged. Throws if it can't be used.
+    func prepareToWait() throws(RingError)
+
     /// Whether the owner's next call would find something. Called often; no system call.
     func isReady() -> Bool
 

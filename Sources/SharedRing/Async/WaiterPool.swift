@@ -12,7 +12,7 @@ final class WaiterPool: Sendable {
         var reserved = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     /// How many endpoints one thread serves: one of the kernel's 128 words is the thread's own. Without futex_waitv(2), one.
     let placesPerThread: Int
     private let generation = sr_fork_generation()

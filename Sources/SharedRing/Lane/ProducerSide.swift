@@ -148,6 +148,8 @@ extension ProducerSide: Awaited {
         return try hasRoom(for: byteCount)
     }
 
+    func prepareToWait() throws(RingError) { _ = try hasRoom(for: wantedCount) }
+
     /// After a wait that found no room: throws if the consumer has gone. Once, as `waitForRoom`.
     func throwIfConsumerEnded() throws(RingError) {
         try throwIfConsumerEnded { () throws(RingError) in try hasRoom(for: wantedCount) }

@@ -40,9 +40,10 @@ final class MergeSide: @unchecked Sendable {
     /// What of `lanes` every look needs, by the same places.
     let table: UnsafeMutablePointer<LaneTable>
 
-    /// Locked, because it may be asked for while a waiter thread counts.
-    private let countedEnds = Mutex(ProducerEnds())
-    var ends: ProducerEnds { countedEnds.withLock { $0 } }
+    /// Atomic, because they may be asked for while a waiter thread counts. Relaxed: they order nothing.
+    private let closed = Atomic(0)
+    private let died = Atomic(0)
+    var ends: ProducerEnds { ProducerEnds(closed: closed.load(ordering: .relaxed), died: died.load(ordering: .relaxed)) }
     let watch: Watch
     /// While the waiter thread has this side: what it found for the cursor.
     private var found: Cursor?
@@ -292,12 +293,9 @@ final class MergeSide: @unchecked Sendable {
     private func note(_ end: PeerWatch.End?, of lane: MergedLane) {
         switch end {
         case nil: return
-        case .closed: countedEnds.withLock { $0.closed += 1 }
+        case .closed: closed.add(1, ordering: .relaxed)
         case .died:
-            let died = countedEnds.withLock { ends in
-                ends.died += 1
-                return ends.died
-            }
+            let died = died.add(1, ordering: .relaxed).newValue
             let card = attachment.segment.card(of: .lane(lane.number)).map { "\($0)" } ?? "unknown"
             deathToTell = attachment.error(
                 .peerDied,

@@ -1,6 +1,8 @@
 #ifndef SHAREDRING_TEST_SUPPORT_H
 #define SHAREDRING_TEST_SUPPORT_H
 
+#include "service.h"
+
 /* Forks. The child runs `body`, bounded by an alarm of 20 seconds, and leaves with its result by _exit.
  * Returns the child's pid in the parent, or the negative errno. */
 int ts_fork(int (*_Nonnull body)(void *_Nullable), void *_Nullable context);

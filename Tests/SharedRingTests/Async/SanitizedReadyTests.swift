@@ -98,7 +98,8 @@ struct SanitizedReadyTests {
         try worker.join()
     }
 
-    @Test("A timeout, a canceller and a task's cancellation end the wait; the consumer can be used afterwards") func endings() async throws {
+    @Test("A timeout, a canceller and a task's cancellation end the wait; the consumer can be used afterwards") func endings() async throws
+    {
         let (sender, receiver) = try endpoints(slice: .seconds(60))
         var consumer = receiver.take()
         #expect(await asyncCode { () throws(RingError) in try await consumer.ready(timeout: .zero) } == .timedOut)
@@ -169,7 +170,8 @@ struct SanitizedReadyTests {
         func now() -> Bool { consumer.nextNow() != nil }
     }
 
-    @Test("While one task waits, every other use of the consumer throws alreadyWaiting and disturbs nothing") func reentrancy() async throws {
+    @Test("While one task waits, every other use of the consumer throws alreadyWaiting and disturbs nothing") func reentrancy() async throws
+    {
         let (sender, receiver) = try endpoints(slice: .seconds(60))
         let actor = Reentrant(receiver)
         async let first = actor.wait()
@@ -183,7 +185,8 @@ struct SanitizedReadyTests {
         #expect(try await actor.poll().get() == "through")
     }
 
-    @Test("A sender in a task waits for room without a thread, and stops for a cancelled task or a dead consumer") func room() async throws {
+    @Test("A sender in a task waits for room without a thread, and stops for a cancelled task or a dead consumer") func room() async throws
+    {
         let (sender, receiver) = try endpoints()
         let count = 3_000
         let total = Task {
