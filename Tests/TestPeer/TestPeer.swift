@@ -9,11 +9,12 @@ import SharedRing
 ///     TestPeer torture [name=value …]                         see `Torture`
 ///     TestPeer history COUNT                                  total order: four producers with COUNT messages each
 ///     TestPeer steady [strace]
+///     TestPeer fleet [name=value …]                           see `Fleet`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement.
 @main
 struct TestPeer {
-    static func main() {
+    static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         // Whatever happens to the tests, this process ends. (Torture has a bound of its own, which may be long.)
         alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 100)
@@ -30,6 +31,7 @@ struct TestPeer {
                 try TortureEnds.send(TortureSetup(arguments), sender: UInt32(arguments[1])!, count: UInt64(arguments[2])!)
             case "torture-receive": try TortureEnds.receive(TortureSetup(arguments))
             case "history": say(try OrderHistory.run(producers: 4, count: Int(arguments[1])!))
+            case "fleet": try await Fleet.run(arguments)
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")

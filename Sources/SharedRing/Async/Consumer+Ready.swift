@@ -4,12 +4,17 @@ extension Consumer {
     /// Waits, without holding a thread, until ``tryNext()`` finds a message, an end or an error; it tells which.
     ///
     /// ```swift
-    /// while true {
+    /// receiving: while true {
     ///     try await consumer.ready()
-    ///     while let message = consumer.nextNow() { take(message) }
-    ///     if case .ended = try consumer.tryNext() { break }
+    ///     switch try consumer.tryNext() {
+    ///     case .message(let message): take(message)
+    ///     case .empty: continue
+    ///     case .ended: break receiving
+    ///     }
     /// }
     /// ```
+    ///
+    /// ``forEach(_:)`` does just that. A wait may end for nothing, so `empty` is to be expected.
     ///
     /// Returns at once, without a change of thread, while messages keep coming; watches the ring for some microseconds
     /// before it suspends. While it is suspended nothing else can be done with this consumer: a reentrant call throws

@@ -48,14 +48,10 @@ struct SanitizedReadyTests {
         }
         var consumer = receiver.take()
         var next = 0
-        while true {
-            try await consumer.ready(timeout: patience)
-            while let message = consumer.nextNow() {
-                let number = message.integer(as: Int.self)
-                #expect(number == next)
-                next += 1
-            }
-            if case .ended = try consumer.tryNext() { break }
+        try await consumer.forEach { message in
+            let number = message.integer(as: Int.self)
+            #expect(number == next)
+            next += 1
         }
         #expect(next == count)
         try worker.join()
