@@ -10,6 +10,7 @@ import SharedRing
 ///     TestPeer history COUNT                                  total order: four producers with COUNT messages each
 ///     TestPeer steady [strace]
 ///     TestPeer fleet [name=value …]                           see `Fleet`
+///     TestPeer link-echo|link-talk PATH                       see `Linked`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement.
 @main
@@ -32,6 +33,8 @@ struct TestPeer {
             case "torture-receive": try TortureEnds.receive(TortureSetup(arguments))
             case "history": say(try OrderHistory.run(producers: 4, count: Int(arguments[1])!))
             case "fleet": try await Fleet.run(arguments)
+            case "link-echo": try Linked.echo(arguments[1])
+            case "link-talk": try Linked.talk(arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")

@@ -3,7 +3,8 @@
  *   atomics.h  ordered loads, stores and read-modify-writes on plain words
  *   layout.h   the segment's ABI, the one source of truth
  *   linux.h    system calls that Swift's Glibc overlay does not show
- *   waiter.h   the same, for the waiter threads and links
+ *   waiter.h   the same, for the waiter threads
+ *   socket.h   the same, for links
  */
 #ifndef SHAREDRING_H
 #define SHAREDRING_H
@@ -21,6 +22,7 @@
 #include "atomics.h"
 #include "layout.h"
 #include "linux.h"
+#include "socket.h"
 #include "waiter.h"
 
 #endif

@@ -1,5 +1,4 @@
 import CSharedRing
-import Synchronization
 
 /// The waiter threads of this process: as few as the waiting endpoints need.
 ///
@@ -21,25 +20,9 @@ final class WaiterPool: Sendable {
         placesPerThread = usesManyFutexes ? Int(sr_waitv_largest()) - 1 : 1
     }
 
-    // MARK: This process's pool
-
-    /// The pool's address, never freed. Not a `static let` of the pool: a lock of it may be held when a child is forked.
-    private static let shared = Atomic<UInt>(0)
-
-    static var current: WaiterPool {
-        while true {
-            let bits = shared.load(ordering: .acquiring)
-            if let place = unsafe UnsafeRawPointer(bitPattern: bits) {
-                // SAFETY: only retained objects of this class are stored there, and none is ever released.
-                let pool = unsafe Unmanaged<WaiterPool>.fromOpaque(place).takeUnretainedValue()
-                if pool.generation == sr_fork_generation() { return pool }
-            }
-            let fresh = unsafe Unmanaged.passRetained(WaiterPool())
-            let address = unsafe UInt(bitPattern: fresh.toOpaque())
-            if shared.compareExchange(expected: bits, desired: address, ordering: .acquiringAndReleasing).exchanged { continue }
-            unsafe fresh.release()
-        }
-    }
+    private static let shared = PerProcess(generation: { $0.generation }, make: { WaiterPool() })
+    /// This process's pool.
+    static var current: WaiterPool { shared.current }
 
     // MARK: The waiting side
 
