@@ -39,8 +39,10 @@ let package = Package(
         // A process for the multi-process tests to start, stop and kill.
         .executableTarget(
             name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
+        // The wire format from C, by the shim's headers alone. It links nothing of ours.
+        .executableTarget(name: "CPeer", path: "Examples/CPeer", cSettings: [.headerSearchPath("../../Sources/CAtomics/include")]),
         .testTarget(
-            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer"],
+            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer", "CPeer"],
             swiftSettings: plain),
         .testTarget(name: "ToolTests", dependencies: ["SharedRingTool"], swiftSettings: plain),
     ]
