@@ -17,7 +17,7 @@ let package = Package(
     dependencies: [
         .package(name: "SharedRing", path: ".."),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.80.0"),
-        .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.6.0"),
     ],
@@ -37,7 +37,10 @@ let package = Package(
         .executableTarget(name: "LogCollector", dependencies: [ring, logging, lifecycle, "RingServices"], swiftSettings: settings),
         .testTarget(
             name: "ExampleTests",
-            dependencies: ["RingServices", "Answers", "LogCollector", .product(name: "MetricsTestKit", package: "swift-metrics")],
+            dependencies: [
+                ring, "RingServices", "Answers", "LogCollector", .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings),
     ]
 )

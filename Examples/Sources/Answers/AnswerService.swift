@@ -16,7 +16,7 @@ struct AnswerService: Service {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
-        print("port \(server.channel.localAddress?.port ?? 0)")
+        say("port \(server.channel.localAddress?.port ?? 0)")
         try await withGracefulShutdownHandler {
             try await server.executeThenClose { clients in
                 try await withThrowingDiscardingTaskGroup { group in

@@ -14,34 +14,33 @@ public struct RingLogHandler: LogHandler {
 
     /// One producer for all loggers of a process.
     public final class Lane: Sendable {
-        private struct State: ~Copyable {
-            var producer: Producer?
-            var dropped = 0
-        }
-
         private let state: Mutex<State>
 
         public init(_ producer: consuming sending Producer) { state = Mutex(State(producer: producer)) }
 
         /// Ends the lane's stream: without it, the collector takes this process for dead when it ends.
         public func close() throws(RingError) {
-            try state.withLock { state throws(RingError) in try state.producer.take()?.close() }
+            let producer = state.withLock { $0.producer.take() }
+            try producer?.close()
         }
 
-        fileprivate func send(_ line: String) {
-            state.withLock { state in
-                guard state.producer != nil else { return }
-                if state.dropped > 0 {
-                    let note = "(\(state.dropped) lines were dropped here)"
-                    guard (try? state.producer!.trySend(Array(note.utf8))) == true else {
-                        state.dropped += 1
-                        return
-                    }
-                    state.dropped = 0
-                }
-                let limit = state.producer!.largestMessage
-                if (try? state.producer!.trySend(Array(line.utf8.prefix(limit)))) != true { state.dropped += 1 }
-            }
+        fileprivate func send(_ line: String) { state.withLock { $0.send(line) } }
+    }
+
+    private struct State: ~Copyable {
+        var producer: Producer?
+        var dropped = 0
+
+        init(producer: consuming Producer) { self.producer = consume producer }
+
+        mutating func send(_ line: String) {
+            if dropped > 0, trySend("(\(dropped) lines were dropped here)") { dropped = 0 }
+            if dropped > 0 || !trySend(line) { dropped += 1 }
+        }
+
+        private mutating func trySend(_ line: String) -> Bool {
+            guard let limit = producer?.largestMessage else { return false }
+            return (try? producer?.trySend(Array(line.utf8.prefix(limit)))) == true
         }
     }
 
@@ -55,12 +54,9 @@ public struct RingLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    public func log(
-        level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String, function: String,
-        line: UInt
-    ) {
-        let all = self.metadata.merging(metadata ?? [:]) { $1 }
+    public func log(event: LogEvent) {
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
         let facts = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        lane.send("\(level) \(label):\(facts) \(message)")
+        lane.send("\(event.level) \(label):\(facts) \(event.message)")
     }
 }

@@ -36,9 +36,7 @@ public final class LinkListener: Sendable {
         self.path = path
         self.options = options
         func failure(_ result: Int32, _ what: String) -> RingError { RingError(.system, ring: path, errno: -result, what) }
-        guard !path.utf8.contains(0), !path.isEmpty else {
-            throw RingError(.invalidName, ring: path, "a path must not be empty or contain a NUL byte")
-        }
+        try LinkSocket.check(path)
 
         // SAFETY, for the whole class: the strings live for the length of their calls.
         let opened = unsafe sr_open_lock_file(path + ".lock")

@@ -21,11 +21,17 @@ final class LinkSocket: @unchecked Sendable {
         _ = sr_socket_shut(descriptor.number)
     }
 
+    /// Throws `invalidName` for what can't be a socket's path.
+    static func check(_ path: String) throws(RingError) {
+        func refuse(_ why: String) -> RingError { RingError(.invalidName, ring: path, why) }
+        let count = path.utf8.count
+        guard count > 0, !path.utf8.contains(0) else { throw refuse("a path must not be empty or contain a NUL byte") }
+        guard count <= 107 else { throw refuse("a socket's path has at most 107 bytes, this one has \(count)") }
+    }
+
     /// Connects to whoever listens at the path, or will until the deadline.
     static func connect(path: String, until deadline: Deadline) throws(RingError) -> LinkSocket {
-        guard !path.utf8.contains(0), !path.isEmpty else {
-            throw RingError(.invalidName, ring: path, "a path must not be empty or contain a NUL byte")
-        }
+        try check(path)
         while true {
             // SAFETY: the string lives for the length of the call.
             let result = unsafe sr_socket_connect(path, deadline.nanoseconds)
