@@ -33,6 +33,7 @@ let package = Package(
         .target(name: "CBench", path: "Benchmarks/CBench"),
         .executableTarget(
             name: "ringbench", dependencies: ["SharedRing", "CSharedRing", "CBench"], path: "Benchmarks/ringbench", swiftSettings: plain),
+        .executableTarget(name: "asyncbench", dependencies: ["SharedRing"], path: "Benchmarks/asyncbench", swiftSettings: plain),
 
         // What the tests need and Swift forbids: fork.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),

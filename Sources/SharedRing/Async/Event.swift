@@ -82,7 +82,13 @@ final class Event: @unchecked Sendable {
 final class EventLease: Sendable {
     let event: Event
 
-    init(_ event: Event) { self.event = event }
+    private init(_ event: Event) { self.event = event }
+
+    /// Not inlined: with this in a consuming function, Swift 6.3's optimizer loses track of who owns what, and crashes.
+    @inline(never)
+    static func of(_ endpoint: any Awaited, _ watch: Watch) throws(RingError) -> EventLease {
+        EventLease(try Event(endpoint, watch))
+    }
 
     deinit { event.abandon() }
 }

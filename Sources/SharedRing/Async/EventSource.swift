@@ -24,9 +24,9 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     private var source: Source
     private let lease: EventLease
 
-    init(_ source: consuming Source, endpoint: any Awaited, watch: Watch) throws(RingError) {
+    init(_ source: consuming Source, _ lease: EventLease) {
         self.source = source
-        lease = EventLease(try Event(endpoint, watch))
+        self.lease = lease
     }
 
     /// Readable while ``tryNext()`` finds something.
@@ -75,15 +75,15 @@ extension Consumer {
     ///
     /// - Throws: `system` if there is no descriptor to be had; the consumer ends then, as if it were dropped.
     public consuming func eventSource() throws(RingError) -> EventSource<Consumer> {
-        let side = side
-        return try EventSource(self, endpoint: side, watch: side.watch)
+        let lease = try EventLease.of(side, side.watch)
+        return EventSource(self, lease)
     }
 }
 
 extension MergingConsumer {
     /// Makes a descriptor that is readable while messages wait. See ``Consumer/eventSource()``.
     public consuming func eventSource() throws(RingError) -> EventSource<MergingConsumer> {
-        let side = side
-        return try EventSource(self, endpoint: side, watch: side.watch)
+        let lease = try EventLease.of(side, side.watch)
+        return EventSource(self, lease)
     }
 }
