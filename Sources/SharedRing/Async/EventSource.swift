@@ -3,13 +3,7 @@
 /// ```swift
 /// var source = try consumer.eventSource()
 /// // Watch `source.descriptor` for reading. When it is readable:
-/// taking: while true {
-///     switch try source.tryNext() {
-///     case .message(let message): take(message)
-///     case .empty: break taking
-///     case .ended: isOver = true; break taking
-///     }
-/// }
+/// let result = try source.drain { message in print(message.text) }
 /// ```
 ///
 /// The descriptor is *level-triggered*: it is readable from the moment when a message, an end or an error waits (and at first)
@@ -47,6 +41,43 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
         case .empty:
             try lease.event.arm()
             return .empty
+        }
+    }
+
+    /// Hands out the messages that are there now, at most `limit`, and says why it stopped.
+    ///
+    /// What an event loop calls whenever the descriptor is readable. Should `limit` be reached, the descriptor stays readable. A
+    /// body that throws leaves its message in the ring: it is handed out again.
+    ///
+    /// With manual acknowledgement, what was handed out is acknowledged before the descriptor is armed.
+    ///
+    /// - Throws: what the body throws; otherwise a `RingError`, as ``tryNext()``.
+    public mutating func drain(limit: Int = .max, _ body: (borrowing Message) throws -> Void) throws -> Drained {
+        guard lease.event.isOwned else { return .empty }
+        for _ in 0..<limit {
+            guard let end = try take(body) else { continue }
+            if end == .empty {
+                try source.acknowledge()
+                try lease.event.arm()
+            }
+            return end
+        }
+        return .limitReached
+    }
+
+    /// Hands out one message. If there is none: why.
+    private mutating func take(_ body: (borrowing Message) throws -> Void) throws -> Drained? {
+        switch try source.tryNext() {
+        case .message(let message):
+            do {
+                try body(message)
+                return nil
+            } catch {
+                message.putBack()
+                throw error
+            }
+        case .ended: return .ended
+        case .empty: return .empty
         }
     }
 

@@ -77,6 +77,27 @@ struct SanitizedEventSourceTests {
         #expect(!isReadable(source.descriptor))
     }
 
+    @Test("Draining says why it stopped; a body that throws gets its message again") func drain() throws {
+        struct Refused: Error {}
+        var producer = try ring.makeProducer()
+        var source = try ring.makeConsumer(acknowledgement: .manual).eventSource()
+        for number in 0..<5 { try producer.send("\(number)") }
+        var texts: [String] = []
+        #expect(throws: Refused.self) { _ = try source.drain { _ in throw Refused() } }
+        #expect(try source.drain(limit: 3) { texts.append($0.text) } == .limitReached)
+        #expect(isReadable(source.descriptor))
+        #expect(try source.drain { texts.append($0.text) } == .empty)
+        #expect(!isReadable(source.descriptor))
+        try producer.waitUntilAcknowledged(timeout: patience)
+        try producer.send("5")
+        try producer.close()
+        try #require(isReadable(source.descriptor, within: 20_000))
+        #expect(try source.drain { texts.append($0.text) } == .ended)
+        #expect(texts == (0...5).map { "\($0)" })
+        try source.acknowledge()
+        try source.close()
+    }
+
     @Test("The consumer comes back; dropping the source while it waits frees the role") func back() throws {
         var producer = try ring.makeProducer()
         var source = try ring.makeConsumer(slice: .seconds(60)).eventSource()
