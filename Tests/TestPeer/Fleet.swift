@@ -5,10 +5,10 @@ import Synchronization
 
 /// Many rings awaited at once in one process.
 ///
-///     TestPeer fleet rings=100 rounds=20 idle=1000 [without-waitv] [order=…]
+///     TestPeer fleet rings=100 rounds=20 idle=1000 slice=100 [without-waitv] [symmetric] [leave]
 ///
 /// First all rings are awaited, and nothing happens for `idle` milliseconds; then every ring gets `rounds` messages, one at a
-/// time over all rings, and its end. Prints what there is to know, in one line.
+/// time over all rings, and its end. `leave`: ends the process before that. Prints what there is to know, in one line.
 enum Fleet {
     static func run(_ arguments: [String]) async throws {
         func number(_ name: String, or fallback: Int) -> Int {
@@ -16,14 +16,16 @@ enum Fleet {
         }
         if arguments.contains("without-waitv"), ts_forbid(449, ENOSYS) != 0 { return say("error no seccomp") }
         let (rings, rounds) = (number("rings", or: 100), number("rounds", or: 20))
+        var options = RingOptions(capacity: 4096)
+        options.barrier = arguments.contains("symmetric") ? .symmetric : .automatic
         let received = Count()
         let before = threads()
         var senders: [Handover<Producer>] = []
         var tasks: [Task<Void, any Error>] = []
         for _ in 0..<rings {
-            let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+            let ring = try SPSCRing.anonymous(options: options)
             senders.append(Handover(try ring.makeProducer()))
-            let box = Handover(try ring.makeConsumer())
+            let box = Handover(try ring.makeConsumer(slice: .milliseconds(number("slice", or: 100))))
             tasks.append(Task { try await receive(box.value.take()!, received) })
         }
         // All are suspended once the waiter threads have their places; then they, and nobody else, are idle.
@@ -33,6 +35,7 @@ enum Fleet {
         try await Task.sleep(for: .milliseconds(number("idle", or: 0)))
         let idle = ts_cpu_us() - cpu
 
+        if arguments.contains("leave") { return say("leaving waiters \(waiters - before)") }
         for round in 0..<rounds {
             for sender in senders { try await sender.value!.send(value: round) }
             if round % 4 == 0 { try await Task.sleep(for: .milliseconds(1)) }

@@ -13,6 +13,7 @@ final class Event: @unchecked Sendable {
     let descriptor: Descriptor
     private let endpoint: any Awaited
     private let watch: Watch
+    private let generation = sr_fork_generation()
     private let turn = Atomic(Turn.owner)
     /// Written by the waiter thread before it says `over`.
     private var wasCancelled = false
@@ -37,6 +38,14 @@ final class Event: @unchecked Sendable {
             watch.giveBack(endpoint)
             return true
         }
+    }
+
+    /// `isOwned`, for a caller that is no forked child.
+    func mayLook() throws(RingError) -> Bool {
+        guard sr_fork_generation() == generation else {
+            throw RingError(.forked, ring: watch.sleeper.ring, "this event source belongs to the parent of this forked process")
+        }
+        return isOwned
     }
 
     /// Nothing is there: the descriptor is not readable from now until something is.
@@ -71,8 +80,6 @@ final class Event: @unchecked Sendable {
             sr_sleep_ns(20_000)
         }
     }
-
-    private let generation = sr_fork_generation()
 
     /// The owner has gone.
     func abandon() { if turn.load(ordering: .relaxed) == .waiter, sr_fork_generation() == generation { watch.abandon() } }

@@ -34,7 +34,7 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     ///   canceller was used: the descriptor stays readable then, until ``Canceller/reset()``.
     @_lifetime(&self)
     public mutating func tryNext() throws(RingError) -> Poll {
-        guard lease.event.isOwned else { return .empty }
+        guard try lease.event.mayLook() else { return .empty }
         switch try source.tryNext() {
         case .message(let message): return .message(message)
         case .ended: return .ended
@@ -53,7 +53,7 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     ///
     /// - Throws: what the body throws; otherwise a `RingError`, as ``tryNext()``.
     public mutating func drain(limit: Int = .max, _ body: (borrowing Message) throws -> Void) throws -> Drained {
-        guard lease.event.isOwned else { return .empty }
+        guard try lease.event.mayLook() else { return .empty }
         for _ in 0..<limit {
             guard let end = try take(body) else { continue }
             if end == .empty {

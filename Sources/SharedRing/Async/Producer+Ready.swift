@@ -9,7 +9,7 @@ extension Producer {
     ///   - byteCount: the size of the message to come.
     ///   - timeout: nil, for ever; zero, only to look.
     /// - Throws: `messageTooLarge`, `timedOut`, `poisoned`, `forked`, `alreadyWaiting`; `cancelled` if the task is cancelled or the
-    ///   ``canceller`` was used, and there is no room; `peerDied` or `peerClosed` as ``send(_:tag:timeout:)-([UInt8],_,_)``.
+    ///   ``canceller`` was used, and there is no room; `peerDied` or `peerClosed` as ``send(_:tag:timeout:)-(RawSpan,_,_)``.
     public func ready(for byteCount: Int, timeout: Duration? = nil) async throws(RingError) {
         if unsafe writer.pointee.isReady(for: byteCount) { return }
         let deadline = Deadline(after: timeout)

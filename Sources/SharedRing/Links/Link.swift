@@ -9,8 +9,7 @@
 /// let answer = try link.consumer.receive()
 /// ```
 ///
-/// Take it apart for two tasks: `var (producer, consumer)` is not possible with values that can't be copied, but
-/// `let producer = link.producer; let consumer = link.consumer` is, each once.
+/// Its endpoints can be taken out of it, each once, for two tasks: `let producer = link.producer`, `let consumer = link.consumer`.
 @frozen
 public struct Link: ~Copyable, Sendable {
     /// To the other side.

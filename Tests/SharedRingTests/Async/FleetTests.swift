@@ -20,9 +20,20 @@ struct FleetTests {
         #expect(facts["idle_us"]! < 100_000)
     }
 
+    @Test("No wake-up is lost: nothing but a doorbell ends a wait here", arguments: ["", "symmetric", "without-waitv"])
+    func noLostWakeups(how: String) throws {
+        #expect(try facts("rings=30", "rounds=1000", "slice=3600000", how)["received"] == 30_000)
+    }
+
     @Test("127 rings fit one thread, the 128th starts another") func bounds() throws {
         #expect(try facts("rings=127", "rounds=2")["waiters"] == 1)
         #expect(try facts("rings=128", "rounds=2")["waiters"] == 2)
+    }
+
+    @Test("Waits under way do not keep a process from ending", arguments: ["", "without-waitv"]) func leaving(how: String) throws {
+        let peer = try Peer(["fleet", "rings=5", "leave", how])
+        #expect(try peer.line(within: 60) == "leaving waiters \(how.isEmpty ? 1 : 5)")
+        #expect(try peer.wait() == 0)
     }
 
     @Test("Where futex_waitv is missing, every waiting ring has a thread of its own") func withoutTheCall() throws {

@@ -125,7 +125,9 @@ struct LinkTests {
         #expect(FileManager.default.createFile(atPath: path, contents: Data("precious".utf8)))
         expectError(.alreadyExists) { () throws(RingError) in _ = try LinkListener(path: path, options: options()) }
         #expect(FileManager.default.contents(atPath: path) == Data("precious".utf8))
-        expectError(.invalidName) { () throws(RingError) in _ = try LinkListener(path: String(repeating: "x", count: 200), options: options()) }
+        expectError(.invalidName) { () throws(RingError) in
+            _ = try LinkListener(path: String(repeating: "x", count: 200), options: options())
+        }
     }
 
     @Test("Waiting for clients ends by time, and by closing from another thread") func endings() throws {
