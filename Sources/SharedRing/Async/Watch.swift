@@ -19,6 +19,9 @@ final class Watch: @unchecked Sendable {
     private let refusal: RingError
     private let isTaken = Atomic(false)
     private let isAbandoned = Atomic(false)
+    private let isOver = Atomic(false)
+    /// How a task's wait ended.
+    private var result = Outcome.ready
 
     // Written by the owner before the pool's lock hands this over, then used by the waiter thread alone.
     private var completion: ((Outcome) -> Void)?
@@ -44,13 +47,22 @@ final class Watch: @unchecked Sendable {
     /// Waits without holding a thread. Throws `alreadyWaiting` if another task does.
     func wait(for endpoint: any Awaited, until deadline: Deadline) async throws(RingError) -> Outcome {
         let pool = try claim()
-        let outcome = await withTaskCancellationHandler {
-            await unsafe withUnsafeContinuation { continuation in
-                start(endpoint, in: pool, until: deadline) { unsafe continuation.resume(returning: $0) }
+        await withTaskCancellationHandler {
+            await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                start(endpoint, in: pool, until: deadline) { [self] outcome in
+                    result = outcome
+                    // SYNC: wait-over (pairs with the load below): the waiter thread's uses of the endpoint come before.
+                    isOver.store(true, ordering: .releasing)
+                    unsafe continuation.resume()
+                }
             }
         } onCancel: {
             abandon()
         }
+        // SYNC: wait-over (pairs with the store above). Resuming orders the two as well; this one is ours to rely on, and seen by
+        // the thread sanitizer.
+        _ = isOver.load(ordering: .acquiring)
+        let outcome = result
         giveBack(endpoint)
         return outcome
     }
@@ -75,7 +87,9 @@ final class Watch: @unchecked Sendable {
     /// At most one sleeper a doorbell.
     private func claim() throws(RingError) -> WaiterPool {
         guard isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { throw refusal }
-        isAbandoned.store(false, ordering: .relaxed)  // relaxed: nobody abandons a wait that has not begun
+        // Relaxed: nobody abandons or ends a wait that has not begun.
+        isAbandoned.store(false, ordering: .relaxed)
+        isOver.store(false, ordering: .relaxed)
         let pool = WaiterPool.current
         do throws(SystemFailure) {
             try pool.reserve()
