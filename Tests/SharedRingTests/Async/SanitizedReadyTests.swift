@@ -5,6 +5,9 @@ import Testing
 
 @testable import SharedRing
 
+/// For waits that need others' tasks to go on: the tests of other suites block the cooperative pool's few threads for long.
+let asyncPatience = Duration.seconds(200)
+
 /// The code that an asynchronous body throws; nil: none.
 func asyncCode(_ body: () async throws(RingError) -> Void) async -> RingError.Code? {
     do throws(RingError) {
@@ -64,11 +67,11 @@ struct SanitizedReadyTests {
         let worker = Worker { [watch = consumer.side.watch] in
             var producer = sender.take()
             // In the kernel, or about to be: the doorbell stands.
-            #expect(eventually { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
+            #expect(eventually(within: 200) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             try producer.send("late")
             return Box(producer)
         }
-        try await consumer.ready(timeout: patience)
+        try await consumer.ready(timeout: asyncPatience)
         var awake = consumer
         #expect(try awake.poll() == "late")
         _ = try worker.join()
@@ -78,17 +81,17 @@ struct SanitizedReadyTests {
         let (sender, receiver) = try endpoints()
         var consumer = receiver.take()
         try sender.take().close()
-        try await consumer.ready(timeout: patience)
+        try await consumer.ready(timeout: asyncPatience)
         #expect(try consumer.poll() == "(ended)")
 
         let (dying, survivor) = try endpoints()
         consumer = survivor.take()
         let worker = Worker { [watch = consumer.side.watch] in
             let producer = dying.take()
-            #expect(eventually { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
+            #expect(eventually(within: 200) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             _ = consume producer
         }
-        try await consumer.ready(timeout: patience)
+        try await consumer.ready(timeout: asyncPatience)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.poll() }
         #expect(try consumer.poll() == "(empty)")
         try worker.join()
@@ -103,7 +106,7 @@ struct SanitizedReadyTests {
 
         let canceller = consumer.canceller
         let worker = Worker { [watch = consumer.side.watch] in
-            #expect(eventually { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
+            #expect(eventually(within: 200) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             canceller.cancel()
         }
         #expect(await asyncCode { () throws(RingError) in try await consumer.ready() } == .cancelled)
@@ -117,7 +120,7 @@ struct SanitizedReadyTests {
             let code = await asyncCode { () throws(RingError) in try await consumer.ready() }
             return (code, Box(consumer))
         }
-        #expect(eventually { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
+        #expect(eventually(within: 200) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
         task.cancel()
         let (code, box) = await task.value
         #expect(code == .cancelled)
@@ -153,7 +156,7 @@ struct SanitizedReadyTests {
         init(_ box: Box<Consumer>) { consumer = box.take() }
         func wait() async -> RingError.Code? {
             do throws(RingError) {
-                try await consumer.ready(timeout: patience)
+                try await consumer.ready(timeout: asyncPatience)
                 return nil
             } catch {
                 return error.code
@@ -192,7 +195,7 @@ struct SanitizedReadyTests {
         }
         var consumer = receiver.take()
         for number in 0..<count {
-            try await consumer.ready(timeout: patience)
+            try await consumer.ready(timeout: asyncPatience)
             let first = try consumer.receive(timeout: .zero)?.first
             #expect(first == UInt8(number & 255))
         }
@@ -201,7 +204,7 @@ struct SanitizedReadyTests {
         #expect(await asyncCode { () throws(RingError) in try await producer.ready(for: 100, timeout: .milliseconds(5)) } == .timedOut)
         #expect(await asyncCode { () throws(RingError) in try await producer.ready(for: 10_000) } == .messageTooLarge)
         _ = consume consumer
-        let code = await asyncCode { () throws(RingError) in try await producer.ready(for: 100, timeout: patience) }
+        let code = await asyncCode { () throws(RingError) in try await producer.ready(for: 100, timeout: asyncPatience) }
         #expect(code == .peerDied)
     }
 
@@ -251,7 +254,7 @@ struct SanitizedReadyTests {
         }
         var next = [0, 0, 0]
         receiving: while true {
-            try await consumer.ready(timeout: patience)
+            try await consumer.ready(timeout: asyncPatience)
             while true {
                 switch try consumer.tryNext() {
                 case .message(let message):
@@ -277,10 +280,10 @@ struct SanitizedReadyTests {
             try producer.send("last words")
             usleep(30_000)
         }
-        try await consumer.ready(timeout: patience)
+        try await consumer.ready(timeout: asyncPatience)
         let text = try consumer.receive(timeout: .zero).map { String(decoding: $0, as: UTF8.self) }
         #expect(text == "last words")
-        try await consumer.ready(timeout: patience)
+        try await consumer.ready(timeout: asyncPatience)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.tryNext() }
         #expect(consumer.ends == ProducerEnds(closed: 0, died: 1))
         try worker.join()
@@ -302,7 +305,7 @@ struct SanitizedReadyTests {
             try producer.send("news")
             return (rings, Box(producer))
         }
-        try await consumer.ready(timeout: patience)
+        try await consumer.ready(timeout: asyncPatience)
         let rings = try worker.join().0
         #expect(rings > 0 && rings < 17 + 600, "\(rings) sleeps in 300 ms: one a millisecond, with some slack")
     }

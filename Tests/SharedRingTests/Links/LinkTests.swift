@@ -76,10 +76,10 @@ struct LinkTests {
         #expect(try server.line() == "listening")
         var link = try Link.connect(path: path, options: options())
         let worker = Worker { [watch = link.consumer.side.watch] in
-            #expect(eventually { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
+            #expect(eventually(within: 200) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             server.kill()
         }
-        try await link.consumer.ready(timeout: patience)
+        try await link.consumer.ready(timeout: asyncPatience)
         expectError(.peerDied) { () throws(RingError) in _ = try link.consumer.tryNext() }
         try worker.join()
     }
