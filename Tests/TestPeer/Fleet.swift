@@ -5,7 +5,7 @@ import Synchronization
 
 /// Many rings awaited at once in one process.
 ///
-///     TestPeer fleet rings=100 rounds=20 idle=1000 slice=100 [without-waitv] [symmetric] [leave]
+///     TestPeer fleet rings=100 rounds=20 idle=1000 slice=100 [without-waitv] [loses-waitv] [symmetric] [leave]
 ///
 /// First all rings are awaited, and nothing happens for `idle` milliseconds; then every ring gets `rounds` messages, one at a
 /// time over all rings, and its end. `leave`: ends the process before that. Prints what there is to know, in one line.
@@ -31,6 +31,7 @@ enum Fleet {
         // All are suspended once the waiter threads have their places; then they, and nobody else, are idle.
         try await Task.sleep(for: .milliseconds(300))
         let waiters = threads()
+        if arguments.contains("loses-waitv"), ts_forbid(449, ENOSYS) != 0 { return say("error no seccomp") }
         let cpu = ts_cpu_us()
         try await Task.sleep(for: .milliseconds(number("idle", or: 0)))
         let idle = ts_cpu_us() - cpu

@@ -130,16 +130,20 @@ final class WaiterThread: @unchecked Sendable {
                 count += 1
             }
         }
+        var result: Int32 = 0
         if pool.placesPerThread == 1, let watch = watches.first {
             // Who changes the control word clears the doorbell after it, and this side stored the doorbell before this load.
             if watch.restsUntil != 0 {
                 sr_sleep_ns(1_000_000)
             } else if unsafe sr_load_acquire_u32(control) == seen {
-                _ = unsafe sr_futex_wait(watch.doorbell, 1, end)
+                result = unsafe sr_futex_wait(watch.doorbell, 1, end)
             }
         } else {
-            _ = unsafe sr_futex_waitv(words, UInt32(count), end)
+            result = unsafe sr_futex_waitv(words, UInt32(count), end)
         }
+        // The call is gone (a seccomp filter installed since) or a stranger truncated a ring: look again in moments, without it.
+        let isUsual = [-SystemFailure.tryAgain, -SystemFailure.timedOut, -SystemFailure.interrupted].contains(result)
+        if result < 0, !isUsual { sr_sleep_ns(1_000_000) }
         return true
     }
 }

@@ -17,6 +17,7 @@ struct SystemFailure: Error {
     static let connectionReset: Int32 = 104
     static let connectionRefused: Int32 = 111
     static let operationCancelled: Int32 = 125
+    static let interrupted: Int32 = 4
     static let tryAgain: Int32 = 11
     static let permissionDenied: Int32 = 13
     static let exists: Int32 = 17

@@ -36,6 +36,13 @@ struct FleetTests {
         #expect(try peer.wait() == 0)
     }
 
+    @Test("Should futex_waitv be forbidden later, waiting goes on, and is not busy") func losesTheCall() throws {
+        let facts = try facts("rings=10", "rounds=50", "idle=1000", "loses-waitv")
+        #expect(facts["received"] == 500)
+        // A thread that never sleeps would take a million.
+        #expect(facts["idle_us"]! < 600_000)
+    }
+
     @Test("Where futex_waitv is missing, every waiting ring has a thread of its own") func withoutTheCall() throws {
         let facts = try facts("rings=20", "rounds=20", "without-waitv")
         #expect(facts["received"] == 400)
