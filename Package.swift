@@ -36,14 +36,17 @@ let package = Package(
         .executableTarget(
             name: "ringbench", dependencies: ["SharedRing", "CSharedRing", "CBench", "BenchReport"], path: "Benchmarks/ringbench",
             swiftSettings: plain),
+        .executableTarget(name: "asyncbench", dependencies: ["SharedRing"], path: "Benchmarks/asyncbench", swiftSettings: plain),
 
         // What the tests need and Swift forbids: fork.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         // A process for the multi-process tests to start, stop and kill.
         .executableTarget(
             name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
+        // The wire format from C, by the shim's headers alone. It links nothing of ours.
+        .executableTarget(name: "CPeer", path: "Examples/CPeer", cSettings: [.headerSearchPath("../../Sources/CAtomics/include")]),
         .testTarget(
-            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer"],
+            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer", "CPeer"],
             swiftSettings: plain),
         .testTarget(name: "ToolTests", dependencies: ["SharedRingTool"], swiftSettings: plain),
         .testTarget(name: "BenchTests", dependencies: ["BenchReport", "ringbench"], swiftSettings: plain),

@@ -47,8 +47,12 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case sizeMismatch
         /// The deadline passed.
         case timedOut
-        /// A ``Canceller`` was used.
+        /// A ``Canceller`` was used, or the waiting task was cancelled.
         case cancelled
+        /// Another task, or an event source, waits on this endpoint: nothing else can be done with it meanwhile.
+        case alreadyWaiting
+        /// Who is at the other end of a link's socket does not speak as a link does, or not in time.
+        case handshakeFailed
         /// The other side went away without closing: it was killed, or dropped its endpoint.
         case peerDied
         /// The other side closed: a sender would wait for a consumer that has gone.

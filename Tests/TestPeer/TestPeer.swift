@@ -11,12 +11,14 @@ import SharedRing
 ///     TestPeer history COUNT                                  total order: four producers with COUNT messages each
 ///     TestPeer confined CASE DIRECTORY                        see `Confined`
 ///     TestPeer steady [strace]
+///     TestPeer fleet [name=value …]                           see `Fleet`
+///     TestPeer link-echo|link-talk PATH                       see `Linked`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
 /// permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
 @main
 struct TestPeer {
-    static func main() {
+    static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         // Whatever happens to the tests, this process ends. (Torture has a bound of its own, which may be long.)
         alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 100)
@@ -34,6 +36,9 @@ struct TestPeer {
             case "torture-receive": try TortureEnds.receive(TortureSetup(arguments))
             case "history": say(try OrderHistory.run(producers: 4, count: Int(arguments[1])!))
             case "confined": try Confined.run(arguments[1], in: arguments[2])
+            case "fleet": try await Fleet.run(arguments)
+            case "link-echo": try Linked.echo(arguments[1])
+            case "link-talk": try Linked.talk(arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")

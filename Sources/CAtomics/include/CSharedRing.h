@@ -4,6 +4,8 @@
  *   copy.h     the copy of a payload
  *   layout.h   the segment's ABI, the one source of truth
  *   linux.h    system calls that Swift's Glibc overlay does not show
+ *   waiter.h   the same, for the waiter threads
+ *   socket.h   the same, for links
  */
 #ifndef SHAREDRING_H
 #define SHAREDRING_H
@@ -22,5 +24,7 @@
 #include "copy.h"
 #include "layout.h"
 #include "linux.h"
+#include "socket.h"
+#include "waiter.h"
 
 #endif

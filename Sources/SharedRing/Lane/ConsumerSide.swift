@@ -16,6 +16,9 @@ final class ConsumerSide: @unchecked Sendable {
     let role: ConsumerRole
     private let mapping: Mapping
     private var producer: PeerWatch
+    /// Whether an asynchronous wait found that the producer has gone: the next look is to find it too.
+    private var isEndDue = false
+    let watch: Watch
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
 
@@ -37,6 +40,7 @@ final class ConsumerSide: @unchecked Sendable {
         unsafe self.reader = ReaderStorage.take()
         unsafe self.reader.initialize(to: reader)
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
+        watch = Watch(role.sleeper)
         // A producer that waits for a peer finds one now.
         unsafe Doorbell.wake(sr_space_doorbell(lane))
     }
@@ -62,7 +66,10 @@ final class ConsumerSide: @unchecked Sendable {
         while true {
             let header = unsafe reader.pointee.poll()
             if header.isAbsent {
-                return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } == nil ? nil : .ended
+                if producer.unmarkedClose(isQuiet: { unsafe reader.pointee.poll().isAbsent }) != nil { return .ended }
+                guard isEndDue else { return nil }
+                isEndDue = false
+                return try lookAround()
             }
             if unsafe reader.pointee.shape.admits(header) { return .message }
             guard header.isEnd else { throw unsafe reader.pointee.reject(header) }
@@ -84,14 +91,19 @@ final class ConsumerSide: @unchecked Sendable {
         try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
-            let end = try producer.end(lock: attachment.lock) { () throws(RingError) in
-                unsafe !reader.pointee.poll().isAbsent
-            }
-            switch end {
-            case nil: return nil
-            case .closed: return .ended
-            case .died: throw diedError
-            }
+            try lookAround()
+        }
+    }
+
+    /// Whether the producer has gone.
+    private func lookAround() throws(RingError) -> Arrival? {
+        let end = try producer.end(lock: attachment.lock) { () throws(RingError) in
+            unsafe !reader.pointee.poll().isAbsent
+        }
+        switch end {
+        case nil: return nil
+        case .closed: return .ended
+        case .died: throw diedError
         }
     }
 
@@ -155,5 +167,45 @@ final class ConsumerSide: @unchecked Sendable {
             // And a sender may have come and died meanwhile: that is to be told first.
             unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head && !producer.hasUntoldEnd
         }
+    }
+}
+
+// MARK: Waiting without a thread
+
+extension ConsumerSide: Awaited {
+    /// Before this side is handed over. Throws if it can't be used.
+    func prepareToWait() throws(RingError) {
+        try requireUsable()
+        unsafe reader.pointee.finishWhatIsOut()
+        settle()
+    }
+
+    // SAFETY, for these: between hand-over and take-back the waiter thread alone uses the reader; otherwise the owner.
+
+    /// Changes nothing, so whatever is found is found again.
+    func isReady() -> Bool {
+        if unsafe !reader.pointee.poll().isAbsent { return true }
+        var producer = producer
+        return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } != nil
+    }
+
+    func isReadyOnLookingAround() -> Bool {
+        var producer = producer
+        do throws(RingError) {
+            isEndDue = try producer.end(lock: attachment.lock) { () throws(RingError) in isReady() } != nil
+        } catch {
+            isEndDue = true
+        }
+        return isEndDue || isReady()
+    }
+
+    func handOver(saying error: RingError) {
+        unsafe reader.pointee.generation = .max
+        unsafe reader.pointee.poison = error
+    }
+
+    func takeBack() {
+        unsafe reader.pointee.poison = nil
+        unsafe reader.pointee.generation = UInt64(sr_fork_generation())
     }
 }

@@ -43,7 +43,7 @@ struct LaneReader: ~Copyable {
     @usableFromInline let lane: Int
     let ring: String
     /// Set when the producer wrote what cannot be; every later operation throws it.
-    private(set) var poison: RingError?
+    var poison: RingError?
 
     /// Starts where the last consumer's acknowledgements ended. Throws `poisoned` if that is no position of this lane.
     init(

@@ -11,6 +11,9 @@ final class ProducerSide: @unchecked Sendable {
     private let sleeper: Sleeper
     private var consumer: PeerWatch
     let cancelFlag: CancelFlag
+    let watch: Watch
+    /// What an asynchronous wait wants room for.
+    private var wantedCount = 0
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
 
@@ -57,6 +60,7 @@ final class ProducerSide: @unchecked Sendable {
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
             slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
+        watch = Watch(sleeper)
         consumer = unsafe PeerWatch.consumer(of: control)
     }
 
@@ -132,6 +136,55 @@ final class ProducerSide: @unchecked Sendable {
         unsafe sr_store_release_u32(epoch, after)
         unsafe Doorbell.wake(writer.pointee.doorbell)
         attachment.giveBack()
+    }
+}
+
+// MARK: Waiting without a thread
+
+extension ProducerSide: Awaited {
+    /// Whether a message of `byteCount` fits now. If not, this side can be handed over to wait until it does. Throws what
+    /// `LaneWriter.makeRoom` throws.
+    func prepareToWait(forRoom byteCount: Int) throws(RingError) -> Bool {
+        wantedCount = byteCount
+        return try hasRoom(for: byteCount)
+    }
+
+    func prepareToWait() throws(RingError) { _ = try hasRoom(for: wantedCount) }
+
+    /// After a wait that found no room: throws if the consumer has gone. Once, as `waitForRoom`.
+    func throwIfConsumerEnded() throws(RingError) {
+        try throwIfConsumerEnded { () throws(RingError) in try hasRoom(for: wantedCount) }
+    }
+
+    // SAFETY, for these: between hand-over and take-back the waiter thread alone uses the writer; otherwise the owner.
+
+    /// Changes nothing: a head that can't be is left for the owner to find.
+    func isReady() -> Bool {
+        // SYNC: space-given (pairs with LaneReader.storeHead): the owner loads it again before it writes there.
+        let head = unsafe sr_load_acquire_u64(sr_head(writer.pointee.control))
+        let shape = unsafe writer.pointee.shape
+        let lastHead = unsafe writer.pointee.limit &- shape.capacity
+        guard unsafe head &- lastHead <= writer.pointee.tail &- lastHead else { return true }
+        return unsafe shape.spacing(wantedCount) &+ 2 &* shape.alignment <= head &+ shape.capacity &- writer.pointee.tail
+    }
+
+    func isReadyOnLookingAround() -> Bool {
+        var consumer = consumer
+        do throws(RingError) {
+            return try consumer.end(lock: attachment.lock) { () throws(RingError) in isReady() } != nil || isReady()
+        } catch {
+            return true
+        }
+    }
+
+    func handOver(saying error: RingError) {
+        unsafe writer.pointee.generation = .max
+        unsafe writer.pointee.poison = error
+    }
+
+    func takeBack() {
+        unsafe writer.pointee.poison = nil
+        unsafe writer.pointee.generation = UInt64(sr_fork_generation())
     }
 }
 

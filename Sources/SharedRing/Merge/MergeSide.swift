@@ -1,4 +1,5 @@
 import CSharedRing
+import Synchronization
 
 /// What a merging consumer needs off its fast path: its lanes, and which of them comes next.
 ///
@@ -30,7 +31,7 @@ final class MergeSide: @unchecked Sendable {
     let role: ConsumerRole
     private let ending: MergingConsumer.Ending
     private let budget: Int
-    private let isManual: Bool
+    let isManual: Bool
     private let prefault: Bool
     let isTotallyOrdered: Bool
 
@@ -42,7 +43,13 @@ final class MergeSide: @unchecked Sendable {
     /// Of the lane that was in hand last.
     private var lastReader: UnsafeMutablePointer<LaneReader>?
 
-    private(set) var ends = ProducerEnds()
+    /// Atomic, because they may be asked for while a waiter thread counts. Relaxed: they order nothing.
+    private let closed = Atomic(0)
+    private let died = Atomic(0)
+    var ends: ProducerEnds { ProducerEnds(closed: closed.load(ordering: .relaxed), died: died.load(ordering: .relaxed)) }
+    let watch: Watch
+    /// While the waiter thread has this side: what it found for the cursor.
+    private var found: Cursor?
     private var deathToTell: RingError?
     /// The lanes in use that could not be set up: what is in them can't be received, and must not be taken for received.
     private var brokenLanes: [Int] = []
@@ -74,6 +81,7 @@ final class MergeSide: @unchecked Sendable {
         // No lane yet: with no budget the fast path does not look at the reader.
         unsafe cursor.initialize(to: Cursor(reader: UnsafeMutablePointer(bitPattern: 128)!, budget: 0))
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
+        watch = Watch(role.sleeper)
         if ending != .never, unsafe sr_load_relaxed_u32(sr_untold_death(attachment.control)) != 0 {
             deathToTell = attachment.error(
                 .peerDied, "a producer went away without closing; an earlier consumer noted it and was gone before it could tell")
@@ -126,14 +134,15 @@ final class MergeSide: @unchecked Sendable {
     func leaveCurrent() {
         guard let index = unsafe table.pointee.current else { return }
         unsafe table.pointee.places[index] = table.pointee.rows[index].reader.pointee.place
-        unsafe cursor.pointee.budget = 0
+        if role.isHandedOver { found?.budget = 0 } else { unsafe cursor.pointee.budget = 0 }
         unsafe table.pointee.current = nil
     }
 
     func take(_ index: Int, budget: Int, limit: UInt64 = 0) {
         unsafe table.pointee.current = index
         unsafe lastReader = table.pointee.rows[index].reader
-        unsafe cursor.pointee = Cursor(reader: table.pointee.rows[index].reader, budget: budget, limit: limit)
+        let next = unsafe Cursor(reader: table.pointee.rows[index].reader, budget: budget, limit: limit)
+        if role.isHandedOver { found = next } else { unsafe cursor.pointee = next }
     }
 
     // MARK: Which message comes next
@@ -144,6 +153,10 @@ final class MergeSide: @unchecked Sendable {
     func look() throws(RingError) -> Arrival? {
         try role.requireUsable()
         finishWhatIsOut()
+        return try lookAnywhere()
+    }
+
+    private func lookAnywhere() throws(RingError) -> Arrival? {
         if let told = deferred {
             deferred = nil
             return try told.get()
@@ -170,9 +183,14 @@ final class MergeSide: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func lookForMessage() -> Bool {
-        if deferred != nil { return false }
+        if deferred != nil || (try? role.requireUsable()) == nil { return false }
+        finishWhatIsOut()
+        return findMessage()
+    }
+
+    private func findMessage() -> Bool {
         do throws(RingError) {
-            guard let found = try look() else { return false }
+            guard let found = try lookAnywhere() else { return false }
             if found == .message { return true }
             deferred = .success(found)
         } catch {
@@ -214,17 +232,22 @@ final class MergeSide: @unchecked Sendable {
         return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
-            if isTotallyOrdered { clearDeadAnnouncements() }
-            for (index, lane) in lanes.enumerated() {
-                let end = try lane.watch.end(lock: attachment.lock) { () throws(RingError) in !lane.isQuiet && !isAbandoned(index) }
-                note(end, of: lane)
-            }
-            return try endIfDone()
+            try lookAround()
         }
     }
 
+    /// Which producers have gone.
+    private func lookAround() throws(RingError) -> Arrival? {
+        if isTotallyOrdered { clearDeadAnnouncements() }
+        for (index, lane) in lanes.enumerated() {
+            let end = try lane.watch.end(lock: attachment.lock) { () throws(RingError) in !lane.isQuiet && !isAbandoned(index) }
+            note(end, of: lane)
+        }
+        return try endIfDone()
+    }
+
     /// A message from another core comes sooner than the general way of waiting is ready for it. True: something is there.
-    private func pollForAMoment(_ timeout: Duration?) -> Bool {
+    func pollForAMoment(_ timeout: Duration?) -> Bool {
         guard role.sleeper.strategy != .sleep, timeout != .zero, !lanes.isEmpty else { return false }
         // The lane that was in hand last stands for all. There is none yet if nothing was ever taken.
         let last = unsafe lastReader
@@ -282,13 +305,13 @@ final class MergeSide: @unchecked Sendable {
     private func note(_ end: PeerWatch.End?, of lane: MergedLane) {
         switch end {
         case nil: return
-        case .closed: ends.closed += 1
+        case .closed: closed.add(1, ordering: .relaxed)
         case .died:
-            ends.died += 1
+            let died = died.add(1, ordering: .relaxed).newValue
             let card = attachment.segment.card(of: .lane(lane.number)).map { "\($0)" } ?? "unknown"
             deathToTell = attachment.error(
                 .peerDied,
-                "\(ends.died) of its producers went away without closing; the last was that of lane \(lane.number), where \(card) had signed last"
+                "\(died) of its producers went away without closing; the last was that of lane \(lane.number), where \(card) had signed last"
             )
             // SAFETY, here and below: the word lies in the control mapping, and only the consumer touches it. Relaxed: whoever
             // reads it has the consumer's byte after this side.
@@ -349,5 +372,41 @@ final class MergeSide: @unchecked Sendable {
                 isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUntoldEnd
             }
         }
+    }
+}
+
+// MARK: Waiting without a thread
+
+extension MergeSide: Awaited {
+    /// Before this side is handed over. Throws if it can't be used.
+    func prepareToWait() throws(RingError) {
+        try role.requireUsable()
+        finishWhatIsOut()
+        settle()
+    }
+
+    /// What is found and is no message is told by the owner's next look.
+    func isReady() -> Bool { deferred != nil || findMessage() || deferred != nil }
+
+    func isReadyOnLookingAround() -> Bool {
+        do throws(RingError) {
+            if let found = try lookAround() { deferred = .success(found) }
+        } catch {
+            deferred = .failure(error)
+        }
+        return isReady()
+    }
+
+    func handOver(saying error: RingError) {
+        // With no budget the fast path comes to `look`, which throws.
+        unsafe found = cursor.pointee
+        unsafe cursor.pointee.budget = 0
+        role.refusal = error
+    }
+
+    func takeBack() {
+        role.refusal = nil
+        if let found = found { unsafe cursor.pointee = found }
+        found = nil
     }
 }

@@ -9,6 +9,19 @@ public protocol MessageSource: ~Copyable {
     /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
     @_lifetime(&self)
     mutating func nextNow() -> Message?
+
+    /// The next message, in place, if there is one now, or an end. See ``Consumer/tryNext()``.
+    @_lifetime(&self)
+    mutating func tryNext() throws(RingError) -> Poll
+
+    /// Waits, without holding a thread, until ``tryNext()`` finds something. See ``Consumer/ready(timeout:)``.
+    func ready(timeout: Duration?) async throws(RingError)
+
+    /// Gives back everything that was handed out. See ``Consumer/acknowledge()``.
+    mutating func acknowledge() throws(RingError)
+
+    /// Ends the consumer in order. See ``Consumer/close()``.
+    consuming func close() throws(RingError)
 }
 
 /// What a copying receive received.

@@ -15,6 +15,8 @@ final class Attachment: @unchecked Sendable {
     /// The ring's control block, at the start of the mapping.
     let control: UnsafeMutablePointer<sr_ring_control>
     let generation = sr_fork_generation()
+    /// What is to live as long as this role: a link's socket.
+    var companion: AnyObject?
 
     var header: SegmentHeader { segment.header }
     var ring: String { location.ring }

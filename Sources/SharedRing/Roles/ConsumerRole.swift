@@ -9,6 +9,9 @@ final class ConsumerRole: @unchecked Sendable {
     private let epoch: UnsafeMutablePointer<UInt32>
     /// Whether this consumer has removed the ring's name.
     private(set) var isRemoved = false
+    /// Set while a waiter thread has this consumer: thrown at whoever uses it meanwhile.
+    var refusal: RingError?
+    var isHandedOver: Bool { refusal != nil }
 
     /// Signs in. The attachment holds the consumer's byte.
     init(_ attachment: Attachment, waiting: WaitStrategy, slice: Duration) {
@@ -32,6 +35,7 @@ final class ConsumerRole: @unchecked Sendable {
 
     func requireUsable() throws(RingError) {
         try attachment.requireOwnProcess()
+        if let refusal { throw refusal }
         if isRemoved { throw attachment.error(.notFound, "this consumer has removed it") }
     }
 

@@ -12,9 +12,16 @@ struct SystemFailure: Error {
 
     // The kernel's numbers, the same on x86-64 and aarch64.
     static let notFound: Int32 = 2
+    static let brokenPipe: Int32 = 32
+    static let badMessage: Int32 = 74
+    static let connectionReset: Int32 = 104
+    static let connectionRefused: Int32 = 111
+    static let operationCancelled: Int32 = 125
+    static let interrupted: Int32 = 4
     static let tryAgain: Int32 = 11
     static let permissionDenied: Int32 = 13
     static let exists: Int32 = 17
     static let tooLarge: Int32 = 27
     static let noSpace: Int32 = 28
+    static let timedOut: Int32 = 110
 }

@@ -1,0 +1,57 @@
+import Glibc
+import Logging
+import RingServices
+import SharedRing
+
+/// Many processes log into a ring, one writes their lines to a file.
+///
+///     LogCollector collect RING FILE SENDERS    ends when so many have come, and all have gone
+///     LogCollector log RING NAME COUNT [die]    logs COUNT lines through swift-log; `die`: kills itself then
+@main
+struct LogCollector {
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count >= 5 else { return print("usage: see LogCollector.swift") }
+        let ring = try MPSCRing.openOrCreate(arguments[2], lanes: 64, options: RingOptions(capacity: 1 << 16))
+        switch arguments[1] {
+        case "collect": try await collect(ring, file: arguments[3], senders: Int(arguments[4])!)
+        default: try log(ring, name: arguments[3], count: Int(arguments[4])!, dies: arguments.last == "die")
+        }
+    }
+
+    static func collect(_ ring: MPSCRing, file: String, senders: Int) async throws {
+        // By hand: a line is given back when it is in the file, so that it comes again if this process dies before.
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: senders), acknowledgement: .manual)
+        guard let output = fopen(file, "a") else { throw CollectorFailure(errno: errno) }
+        defer { fclose(output) }
+        var lines = 0
+        func take(_ message: borrowing Message) throws {
+            guard fputs(message.text + "\n", output) >= 0, fflush(output) == 0 else { throw CollectorFailure(errno: errno) }
+            lines += 1
+        }
+        do {
+            try await consumer.forEach(take)
+            try consumer.acknowledge()
+            print("collected \(lines) lines, all senders closed")
+        } catch let error as RingError where error.code == .peerDied {
+            try consumer.acknowledge()
+            print("collected \(lines) lines, \(consumer.ends.died) senders died")
+        }
+        _ = try consumer.removeRingIfUnused()
+        try consumer.close()
+    }
+
+    static func log(_ ring: MPSCRing, name: String, count: Int, dies: Bool) throws {
+        let lane = RingLogHandler.Lane(try ring.makeProducer())
+        LoggingSystem.bootstrap { RingLogHandler(label: $0, lane: lane) }
+        var logger = Logger(label: name)
+        logger[metadataKey: "pid"] = "\(getpid())"
+        for number in 0..<count { logger.info("line \(number)") }
+        if dies { kill(getpid(), SIGKILL) }
+        try lane.close()
+    }
+}
+
+struct CollectorFailure: Error {
+    let errno: Int32
+}

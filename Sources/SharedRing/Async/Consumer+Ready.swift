@@ -1,0 +1,58 @@
+import CSharedRing
+
+extension Consumer {
+    /// Waits, without holding a thread, until ``tryNext()`` finds a message, an end or an error; it tells which.
+    ///
+    /// ```swift
+    /// receiving: while true {
+    ///     try await consumer.ready()
+    ///     switch try consumer.tryNext() {
+    ///     case .message(let message): take(message)
+    ///     case .empty: continue
+    ///     case .ended: break receiving
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// ``forEach(_:)`` does just that. A wait may end for nothing, so `empty` is to be expected.
+    ///
+    /// Returns at once, without a change of thread, while messages keep coming; watches the ring for some microseconds
+    /// before it suspends. While it is suspended nothing else can be done with this consumer: a reentrant call throws
+    /// `alreadyWaiting`. (``WaitStrategy/spin`` means no more here than ``WaitStrategy/adaptive``.)
+    ///
+    /// With manual acknowledgement, acknowledge first: see ``Acknowledgement/manual``.
+    ///
+    /// - Parameter timeout: nil, for ever; zero, only to look.
+    /// - Throws: `timedOut`; `cancelled` if the task is cancelled or the ``canceller`` was used, and nothing is there;
+    ///   `alreadyWaiting`, `poisoned`, `forked`.
+    public func ready(timeout: Duration? = nil) async throws(RingError) {
+        if side.isReadyAtOnce { return }
+        try side.prepareToWait()
+        if side.isReadyWithinMoment(timeout) { return }
+        try await side.watch.ready(side, until: Deadline(after: timeout), "message")
+    }
+}
+
+extension ConsumerSide {
+    /// For a consumer that can be used.
+    var isReadyAtOnce: Bool { unsafe reader.pointee.isOfThisProcess && !reader.pointee.poll().isAbsent }
+
+    /// An answer from another core comes sooner than a task is suspended.
+    func isReadyWithinMoment(_ timeout: Duration?) -> Bool {
+        unsafe !reader.pointee.watch(timeout: timeout).isAbsent || isReady()
+    }
+}
+
+extension Watch {
+    /// Waits until the endpoint is ready. Throws what the other outcomes mean.
+    func ready(
+        _ endpoint: any Awaited, until deadline: Deadline, _ what: StaticString
+    ) async throws(RingError) {
+        switch try await wait(for: endpoint, until: deadline) {
+        case .ready: return
+        case .cancelled: throw RingError(.cancelled, ring: sleeper.ring, "waiting for \(what) was cancelled")
+        case .abandoned: throw RingError(.cancelled, ring: sleeper.ring, "the task that waited for \(what) was cancelled")
+        case .timedOut: throw RingError(.timedOut, ring: sleeper.ring, "no \(what) before the deadline")
+        }
+    }
+}

@@ -1,0 +1,9 @@
+/// Why ``EventSource/drain(limit:_:)`` stopped.
+public enum Drained: Sendable {
+    /// Nothing is there now: the descriptor becomes readable when there is.
+    case empty
+    /// As many were handed out as were asked for: the descriptor is still readable.
+    case limitReached
+    /// A stream ended here: the descriptor is still readable, for the next one.
+    case ended
+}

@@ -1,0 +1,120 @@
+/// A consumer whose descriptor an event loop can watch: epoll, Dispatch, SwiftNIO.
+///
+/// ```swift
+/// var source = try consumer.eventSource()
+/// // Watch `source.descriptor` for reading. When it is readable:
+/// let result = try source.drain { message in print(message.text) }
+/// ```
+///
+/// The descriptor is *level-triggered*: it is readable from the moment when a message, an end or an error waits (and at first)
+/// until ``tryNext()`` has answered `empty`. A loop that takes only some of the messages is called again. Only that answer
+/// arms the descriptor anew, in an order that loses no message; it costs two or three system calls, so take what is there
+/// before. Edge-triggered watching works too, if every event is followed by calls up to `empty`.
+///
+/// The descriptor is an eventfd of this process: watch it, and do not read it, write it or close it. It is closed with this
+/// value; stop watching before. In a forked child it means nothing.
+@safe
+public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchecked Sendable {
+    private var source: Source
+    private let lease: EventLease
+
+    init(_ source: consuming Source, _ lease: EventLease) {
+        self.source = source
+        self.lease = lease
+    }
+
+    /// Readable while ``tryNext()`` finds something.
+    public var descriptor: Int32 { lease.event.descriptor.number }
+
+    /// The next message, in place, if there is one now.
+    ///
+    /// Does not look where the descriptor is not readable: answers `empty`, and the event follows.
+    ///
+    /// - Throws: as ``Consumer/tryNext()``; `peerDied` within a slice of the death; `cancelled` if nothing is there and the
+    ///   canceller was used: the descriptor stays readable then, until ``Canceller/reset()``.
+    @_lifetime(&self)
+    public mutating func tryNext() throws(RingError) -> Poll {
+        guard try lease.event.mayLook() else { return .empty }
+        switch try source.tryNext() {
+        case .message(let message): return .message(message)
+        case .ended: return .ended
+        case .empty:
+            try lease.event.arm()
+            return .empty
+        }
+    }
+
+    /// Hands out the messages that are there now, at most `limit`, and says why it stopped.
+    ///
+    /// What an event loop calls whenever the descriptor is readable. Should `limit` be reached, the descriptor stays readable. A
+    /// body that throws leaves its message in the ring: it is handed out again.
+    ///
+    /// With manual acknowledgement, what was handed out is acknowledged before the descriptor is armed.
+    ///
+    /// - Throws: what the body throws; otherwise a `RingError`, as ``tryNext()``.
+    public mutating func drain(limit: Int = .max, _ body: (borrowing Message) throws -> Void) throws -> Drained {
+        guard try lease.event.mayLook() else { return .empty }
+        for _ in 0..<limit {
+            guard let end = try take(body) else { continue }
+            if end == .empty {
+                try source.acknowledge()
+                try lease.event.arm()
+            }
+            return end
+        }
+        return .limitReached
+    }
+
+    /// Hands out one message. If there is none: why.
+    private mutating func take(_ body: (borrowing Message) throws -> Void) throws -> Drained? {
+        switch try source.tryNext() {
+        case .message(let message):
+            do {
+                try body(message)
+                return nil
+            } catch {
+                message.putBack()
+                throw error
+            }
+        case .ended: return .ended
+        case .empty: return .empty
+        }
+    }
+
+    /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. To be called before
+    /// ``tryNext()`` answers `empty`; after that, `alreadyWaiting` is thrown.
+    public mutating func acknowledge() throws(RingError) {
+        _ = lease.event.isOwned
+        try source.acknowledge()
+    }
+
+    /// The consumer again. Waits for the waiter thread to let go of it, some microseconds. The descriptor is closed.
+    public consuming func consumer() -> Source {
+        lease.event.takeBack()
+        return source
+    }
+
+    /// Ends the consumer in order; see ``Consumer/close()``.
+    public consuming func close() throws(RingError) {
+        lease.event.takeBack()
+        try source.close()
+    }
+}
+
+extension Consumer {
+    /// Makes a descriptor that is readable while messages wait. It owns the consumer from now on.
+    ///
+    /// - Throws: `system` if there is no descriptor to be had; the consumer ends then, as if it were dropped.
+    public consuming func eventSource() throws(RingError) -> EventSource<Consumer> {
+        let lease = try EventLease.of(side, side.watch)
+        return EventSource(self, lease)
+    }
+}
+
+extension MergingConsumer {
+    /// Makes a descriptor that is readable while messages wait. See ``Consumer/eventSource()``.
+    public consuming func eventSource() throws(RingError) -> EventSource<MergingConsumer> {
+        let lease = try EventLease.of(side, side.watch)
+        return EventSource(self, lease)
+    }
+}

@@ -1,0 +1,59 @@
+extension Consumer {
+    /// Hands out every message, in place, to the end of the stream, waiting for them without holding a thread.
+    ///
+    /// ```swift
+    /// try await consumer.forEach { message in print(message.text) }
+    /// ```
+    ///
+    /// The body runs where this was called, on the caller's actor. After a few thousand messages in a row other tasks get their
+    /// turn. A body that throws leaves its message in the ring: it is handed out again.
+    ///
+    /// With manual acknowledgement, what was handed out is acknowledged before it waits, after the bodies ran to their ends, and at
+    /// the latest after those few thousand.
+    ///
+    /// - Throws: what the body throws; otherwise a `RingError`: as ``next(timeout:)``, and `cancelled` if the task is cancelled.
+    public mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws {
+        let ring = side.role.sleeper.ring
+        try await handOut(all: &self, of: ring, to: body)
+    }
+}
+
+extension MergingConsumer {
+    /// Hands out every message, in place, until there is nothing more to come (see ``Ending``). See ``Consumer/forEach(_:)``.
+    public mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws {
+        let ring = side.role.sleeper.ring
+        try await handOut(all: &self, of: ring, to: body)
+    }
+}
+
+private func handOut<Source: MessageSource & ~Copyable>(
+    all source: inout Source, of ring: String, to body: (borrowing Message) throws -> Void
+) async throws {
+    while true {
+        try await source.ready(timeout: nil)
+        guard try handOut(batch: &source, to: body) else { return }
+        try source.acknowledge()
+        if Task.isCancelled { throw RingError(.cancelled, ring: ring, "the task that received messages was cancelled") }
+        await Task.yield()
+    }
+}
+
+/// False: the stream has ended.
+private func handOut<Source: MessageSource & ~Copyable>(
+    batch source: inout Source, to body: (borrowing Message) throws -> Void
+) throws -> Bool {
+    for _ in 0..<4096 {
+        switch try source.tryNext() {
+        case .message(let message):
+            do {
+                try body(message)
+            } catch {
+                message.putBack()
+                throw error
+            }
+        case .empty: return true
+        case .ended: return false
+        }
+    }
+    return true
+}

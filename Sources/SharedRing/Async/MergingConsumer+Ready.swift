@@ -1,0 +1,30 @@
+import CSharedRing
+
+extension MergingConsumer {
+    /// Waits, without holding a thread, until ``tryNext()`` finds a message, an end or an error. See
+    /// ``Consumer/ready(timeout:)``.
+    ///
+    /// - Parameter timeout: nil, for ever; zero, only to look.
+    /// - Throws: `timedOut`; `cancelled` if the task is cancelled or the ``canceller`` was used, and nothing is there;
+    ///   `alreadyWaiting`, `forked`.
+    public func ready(timeout: Duration? = nil) async throws(RingError) {
+        if side.isReadyAtOnce { return }
+        try side.prepareToWait()
+        if side.isReadyWithinMoment(timeout) { return }
+        try await side.watch.ready(side, until: Deadline(after: timeout), "message")
+    }
+}
+
+extension MergeSide {
+    /// Whether the lane in hand has more. In a total order it may not be due, which only the general look finds out.
+    var isReadyAtOnce: Bool {
+        guard !isTotallyOrdered, unsafe cursor.pointee.budget > 0 else { return false }
+        let reader = unsafe cursor.pointee.reader
+        return unsafe reader.pointee.isOfThisProcess && !reader.pointee.poll().isAbsent
+    }
+
+    func isReadyWithinMoment(_ timeout: Duration?) -> Bool {
+        if isReady() { return true }
+        return pollForAMoment(timeout) && isReady()
+    }
+}

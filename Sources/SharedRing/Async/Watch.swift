@@ -1,0 +1,155 @@
+import CSharedRing
+import Synchronization
+
+/// One endpoint's waiting without a thread: at most one wait at a time, served by a waiter thread.
+@safe
+final class Watch: @unchecked Sendable {
+    enum Outcome {
+        /// The owner's next call finds something.
+        case ready
+        /// The endpoint's canceller was used.
+        case cancelled
+        /// The task was cancelled, or the event source closed.
+        case abandoned
+        case timedOut
+    }
+
+    let sleeper: Sleeper
+    /// Thrown at whoever uses the endpoint meanwhile.
+    private let refusal: RingError
+    private let isTaken = Atomic(false)
+    private let isAbandoned = Atomic(false)
+    private let isOver = Atomic(false)
+    /// How a task's wait ended.
+    private var result = Outcome.ready
+
+    // Written by the owner before the pool's lock hands this over, then used by the waiter thread alone.
+    private var completion: ((Outcome) -> Void)?
+    /// The endpoint: kept, and with it the doorbell's mapping, while a thread may sleep on it.
+    private var endpoint: (any Awaited)?
+    private(set) var deadline = Deadline.never
+    /// When to look around next.
+    var nextLook: Int64 = 0
+    /// Wakes that brought nothing.
+    var emptyWakes = 0
+    /// Not to be slept on before: somebody rings for nothing.
+    var restsUntil: Int64 = 0
+    /// Who serves this. Under the pool's lock.
+    var thread: WaiterThread?
+
+    init(_ sleeper: Sleeper) {
+        self.sleeper = sleeper
+        refusal = RingError(.alreadyWaiting, ring: sleeper.ring, "a task or an event source waits on this endpoint")
+    }
+
+    // MARK: The owner's side
+
+    /// Waits without holding a thread. Throws `alreadyWaiting` if another task does.
+    func wait(for endpoint: any Awaited, until deadline: Deadline) async throws(RingError) -> Outcome {
+        let pool = try claim()
+        await withTaskCancellationHandler {
+            await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                start(endpoint, in: pool, until: deadline) { [self] outcome in
+                    result = outcome
+                    // SYNC: wait-over (pairs with the load below): the waiter thread's uses of the endpoint come before.
+                    isOver.store(true, ordering: .releasing)
+                    unsafe continuation.resume()
+                }
+            }
+        } onCancel: {
+            abandon()
+        }
+        // SYNC: wait-over (pairs with the store above). Resuming orders the two as well; this one is ours to rely on, and seen by
+        // the thread sanitizer.
+        _ = isOver.load(ordering: .acquiring)
+        let outcome = result
+        giveBack(endpoint)
+        return outcome
+    }
+
+    /// Waits, and calls `completion` on the waiter thread. `giveBack` is to be called after that, before the endpoint is used.
+    func begin(for endpoint: any Awaited, _ completion: @escaping @Sendable (Outcome) -> Void) throws(RingError) {
+        start(endpoint, in: try claim(), until: .never, completion)
+    }
+
+    /// Ends the wait as soon as the waiter thread gets to it. From any thread.
+    func abandon() {
+        isAbandoned.store(true, ordering: .sequentiallyConsistent)
+        WaiterPool.current.kick(self)
+    }
+
+    /// After the wait: the endpoint is its owner's again.
+    func giveBack(_ endpoint: any Awaited) {
+        endpoint.takeBack()
+        isTaken.store(false, ordering: .releasing)
+    }
+
+    /// At most one sleeper a doorbell.
+    private func claim() throws(RingError) -> WaiterPool {
+        guard isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { throw refusal }
+        // Relaxed: nobody abandons or ends a wait that has not begun.
+        isAbandoned.store(false, ordering: .relaxed)
+        isOver.store(false, ordering: .relaxed)
+        let pool = WaiterPool.current
+        do throws(SystemFailure) {
+            try pool.reserve()
+            return pool
+        } catch {
+            isTaken.store(false, ordering: .releasing)
+            throw RingError(.system, ring: sleeper.ring, errno: error.errno, "no thread to wait with")
+        }
+    }
+
+    private func start(
+        _ endpoint: any Awaited, in pool: WaiterPool, until deadline: Deadline, _ completion: @escaping (Outcome) -> Void
+    ) {
+        endpoint.handOver(saying: refusal)
+        self.endpoint = endpoint
+        self.completion = completion
+        self.deadline = deadline
+        emptyWakes = 0
+        restsUntil = 0
+        nextLook = sr_now_ns() &+ sleeper.slice
+        pool.add(self)
+    }
+
+    // MARK: The waiter thread's side
+
+    // SAFETY, from here on: the doorbell lies in the control mapping, which `endpoint` keeps.
+
+    var doorbell: UnsafeMutablePointer<UInt32> { unsafe sleeper.doorbell }
+
+    var usesMembarrier: Bool { sleeper.barrier == .membarrier }
+
+    /// Whether the word is no longer as the sleeper left it.
+    var isRung: Bool { unsafe sr_load_relaxed_u32(doorbell) != 1 }  // relaxed: it only says where to look
+
+    /// SYNC: doorbell, space-doorbell, cancel (see Sleeper.declareAsleep): this store, the waiter thread's barrier, all looks.
+    func declareAsleep() { unsafe sr_store_relaxed_u32(doorbell, 1) }
+
+    /// How the wait has ended, if it has. After the barrier.
+    func outcome(at now: Int64, lookingAround: Bool) -> Outcome? {
+        guard let endpoint else { return .ready }
+        if endpoint.isReady() { return .ready }
+        if sleeper.cancelFlag.isRaised { return .cancelled }
+        if isAbandoned.load(ordering: .sequentiallyConsistent) { return .abandoned }
+        let isOver = deadline.isPassed(at: now)
+        if lookingAround || isOver || now >= nextLook {
+            if endpoint.isReadyOnLookingAround() { return .ready }
+            nextLook = now &+ sleeper.slice
+        }
+        return isOver ? .timedOut : nil
+    }
+
+    var slice: Int64 { sleeper.slice }
+
+    /// Tells the owner. The thread is done with this watch then, and with its doorbell.
+    func finish(_ outcome: Outcome) {
+        // Relaxed: a late view of it costs a waker one vain system call.
+        unsafe sr_store_relaxed_u32(doorbell, 0)
+        let completion = completion.take()!
+        let endpoint = endpoint.take()
+        completion(outcome)
+        withExtendedLifetime(endpoint) {}  // should its owner have gone, it ends here
+    }
+}

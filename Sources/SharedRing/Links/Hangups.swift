@@ -1,0 +1,67 @@
+import CSharedRing
+import Synchronization
+
+/// The thread that waits for hang-ups of links' sockets, one for the whole process, started with the first link.
+///
+/// It only has the endpoints look around sooner than their slice would. So nothing depends on it but speed.
+final class Hangups: Sendable {
+    private struct Entry {
+        weak var socket: LinkSocket?
+    }
+
+    private let descriptor: Int32
+    private let isStarted = Atomic(false)
+    private let entries = Guarded([UInt64: Entry]())
+    private let generation = sr_fork_generation()
+
+    private static let shared = PerProcess(generation: { $0.generation }, make: { Hangups() })
+    static var current: Hangups { shared.current }
+
+    private init() { descriptor = sr_hangups() }
+
+    func watch(_ socket: LinkSocket) throws(SystemFailure) {
+        _ = try SystemFailure.check(descriptor)
+        try entries.withLock { entries throws(SystemFailure) in
+            if !isStarted.load(ordering: .relaxed) {  // relaxed: under the lock
+                // SAFETY: the thread uses this object for ever, and it is never freed.
+                let context = unsafe Unmanaged.passRetained(self)
+                _ = try SystemFailure.check(
+                    unsafe sr_thread_start(
+                        "sharedring-hang", { context in unsafe Unmanaged<Hangups>.fromOpaque(context).takeUnretainedValue().run() },
+                        context.toOpaque()))
+                isStarted.store(true, ordering: .relaxed)
+            }
+            let token = UInt64(socket.descriptor.number)
+            entries[token] = Entry(socket: socket)
+            _ = try SystemFailure.check(sr_hangups_add(descriptor, socket.descriptor.number, token))
+        }
+    }
+
+    /// The socket is about to be closed.
+    func forget(_ socket: LinkSocket) {
+        entries.withLock { entries in
+            entries[UInt64(socket.descriptor.number)] = nil
+            _ = sr_hangups_remove(descriptor, socket.descriptor.number)
+        }
+    }
+
+    private func run() -> Never {
+        var tokens = [UInt64](repeating: 0, count: 16)
+        while true {
+            // SAFETY: the array's own elements, for the length of the call.
+            let count = unsafe tokens.withUnsafeMutableBufferPointer {
+                unsafe sr_hangups_wait(descriptor, $0.baseAddress!, UInt32($0.count))
+            }
+            guard count > 0 else {
+                sr_sleep_ns(1_000_000)
+                continue
+            }
+            var sockets = entries.withLock { entries in tokens.prefix(Int(count)).compactMap { entries[$0]?.socket } }
+            // The kernel frees the dead one's roles within moments of its sockets; a side that only hung up keeps them.
+            for _ in 0..<20 where !sockets.isEmpty {
+                sockets.removeAll { $0.tell() }
+                sr_sleep_ns(1_000_000)
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+/// Both directions between two processes: a producer of one ring and the consumer of another.
+///
+/// The rings are anonymous and sealed; they were handed over through a Unix socket at a path, which stays open as long as either
+/// endpoint does. The other side's death ends its socket, and so every wait on this side at once, with `peerDied`.
+///
+/// ```swift
+/// var link = try Link.connect(path: "/run/quotes.socket", timeout: .seconds(5))
+/// try link.producer.send("EURUSD")
+/// let answer = try link.consumer.receive()
+/// ```
+///
+/// Its endpoints can be taken out of it, each once, for two tasks: `let producer = link.producer`, `let consumer = link.consumer`.
+@frozen
+public struct Link: ~Copyable, Sendable {
+    /// To the other side.
+    public var producer: Producer
+    /// From the other side.
+    public var consumer: Consumer
+    /// Who is at the other end.
+    public let peer: LinkPeer
+
+    init(producer: consuming Producer, consumer: consuming Consumer, peer: LinkPeer) {
+        self.producer = producer
+        self.consumer = consumer
+        self.peer = peer
+    }
+
+    /// Connects to a listener.
+    ///
+    /// - Parameters:
+    ///   - path: of its socket, at most 107 bytes.
+    ///   - options: see ``LinkOptions``.
+    ///   - timeout: how long to wait for one that listens there: nil, for ever; zero, not at all. After it has answered,
+    ///     ``LinkOptions/handshakeTimeout`` counts.
+    /// - Throws: `notFound` if nobody listens there in time; `wrongOwner` if the listener or this process is of a user that the
+    ///   other does not allow; `incompatible`, `handshakeFailed`, `peerDied` if the listener ended meanwhile, `timedOut`, `system`,
+    ///   and what opening a ring throws.
+    public static func connect(
+        path: String, options: LinkOptions = LinkOptions(), timeout: Duration? = .zero
+    ) throws(RingError) -> Link {
+        let connection = try LinkSocket.connect(path: path, until: Deadline(after: timeout))
+        return try Handshake(connection, options).asClient()
+    }
+
+    /// Ends both directions in order.
+    public consuming func close() throws(RingError) {
+        let consumer = consumer
+        try producer.close()
+        try consumer.close()
+    }
+}
+
+/// Who is at the other end of a link, as the kernel noted it when the connection was made.
+@frozen
+public struct LinkPeer: Sendable, Hashable {
+    /// In this process's pid namespace; 0 if it is not visible there.
+    public let processID: UInt32
+    /// Its effective user id.
+    public let userID: UInt32
+
+    init(processID: UInt32, userID: UInt32) {
+        self.processID = processID
+        self.userID = userID
+    }
+}

@@ -1,0 +1,147 @@
+import CSharedRing
+
+/// A connected socket of a link: its handshake goes through it, and its hang-up is the notice of the other side's death.
+final class LinkSocket: @unchecked Sendable {
+    let path: String
+    let descriptor: Descriptor
+    private let generation = sr_fork_generation()
+    /// Those whose waits are to end at a hang-up. Set once, before they are watched.
+    private(set) weak var producer: ProducerSide?
+    private(set) weak var consumer: ConsumerSide?
+    private var hangups: Hangups?
+
+    init(_ number: Int32, path: String) {
+        descriptor = Descriptor(number)
+        self.path = path
+    }
+
+    deinit {
+        guard sr_fork_generation() == generation else { return }  // the parent's connection is not ours to end
+        hangups?.forget(self)
+        _ = sr_socket_shut(descriptor.number)
+    }
+
+    /// Throws `invalidName` for what can't be a socket's path.
+    static func check(_ path: String) throws(RingError) {
+        func refuse(_ why: String) -> RingError { RingError(.invalidName, ring: path, why) }
+        let count = path.utf8.count
+        guard count > 0, !path.utf8.contains(0) else { throw refuse("a path must not be empty or contain a NUL byte") }
+        guard count <= 107 else { throw refuse("a socket's path has at most 107 bytes, this one has \(count)") }
+    }
+
+    /// Connects to whoever listens at the path, or will until the deadline.
+    static func connect(path: String, until deadline: Deadline) throws(RingError) -> LinkSocket {
+        try check(path)
+        while true {
+            // SAFETY: the string lives for the length of the call.
+            let result = unsafe sr_socket_connect(path, deadline.nanoseconds)
+            if result >= 0 { return LinkSocket(result, path: path) }
+            let isNobodyThere = result == -SystemFailure.notFound || result == -SystemFailure.connectionRefused
+            guard isNobodyThere else {
+                if result == -SystemFailure.timedOut {
+                    throw RingError(.timedOut, ring: path, "its listener accepted nobody before the deadline")
+                }
+                throw RingError(.system, ring: path, errno: -result, "it can't be connected to")
+            }
+            if deadline.isPassed(at: sr_now_ns()) { throw RingError(.notFound, ring: path, errno: -result, "nobody listens there") }
+            sr_sleep_ns(5_000_000)
+        }
+    }
+
+    var peer: LinkPeer {
+        get throws(RingError) {
+            var peer = sr_socket_peer()
+            // SAFETY: `peer` lives for the length of the call.
+            let result = unsafe sr_socket_peer_of(descriptor.number, &peer)
+            guard result == 0 else { throw RingError(.system, ring: path, errno: -result, "who is at its other end can't be found out") }
+            return LinkPeer(processID: peer.process, userID: peer.user)
+        }
+    }
+
+    // MARK: Packets
+
+    func send(_ packet: sr_link_packet, descriptors: [Int32] = [], until deadline: Deadline) throws(RingError) {
+        // SAFETY: the packet's own bytes, and the array's, for the length of the call.
+        let result = unsafe withUnsafeBytes(of: packet) { bytes in
+            unsafe descriptors.withUnsafeBufferPointer { list in
+                // Any address will do for none.
+                var nothing: Int32 = 0
+                return unsafe sr_socket_send(
+                    descriptor.number, bytes.baseAddress!, UInt32(bytes.count),
+                    list.baseAddress ?? withUnsafePointer(to: &nothing) { unsafe $0 },
+                    UInt32(list.count), deadline.nanoseconds)
+            }
+        }
+        guard result == 0 else { throw failure(result, "it can't be written to") }
+    }
+
+    /// The next packet, and the descriptors that came with it. What is no packet of a link is `handshakeFailed`.
+    func receive(until deadline: Deadline) throws(RingError) -> (sr_link_packet, [Descriptor]) {
+        var packet = sr_link_packet()
+        var numbers: [Int32] = [-1, -1]
+        var count: UInt32 = 0
+        // SAFETY: all three live for the length of the call, with the room it is told of.
+        let size = unsafe withUnsafeMutableBytes(of: &packet) { bytes in
+            unsafe numbers.withUnsafeMutableBufferPointer { list in
+                unsafe sr_socket_receive(
+                    descriptor.number, bytes.baseAddress!, UInt32(bytes.count), list.baseAddress!, &count, deadline.nanoseconds)
+            }
+        }
+        let descriptors = numbers.prefix(Int(count)).map { Descriptor($0) }
+        guard size > 0 else {
+            throw size == 0
+                ? RingError(.peerDied, ring: path, "the other side hung up during the handshake") : failure(size, "it can't be read")
+        }
+        let expected = Int32(MemoryLayout<sr_link_packet>.size)
+        guard size == expected else {
+            throw RingError(.handshakeFailed, ring: path, "a packet of \(size) bytes came where one of \(expected) was expected")
+        }
+        guard packet.magic == UInt64(SR_LINK_MAGIC) else {
+            throw RingError(
+                .handshakeFailed, ring: path,
+                "a packet that begins with 0x\(String(packet.magic, radix: 16)) came, which is none of a link's")
+        }
+        return (packet, descriptors)
+    }
+
+    private func failure(_ result: Int32, _ what: String) -> RingError {
+        switch result {
+        case -SystemFailure.timedOut: RingError(.handshakeFailed, ring: path, "the other side said nothing before the deadline")
+        case -SystemFailure.brokenPipe, -SystemFailure.connectionReset:
+            RingError(.peerDied, ring: path, errno: -result, "the other side hung up during the handshake")
+        case -SystemFailure.badMessage: RingError(.handshakeFailed, ring: path, "more descriptors came than a link has")
+        default: RingError(.system, ring: path, errno: -result, what)
+        }
+    }
+
+    // MARK: The hang-up
+
+    /// From now on a hang-up ends these endpoints' waits. They keep this socket open.
+    func watch(_ producer: ProducerSide, _ consumer: ConsumerSide) throws(RingError) {
+        self.producer = producer
+        self.consumer = consumer
+        producer.attachment.companion = self
+        consumer.attachment.companion = self
+        let hangups = Hangups.current
+        do throws(SystemFailure) {
+            try hangups.watch(self)
+            self.hangups = hangups
+        } catch {
+            throw RingError(.system, ring: path, errno: error.errno, "its hang-up can't be watched for")
+        }
+    }
+
+    /// Has both endpoints look around, if the other side's roles are free. The role bytes are the proof of a death; the kernel
+    /// may close the socket a moment before it frees them. True: both have been told, or are gone.
+    func tell() -> Bool {
+        var isDone = true
+        // SAFETY: the doorbells lie in the control mappings of attachments at hand.
+        if let producer {
+            if producer.isConsumerAttached { isDone = false } else { unsafe Doorbell.wake(producer.watch.doorbell) }
+        }
+        if let consumer {
+            if consumer.isProducerAttached { isDone = false } else { unsafe Doorbell.wake(consumer.watch.doorbell) }
+        }
+        return isDone
+    }
+}

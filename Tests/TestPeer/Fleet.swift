@@ -1,0 +1,74 @@
+import CTestSupport
+import Foundation
+import SharedRing
+import Synchronization
+
+/// Many rings awaited at once in one process.
+///
+///     TestPeer fleet rings=100 rounds=20 idle=1000 slice=100 [without-waitv] [loses-waitv] [symmetric] [leave]
+///
+/// First all rings are awaited, and nothing happens for `idle` milliseconds; then every ring gets `rounds` messages, one at a
+/// time over all rings, and its end. `leave`: ends the process before that. Prints what there is to know, in one line.
+enum Fleet {
+    static func run(_ arguments: [String]) async throws {
+        func number(_ name: String, or fallback: Int) -> Int {
+            arguments.first { $0.hasPrefix(name + "=") }.flatMap { Int($0.dropFirst(name.count + 1)) } ?? fallback
+        }
+        if arguments.contains("without-waitv"), ts_forbid(449, ENOSYS) != 0 { return say("error no seccomp") }
+        let (rings, rounds) = (number("rings", or: 100), number("rounds", or: 20))
+        var options = RingOptions(capacity: 4096)
+        options.barrier = arguments.contains("symmetric") ? .symmetric : .automatic
+        let received = Count()
+        let before = threads()
+        var senders: [Handover<Producer>] = []
+        var tasks: [Task<Void, any Error>] = []
+        for _ in 0..<rings {
+            let ring = try SPSCRing.anonymous(options: options)
+            senders.append(Handover(try ring.makeProducer()))
+            let box = Handover(try ring.makeConsumer(slice: .milliseconds(number("slice", or: 100))))
+            tasks.append(Task { try await receive(box.value.take()!, received) })
+        }
+        // All are suspended once the waiter threads have their places; then they, and nobody else, are idle.
+        try await Task.sleep(for: .milliseconds(300))
+        let waiters = threads()
+        if arguments.contains("loses-waitv"), ts_forbid(449, ENOSYS) != 0 { return say("error no seccomp") }
+        let cpu = ts_cpu_us()
+        try await Task.sleep(for: .milliseconds(number("idle", or: 0)))
+        let idle = ts_cpu_us() - cpu
+
+        if arguments.contains("leave") { return say("leaving waiters \(waiters - before)") }
+        for round in 0..<rounds {
+            for sender in senders { try await sender.value!.send(value: round) }
+            if round % 4 == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        }
+        for sender in senders { try sender.value.take()!.close() }
+        for task in tasks { try await task.value }
+        say("received \(received.value.load(ordering: .relaxed)) waiters \(waiters - before) idle_us \(idle)")
+    }
+
+    private static func receive(_ consumer: consuming Consumer, _ received: Count) async throws {
+        var next = 0
+        try await consumer.forEach { message in
+            guard message.integer(as: Int.self) == next else { throw Disorder() }
+            next += 1
+            received.value.add(1, ordering: .relaxed)
+        }
+    }
+
+    struct Disorder: Error {}
+
+    final class Count: Sendable { let value = Atomic(0) }
+
+    /// How many waiter threads this process has.
+    private static func threads() -> Int {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+        return tasks.count { (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "sharedring-wait\n" }
+    }
+}
+
+/// A noncopyable value on its way into a task.
+final class Handover<Value: ~Copyable>: @unchecked Sendable {
+    var value: Value?
+
+    init(_ value: consuming Value) { self.value = consume value }
+}
