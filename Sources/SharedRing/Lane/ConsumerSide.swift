@@ -63,6 +63,7 @@ final class ConsumerSide: @unchecked Sendable {
         try requireUsable()
         unsafe reader.pointee.finishWhatIsOut()
         settle()  // an end that was told before, and to somebody who has come back since
+        let begin = unsafe reader.pointee.head
         while true {
             let header = unsafe reader.pointee.poll()
             if header.isAbsent {
@@ -72,7 +73,7 @@ final class ConsumerSide: @unchecked Sendable {
                 return try lookAround()
             }
             if unsafe reader.pointee.shape.admits(header) { return .message }
-            guard header.isEnd else { throw unsafe reader.pointee.reject(header) }
+            guard unsafe reader.pointee.isMark(header, since: begin) else { throw unsafe reader.pointee.reject(header) }
 
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
             unsafe reader.pointee.stepOverMark()
@@ -85,10 +86,8 @@ final class ConsumerSide: @unchecked Sendable {
     }
 
     /// Waits for a message or the end of the stream.
-    @usableFromInline
-    @inline(never)
-    func wait(timeout: Duration?) throws(RingError) -> Arrival {
-        try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
+    func wait(until deadline: Deadline) throws(RingError) -> Arrival {
+        try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
             try lookAround()

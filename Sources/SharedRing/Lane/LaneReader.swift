@@ -126,6 +126,8 @@ struct LaneReader: ~Copyable {
         let what =
             if let ticket {
                 "the ticket \(ticket) at position \(head) was not drawn yet or does not grow"
+            } else if header.isEnd {
+                "the ends of streams from position \(head &- shape.capacity) to \(head) are more than it has room for"
             } else if header.isPresent {
                 "\(bits), a message of \(shape.messageSize(header)) bytes where \(shape.largestMessage) is the largest"
             } else {
@@ -136,6 +138,10 @@ struct LaneReader: ~Copyable {
         generation = .max
         return error
     }
+
+    /// Whether this is an end mark, and no more of them were met since the position `begin` than a lane can hold: a stranger's lane
+    /// may be full of them, and a consumer that stepped over one after the other would go round for ever.
+    func isMark(_ header: RecordHeader, since begin: UInt64) -> Bool { header.isEnd && head &- begin < shape.capacity }
 
     /// Throws if this process was forked since, or the lane is poisoned. Called off the fast path, before any access.
     func requireUsable() throws(RingError) {

@@ -1,3 +1,5 @@
+import CSharedRing
+
 /// A received message, in place: a view into the ring.
 ///
 /// A message borrows its consumer, which can do nothing else while the view exists; the compiler sees to it, and to it
@@ -66,7 +68,12 @@ public struct Message: ~Copyable, ~Escapable {
 
     /// The payload as a text; what is not UTF-8 is repaired. Allocates.
     public var text: String {
-        unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+        // Copied first and examined then: in the ring a hostile sender could make it other bytes in between.
+        unsafe String(unsafeUninitializedCapacity: byteCount) { copy in
+            guard let target = copy.baseAddress else { return 0 }
+            unsafe sr_copy(target, start, Int64(byteCount))
+            return byteCount
+        }
     }
 
     /// A copy of the payload. Allocates.

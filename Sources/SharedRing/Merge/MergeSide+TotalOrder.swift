@@ -16,8 +16,10 @@ extension MergeSide {
             if unsafe table.pointee.fruitlessLooks & 1023 == 0 { clearDeadAnnouncements() }
             return try endIfDone()
         }
-        // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is.
-        take(next.lane, budget: .max, limit: unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max))
+        // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is. At
+        // least its own: a stranger's lane may show the same ticket, and the two must not wait for each other.
+        let limit = unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max)
+        take(next.lane, budget: .max, limit: max(limit, next.ticket &+ 1))
         return .message
     }
 

@@ -203,11 +203,12 @@ final class MergeSide: @unchecked Sendable {
     func header(of index: Int) throws(RingError) -> RecordHeader? {
         if unsafe table.pointee.rows[index].isAbandoned { return nil }
         let reader = unsafe table.pointee.rows[index].reader
+        let begin = unsafe reader.pointee.head
         while true {
             let header = unsafe reader.pointee.poll()
             if header.isAbsent { return nil }
             if unsafe reader.pointee.shape.admits(header) { return header }
-            guard header.isEnd else {
+            guard unsafe reader.pointee.isMark(header, since: begin) else {
                 unsafe table.pointee.rows[index].isAbandoned = true
                 throw unsafe reader.pointee.reject(header)
             }
@@ -222,14 +223,12 @@ final class MergeSide: @unchecked Sendable {
     // MARK: Waiting
 
     /// Waits until a message is there, or every producer has ended.
-    @usableFromInline
-    @inline(never)
-    func wait(timeout: Duration?) throws(RingError) -> Arrival {
+    func wait(_ timeout: Duration?, until deadline: Deadline) throws(RingError) -> Arrival {
         if let found = try look() { return found }
         if pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
-        return try role.sleeper.wait(until: Deadline(after: timeout), for: "message") { () throws(RingError) in
+        return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
             try lookAround()

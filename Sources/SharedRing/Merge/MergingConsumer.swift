@@ -102,8 +102,9 @@ extension MergingConsumer: MessageSource {
     @inline(never)
     @_lifetime(&self)
     mutating func waitForMessage(timeout: Duration?) throws(RingError) -> Message? {
+        let deadline = Deadline(after: timeout)  // once: a peer that shows a record and hides it must not start it anew
         while true {
-            if try side.wait(timeout: timeout) == .ended { return nil }
+            if try side.wait(timeout, until: deadline) == .ended { return nil }
             if let message = takeFromLane() { return message }
         }
     }

@@ -31,8 +31,9 @@ extension Consumer: MessageSource {
                 return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
             }
         }
+        let deadline = Deadline(after: timeout)  // once: a peer that shows a record and hides it must not start it anew
         while true {
-            if try side.wait(timeout: timeout) == .ended { return nil }
+            if try side.wait(until: deadline) == .ended { return nil }
             if let message = nextNow() { return message }
         }
     }

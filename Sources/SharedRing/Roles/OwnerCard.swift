@@ -38,9 +38,9 @@ public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
 
 extension String {
     /// A text out of the segment, up to its first NUL. It ends up in error messages and on terminals, and is a stranger's: what
-    /// is not UTF-8 is repaired, control characters are left out.
+    /// is not UTF-8 is repaired; what can't be seen and changes what is seen (controls, marks of direction) is left out.
     init(ofStranger bytes: UnsafeRawBufferPointer) {
         let text = unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        self.init(String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
+        self.init(String.UnicodeScalarView(text.unicodeScalars.filter { ![.control, .format].contains($0.properties.generalCategory) }))
     }
 }

@@ -43,8 +43,11 @@ final class Mapping: @unchecked Sendable {
         let header = segment.header
         // A huge page can't be mapped in part: the header comes along.
         let start = segment.isHuge ? 0 : header.controlOffset
-        let mapping = try Mapping(reserving: header.dataOffset - start, unit: segment.unit, ring: ring)
-        try mapping.map(at: 0, header.dataOffset - start, of: segment, from: start, writable: true, prefault: true, ring: ring)
+        // No more than the blocks need: what a stranger's header leaves free behind them may be large.
+        let end = header.laneOffset(header.laneCount)
+        let count = (end - start + segment.unit - 1) / segment.unit * segment.unit
+        let mapping = try Mapping(reserving: count, unit: segment.unit, ring: ring)
+        try mapping.map(at: 0, count, of: segment, from: start, writable: true, prefault: true, ring: ring)
         return (mapping, header.controlOffset - start)
     }
 
