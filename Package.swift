@@ -39,6 +39,9 @@ let package = Package(
         // A process for the multi-process tests to start, stop and kill.
         .executableTarget(
             name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
+        // Death at every instruction: a process that is traced, and the tracer.
+        .executableTarget(
+            name: "CrashPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/CrashPeer", swiftSettings: plain),
         .testTarget(
             name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer"],
             swiftSettings: plain),
