@@ -11,6 +11,9 @@ import SharedRing
 struct CrashPeer {
     static let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
 
+    /// Where the traced process warms up, beside the directory of its ring.
+    static func scratch(_ directory: String) -> String { directory + ".scratch" }
+
     static func main() {
         let arguments = Array(CommandLine.arguments.dropFirst())
         if arguments.first == "peer" {

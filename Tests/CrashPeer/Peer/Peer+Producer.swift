@@ -60,16 +60,22 @@ extension Peer {
             try producer.send(bytes[0], tag: first, timeout: .seconds(20))
             note.finish(lane)
         case .sendToFull:
-            if try producer.trySend(bytes[0].span, tag: first) { fail("a full ring took a message") }
+            let bytes = bytes[0]
+            if try producer.trySend(bytes.span, tag: first) { fail("a full ring took a message") }
         case .claim:
             note.begin(lane, through: first + 1)
-            var claim = try producer.claim(byteCount: Operation.size + 200)
-            fill(&claim, bytes[0])
+            var claim = try producer.claim(byteCount: Operation.size + 24)
+            var place = claim.bytes
+            for index in 0..<place.byteCount {
+                let byte = index < Operation.size ? bytes[0][index] : 0xff  // what is not committed is to leave no trace
+                place.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+            }
             try claim.commit(byteCount: bytes[0].count, tag: first)
             note.finish(lane)
         case .abandonedClaim:
             var claim = try producer.claim(byteCount: Operation.size)
-            fill(&claim, [])
+            var place = claim.bytes
+            for index in 0..<place.byteCount { place.storeBytes(of: 0xff, toByteOffset: index, as: UInt8.self) }
         case .batch, .abandonedBatch:
             if operation == .batch { note.begin(lane, through: first + UInt32(letters.count)) }
             var batch = producer.batch()
@@ -79,14 +85,6 @@ extension Peer {
                 note.finish(lane)
             }
         default: fail("it is no producer's operation")
-        }
-    }
-
-    /// What a claim keeps beyond its message is to leave no trace.
-    private func fill(_ claim: inout Claim, _ bytes: [UInt8]) {
-        var place = claim.bytes
-        for index in 0..<place.byteCount {
-            place.storeBytes(of: index < bytes.count ? bytes[index] : 0xff, toByteOffset: index, as: UInt8.self)
         }
     }
 

@@ -24,6 +24,7 @@ struct Peer {
     }
 
     func run() throws {
+        try warmUp()
         switch operation.side {
         case .producer: try runProducer()
         case .consumer:
@@ -43,11 +44,30 @@ struct Peer {
         }
     }
 
-    /// Between the two marks stands the operation, and nothing else.
-    func marked(_ body: () throws -> Void) throws {
-        ts_mark()
-        try body()
-        ts_mark()
+    /// Everything once, in another ring: what a program does only the first time would be most of what is stepped through.
+    private func warmUp() throws {
+        var options = options
+        options.directory = CrashPeer.scratch(options.directory)
+        for _ in 0..<2 {
+            _ = try TestRing.create(name, shape, options)
+            let ring = try TestRing.openOrCreate(name, shape, options)
+            var producer = try ring.makeProducer()
+            let letter = Letter(lane: 0, number: 0, order: 0)
+            try producer.send(letter.bytes(Operation.size), tag: 0, timeout: .seconds(1))
+            var claim = try producer.claim(byteCount: Operation.size)
+            var place = claim.bytes
+            place.storeBytes(of: 0, toByteOffset: 0, as: UInt8.self)
+            try claim.commit(byteCount: 0)
+            var batch = producer.batch()
+            try batch.append(letter.bytes(), tag: 0)
+            batch.commit()
+            var consumer = try ring.makeReceiver()
+            _ = consumer.drain()
+            try producer.close()
+            _ = consumer.drain()
+            try consumer.close()
+            try SPSCRing.remove(name, options: options)
+        }
     }
 
     func fail(_ what: String) {

@@ -37,7 +37,7 @@ struct Live {
     private func letOthersGoOn(_ stage: Stage, _ seen: inout Harvest, isSlept: Bool, isAsleep: Bool) throws -> [String] {
         var problems: [String] = []
         if situation.operation.side == .producer {
-            if stage.note.life == .attached {
+            if stage.note.life == .attached && situation.operation != .dropProducer {
                 problems += isTaken("producer") { () throws(RingError) in _ = try stage.ring!.makeProducer() }
             }
             if !isSlept { seen = seen + stage.drain() }
@@ -49,7 +49,7 @@ struct Live {
                 }
             }
         } else {
-            if stage.note.consumerLife == .attached {
+            if stage.note.consumerLife == .attached && situation.operation != .dropConsumer {
                 problems += isTaken("consumer") { () throws(RingError) in _ = try stage.ring!.makeReceiver() }
             }
             if stage.feeder != nil && (situation.fill == .few || situation.operation == .sleep) {

@@ -36,6 +36,7 @@ final class Stage {
         self.directory = directory + "/stage"
         try? FileManager.default.removeItem(atPath: self.directory)
         mkdir(self.directory, 0o700)
+        mkdir(CrashPeer.scratch(self.directory), 0o700)
         var options = RingOptions(capacity: Int(Situation.capacity))
         options.directory = self.directory
         options.barrier = situation.isSymmetric ? .symmetric : .asymmetric
@@ -107,7 +108,7 @@ final class Stage {
                 try feed()
                 if neighbour != nil { try sendAsNeighbour() }
             }
-        case .nearly, .full: while feeder!.freeBytes >= 2 * Letter.smallest { try feed() }
+        case .nearly, .full: while feeder!.freeBytes >= 240 { try feed(200) }
         }
         switch situation.operation {
         case .readEnd:
@@ -188,9 +189,9 @@ final class Stage {
 
     // MARK: What the others do
 
-    func feed() throws {
+    func feed(_ size: Int = Letter.smallest) throws {
         let lane = situation.shape.lane
-        try note.send(&feeder!, lane: lane, order: nextOrder)
+        try note.send(&feeder!, lane: lane, order: nextOrder, size: size)
     }
 
     func sendAsNeighbour() throws { try note.send(&neighbour!, lane: 0, order: nextOrder) }
@@ -221,10 +222,10 @@ final class Stage {
 }
 
 extension Note {
-    fileprivate func send(_ producer: inout Producer, lane: Int, order: UInt32) throws {
+    fileprivate func send(_ producer: inout Producer, lane: Int, order: UInt32, size: Int = Letter.smallest) throws {
         let letter = Letter(lane: UInt32(lane), number: low(lane), order: order)
         begin(lane, through: letter.number + 1)
-        guard try producer.trySend(letter.bytes(), tag: letter.number) else { throw Stage.Failure(description: "lane \(lane) is full") }
+        guard try producer.trySend(letter.bytes(size), tag: letter.number) else { throw Stage.Failure(description: "lane \(lane) is full") }
         finish(lane)
     }
 }
