@@ -3,6 +3,8 @@ import SharedRing
 /// What a consumer was given: messages, and ends between them.
 struct Harvest {
     var letters: [Letter] = []
+    /// As the ring numbers them: positions in a lane, or tickets.
+    var sequences: [UInt64] = []
     /// E closed, D died; and how many letters had come before.
     var ends: [(kind: Character, after: Int)] = []
     /// Ends that a merging consumer has counted.
@@ -26,9 +28,10 @@ struct Harvest {
     mutating func take<Source: Receiving & ~Copyable>(_ source: inout Source, timeout: Duration) -> Bool {
         do throws(RingError) {
             if let message = try source.next(timeout: timeout) {
-                let (bytes, tag, lane) = (message.array, message.tag, message.lane)
+                let (bytes, tag, lane, sequence) = (message.array, message.tag, message.lane, message.sequence)
                 if let letter = Letter(bytes, tag: tag, lane: lane) {
                     letters.append(letter)
+                    sequences.append(sequence)
                 } else {
                     strange.append("a message of \(bytes.count) bytes with tag \(tag) in lane \(lane), not as it was sent")
                 }
@@ -49,6 +52,7 @@ struct Harvest {
     static func + (first: Harvest, second: Harvest) -> Harvest {
         var sum = first
         sum.letters += second.letters
+        sum.sequences += second.sequences
         sum.ends += second.ends.map { ($0.kind, $0.after + first.letters.count) }
         sum.strange += second.strange
         sum.counts = second.counts ?? first.counts

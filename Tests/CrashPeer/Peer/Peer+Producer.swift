@@ -96,8 +96,9 @@ extension Peer {
         note.finish(shape.lane)
     }
 
+    /// What is sent together has one place in the order.
     private func next(after count: UInt32 = 0) -> Letter {
-        let number = note.low(shape.lane) + count
-        return Letter(lane: UInt32(shape.lane), number: number, order: Situation.order(ofPeers: number))
+        let number = note.low(shape.lane)
+        return Letter(lane: UInt32(shape.lane), number: number + count, order: Situation.order(ofPeers: number))
     }
 }

@@ -67,6 +67,9 @@ struct Expected {
             if end == nil && bounds.used < bounds.low { problems.append("lane \(lane) is empty, sent were \(bounds.low)") }
         }
         if shape == .total {
+            for (first, second) in zip(harvest.sequences, harvest.sequences.dropFirst()) where first >= second {
+                problems.append("ticket \(second) came after ticket \(first)")
+            }
             for (first, second) in zip(harvest.letters, harvest.letters.dropFirst()) where first.order > second.order {
                 problems.append("\(second) came after \(first), against the order of their sending")
             }

@@ -88,7 +88,8 @@ struct Situation {
             list.append(.init(operation: .send, shape: shape, fill: .none, isSymmetric: isSymmetric, hasSleeper: true))
         }
         list.append(.init(operation: .batch, shape: shape, fill: .none, hasSleeper: true))
-        list.append(.init(operation: .closeProducer, shape: shape, fill: .none, hasSleeper: true))
+        // A merging consumer that waits for its last producers sleeps on, and has counted what it read.
+        if shape == .spsc { list.append(.init(operation: .closeProducer, shape: shape, fill: .none, hasSleeper: true)) }
         for prior in [Prior.none, .closed, .died] {
             list.append(.init(operation: .attachProducer, shape: shape, fill: .none, prior: prior))
         }

@@ -25,6 +25,7 @@ final class Stage {
     private(set) var size: UInt64 = 0
     let image: UnsafeMutableRawPointer
     private var order: UInt32 = 0
+    private var isUnderWay = false
     /// What the consumer took before it was put to sleep.
     fileprivate(set) var drainedBefore = Harvest()
 
@@ -159,6 +160,7 @@ final class Stage {
         defer { arguments.forEach { free($0) } }
         guard let trace = ts_trace_start(CrashPeer.executable, &arguments) else { throw Failure(description: "it can't be started") }
         self.trace = trace
+        isUnderWay = true
         try run()
         bring()
     }
@@ -198,7 +200,7 @@ final class Stage {
 
     private var nextOrder: UInt32 {
         order += 1
-        return situation.operation.side == .producer && trace != nil ? Situation.order(ofPeers: note.low(situation.shape.lane)) : order
+        return situation.operation.side == .producer && isUnderWay ? Situation.order(ofPeers: note.low(situation.shape.lane)) : order
     }
 
     /// What the tracer's consumer finds. All of it counts as acknowledged: a consumer that finds nothing more has stored its heads.
