@@ -4,7 +4,10 @@ import SharedRing
 
 /// Death at every instruction: runs operations of a real process one instruction at a time, and tries what comes after.
 ///
-///     CrashPeer [short|full] [WORD …]    situations whose name has one of the words; `list` names them
+///     CrashPeer [short|full|list] [WORD …]    situations whose name has one of the words
+///
+/// In every situation all points leave an image. The short form kills and holds up real processes at some of them only, and
+/// without words it leaves repetitions out.
 ///
 /// Exits 0 if every promise held, 1 if not, 77 if this system does not let a process trace its children.
 @main
@@ -30,12 +33,15 @@ struct CrashPeer {
             exit(77)
         }
         let words = arguments.filter { !["short", "full", "list"].contains($0) }
-        let situations = Situation.all.filter { situation in words.isEmpty || words.contains { situation.name.contains($0) } }
+        let isFull = arguments.contains("full")
+        let situations = Situation.all.filter { situation in
+            words.isEmpty ? isFull || !situation.isRepetition : words.contains { situation.name.contains($0) }
+        }
         if arguments.contains("list") {
             for situation in situations { say(situation.name) }
             exit(0)
         }
-        exit(Survey(situations: situations, isFull: arguments.contains("full")).run() ? 0 : 1)
+        exit(Survey(situations: situations, isFull: isFull).run() ? 0 : 1)
     }
 }
 

@@ -32,15 +32,16 @@ struct Recovery {
             problems += expected.problems(
                 withEndsOf: harvest, words: expected.words(endsUnseen: false), neighbour: ["D"], final: ["D"])
             return problems + goOn(ring, &consumer, hasNeighbour: false)
-        } + report("nothing doubled, and removed") {
-            let ring = try found()
-            var consumer = try ring.makeReceiver()
-            let harvest = consumer.drain()
-            try consumer.close()
-            try SPSCRing.remove(name, options: options)
-            let found = harvest.letters.count + (harvest.counts.map { $0.closed + $0.died } ?? harvest.ends.count)
-            return harvest.strange + (found == 0 ? [] : ["\(harvest.letters) and '\(harvest.endWord)' came again"])
         }
+            + report("nothing doubled, and removed") {
+                let ring = try found()
+                var consumer = try ring.makeReceiver()
+                let harvest = consumer.drain()
+                try consumer.close()
+                try SPSCRing.remove(name, options: options)
+                let found = harvest.letters.count + (harvest.counts.map { $0.closed + $0.died } ?? harvest.ends.count)
+                return harvest.strange + (found == 0 ? [] : ["\(harvest.letters) and '\(harvest.endWord)' came again"])
+            }
     }
 
     /// Producers take the lanes over before anybody has read.

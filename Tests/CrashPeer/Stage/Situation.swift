@@ -61,6 +61,14 @@ struct Situation {
     static func order(ofPeers number: UInt32) -> UInt32 { 100_000 + number }
     static let orderAfterwards: UInt32 = 1_000_000
 
+    /// Left out of the short form: what steps through the same code as another situation that is in it.
+    var isRepetition: Bool {
+        if operation.side == .name { return shape != .spsc }
+        if isSymmetric || position == .last || fill == .nearly { return shape != .spsc }
+        let ofOneLane: [Operation] = [.claim, .abandonedClaim, .abandonedBatch, .sendToFull, .dropProducer, .acknowledge, .dropConsumer]
+        return shape == .mpsc && ofOneLane.contains(operation) || shape == .total && prior == .closed
+    }
+
     static let all: [Situation] = TestRing.Shape.allCases.flatMap { producers($0) + consumers($0) } + names
 
     private static func producers(_ shape: TestRing.Shape) -> [Situation] {
