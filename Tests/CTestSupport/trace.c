@@ -30,6 +30,7 @@ struct ts_trace {
     int has_ended;
     int is_in_call; /* a step that has not come back */
     int has_told_call;
+    int is_inside; /* a call that `ts_trace_next_call` has seen begin */
     uint64_t instructions;
     struct page *pages[PAGES];
 };
@@ -105,7 +106,7 @@ struct ts_trace *ts_trace_start(const char *path, char *const *arguments) {
         ts_trace_kill(trace);
         return NULL;
     }
-    ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL);
+    ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD);
     return trace;
 }
 
@@ -127,6 +128,18 @@ int ts_trace_run(struct ts_trace *trace, int milliseconds) {
         signal = WSTOPSIG(status);
         if (signal == SIGTRAP) return TS_MARK;
     }
+}
+
+int ts_trace_next_call(struct ts_trace *trace) {
+    if (trace->has_ended) return TS_ENDED;
+    if (ptrace(PTRACE_SYSCALL, trace->pid, 0, 0) != 0) return TS_FAILED;
+    int status = 0;
+    int stop = await(trace, 10000, &status);
+    if (stop != 0) return stop;
+    if (WSTOPSIG(status) == SIGTRAP) return TS_MARK;
+    if (WSTOPSIG(status) != (SIGTRAP | 0x80)) return TS_FAILED;
+    trace->is_inside = !trace->is_inside;
+    return trace->is_inside ? TS_CALLING : TS_CALLED;
 }
 
 int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, uint64_t size) {
@@ -174,6 +187,19 @@ void ts_mark(void) { __asm__ volatile("int3" ::: "memory"); }
 int ts_trace_offered(void) { return 0; }
 struct ts_trace *ts_trace_start(const char *path, char *const *arguments) { return NULL; }
 int ts_trace_run(struct ts_trace *trace, int milliseconds) { return TS_FAILED; }
+int ts_trace_next_call(struct ts_trace *trace) {
+    if (trace->has_ended) return TS_ENDED;
+    if (ptrace(PTRACE_SYSCALL, trace->pid, 0, 0) != 0) return TS_FAILED;
+    int status = 0;
+    int stop = await(trace, 10000, &status);
+    if (stop != 0) return stop;
+    if (WSTOPSIG(status) == SIGTRAP) return TS_MARK;
+    if (WSTOPSIG(status) != (SIGTRAP | 0x80)) return TS_FAILED;
+    trace->is_inside = !trace->is_inside;
+    return trace->is_inside ? TS_CALLING : TS_CALLED;
+}
+
+int ts_trace_next_call(struct ts_trace *trace) { return TS_FAILED; }
 int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, uint64_t size) { return TS_FAILED; }
 void ts_mark(void) {}
 

@@ -4,7 +4,7 @@ import SharedRing
 
 /// Death at every instruction: runs operations of a real process one instruction at a time, and tries what comes after.
 ///
-///     CrashPeer [short|full|list] [WORD …]    situations whose name has one of the words
+///     CrashPeer [short|full|list] [WORD …]    situations whose name is one of the words, or has it
 ///
 /// In every situation all points leave an image. The short form kills and holds up real processes at some of them only, and
 /// without words it leaves repetitions out.
@@ -34,8 +34,10 @@ struct CrashPeer {
         }
         let words = arguments.filter { !["short", "full", "list"].contains($0) }
         let isFull = arguments.contains("full")
+        let names = Set(Situation.all.map(\.name))
         let situations = Situation.all.filter { situation in
-            words.isEmpty ? isFull || !situation.isRepetition : words.contains { situation.name.contains($0) }
+            if words.isEmpty { return isFull || !situation.isRepetition }
+            return words.contains { names.contains($0) ? situation.name == $0 : situation.name.contains($0) }
         }
         if arguments.contains("list") {
             for situation in situations { say(situation.name) }

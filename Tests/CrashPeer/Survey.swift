@@ -58,6 +58,7 @@ struct Survey {
     /// All points, or a few that lie evenly; fewer where the way there is long.
     private func chosen(_ outcome: Outcome) -> [Int] {
         if isFull { return Array(0..<outcome.points) }
+        if outcome.instructions > 200_000 { return [] }  // a debug build
         let few = min(outcome.points, outcome.instructions > 5000 ? 1 : 2)
         return (0..<few).map { outcome.points * (2 * $0 + 1) / (2 * few) }
     }

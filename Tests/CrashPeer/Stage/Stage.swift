@@ -180,6 +180,9 @@ final class Stage {
     /// To the next point.
     func advance() -> Stop { Stop(rawValue: UInt32(ts_trace_advance(trace!, segment, image, size))) ?? .failed }
 
+    /// To the beginning or the end of the next system call.
+    func advanceByCall() -> Stop { Stop(rawValue: UInt32(ts_trace_next_call(trace!))) ?? .failed }
+
     var instructions: UInt64 { ts_trace_instructions(trace!) }
 
     func kill() {

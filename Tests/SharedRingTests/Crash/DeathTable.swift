@@ -21,7 +21,7 @@ struct DeathRow: CustomStringConvertible, Sendable {
         DeathRow("a dead sender's ticket holds nobody up", "send/total/nearly", "clearAnnouncement/total"),
         DeathRow("a message in hand comes again", "receive/spsc/last", "receive/total/last"),
         DeathRow("what is acknowledged does not come again", "acknowledge/spsc", "closeConsumer/spsc", "receiveLast/mpsc/symmetric"),
-        DeathRow("used up messages come again without a gap", "drain/spsc/nearly"),
+        DeathRow("used up messages come again without a gap", "drain/spsc"),
         DeathRow("who falls asleep misses nothing", "sleep/spsc/none", "sleep/total/none/symmetric"),
         DeathRow("an end is told at least once", "readEnd/spsc", "readDeath/spsc"),
         DeathRow("a noted death is told at the end", "noteDeath/mpsc"),
