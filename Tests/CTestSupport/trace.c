@@ -142,7 +142,7 @@ int ts_trace_next_call(struct ts_trace *trace) {
     return trace->is_inside ? TS_CALLING : TS_CALLED;
 }
 
-int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, uint64_t size) {
+static int advance(struct ts_trace *trace, const void *watched, void *image, uint64_t size, uint64_t end) {
     if (trace->has_ended) return TS_ENDED;
     for (;;) {
         int is_call = trace->is_in_call;
@@ -176,8 +176,21 @@ int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, u
         int differs = size > 0 && memcmp(watched, image, size) != 0;
         if (differs) memcpy(image, watched, size);
         if (is_call) return TS_CALLED;
-        if (differs) return TS_CHANGED;
+        if (differs || trace->instructions >= end) return TS_CHANGED;
     }
+}
+
+int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, uint64_t size) {
+    return advance(trace, watched, image, size, UINT64_MAX);
+}
+
+int ts_trace_skip(struct ts_trace *trace, uint64_t count) {
+    uint64_t end = trace->instructions + count;
+    while (trace->instructions < end) {
+        int stop = advance(trace, NULL, NULL, 0, end);
+        if (stop != TS_CALLING && stop != TS_CALLED && stop != TS_CHANGED) return stop;
+    }
+    return TS_CHANGED;
 }
 
 void ts_mark(void) { __asm__ volatile("int3" ::: "memory"); }
@@ -199,6 +212,7 @@ int ts_trace_next_call(struct ts_trace *trace) {
     return trace->is_inside ? TS_CALLING : TS_CALLED;
 }
 
+int ts_trace_skip(struct ts_trace *trace, uint64_t count) { return TS_FAILED; }
 int ts_trace_next_call(struct ts_trace *trace) { return TS_FAILED; }
 int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, uint64_t size) { return TS_FAILED; }
 void ts_mark(void) {}

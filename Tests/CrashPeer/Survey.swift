@@ -37,7 +37,20 @@ struct Survey {
             }
             if outcome.problems.count > 8 { break }
         }
+        if situation.operation == .sleep || situation.operation == .waitForRoom { fallAsleep(situation, directory, &outcome) }
         return outcome
+    }
+
+    /// Whoever falls asleep is held up at some instructions of its way, in the full form every 16th, and there is news for it.
+    private func fallAsleep(_ situation: Situation, _ directory: String, _ outcome: inout Outcome) {
+        let live = Live(situation: situation, directory: directory, holds: true)
+        let step = isFull ? 16 : max(1, Int(outcome.instructions) / 8)
+        for instruction in stride(from: 1, to: Int(outcome.instructions), by: step) {
+            guard let problems = live.hold(after: instruction) else { break }
+            outcome.holds += 1
+            outcome.problems += problems.map { "held at \($0)" }
+            if !problems.isEmpty { break }
+        }
     }
 
     private func outcomeOnName(_ situation: Situation, _ directory: String) -> Outcome {

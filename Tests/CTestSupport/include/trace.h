@@ -31,6 +31,9 @@ int ts_trace_run(struct ts_trace *trace, int milliseconds);
 /* Steps until something of `ts_stop` happens. `image` is brought up to date with `watched`. */
 int ts_trace_advance(struct ts_trace *trace, const void *_Nullable watched, void *_Nullable image, uint64_t size);
 
+/* Steps over so many instructions. TS_CHANGED when they are done; TS_ASLEEP and the like if they can't be. */
+int ts_trace_skip(struct ts_trace *trace, uint64_t count);
+
 /* Runs at full speed to the beginning or the end of the next system call, or over the next `int3`. Not to be mixed with
  * `ts_trace_advance`. */
 int ts_trace_next_call(struct ts_trace *trace);

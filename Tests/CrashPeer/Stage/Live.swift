@@ -24,8 +24,7 @@ struct Live {
             }
             if stop == .mark && point > 0 { return nil }
             var problems: [String] = []
-            let isAsleep = stop == .asleep
-            if holds { problems += try letOthersGoOn(stage, &seen, isSlept: sleeping != nil, isAsleep: isAsleep) }
+            if holds { problems += try letOthersGoOn(stage, &seen, isSlept: sleeping != nil) }
             let problemsAfter = try afterwards(stage, seen, sleeping)
             return (problems + problemsAfter).map { "point \(point), \(stop): \($0)" }
         } catch {
@@ -33,8 +32,23 @@ struct Live {
         }
     }
 
+    /// Held up after so many instructions, whatever they did: between two points somebody may fall asleep on what has come.
+    /// Nil: the operation has come to its end, or to its sleep, before.
+    func hold(after instructions: Int) -> [String]? {
+        do {
+            let stage = try Stage(situation, in: directory)
+            guard stage.skip(instructions) == .changed else { return nil }
+            var seen = stage.drainedBefore
+            var problems = try letOthersGoOn(stage, &seen, isSlept: false)
+            problems += try afterwards(stage, seen, nil)
+            return problems.map { "instruction \(instructions): \($0)" }
+        } catch {
+            return ["instruction \(instructions): \(error)"]
+        }
+    }
+
     /// It stands still at a point, as by SIGSTOP: nobody waits for it, and when it goes on it comes to its end.
-    private func letOthersGoOn(_ stage: Stage, _ seen: inout Harvest, isSlept: Bool, isAsleep: Bool) throws -> [String] {
+    private func letOthersGoOn(_ stage: Stage, _ seen: inout Harvest, isSlept: Bool) throws -> [String] {
         var problems: [String] = []
         if situation.operation.side == .producer {
             if stage.note.life == .attached && situation.operation != .dropProducer {

@@ -183,6 +183,9 @@ final class Stage {
     /// To the beginning or the end of the next system call.
     func advanceByCall() -> Stop { Stop(rawValue: UInt32(ts_trace_next_call(trace!))) ?? .failed }
 
+    /// Over so many instructions.
+    func skip(_ count: Int) -> Stop { Stop(rawValue: UInt32(ts_trace_skip(trace!, UInt64(count)))) ?? .failed }
+
     var instructions: UInt64 { ts_trace_instructions(trace!) }
 
     func kill() {
