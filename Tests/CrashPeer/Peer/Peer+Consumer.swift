@@ -62,7 +62,9 @@ extension Peer {
             note.told = 1
             expect(.timedOut, of: &source)
             note.told = 2
-        case .noteDeath: expect(.timedOut, of: &source)  // the neighbour is there still
+        case .noteDeath:
+            // The neighbour is there still. Who comes back keeps what was noted.
+            for _ in 0..<2 { expect(.timedOut, of: &source) }
         default: fail("it is no consumer's operation")
         }
     }

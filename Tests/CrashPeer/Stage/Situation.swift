@@ -65,8 +65,11 @@ struct Situation {
     var isRepetition: Bool {
         if operation.side == .name { return shape != .spsc }
         if isSymmetric || position == .last || fill == .nearly { return shape != .spsc }
-        let ofOneLane: [Operation] = [.claim, .abandonedClaim, .abandonedBatch, .sendToFull, .dropProducer, .acknowledge, .dropConsumer]
-        return shape == .mpsc && ofOneLane.contains(operation) || shape == .total && prior == .closed
+        let ofOneLane: [Operation] = [
+            .claim, .abandonedClaim, .abandonedBatch, .sendToFull, .dropProducer, .attachProducer, .receive, .receiveLast, .acknowledge,
+            .closeConsumer, .dropConsumer, .attachConsumer,
+        ]
+        return shape == .mpsc && ofOneLane.contains(operation) || shape == .total && (prior == .closed || operation == .noteDeath || operation == .claim)
     }
 
     static let all: [Situation] = TestRing.Shape.allCases.flatMap { producers($0) + consumers($0) } + names
