@@ -66,10 +66,11 @@ struct Situation {
         if operation.side == .name { return shape != .spsc }
         if isSymmetric || position == .last || fill == .nearly { return shape != .spsc }
         let ofOneLane: [Operation] = [
-            .claim, .abandonedClaim, .abandonedBatch, .sendToFull, .dropProducer, .attachProducer, .receive, .receiveLast, .acknowledge,
-            .closeConsumer, .dropConsumer, .attachConsumer,
+            .claim, .abandonedClaim, .abandonedBatch, .sendToFull, .dropProducer, .attachProducer, .receive, .receiveLast,
+            .acknowledge, .closeConsumer, .dropConsumer, .attachConsumer,
         ]
-        return shape == .mpsc && ofOneLane.contains(operation) || shape == .total && (prior == .closed || operation == .noteDeath || operation == .claim)
+        return shape == .mpsc && ofOneLane.contains(operation)
+            || shape == .total && (prior == .closed || operation == .noteDeath || operation == .claim)
     }
 
     static let all: [Situation] = TestRing.Shape.allCases.flatMap { producers($0) + consumers($0) } + names
