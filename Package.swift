@@ -45,8 +45,11 @@ let package = Package(
             name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
         // The wire format from C, by the shim's headers alone. It links nothing of ours.
         .executableTarget(name: "CPeer", path: "Examples/CPeer", cSettings: [.headerSearchPath("../../Sources/CAtomics/include")]),
+        // Death at every instruction: a process that is traced, and the tracer.
+        .executableTarget(
+            name: "CrashPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/CrashPeer", swiftSettings: plain),
         .testTarget(
-            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer", "CPeer"],
+            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer", "CPeer", "CrashPeer"],
             swiftSettings: plain),
         .testTarget(name: "ToolTests", dependencies: ["SharedRingTool"], swiftSettings: plain),
         .testTarget(name: "BenchTests", dependencies: ["BenchReport", "ringbench"], swiftSettings: plain),

@@ -116,7 +116,9 @@ final class Attachment: @unchecked Sendable {
             case .again: sr_sleep_ns(turn < 100 ? 1_000 : 1_000_000)
             }
         }
-        throw RingError(.inUse, ring: location.ring, "others kept its role bytes locked, or removed it, while this process tried 10,000 times to attach")
+        throw RingError(
+            .inUse, ring: location.ring, "others kept its role bytes locked, or removed it, while this process tried 10,000 times to attach"
+        )
     }
 
     /// A named segment may be removed and made again at any moment. So the byte is locked first, and the name checked with

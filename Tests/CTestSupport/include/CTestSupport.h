@@ -17,4 +17,6 @@ void ts_die_with(int parent);
 /* pipe2 with O_CLOEXEC, which Swift does not see either. 0, or -1. */
 int ts_pipe(int *_Nonnull ends);
 
+#include "trace.h"
+
 #endif

@@ -1,0 +1,98 @@
+/// What the next process must find, as it stood at one point.
+struct Expected {
+    struct Lane {
+        /// Sent for certain, and perhaps.
+        let low, high: UInt32
+        /// Acknowledged for certain, and perhaps.
+        let acknowledged, used: UInt32
+    }
+
+    let lanes: [Lane]
+    let shape: TestRing.Shape
+    let life: Note.Life
+    let consumerLife: Note.Life
+    let told: UInt32
+    let prior: Situation.Prior
+    let priorCount: UInt32
+
+    /// `fromStart`: to one consumer that has seen everything.
+    init(_ situation: Situation, _ note: Note, fromStart: Bool = false) {
+        shape = situation.shape
+        lanes = (0..<shape.lanes).map { lane in
+            Lane(
+                low: note.low(lane), high: note.high(lane), acknowledged: fromStart ? 0 : note.acknowledged(lane),
+                used: fromStart ? 0 : note.used(lane))
+        }
+        life = note.life
+        consumerLife = note.consumerLife
+        told = note.told
+        prior = situation.operation.side == .producer ? situation.prior : .none
+        priorCount = situation.priorCount
+    }
+
+    /// How the streams of the operation's lane may end; a letter each.
+    func words(endsUnseen: Bool) -> Set<String> {
+        let before = prior == .none ? "" : prior == .closed ? "E" : "D"
+        var tails: Set<String> =
+            switch life {
+            case .never: [""]
+            case .arriving: ["", "D"]
+            case .attached: ["D"]
+            case .leaving: ["D", "E"]
+            case .closed: ["E"]
+            }
+        if told == 1 { tails.insert("") }
+        if told == 2 { tails = [""] }
+        // Streams without a message may pass unseen, if they follow an end that was unread when they began.
+        if endsUnseen && prior != .none && lanes[shape.lane].high == priorCount { tails.insert("") }
+        return Set(tails.map { before + $0 })
+    }
+
+    /// The letters of every lane: none lost, none doubled, in order, beginning where the consumer may have been.
+    func problems(with harvest: Harvest) -> [String] {
+        var problems = harvest.strange
+        for (lane, bounds) in lanes.enumerated() {
+            let letters = harvest.letters(of: lane)
+            for (index, letter) in letters.enumerated().dropFirst() where letter.number != letters[index - 1].number + 1 {
+                problems.append("in lane \(lane) \(letter) came after \(letters[index - 1])")
+            }
+            if let first = letters.first?.number {
+                if first < bounds.acknowledged { problems.append("\(letters[0]) came again after it was acknowledged") }
+                if first > bounds.used { problems.append("lane \(lane) begins with \(first), though \(bounds.used) was not used up") }
+            }
+            let end = letters.last.map { $0.number + 1 }
+            if let end, end != bounds.low && end != bounds.high {
+                problems.append("lane \(lane) goes to \(end), sent were \(bounds.low), or \(bounds.high)")
+            }
+            if end == nil && bounds.used < bounds.low { problems.append("lane \(lane) is empty, sent were \(bounds.low)") }
+        }
+        if shape == .total {
+            for (first, second) in zip(harvest.sequences, harvest.sequences.dropFirst()) where first >= second {
+                problems.append("ticket \(second) came after ticket \(first)")
+            }
+            for (first, second) in zip(harvest.letters, harvest.letters.dropFirst()) where first.order > second.order {
+                problems.append("\(second) came after \(first), against the order of their sending")
+            }
+        }
+        return problems
+    }
+
+    /// The ends: `neighbour` says how the other lane's streams may have ended.
+    func problems(withEndsOf harvest: Harvest, words: Set<String>, neighbour: Set<String>, final: Set<String>) -> [String] {
+        if shape == .spsc {
+            var problems = words.contains(harvest.endWord) ? [] : ["ends '\(harvest.endWord)', expected one of \(words.sorted())"]
+            if prior != .none, let first = harvest.ends.first, first.after != Int(priorCount) {
+                problems.append("the first end came after \(first.after) messages, not \(priorCount)")
+            }
+            return problems
+        }
+        var problems: [String] = []
+        let sums = words.flatMap { word in neighbour.map { word + $0 } }.map(Self.counts)
+        let found = [harvest.counts?.closed ?? -1, harvest.counts?.died ?? -1]
+        if !sums.contains(found) { problems.append("\(found) producers closed and died, expected one of \(sums)") }
+        if !final.contains(harvest.endWord) { problems.append("told '\(harvest.endWord)' at the end, expected one of \(final.sorted())") }
+        return problems
+    }
+
+    private static func counts(_ word: String) -> [Int] { [word.count { $0 == "E" }, word.count { $0 == "D" }] }
+}

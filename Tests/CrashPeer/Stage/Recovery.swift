@@ -1,0 +1,141 @@
+import CTestSupport
+import Foundation
+import SharedRing
+
+/// What the next processes do with a ring in which somebody was killed, and whether they get what is promised.
+struct Recovery {
+    let name: String
+    let shape: TestRing.Shape
+    let options: RingOptions
+    let expected: Expected
+
+    /// Where the numbers of the successors' letters begin.
+    static let fresh: UInt32 = 10_000
+
+    /// A file with these bytes, as nobody holds it. The name goes with it.
+    static func leave(_ image: UnsafeRawBufferPointer, _ path: String) -> Bool {
+        unlink(path)
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        defer { close(file) }
+        return write(file, image.baseAddress!, image.count) == image.count
+    }
+
+    private func found() throws -> TestRing { try .open(name, shape, options) }
+
+    /// A consumer comes first, then producers.
+    func consumerFirst() -> [String] {
+        report("consumer first") {
+            let ring = try found()
+            var consumer = try ring.makeReceiver()
+            let harvest = consumer.drain()
+            var problems = expected.problems(with: harvest)
+            problems += expected.problems(
+                withEndsOf: harvest, words: expected.words(endsUnseen: false), neighbour: ["D"], final: ["D"])
+            return problems + goOn(ring, &consumer, hasNeighbour: false)
+        }
+            + report("nothing doubled, and removed") {
+                let ring = try found()
+                var consumer = try ring.makeReceiver()
+                let harvest = consumer.drain()
+                try consumer.close()
+                try SPSCRing.remove(name, options: options)
+                let found = harvest.letters.count + (harvest.counts.map { $0.closed + $0.died } ?? harvest.ends.count)
+                return harvest.strange + (found == 0 ? [] : ["\(harvest.letters) and '\(harvest.endWord)' came again"])
+            }
+    }
+
+    /// Producers take the lanes over before anybody has read.
+    func producerFirst() -> [String] {
+        report("producer first") {
+            let ring = try found()
+            var first = try ring.makeProducer()
+            var sent = [try fill(&first, limit: 3)]
+            if shape == .spsc {
+                try first.close()
+            } else {
+                var second = try ring.makeProducer()
+                sent.append(try fill(&second, limit: 3))
+                try first.close()
+                try second.close()
+            }
+            var consumer = try ring.makeReceiver()
+            var harvest = consumer.drain()
+            var problems = freshProblems(harvest, sent)
+            harvest.letters.removeAll { $0.number >= Self.fresh }
+            problems += expected.problems(with: harvest)
+            func then(_ words: Set<String>, _ count: Int) -> Set<String> {
+                Set(words.map { $0 + "E" }).union(count == 0 ? words : [])
+            }
+            problems += expected.problems(
+                withEndsOf: harvest, words: then(expected.words(endsUnseen: true), sent[shape.lane]), neighbour: then(["D"], sent[0]),
+                final: ["D"])
+            try consumer.close()
+            return problems
+        }
+    }
+
+    /// New producers, two full laps, an end in order.
+    func goOn(_ ring: TestRing, _ consumer: inout Receiver, hasNeighbour: Bool) -> [String] {
+        do {
+            var problems: [String] = []
+            var first = try ring.makeProducer()
+            if shape == .spsc || hasNeighbour {
+                for _ in 0..<2 { problems += lap(&consumer, [try fill(&first, limit: .max)]) }
+                try first.close()
+            } else {
+                var second = try ring.makeProducer()
+                for _ in 0..<2 { problems += lap(&consumer, [try fill(&first, limit: .max), try fill(&second, limit: .max)]) }
+                try first.close()
+                try second.close()
+            }
+            let harvest = consumer.drain()
+            problems += harvest.strange
+            let word = hasNeighbour ? "" : "E"
+            if harvest.endWord != word || !harvest.letters.isEmpty {
+                problems.append("after a close in order: \(harvest.letters), '\(harvest.endWord)'")
+            }
+            return problems
+        } catch {
+            return ["going on: \(error)"]
+        }
+    }
+
+    /// Lanes that were empty are full; now they are emptied.
+    private func lap(_ consumer: inout Receiver, _ sent: [Int]) -> [String] {
+        var problems: [String] = []
+        let least = (4096 - 64) / (shape == .total ? 32 : 24)
+        for count in sent where count < least { problems.append("an empty lane took only \(count) messages, not \(least)") }
+        let harvest = consumer.drain()
+        if !harvest.ends.isEmpty { problems.append("'\(harvest.endWord)' was told in the midst of a stream") }
+        return problems + harvest.strange + freshProblems(harvest, sent, isLap: true)
+    }
+
+    /// As many small letters as fit.
+    func fill(_ producer: inout Producer, limit: Int) throws -> Int {
+        var count = 0
+        while count < limit {
+            let letter = Letter(lane: UInt32(producer.lane), number: Self.fresh + UInt32(count), order: Situation.orderAfterwards)
+            guard try producer.trySend(letter.bytes(), tag: letter.number) else { break }
+            count += 1
+        }
+        return count
+    }
+
+    /// The successors' letters, all of them, once. In a lap the lanes are those that were filled, in whatever order.
+    private func freshProblems(_ harvest: Harvest, _ sent: [Int], isLap: Bool = false) -> [String] {
+        var counts: [Int] = []
+        for lane in 0..<shape.lanes {
+            let letters = harvest.letters(of: lane).filter { $0.number >= Self.fresh }
+            if letters.map(\.number) != (0..<UInt32(letters.count)).map({ Self.fresh + $0 }) {
+                return ["the successors' messages of lane \(lane) came as \(letters)"]
+            }
+            counts.append(letters.count)
+        }
+        let wanted = isLap && sent.count < counts.count ? [0] + sent : sent
+        return counts.sorted() == wanted.sorted() ? [] : ["the successors sent \(sent) messages, \(counts) came"]
+    }
+
+    private func report(_ what: String, _ body: () throws -> [String]) -> [String] {
+        do { return try body().map { "\(what): \($0)" } } catch { return ["\(what): \(error)"] }
+    }
+}

@@ -1,0 +1,32 @@
+/// A row of the table in `CrashSafety.md`, and the situations of `CrashPeer` in which it must hold.
+struct DeathRow: CustomStringConvertible, Sendable {
+    let name: String
+    let situations: [String]
+
+    var description: String { name }
+
+    init(_ name: String, _ situations: String...) {
+        self.name = name
+        self.situations = situations
+    }
+
+    static let all = [
+        DeathRow("a message is whole or absent", "send/spsc/nearly", "send/spsc/last", "send/mpsc/none/start"),
+        DeathRow("an uncommitted claim leaves no trace", "claim/spsc/none", "abandonedClaim/spsc"),
+        DeathRow("a batch is whole or absent", "batch/spsc/none/start", "batch/total/none/start", "abandonedBatch/spsc"),
+        DeathRow("a full ring stays as it was", "sendToFull/spsc", "waitForRoom/spsc/full/symmetric"),
+        DeathRow("the next sender wakes the consumer", "send/spsc/none/asleep", "send/mpsc/none/asleep"),
+        DeathRow("a stream that was closed or cut off is told so", "closeProducer/spsc/full", "dropProducer/spsc"),
+        DeathRow("streams of two producers stay apart", "attachProducer/spsc/after-died/none"),
+        DeathRow("a dead sender's ticket holds nobody up", "send/total/nearly", "clearAnnouncement/total"),
+        DeathRow("a message in hand comes again", "receive/spsc/last", "receive/total/last"),
+        DeathRow("what is acknowledged does not come again", "acknowledge/spsc", "closeConsumer/spsc", "receiveLast/mpsc/symmetric"),
+        DeathRow("used up messages come again without a gap", "drain/spsc"),
+        DeathRow("who falls asleep misses nothing", "sleep/spsc/none"),
+        DeathRow("an end is told at least once", "readEnd/spsc", "readDeath/spsc"),
+        DeathRow("a noted death is told at the end", "noteDeath/mpsc"),
+        DeathRow("a new consumer goes on where the last one was", "attachConsumer/spsc/after-died"),
+        DeathRow("a name stands for a whole ring or nothing", "create/mpsc", "openOrCreate/spsc", "openExisting/spsc"),
+        DeathRow("a ring is removed or untouched", "remove/spsc/none/start", "removeIfUnused/spsc"),
+    ]
+}
