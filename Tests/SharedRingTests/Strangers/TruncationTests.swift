@@ -51,7 +51,8 @@ struct TruncationTests {
         "A named ring truncated under its users is SIGBUS for whoever touches it",
         .enabled(if: !SteadyStateTests.isSanitized, "a sanitizer catches SIGBUS itself"))
     func attached() throws {
-        let peer = try Peer("producer", of: "r", in: place)
+        let peer = try Peer(["producer", "r", "directory=\(place.path)"], environment: ["SWIFT_BACKTRACE=enable=no"])
+        #expect(try peer.line() == "attached")
         #expect(truncate(place.path("r"), 0) == 0)
         peer.tell("send x")
         #expect(try peer.wait() & 0x7f == SIGBUS)
