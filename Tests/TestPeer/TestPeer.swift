@@ -6,6 +6,7 @@ import SharedRing
 ///
 ///     TestPeer producer|consumer NAME [option=value …]    obeys lines on its standard input; see `Session`
 ///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
+///     TestPeer wakeups [name=value …]                         see `WakeupSoak`
 ///     TestPeer churn NAME ROUNDS SEED [option=value …]
 ///     TestPeer torture [name=value …]                         see `Torture`
 ///     TestPeer history COUNT                                  total order: four producers with COUNT messages each
@@ -21,12 +22,15 @@ struct TestPeer {
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         // Whatever happens to the tests, this process ends. (Torture has a bound of its own, which may be long.)
-        alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 100)
+        if arguments.first != "wakeups" {  // which has a bound for each of its runs
+            alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 100)
+        }
         do {
             switch arguments.first {
             case "producer": try Session.producer(Setup(arguments.dropFirst()))
             case "consumer": try Session.consumer(Setup(arguments.dropFirst()))
             case "soak-send", "soak-receive": try soak(arguments)
+            case "wakeups": try WakeupSoak.command(arguments)
             case "churn":
                 let setup = Setup(arguments.dropFirst())
                 say(try Churn.run(setup.name, options: setup.options, rounds: Int(arguments[2])!, seed: UInt64(arguments[3])!))

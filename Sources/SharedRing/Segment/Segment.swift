@@ -277,7 +277,9 @@ struct Segment: Sendable {
         var names: [String] = []
         var unspeakable: [String] = []
         while let entry = unsafe readdir(stream) {
-            let bytes = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in unsafe Array(bytes.prefix { $0 != 0 }) }
+            // An entry is only as long as its name: the array that `d_name` is declared as may reach past the stream's buffer.
+            let record = unsafe UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.d_reclen))
+            let bytes = unsafe Array(record.dropFirst(MemoryLayout<dirent>.offset(of: \.d_name)!).prefix { $0 != 0 })
             if let name = String(validating: bytes, as: UTF8.self) {
                 if name != ".", name != ".." { names.append(name) }
             } else {

@@ -3,6 +3,7 @@
 
 #include "confine.h"
 #include "service.h"
+#include "strangers.h"
 
 /* Forks. The child runs `body`, bounded by an alarm of 20 seconds, and leaves with its result by _exit.
  * Returns the child's pid in the parent, or the negative errno. */

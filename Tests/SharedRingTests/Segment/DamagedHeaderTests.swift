@@ -47,6 +47,8 @@ struct DamagedHeaderTests {
         refuse(.incompatible, "0x8000000000000000") { $0.required_features |= 1 << 63 }
         refuse(.damaged, "total order") { $0.required_features |= UInt64(SR_FEATURE_TOTAL_ORDER) }
         refuse(.incompatible, "features") { $0.required_features |= 8 }
+        // Of no boot of this machine, and not flushed.
+        refuse(.notFlushed, "restarted") { $0.required_features |= UInt64(SR_FEATURE_FILE_BACKED) }
         var stored = try SegmentHeader(.spsc, options: RingOptions(), ring: "r").stored
         stored.optional_features = .max
         stored.abi_minor = 9

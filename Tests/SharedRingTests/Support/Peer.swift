@@ -29,7 +29,7 @@ final class Peer: @unchecked Sendable {
         posix_spawn_file_actions_adddup2(&actions, toPeer[0], 0)
         posix_spawn_file_actions_adddup2(&actions, fromPeer[1], 1)
         let words = ([executable] + arguments).map { strdup($0) } + [nil]
-        let variables = (ProcessInfo.processInfo.environment.map { "\($0)=\($1)" } + environment).map { strdup($0) } + [nil]
+        let variables = (environment + ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }).map { strdup($0) } + [nil]
         defer { (words + variables).forEach { free($0) } }
         var spawned: pid_t = 0
         let result = posix_spawn(&spawned, executable, &actions, nil, words, variables)
