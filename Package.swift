@@ -42,6 +42,9 @@ let package = Package(
         // A process for the multi-process tests to start, stop and kill.
         .executableTarget(
             name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
+        // A fuzzer: strangers that write into the memory of honest ends.
+        .executableTarget(
+            name: "Strangers", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/Strangers", swiftSettings: plain),
         .testTarget(
             name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer"],
             swiftSettings: plain),
