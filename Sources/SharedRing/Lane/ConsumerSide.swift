@@ -59,13 +59,15 @@ final class ConsumerSide: @unchecked Sendable {
         try requireUsable()
         unsafe reader.pointee.finishWhatIsOut()
         settle()  // an end that was told before, and to somebody who has come back since
+        var passed: UInt64 = 0
         while true {
             let header = unsafe reader.pointee.poll()
             if header.isAbsent {
                 return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } == nil ? nil : .ended
             }
             if unsafe reader.pointee.shape.admits(header) { return .message }
-            guard header.isEnd else { throw unsafe reader.pointee.reject(header) }
+            guard header.isEnd, unsafe passed < reader.pointee.shape.endlessEnds else { throw unsafe reader.pointee.reject(header) }
+            passed += 1
 
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
             unsafe reader.pointee.stepOverMark()

@@ -126,6 +126,8 @@ struct LaneReader: ~Copyable {
         let what =
             if let ticket {
                 "the ticket \(ticket) at position \(head) was not drawn yet or does not grow"
+            } else if header.isEnd {
+                "\(bits), the end of a stream after \(shape.endlessEnds) others without a message between"
             } else if header.isPresent {
                 "\(bits), a message of \(shape.messageSize(header)) bytes where \(shape.largestMessage) is the largest"
             } else {

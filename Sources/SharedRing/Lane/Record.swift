@@ -68,6 +68,9 @@ struct LaneShape: Sendable {
     /// The bytes the end record takes, and what is kept free for a terminator.
     var spacingOfEnd: UInt64 { alignment }
 
+    /// As many ends of streams in a row as fill the lane twice: no look ever meets them all, unless a stranger laid them around it.
+    var endlessEnds: UInt64 { 2 * capacity / alignment }
+
     /// Whether a header that was found can be a message of this lane.
     @inlinable
     func admits(_ header: RecordHeader) -> Bool {

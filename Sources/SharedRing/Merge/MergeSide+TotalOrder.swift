@@ -17,7 +17,9 @@ extension MergeSide {
             return try endIfDone()
         }
         // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is.
-        take(next.lane, budget: .max, limit: unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max))
+        // At least this message is due: where a stranger gave two lanes the same ticket, the other's comes next.
+        let limit = unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max)
+        take(next.lane, budget: .max, limit: max(limit, next.ticket + 1))  // no overflow: a ready ticket is below the bound
         return .message
     }
 

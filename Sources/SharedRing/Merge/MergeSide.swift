@@ -185,14 +185,16 @@ final class MergeSide: @unchecked Sendable {
     func header(of index: Int) throws(RingError) -> RecordHeader? {
         if unsafe table.pointee.rows[index].isAbandoned { return nil }
         let reader = unsafe table.pointee.rows[index].reader
+        var passed: UInt64 = 0
         while true {
             let header = unsafe reader.pointee.poll()
             if header.isAbsent { return nil }
             if unsafe reader.pointee.shape.admits(header) { return header }
-            guard header.isEnd else {
+            guard header.isEnd, unsafe passed < reader.pointee.shape.endlessEnds else {
                 unsafe table.pointee.rows[index].isAbandoned = true
                 throw unsafe reader.pointee.reject(header)
             }
+            passed += 1
             // Noted before it is acknowledged: a death that is only told at the end must not be forgotten with this consumer.
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
             note(lanes[index].watch.noteMark(header.tag, isFirst: isFirst), of: lanes[index])
