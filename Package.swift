@@ -48,6 +48,9 @@ let package = Package(
         // Death at every instruction: a process that is traced, and the tracer.
         .executableTarget(
             name: "CrashPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/CrashPeer", swiftSettings: plain),
+        // A fuzzer: strangers that write into the memory of honest ends.
+        .executableTarget(
+            name: "Strangers", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/Strangers", swiftSettings: plain),
         .testTarget(
             name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer", "CPeer", "CrashPeer"],
             swiftSettings: plain),

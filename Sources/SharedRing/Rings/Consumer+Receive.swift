@@ -83,6 +83,8 @@ extension Consumer: MessageSource {
     ) throws(Failure) -> Int {
         if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
         guard unsafe limit > 0 && reader.pointee.isOfThisProcess else { return 0 }
+        // No more than there can be now: a stranger's lane may look as if it never ended.
+        let limit = unsafe min(limit, Int(truncatingIfNeeded: reader.pointee.shape.capacity / reader.pointee.shape.alignment))
         var header = unsafe reader.pointee.poll()
         var count = 0
         while unsafe reader.pointee.shape.admits(header) {
