@@ -1,0 +1,38 @@
+// What goes through a ring, without disturbing anybody.
+import SharedRing
+
+/// Messages a second, lane by lane, from two readings.
+func rates(from first: RingStatistics, to last: RingStatistics) -> [Int: Double] {
+    let seconds = Double(last.readNanoseconds - first.readNanoseconds) * 1e-9
+    var rates: [Int: Double] = [:]
+    for (before, now) in zip(first.lanes, last.lanes) where before.number == now.number && now.messages >= before.messages {
+        rates[now.number] = Double(now.messages - before.messages) / seconds
+    }
+    return rates
+}
+
+/// What passes at this moment. Called again and again, by whoever wants to see it all.
+func show(_ tap: inout RingTap) throws(RingError) {
+    for event in try tap.look() {
+        switch event {
+        case .message(let message): print("lane \(message.lane):", String(decoding: message.bytes, as: UTF8.self))
+        case .ended(let lane, _, let isClosed): print("lane \(lane):", isClosed ? "closed" : "cut off")
+        case .missed(let miss): print("lane \(miss.lane): \(miss.byteCount) bytes were overwritten before they were seen")
+        case .damaged(let damage): print("damaged:", damage.detail)
+        }
+    }
+}
+
+func watch() throws(RingError) {
+    let ring = try MPSCRing.openOrCreate("watched", lanes: 4)
+    var tap = try RingTap("watched")
+    let first = try RingStatistics("watched")
+    var producer = try ring.makeProducer()
+    try producer.send("hello")
+    try producer.close()
+    try show(&tap)
+    print(rates(from: first, to: try RingStatistics("watched")))
+}
+
+try watch()
+try MPSCRing.remove("watched")
