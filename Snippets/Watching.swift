@@ -5,8 +5,9 @@ import SharedRing
 func rates(from first: RingStatistics, to last: RingStatistics) -> [Int: Double] {
     let seconds = Double(last.readNanoseconds - first.readNanoseconds) * 1e-9
     var rates: [Int: Double] = [:]
-    for (before, now) in zip(first.lanes, last.lanes) where before.number == now.number && now.messages >= before.messages {
-        rates[now.number] = Double(now.messages - before.messages) / seconds
+    for lane in last.lanes {
+        let before = first.lanes.first { $0.number == lane.number }?.messages ?? 0  // it may have come into use since
+        rates[lane.number] = lane.messages > before ? Double(lane.messages - before) / seconds : 0
     }
     return rates
 }
