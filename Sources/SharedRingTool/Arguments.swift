@@ -38,6 +38,8 @@ struct Arguments {
                 values[option.name] = ""
             } else if parts.count > 1 {
                 values[option.name] = String(parts[1])
+            } else if option.isValueOptional {
+                values[option.name] = rest.first?.first?.isNumber == true ? rest.removeFirst() : ""
             } else if let value = rest.popFirst() {
                 values[option.name] = value
             } else {

@@ -1,14 +1,17 @@
 /// What the tool can do, and which options each of it takes.
 enum Command: String {
-    case send, receive, create, remove, list, info, check
+    case send, receive, create, remove, list, info, check, stat, tap
 
     /// An option of a command line; one with a value is followed by it, after a blank or "=".
     struct Option {
         let name: String
         let hasValue: Bool
+        /// Whether it may be left out: the next word is one only if it begins with a digit.
+        let isValueOptional: Bool
 
-        static func flag(_ name: String) -> Option { Option(name: name, hasValue: false) }
-        static func value(_ name: String) -> Option { Option(name: name, hasValue: true) }
+        static func flag(_ name: String) -> Option { Option(name: name, hasValue: false, isValueOptional: false) }
+        static func value(_ name: String) -> Option { Option(name: name, hasValue: true, isValueOptional: false) }
+        static func optionalValue(_ name: String) -> Option { Option(name: name, hasValue: true, isValueOptional: true) }
     }
 
     var options: [Option] {
@@ -21,6 +24,12 @@ enum Command: String {
                 .value("--order"), .value("--dir"),
             ]
         case .remove: [.flag("--stale"), .flag("--force"), .flag("--dry-run"), .value("--owner"), .value("--dir")]
+        case .stat: [.optionalValue("--watch"), .flag("--json"), .flag("--prometheus"), .value("--owner"), .value("--dir")]
+        case .tap:
+            [
+                .flag("--text"), .flag("--hex"), .flag("--lines-json"), .flag("--from-head"), .flag("--from-tail"), .value("--count"),
+                .value("--seconds"), .value("--owner"), .value("--dir"),
+            ]
         case .list, .info, .check: [.flag("--json"), .value("--owner"), .value("--dir")]
         }
     }

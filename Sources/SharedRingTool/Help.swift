@@ -12,6 +12,8 @@ enum Help {
           sharedring list [options]            the rings that are there
           sharedring info NAME [options]       what a ring looks like, and who uses it
           sharedring check NAME [options]      whether the next process can use it, and what it finds
+          sharedring stat NAME [options]       what goes through a ring, in rates
+          sharedring tap NAME [options]        shows the messages that pass, and takes none
           sharedring help COMMAND              the options of a command
           sharedring --version
 
@@ -38,6 +40,8 @@ enum Help {
         case .list: list
         case .info: info
         case .check: check
+        case .stat: stat
+        case .tap: tap
         }
     }
 
@@ -175,6 +179,61 @@ enum Help {
         Exit status: 0 the next process can use it, however its last users ended; 1 it is damaged,
         or there is no ring of that name; 2 a wrong command line.
 
+        """
+
+    private static let stat = """
+        Usage: sharedring stat NAME [options]
+
+        Writes what goes through the ring NAME: reads the counters that its users keep twice, a
+        second apart, and gives messages and megabytes a second, what waits, how often a lane was
+        full, how often somebody slept and was woken, and who is attached. Lanes in which nothing
+        happens share a line. Takes no role: it disturbs nobody, and works when its processes are
+        stopped or dead. Counters go on from one user to the next.
+
+        In a sender's line 'wakes/s' counts how often it woke the consumer, in the consumer's how
+        often that woke a sender. 1 MB is 1,000,000 bytes of messages; the backlog counts the bytes
+        of a lane that wait, headers and gaps included.
+
+          --watch [D]       again and again, every second or every D; on a terminal in place. Ends
+                            with status 0 at SIGINT (Ctrl-C)
+          --json            one JSON object on one line: counts since the ring was made, and rates
+          --prometheus      the counts, at once, in Prometheus' text format
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        D is a number of seconds, or one with ms, s, m or h.
+
+        \(exitStatus)
+        """
+
+    private static let tap = """
+        Usage: sharedring tap NAME [options]
+
+        Writes the messages of the ring NAME to standard output as they pass, each lane's in order,
+        and takes none from its receiver. The ring is only read: nobody waits for the tap, and
+        nobody is woken by it. What is overwritten before the tap has seen it is missed, and standard
+        error says how much. It ends when the ring is removed, or at SIGINT (Ctrl-C), with status 0.
+
+        A message that was received meanwhile is shown if no more than half its lane was sent
+        since. That is no proof that a sender was not writing more than half a lane at once over it.
+
+          --text            a line each: what is not fit for a terminal stands there as \\u{1B}, what is
+                            no UTF-8 is replaced; the default
+          --hex             the lane, position, tag and size, then the bytes like 'hexdump -C'
+          --lines-json      a JSON object a line, with the keys lane, position, tag, bytes and text,
+                            and ticket in a total order; the ends of streams, too
+          --from-head       begin with what waits to be received; the default
+          --from-tail       begin with what is sent from now on
+          --count N         end after N messages
+          --seconds D       end after D; 0: show what is there, and end
+          --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
+                            group, made with --mode 0660; without this, only one's own
+          --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        D is a number of seconds, or one with ms, s, m or h.
+
+        \(exitStatus)
         """
 
     private static let transfer = """

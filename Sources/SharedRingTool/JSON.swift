@@ -4,9 +4,13 @@ enum JSON: CustomStringConvertible {
     case boolean(Bool)
     case integer(Int)
     case position(UInt64)
+    /// Finite, written with three decimals at most.
+    case number(Double)
     case string(String)
     case array([JSON])
-    case object(KeyValuePairs<String, JSON>)
+    case members([(String, JSON)])
+
+    static func object(_ members: KeyValuePairs<String, JSON>) -> JSON { .members(members.map { ($0.key, $0.value) }) }
 
     var description: String {
         var text = ""
@@ -20,6 +24,7 @@ enum JSON: CustomStringConvertible {
         case .boolean(let value): text += value ? "true" : "false"
         case .integer(let value): text += "\(value)"
         case .position(let value): text += "\(value)"
+        case .number(let value): text += "\((value * 1000).rounded() / 1000)"
         case .string(let value): Self.write(value, to: &text)
         case .array(let values):
             text += "["
@@ -28,13 +33,13 @@ enum JSON: CustomStringConvertible {
                 value.write(to: &text)
             }
             text += "]"
-        case .object(let members):
+        case .members(let members):
             text += "{"
             for (index, member) in members.enumerated() {
                 if index > 0 { text += "," }
-                Self.write(member.key, to: &text)
+                Self.write(member.0, to: &text)
                 text += ":"
-                member.value.write(to: &text)
+                member.1.write(to: &text)
             }
             text += "}"
         }

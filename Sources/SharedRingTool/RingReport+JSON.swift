@@ -38,7 +38,7 @@ extension RingReport.Lane {
 }
 
 extension RingReport.Role {
-    fileprivate var json: JSON {
+    var json: JSON {
         .object(["presence": .string(presence.word), "attachments": .integer(attachments), "process": card?.json ?? .null])
     }
 }

@@ -48,6 +48,8 @@ struct SharedRingTool {
             case .list: try ListCommand(arguments).run()
             case .info: try InfoCommand(arguments).run()
             case .check: try CheckCommand(arguments).run()
+            case .stat: try StatCommand(arguments).run()
+            case .tap: try TapCommand(arguments).run()
             }
         } catch let error as RingError where error.code == .invalidName || error.code == .invalidOption {
             // The library found a word of the command line wrong.

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// What signals do.
 enum Signals {
@@ -20,4 +21,17 @@ enum Signals {
         }
         sigprocmask(SIG_UNBLOCK, &handled, nil)
     }
+
+    /// Whether a signal has asked for an end in order.
+    static var isEndAskedFor: Bool { endAskedFor.load(ordering: .relaxed) }
+
+    /// From now on this signal only asks; asked again, it ends the process on the spot as before.
+    static func endInOrder(on number: Int32) {
+        endAskedFor.store(false, ordering: .relaxed)  // it is made at its first use, which must not be the handler's
+        signal(number) { number in
+            if Signals.endAskedFor.exchange(true, ordering: .relaxed) { _exit(128 + number) }
+        }
+    }
+
+    private static let endAskedFor = Atomic(false)
 }

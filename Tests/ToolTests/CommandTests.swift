@@ -19,6 +19,8 @@ import Testing
         (["info"], "name is missing"), (["info", "a/b"], "'a/b'"), (["info", "a", "--lines"], "'--lines'"),
         (["list", "--json=1"], "'--json' takes no value"), (["check"], "name is missing"), (["check", "a", "b"], "'b'"),
         (["remove", "a", "b"], "'b'"), (["remove"], "name is missing"), (["remove", "a", "--force"], "'--stale'"),
+        (["stat"], "name is missing"), (["stat", "a", "--json", "--prometheus"], "'--prometheus'"), (["stat", "a", "--watch", "0"], "'0'"),
+        (["tap", "a", "--text", "--hex"], "'--hex'"), (["tap", "a", "--count", "0"], "'0'"), (["tap", "a", "--seconds", "soon"], "'soon'"),
         (["send", "a", "--owner", "no-such-user"], "'no-such-user'"), (["create", "a", "--owner", "0"], "'--owner'"),
     ])
     func aWrongWordIsNamedWithAPointerToHelp(_ words: [String], _ named: String) throws {
@@ -33,7 +35,7 @@ import Testing
 
     @Test(arguments: [
         ["--help"], ["help"], ["send", "--help"], ["help", "send"], ["receive", "x", "--help"], ["help", "create"], ["list", "--help"],
-        ["help", "info"], ["help", "check"], ["remove", "--stale", "--help"], ["--version"],
+        ["help", "info"], ["help", "check"], ["help", "stat"], ["tap", "--help"], ["remove", "--stale", "--help"], ["--version"],
     ])
     func helpGoesToStandardOutput(_ words: [String]) throws {
         let space = try Workspace()

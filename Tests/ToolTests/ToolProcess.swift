@@ -37,9 +37,11 @@ final class ToolProcess {
     }
 
     /// - Parameters:
+    ///   - path: a file, or a terminal, to write to instead.
     ///   - bound: after how many seconds it is killed.
     init(
-        _ words: [String], in space: Workspace, input: Input = .nothing, outputToPipe: Bool = false, environment: [String: String] = [:],
+        _ words: [String], in space: Workspace, input: Input = .nothing, outputToPipe: Bool = false, outputTo path: String? = nil,
+        environment: [String: String] = [:],
         bound: Int = 30
     ) throws {
         let base = space.scratch.appendingPathComponent(UUID().uuidString)
@@ -64,7 +66,8 @@ final class ToolProcess {
         let outputPipe = Pipe()
         try Data().write(to: outputFile)
         try Data().write(to: errorFile)
-        process.standardOutput = outputToPipe ? outputPipe : try FileHandle(forWritingTo: outputFile)
+        let outputHandle = FileHandle(forWritingAtPath: path ?? outputFile.path)!
+        process.standardOutput = outputToPipe ? outputPipe : outputHandle
         output = outputToPipe ? outputPipe.fileHandleForReading : nil
         process.standardError = try FileHandle(forWritingTo: errorFile)
 

@@ -95,6 +95,7 @@ final class WaiterThread: @unchecked Sendable {
                         finished.append((watch, outcome))
                         continue
                     }
+                    watch.countSleep()
                     watch.restsUntil = 0
                     if isRung { watch.emptyWakes += 1 }
                     // Woken again and again for nothing: a stranger is at work, and must not make this a busy loop.

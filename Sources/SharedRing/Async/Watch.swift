@@ -127,6 +127,9 @@ final class Watch: @unchecked Sendable {
     /// SYNC: doorbell, space-doorbell, cancel (see Sleeper.declareAsleep): this store, the waiter thread's barrier, all looks.
     func declareAsleep() { unsafe sr_store_relaxed_u32(doorbell, 1) }
 
+    /// For observers, as `Sleeper.wait` counts: once a turn that ends asleep.
+    func countSleep() { unsafe sr_count(sleeper.sleeps, 1) }
+
     /// How the wait has ended, if it has. After the barrier.
     func outcome(at now: Int64, lookingAround: Bool) -> Outcome? {
         guard let endpoint else { return .ready }

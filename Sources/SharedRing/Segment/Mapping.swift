@@ -38,8 +38,10 @@ final class Mapping: @unchecked Sendable {
         guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "\(count) bytes of it can't be mapped") }
     }
 
-    /// The control blocks, writable, and where in the mapping they start.
-    static func control(of segment: Segment, ring: String) throws(RingError) -> (mapping: Mapping, offset: Int) {
+    /// The control blocks, and where in the mapping they start.
+    static func control(
+        of segment: Segment, writable: Bool = true, ring: String
+    ) throws(RingError) -> (mapping: Mapping, offset: Int) {
         let header = segment.header
         // A huge page can't be mapped in part: the header comes along.
         let start = segment.isHuge ? 0 : header.controlOffset
@@ -47,7 +49,7 @@ final class Mapping: @unchecked Sendable {
         let end = header.laneOffset(header.laneCount)
         let count = (end - start + segment.unit - 1) / segment.unit * segment.unit
         let mapping = try Mapping(reserving: count, unit: segment.unit, ring: ring)
-        try mapping.map(at: 0, count, of: segment, from: start, writable: true, prefault: true, ring: ring)
+        try mapping.map(at: 0, count, of: segment, from: start, writable: writable, prefault: true, ring: ring)
         return (mapping, header.controlOffset - start)
     }
 

@@ -1,0 +1,131 @@
+import CSharedRing
+
+/// A tap's place in one lane.
+@safe
+struct LaneTap {
+    /// What is copied at most before it is looked whether it was overwritten meanwhile; a longer message goes alone.
+    private static let runSize = 1 << 18
+
+    private let number: Int
+    private let shape: LaneShape
+    private let isTotallyOrdered: Bool
+    private let dataOffset: Int
+    private let data: Mapping
+    private let controlMapping: Mapping
+    private let control: UnsafeMutablePointer<sr_lane_control>
+    private(set) var position: UInt64
+    /// What was said to be damaged already.
+    private var damagedPosition: UInt64?
+
+    // SAFETY, for every `unsafe` here: the words lie in the control mapping, which this keeps; a position is checked to be aligned
+    // and masked before it becomes an address, and a record that `admits` ends inside the double mapping.
+
+    init(
+        _ number: Int, of header: SegmentHeader, data: Mapping, control: UnsafeMutablePointer<sr_lane_control>,
+        keeping controlMapping: Mapping, from start: RingTap.Start
+    ) {
+        self.number = number
+        shape = LaneShape(header)
+        isTotallyOrdered = header.isTotallyOrdered
+        dataOffset = header.dataOffset + number * header.laneCapacity
+        self.data = data
+        self.controlMapping = controlMapping
+        unsafe self.control = control
+        // SYNC: record-visible: what was committed before this head was stored is seen to be.
+        let head = unsafe sr_load_acquire_u64(sr_head(control))
+        position = head
+        if start == .tail {
+            // A dead producer may not have got to this note; then its last message is shown.
+            let tail = unsafe sr_load_acquire_u64(sr_tail_mirror(control))
+            if tail & (shape.alignment - 1) == 0, tail &- head <= shape.capacity { position = tail }
+        }
+    }
+
+    /// How far the lane has come beyond a position, by its users' words as they are now; below 0 if it has not.
+    private func reach(beyond position: UInt64) -> (head: Int64, further: Int64) {
+        // The copy before, these loads after. Who overwrites has loaded a head that allows it before, and the processor shows that head
+        // no later than what was written.
+        sr_fence_full()
+        let head = Int64(bitPattern: unsafe sr_load_acquire_u64(sr_head(control)) &- position)
+        let tail = Int64(bitPattern: unsafe sr_load_acquire_u64(sr_tail_mirror(control)) &- position)
+        return (head, max(head, tail))
+    }
+
+    /// Whether what was read at the position, before this call, may have been something else's.
+    private func isOverwritten(_ position: UInt64) -> Bool {
+        let reach = reach(beyond: position)
+        return reach.head > 0 && reach.further > Int64(shape.capacity / 2)
+    }
+
+    /// Appends what there is at the position and behind it.
+    mutating func look(into events: inout [RingTap.Event]) {
+        guard position & (shape.alignment - 1) == 0 else { return resynchronise(into: &events) }
+        var run: [RingTap.Event] = []
+        let next = copyRun(into: &run)
+        if isOverwritten(position) { return resynchronise(into: &events) }
+        events += run
+        position = next.position
+        if let bits = next.impossible {
+            if reach(beyond: position).head > 0 { return resynchronise(into: &events) }
+            if damagedPosition == position { return }
+            damagedPosition = position
+            events.append(damage("the record header is 0x\(String(bits, radix: 16)), which no producer writes"))
+        } else if run.isEmpty, reach(beyond: position).head > 0 {
+            // There was a record, for the head has passed it. If it is still not there, it is no more.
+            let place = unsafe data.base + Int(position & shape.mask)
+            if unsafe sr_load_acquire_u64(place) == 0 { resynchronise(into: &events) }
+        }
+    }
+
+    /// Copies records until there is none, or enough. Nothing of it counts before it is known that it was not overwritten.
+    private func copyRun(into run: inout [RingTap.Event]) -> (position: UInt64, impossible: UInt64?) {
+        var next = position
+        while next &- position < Self.runSize {
+            let place = unsafe data.base + Int(next & shape.mask)
+            // SYNC: record-visible (pairs with LaneWriter.storeHeader)
+            let header = unsafe RecordHeader(bits: sr_load_acquire_u64(place))
+            if header.isAbsent { break }
+            guard header.isEnd || shape.admits(header) else { return (next, header.bits) }
+            if header.isEnd {
+                run.append(.ended(lane: number, position: next, isClosed: header.tag & 1 == 0))
+                next &+= shape.spacingOfEnd
+            } else {
+                unsafe run.append(.message(message(header, at: place, next)))
+                next &+= shape.spacing(shape.messageSize(header))
+            }
+        }
+        return (next, nil)
+    }
+
+    private func message(_ header: RecordHeader, at place: UnsafeMutableRawPointer, _ position: UInt64) -> TappedMessage {
+        let count = shape.messageSize(header)
+        let ticket = isTotallyOrdered ? unsafe sr_load_relaxed_u64(place + Int(SR_RECORD_HEADER_SIZE)) : nil
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialised in
+            if let start = buffer.baseAddress { unsafe sr_copy(start, place + shape.messageOffset, Int64(count)) }
+            initialised = count
+        }
+        return TappedMessage(lane: number, position: position, tag: header.tag, ticket: ticket, bytes: bytes)
+    }
+
+    /// Goes on at the head.
+    private mutating func resynchronise(into events: inout [RingTap.Event]) {
+        let head = unsafe sr_load_acquire_u64(sr_head(control))
+        guard head & (shape.alignment - 1) == 0 else {
+            if damagedPosition != head { events.append(damage("the lane's head is \(head), no multiple of its record alignment")) }
+            damagedPosition = head
+            return
+        }
+        let missed = Int64(bitPattern: head &- position)
+        if missed > 0 {
+            let most = max(1, UInt64(missed) / shape.alignment)
+            events.append(.missed(TapMiss(lane: number, position: position, nextPosition: head, mostMessages: most)))
+        }
+        position = head
+    }
+
+    private func damage(_ detail: String) -> RingTap.Event {
+        .damaged(
+            RingCheck.Damage(
+                lane: number, position: position, fileOffset: dataOffset + Int(position & shape.mask), detail: detail))
+    }
+}

@@ -1,0 +1,93 @@
+import CSharedRing
+
+/// What a ring's users have counted since it was made: messages, bytes, waits and wakes, lane by lane.
+///
+/// Read from the file like a ``RingReport``: it takes no role, maps nothing, disturbs nobody, and works on what dead or stopped
+/// processes left. Two readings and the time between them give rates.
+///
+/// Each counter is written by its owner alone and goes on from owner to owner. Of a ring in use, each is a moment's, and not all
+/// are the same moment's: a message may be counted already whose bytes are not. Who is killed between a commit and its note
+/// leaves that message uncounted. The protocol reads none of them, so a stranger can write anything there: any value is taken as it
+/// is found.
+public struct RingStatistics: Sendable {
+    /// One lane.
+    public struct Lane: Sendable {
+        /// Its number.
+        public var number: Int
+        /// Who sends, or sent last.
+        public var producer: RingReport.Role
+        /// Committed messages. Ends of streams are none.
+        public var messages: UInt64
+        /// Of their payloads. A ticket is none of it.
+        public var byteCount: UInt64
+        /// How often its producer looked for room and found none.
+        public var full: UInt64
+        /// How often its producer went to sleep, for room, an acknowledgement or a consumer. One long wait is many sleeps: one a slice.
+        public var sleeps: UInt64
+        /// How often its producer woke the consumer after a commit.
+        public var wakes: UInt64
+        /// How often the consumer woke its producer.
+        public var producerWakes: UInt64
+        /// The most bytes that its producer saw unacknowledged, of the times it looked: it looks when it seems to have no room left, and
+        /// when it is asked.
+        public var largestBacklog: UInt64
+        /// The bytes that wait now, headers and gaps included: from 0 to the capacity, whatever the lane's words are.
+        public var backlog: Int
+
+        /// The messages that took no wake: the consumer was awake, or the message was committed together with others. 0 if there were
+        /// more wakes than messages, since an end of a stream wakes as well.
+        public var wakesElided: UInt64 { messages > wakes ? messages - wakes : 0 }
+    }
+
+    /// Whose they are, and who is attached.
+    public let report: RingReport
+    /// When the counters were read: nanoseconds of `CLOCK_MONOTONIC`.
+    public let readNanoseconds: Int64
+    /// How often the consumer went to sleep. One long wait is many sleeps: one a slice.
+    public let consumerSleeps: UInt64
+    /// The lanes that anybody has ever attached to.
+    public let lanes: [Lane]
+
+    /// Reads a ring's counters. O(lanes) system calls.
+    ///
+    /// - Parameters:
+    ///   - name: the ring's name.
+    ///   - options: the directory and the allowed owners count.
+    /// - Throws: as ``SPSCRing/open(_:options:)``.
+    public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
+        let name = try SegmentName(name, in: options.directory)
+        let directory = try name.openDirectory()
+        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
+            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+        }
+        let header = segment.header
+        // The roles first: asking for them takes longest, and the counters' time should be one.
+        report = try RingReport(segment, name)
+        readNanoseconds = sr_now_ns()
+        consumerSleeps = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name).consumer_statistics.sleeps
+        var lanes: [Lane] = []
+        for lane in report.lanes {
+            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: name.name)
+            lanes.append(Lane(control, of: lane, capacity: header.laneCapacity))
+        }
+        self.lanes = lanes
+    }
+}
+
+extension RingStatistics.Lane {
+    init(_ control: sr_lane_control, of lane: RingReport.Lane, capacity: Int) {
+        let counted = control.producer_statistics
+        number = lane.number
+        producer = lane.producer
+        messages = counted.messages
+        byteCount = counted.bytes
+        full = counted.full
+        sleeps = counted.sleeps
+        wakes = counted.wakes
+        producerWakes = control.consumer_statistics.wakes
+        largestBacklog = counted.backlog
+        // Negative: the head was read after the tail, or the producer was killed before its note.
+        let waiting = Int64(bitPattern: control.tail_mirror &- control.head)
+        backlog = Int(min(max(waiting, 0), Int64(capacity)))
+    }
+}

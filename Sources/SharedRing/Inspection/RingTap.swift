@@ -1,0 +1,105 @@
+import CSharedRing
+
+/// Shows a ring's messages as they pass, without taking part.
+///
+/// A tap has no role and maps everything for reading only: whatever it does, producers and consumer go on as if it were not there,
+/// and it works on what dead or stopped processes left. It never wakes and is never woken, so whoever uses it looks again and again.
+///
+/// Nobody waits for a tap, so what it has not looked at in time is overwritten; it says how much of each lane it missed, and goes on
+/// at the head. A message is shown if, after it was copied, its space had not been given back, or no more than half a lane had been
+/// committed since. The second is no proof: a producer that wrote more than half a lane into a claim or a batch, and had
+/// not committed it yet, may have overwritten what was copied.
+///
+/// Everything it reads is a stranger's, and checked as a consumer checks it. Whoever can truncate a named ring's file can end a process
+/// that has it mapped, this one too.
+@safe
+public struct RingTap: ~Copyable {
+    /// Where a tap begins.
+    public enum Start: Sendable {
+        /// With what waits to be received.
+        case head
+        /// With what is sent from now on.
+        case tail
+    }
+
+    /// What a look found.
+    public enum Event: Sendable {
+        case message(TappedMessage)
+        /// A stream ended; not `isClosed`: it was cut off, and the next producer has marked it so.
+        case ended(lane: Int, position: UInt64, isClosed: Bool)
+        case missed(TapMiss)
+        /// What stands there is no record. The lane goes on when its head has passed it.
+        case damaged(RingCheck.Damage)
+    }
+
+    private let segment: Segment
+    private let name: SegmentName
+    private let directory: Descriptor
+    private let controlMapping: Mapping
+    private let control: UnsafeMutablePointer<sr_ring_control>
+    private var lanes: [LaneTap?]
+
+    /// - Parameters:
+    ///   - name: the ring's name.
+    ///   - start: where to begin in the lanes that are in use. A lane that comes into use later is shown from its beginning.
+    ///   - options: the directory and the allowed owners count.
+    /// - Throws: as ``SPSCRing/open(_:options:)``, but needs no more than read permission.
+    public init(_ name: String, from start: Start = .head, options: RingOptions = RingOptions()) throws(RingError) {
+        let name = try SegmentName(name, in: options.directory)
+        let directory = try name.openDirectory()
+        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
+            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+        }
+        let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: name.name)
+        // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count. It is only read.
+        let control = unsafe (mapping.base + offset).assumingMemoryBound(to: sr_ring_control.self)
+        var lanes = [LaneTap?](repeating: nil, count: segment.header.laneCount)
+        for number in lanes.indices {
+            lanes[number] = try unsafe Self.lane(number, of: segment, control, keeping: mapping, from: start, ring: name.name)
+        }
+        self.segment = segment
+        self.name = name
+        self.directory = directory
+        controlMapping = mapping
+        unsafe self.control = control
+        self.lanes = lanes
+    }
+
+    /// Takes in what has passed since the last look, lane by lane, up to about a quarter of a megabyte or one message each. Empty: there
+    /// was nothing. Copies, allocates, and blocks for nothing.
+    ///
+    /// - Throws: `system` if a lane that has come into use can't be mapped.
+    public mutating func look() throws(RingError) -> [Event] {
+        var events: [Event] = []
+        for number in lanes.indices {
+            if lanes[number] == nil {
+                lanes[number] = try unsafe Self.lane(
+                    number, of: segment, control, keeping: controlMapping, from: .head, ring: name.name)
+            }
+            lanes[number]?.look(into: &events)
+        }
+        return events
+    }
+
+    /// Whether the ring's name stands for something else by now, or for nothing: nobody can come to it any more. A system call.
+    public var isRemoved: Bool {
+        guard let found = try? name.facts(in: directory) else { return true }
+        return !found.isSameFile(as: segment.facts)
+    }
+
+    /// What everything waits in that has the size of a lane, in bytes.
+    public var capacity: Int { segment.header.laneCapacity }
+
+    /// Nil: the lane is not in use.
+    private static func lane(
+        _ number: Int, of segment: Segment, _ control: UnsafeMutablePointer<sr_ring_control>, keeping mapping: Mapping, from start: Start,
+        ring: String
+    ) throws(RingError) -> LaneTap? {
+        // SAFETY: the word and the lane's block lie in the control mapping, which the caller keeps: the lane exists.
+        // SYNC: lane-in-use (pairs with `init` of ProducerSide)
+        guard unsafe sr_load_acquire_u64(sr_lane_bitmap(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1 else { return nil }
+        let data = try Mapping.lane(number, of: segment, writable: false, prefault: false, ring: ring)
+        return unsafe LaneTap(
+            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping, from: start)
+    }
+}

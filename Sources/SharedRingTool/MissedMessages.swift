@@ -1,0 +1,38 @@
+import SharedRing
+
+/// What a tap was too late for, told on standard error: when it happens, at most once a second, and at the end.
+struct MissedMessages {
+    private let name: String
+    private var times: UInt64 = 0
+    private var byteCount: UInt64 = 0
+    private var mostMessages: UInt64 = 0
+    private var told: UInt64 = 0
+    private var nextReport = ContinuousClock.now
+
+    init(_ name: String) { self.name = name }
+
+    mutating func note(_ miss: TapMiss) {
+        times += 1
+        // A stranger's positions: the sums may be absurd, and must not trap.
+        byteCount &+= miss.byteCount
+        mostMessages &+= miss.mostMessages
+    }
+
+    mutating func report() {
+        let now = ContinuousClock.now
+        guard told < times, now >= nextReport else { return }
+        nextReport = now + .seconds(1)
+        tell("so far ")
+    }
+
+    mutating func sumUp() {
+        if times > 0 { tell("") }
+    }
+
+    private mutating func tell(_ when: String) {
+        told = times
+        StandardStreams.note(
+            "ring '\(name.printable)': missed \(when)\(byteCount) bytes, headers included, that were overwritten before they were seen: "
+                + "at least \(counted(Int(clamping: times), "message")), at most \(mostMessages)")
+    }
+}

@@ -1,0 +1,280 @@
+import CSharedRing
+import Foundation
+import Synchronization
+import Testing
+
+@testable import SharedRing
+
+extension RingTap.Event {
+    /// For comparison in tests.
+    fileprivate var word: String {
+        switch self {
+        case .message(let message): "\(message.lane)@\(message.position) \(String(decoding: message.bytes, as: UTF8.self))"
+        case .ended(let lane, let position, let isClosed): "\(lane)@\(position) \(isClosed ? "(closed)" : "(died)")"
+        case .missed(let miss): "\(miss.lane)@\(miss.position) (missed \(miss.byteCount))"
+        case .damaged(let damage): "\(damage.lane!)@\(damage.position!) (damaged)"
+        }
+    }
+}
+
+@Suite("A tap shows what passes, takes nothing, and says what it missed")
+struct RingTapTests {
+    let place = Place()
+
+    private func tap(from start: RingTap.Start = .head) throws -> RingTap { try RingTap("r", from: start, options: place.options()) }
+
+    @Test("What waits, or only what comes; the ends of streams; and the consumer still gets it all") func shows() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var unused = try tap()
+        #expect(try unused.look().isEmpty)
+        var producer = try ring.makeProducer()
+        try producer.send("a", tag: 7)
+        var all = try tap()
+        var late = try tap(from: .tail)
+        try producer.send("b")
+        try producer.close()
+        let events = try all.look()
+        #expect(events.map(\.word) == ["0@0 a", "0@16 b", "0@32 (closed)"])
+        guard case .message(let first) = events[0] else { return }
+        #expect(first.tag == 7 && first.ticket == nil)
+        #expect(try late.look().map(\.word) == ["0@16 b", "0@32 (closed)"])
+        #expect(try unused.look().map(\.word) == ["0@0 a", "0@16 b", "0@32 (closed)"], "a lane that came into use later")
+        #expect(try all.look().isEmpty)
+
+        let killed = try Peer("producer", of: "r", in: place)
+        #expect(try killed.ask("send c") == "sent")
+        killed.kill()
+        producer = try ring.makeProducer()
+        #expect(try all.look().map(\.word) == ["0@40 c", "0@56 (died)"])
+        var consumer = try ring.makeConsumer()
+        var received: [String] = []
+        while let word = try? consumer.poll(), word != "(empty)" { received.append(word) }
+        #expect(received.prefix(3) == ["a", "b", "(ended)"])
+    }
+
+    @Test("It has no role, and writes nothing: a file that can only be read is enough, and stays as it is") func readsOnly() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var producer = try ring.makeProducer()
+        try producer.send("a")
+        chmod(place.path("r"), 0o400)
+        let before = try Data(contentsOf: URL(fileURLWithPath: place.path("r")))
+        var tap = try tap()
+        #expect(try tap.look().count == 1)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: place.path("r"))) == before)
+        let report = try RingReport("r", options: place.options())
+        #expect(report.consumer.presence == .neverCame)
+        try producer.close()
+        chmod(place.path("r"), 0o600)
+    }
+
+    @Test("Tickets in a total order, and every lane") func totalOrder() throws {
+        let ring = try MPSCRing.create("r", lanes: 3, order: .total, options: place.options())
+        var tap = try tap()
+        var first = try ring.makeProducer()
+        var second = try ring.makeProducer()
+        try first.send("a")
+        try second.send("b")
+        try first.send("c")
+        var tickets: [UInt64: String] = [:]
+        for case .message(let message) in try tap.look() {
+            tickets[try #require(message.ticket)] = String(decoding: message.bytes, as: UTF8.self)
+        }
+        #expect(tickets == [0: "a", 1: "b", 2: "c"])
+    }
+
+    @Test(
+        "A message is shown after it was received, until half a lane has been sent since; then it is missed, and said to be",
+        arguments: [0, UInt64.max - 8191])
+    func lapped(firstPosition: UInt64) throws {
+        var options = place.options()
+        options.firstPosition = firstPosition
+        let ring = try SPSCRing.create("r", options: options)
+        var producer = try ring.makeProducer()
+        var consumer = try ring.makeConsumer()
+        func pass(_ word: String) throws {
+            try producer.send([UInt8](word.utf8) + [UInt8](repeating: 0x20, count: 24 - word.utf8.count))
+            _ = try consumer.receive()
+        }
+        var tap = try tap()
+        // 64 of 32 bytes are half a lane.
+        for number in 0..<64 { try pass("\(number)") }
+        let seen = try tap.look()
+        #expect(seen.count == 64)
+        for (number, event) in seen.enumerated() {
+            guard case .message(let message) = event else { throw CocoaError(.coderReadCorrupt) }
+            #expect(String(decoding: message.bytes, as: UTF8.self).hasPrefix("\(number) "))
+        }
+        for lap in [65, 128, 1000] {
+            for number in 0..<lap { try pass("\(number)") }
+            let events = try tap.look()
+            guard events.count == 1, case .missed(let miss) = events[0] else {
+                Issue.record("\(events.map(\.word))")
+                return
+            }
+            #expect(miss.byteCount == UInt64(lap) * 32 && miss.mostMessages == UInt64(lap) * 4)
+            try pass("x")
+            #expect(try tap.look().count == 1)
+        }
+    }
+
+    @Test("A full lane that nobody receives from is shown whole") func full() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var producer = try ring.makeProducer()
+        var sent = 0
+        while try producer.trySend([UInt8](repeating: UInt8(sent), count: 100)) { sent += 1 }
+        var tap = try tap()
+        let events = try tap.look()
+        #expect(events.count == sent && sent > 30)
+        for (number, event) in events.enumerated() {
+            guard case .message(let message) = event else { throw CocoaError(.coderReadCorrupt) }
+            #expect(message.bytes == [UInt8](repeating: UInt8(number), count: 100))
+        }
+    }
+
+    @Test("Whatever bytes a lane holds and whatever its words say, it is damage, a message or a miss: never more than there is")
+    func hostile() throws {
+        let ring = try MPSCRing.create("r", lanes: 2, order: .total, options: place.options())
+        _ = try ring.makeProducer()
+        let header = try RingReport("r", options: place.options()).header(in: place)
+        let file = Forgery(path: place.path("r"))
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SplitMix(state: seed)
+        var kinds: Set<String> = []
+        var tap = try tap()
+        file.store(3, at: header.controlOffset + 256)
+        for _ in 0..<3000 {
+            let offset: Int
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0: offset = header.laneOffset(0) + 256
+            case 1: offset = header.laneOffset(0) + 128
+            case 2: offset = header.controlOffset + 256
+            default: offset = header.dataOffset + Int.random(in: 0..<1024, using: &random) * 8
+            }
+            let value: UInt64 =
+                switch Int.random(in: 0..<5, using: &random) {
+                case 0: 0
+                case 1: .random(in: 0...UInt64.max, using: &random)
+                case 2: UInt64.random(in: 0..<512, using: &random) * 8
+                case 3: 0x8000_0000 | UInt64.random(in: 0..<5000, using: &random)
+                default: 0xffff_ffff
+                }
+            file.store(value, at: offset)
+            if Int.random(in: 0..<20, using: &random) == 0 { tap = try self.tap(from: Bool.random(using: &random) ? .head : .tail) }
+            for event in try tap.look() {
+                switch event {
+                case .message(let message):
+                    kinds.insert("message")
+                    #expect(message.bytes.count <= header.largestMessage, "seed \(seed)")
+                case .ended: kinds.insert("end")
+                case .missed(let miss):
+                    kinds.insert("miss")
+                    #expect(miss.byteCount > 0, "seed \(seed)")
+                case .damaged: kinds.insert("damage")
+                }
+            }
+        }
+        #expect(kinds == ["message", "end", "miss", "damage"], "seed \(seed)")
+    }
+
+    @Test("What stands where no record can be is said once, and not again until the lane has passed it") func damage() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var producer = try ring.makeProducer()
+        try producer.send("a")
+        let header = try RingReport("r", options: place.options()).header(in: place)
+        Forgery(path: place.path("r")).store(0x4141_4141_4141_4141, at: header.dataOffset + 16)
+        var tap = try tap()
+        #expect(try tap.look().map(\.word) == ["0@0 a", "0@16 (damaged)"])
+        #expect(try tap.look().isEmpty)
+    }
+
+    @Test("While messages rush by, what is shown is whole, and what is not shown is counted as missed") func rush() throws {
+        let ring = try SPSCRing.create("r", options: place.options(capacity: 1 << 16))
+        let total = 300_000
+        let senderBox = Box(try ring.makeProducer())
+        let receiverBox = Box(try ring.makeConsumer())
+        var tap = try tap()
+        let sender = Worker {
+            var producer = senderBox.take()
+            for number in 0..<total { try producer.send(Self.message(number), timeout: patience) }
+            try producer.close()
+        }
+        let isReceived = Flag()
+        let receiver = Worker {
+            defer { isReceived.raise() }
+            var consumer = receiverBox.take()
+            var count = 0
+            while let bytes = try consumer.receive(timeout: patience) {
+                if bytes == Self.message(count) { count += 1 }
+            }
+            return count
+        }
+        var next: UInt64 = 0
+        var seen = 0
+        var missed: UInt64 = 0
+        var last = -1
+        var isOver = false
+        let end = ContinuousClock.now + .seconds(60)
+        while !isOver, ContinuousClock.now < end {
+            // Before the look, which may come too late for the end itself.
+            let isLast = isReceived.isRaised
+            let events = try tap.look()
+            for event in events {
+                switch event {
+                case .message(let message):
+                    #expect(message.position == next)
+                    let number = message.bytes.withUnsafeBytes { Int($0.loadUnaligned(as: UInt32.self)) }
+                    #expect(number > last && message.bytes == Self.message(number))
+                    last = number
+                    seen += 1
+                    next = message.position + UInt64((8 + message.bytes.count + 7) / 8 * 8)
+                case .missed(let miss):
+                    #expect(miss.position == next)
+                    missed += miss.byteCount
+                    next = miss.nextPosition
+                case .ended: isOver = true
+                case .damaged(let damage): Issue.record("\(damage)")
+                }
+            }
+            if isLast, events.isEmpty { isOver = true }
+        }
+        #expect(try receiver.join() == total)
+        _ = try sender.join()
+        #expect(seen > 0 && (seen == total || missed > 0))
+    }
+
+    private static func message(_ number: Int) -> [UInt8] {
+        let value = UInt32(number)
+        return (0..<(4 + number % 60)).map { UInt8(truncatingIfNeeded: $0 < 4 ? value >> (8 * UInt32($0)) : UInt32(number &* 31)) }
+    }
+
+    @Test("A ring that was removed, or replaced, is known to be") func removed() throws {
+        _ = try SPSCRing.create("r", options: place.options())
+        let tap = try tap()
+        var isRemoved = tap.isRemoved
+        #expect(!isRemoved)
+        try SPSCRing.remove("r", options: place.options())
+        isRemoved = tap.isRemoved
+        #expect(isRemoved)
+        _ = try SPSCRing.create("r", options: place.options())
+        isRemoved = tap.isRemoved
+        #expect(isRemoved)
+    }
+}
+
+private final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isRaised: Bool { value.load(ordering: .acquiring) }
+    func raise() { value.store(true, ordering: .releasing) }
+}
+
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ mixed >> 31
+    }
+}
