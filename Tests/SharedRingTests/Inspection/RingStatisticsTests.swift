@@ -143,10 +143,10 @@ struct RingStatisticsTests {
         let box = Box(try ring.makeConsumer(slice: .seconds(20)))
         let task = Task {
             let consumer = box.take()
-            try await consumer.ready(timeout: patience)
+            try await consumer.ready(timeout: .seconds(200))
         }
-        // Not `eventually`: the task needs the thread.
-        let end = ContinuousClock.now + patience
+        // Not `eventually`: the task needs the thread. And long: other suites' tests block the pool's two threads.
+        let end = ContinuousClock.now + .seconds(200)
         while try statistics().consumerSleeps == 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(1)) }
         #expect(try statistics().consumerSleeps > 0)
         #expect(try producer.trySend("a".utf8.map { $0 }))
