@@ -200,18 +200,6 @@ void ts_mark(void) { __asm__ volatile("int3" ::: "memory"); }
 int ts_trace_offered(void) { return 0; }
 struct ts_trace *ts_trace_start(const char *path, char *const *arguments) { return NULL; }
 int ts_trace_run(struct ts_trace *trace, int milliseconds) { return TS_FAILED; }
-int ts_trace_next_call(struct ts_trace *trace) {
-    if (trace->has_ended) return TS_ENDED;
-    if (ptrace(PTRACE_SYSCALL, trace->pid, 0, 0) != 0) return TS_FAILED;
-    int status = 0;
-    int stop = await(trace, 10000, &status);
-    if (stop != 0) return stop;
-    if (WSTOPSIG(status) == SIGTRAP) return TS_MARK;
-    if (WSTOPSIG(status) != (SIGTRAP | 0x80)) return TS_FAILED;
-    trace->is_inside = !trace->is_inside;
-    return trace->is_inside ? TS_CALLING : TS_CALLED;
-}
-
 int ts_trace_skip(struct ts_trace *trace, uint64_t count) { return TS_FAILED; }
 int ts_trace_next_call(struct ts_trace *trace) { return TS_FAILED; }
 int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, uint64_t size) { return TS_FAILED; }

@@ -53,8 +53,7 @@ enum Help {
         Of rings and floors
             --capacity BYTES             of the ring and other buffers; default 4 MiB for throughput and mpsc, else 1 MiB
             --alignment BYTES            of the ring's records; default 8
-            --huge-pages                 memory in huge pages that were set aside (vm.nr_hugepages); floors and shared-tail,
-                                         not rings yet
+            --huge-pages                 memory in huge pages that were set aside (vm.nr_hugepages)
 
         What the columns and keys mean
             x floor, x pipe     medians of the ratios turn by turn; of throughput beside its floor by the byte

@@ -51,7 +51,7 @@ struct LaneReceiver: CrowdReceiver, ~Copyable {
 }
 
 /// The consumer of a ring that is made for one producer, with the same work for each message: what many lanes cost is the
-/// distance to it.
+/// distance to it. Its loop is spelt out again for what `CrowdReceiver.receive` says.
 struct SingleReceiver: CrowdReceiver, ~Copyable {
     private var consumer: Consumer
     private let size: Int

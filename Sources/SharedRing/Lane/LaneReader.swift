@@ -200,6 +200,41 @@ struct LaneReader: ~Copyable {
         if head &- published >= largestLag || poll().isAbsent { publish() }
     }
 
+    /// Hands out the messages that are there now, at most `limit`, with the position kept in a register. Returns how many the
+    /// body took; one that throws leaves its message where it is.
+    @inlinable
+    @inline(__always)
+    static func run<Failure: Error>(
+        _ reader: UnsafeMutablePointer<LaneReader>, limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
+    ) throws(Failure) -> Int {
+        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
+        guard unsafe limit > 0 && reader.pointee.isOfThisProcess else { return 0 }
+        var header = unsafe reader.pointee.poll()
+        var count = 0
+        while unsafe reader.pointee.shape.admits(header) {
+            // As long as the records are as long as this one, where the next one stands is known before its header arrives.
+            let spacing = unsafe reader.pointee.shape.spacing(reader.pointee.shape.messageSize(header))
+            let first = header
+            repeat {
+                let message = unsafe Message(lent: reader, header)
+                do throws(Failure) {
+                    try body(message)
+                } catch {
+                    unsafe reader.pointee.publishIfDue()
+                    throw error
+                }
+                header = unsafe reader.pointee.step(spacing)
+                count &+= 1
+                if count == limit {
+                    if header.isAbsent { unsafe reader.pointee.publishIfDue() }
+                    return count
+                }
+            } while header.bits == first.bits
+        }
+        unsafe reader.pointee.publishIfDue()
+        return count
+    }
+
     /// `finish` for a run of records: the header that stands behind, and no look at whether it is absent.
     @inlinable
     @inline(__always)

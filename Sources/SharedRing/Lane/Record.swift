@@ -68,6 +68,10 @@ struct LaneShape: Sendable {
     /// The bytes the end record takes, and what is kept free for a terminator.
     var spacingOfEnd: UInt64 { alignment }
 
+    /// More records than this never stand in a lane at once.
+    @inlinable
+    var mostRecords: Int { Int(truncatingIfNeeded: capacity / alignment) }
+
     /// Whether a header that was found can be a message of this lane.
     @inlinable
     func admits(_ header: RecordHeader) -> Bool {

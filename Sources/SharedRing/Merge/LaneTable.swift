@@ -62,8 +62,8 @@ struct LaneTable: ~Copyable {
     func isAnything(at index: Int) -> Bool { unsafe sr_load_relaxed_u64(places[index]) != 0 }
 
     /// Whether something stands at any lane's head.
-    func isAnythingThere() -> Bool {
-        for index in 0..<count where isAnything(at: index) { return true }
+    func isAnythingThere(besides other: Int = -1) -> Bool {
+        for index in 0..<count where index != other && isAnything(at: index) { return true }
         return false
     }
 }

@@ -33,7 +33,9 @@ final class MergeSide: @unchecked Sendable {
     private let budget: Int
     let isManual: Bool
     private let prefault: Bool
-    let isTotallyOrdered: Bool
+    @usableFromInline let isTotallyOrdered: Bool
+    /// More records than this never stand in all lanes at once.
+    @usableFromInline let mostRecords: Int
 
     /// In the order in which they were found in use; a lane's place here never changes.
     private(set) var lanes: [MergedLane] = []
@@ -75,6 +77,7 @@ final class MergeSide: @unchecked Sendable {
         self.prefault = prefault
         isManual = acknowledgement == .manual
         isTotallyOrdered = header.isTotallyOrdered
+        mostRecords = LaneShape(header).mostRecords * header.laneCount
         unsafe table = .allocate(capacity: 1)
         unsafe table.initialize(to: LaneTable(laneCount: header.laneCount))
         unsafe cursor = .allocate(capacity: 1)
@@ -126,6 +129,15 @@ final class MergeSide: @unchecked Sendable {
                 unsafe table.pointee.append(lane)
             }
         }
+    }
+
+    /// Whether `findNewLanes` would find one.
+    private var isAnyLaneNew: Bool {
+        // SAFETY: as in `findNewLanes`. Relaxed: it only says where to look.
+        let bitmap = unsafe sr_lane_bitmap(attachment.control, 0)
+        let known = unsafe table.pointee.known
+        for word in 0..<known.count where unsafe sr_load_relaxed_u64(bitmap + word) & ~known[word] != 0 { return true }
+        return false
     }
 
     // SAFETY, from here on: an index is the place of a lane; its reader belongs to the lane, and only this thread uses it.
@@ -225,7 +237,7 @@ final class MergeSide: @unchecked Sendable {
     /// Waits until a message is there, or every producer has ended.
     func wait(_ timeout: Duration?, until deadline: Deadline) throws(RingError) -> Arrival {
         if let found = try look() { return found }
-        if pollForAMoment(timeout), let found = try look() { return found }
+        if isTotallyOrdered, pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
         return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
@@ -243,6 +255,23 @@ final class MergeSide: @unchecked Sendable {
             note(end, of: lane)
         }
         return try endIfDone()
+    }
+
+    /// Stays with the lane in hand if nothing stands at the others' heads: cheaper than `look`, and it leaves alone the line that
+    /// the lane's producer is writing. With its budget spent, the lane gets a new one; dry, it is watched for a moment. False:
+    /// only `look` can tell what comes next.
+    @usableFromInline
+    @inline(never)
+    func stay(_ timeout: Duration?) -> Bool {
+        guard !isTotallyOrdered, !role.isHandedOver, deferred == nil, let index = unsafe table.pointee.current,
+            unsafe cursor.pointee.reader.pointee.isOfThisProcess, unsafe !table.pointee.isAnythingThere(besides: index), !isAnyLaneNew
+        else { return false }
+        if unsafe cursor.pointee.budget == 0 {
+            unsafe cursor.pointee.budget = budget
+            return true
+        }
+        unsafe table.pointee.places[index] = cursor.pointee.reader.pointee.place
+        return pollForAMoment(timeout)
     }
 
     /// A message from another core comes sooner than the general way of waiting is ready for it. True: something is there.

@@ -3,8 +3,8 @@
 /// Messages of one producer come in the order in which it sent them. Between producers, there is an order only if the ring
 /// was made with ``MPSCRing/Order/total``: then messages come in the order of their sending, across all lanes.
 ///
-/// As for fairness: a lane is left after a budget of messages (256, adjustable) or when it is empty, and each other lane gets
-/// its turn before it is visited again. Lanes that nobody ever attached to cost nothing; an idle one costs one look at one
+/// As for fairness: a lane is left after a budget of messages (256, adjustable) or when it is empty, if another has any, and each
+/// other lane gets its turn before it is visited again. Lanes that nobody ever attached to cost nothing; an idle one costs one look at one
 /// word a round.
 ///
 /// What holds for ``Consumer`` about acknowledging and redelivery holds for each lane here.
@@ -91,6 +91,7 @@ extension MergingConsumer: MessageSource {
     /// - Throws: `timedOut`, `cancelled`, `forked`; `peerDied`, see ``Ending``; `poisoned` once for every lane that a producer
     ///   has corrupted, which is passed over from then on.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
         if let message = takeFromLane() { return message }
@@ -102,6 +103,7 @@ extension MergingConsumer: MessageSource {
     @inline(never)
     @_lifetime(&self)
     mutating func waitForMessage(timeout: Duration?) throws(RingError) -> Message? {
+        if side.stay(timeout), let message = takeFromLane() { return message }
         let deadline = Deadline(after: timeout)  // once: a peer that shows a record and hides it must not start it anew
         while true {
             if try side.wait(timeout, until: deadline) == .ended { return nil }
@@ -113,25 +115,79 @@ extension MergingConsumer: MessageSource {
     ///
     /// - Throws: `poisoned`, `forked`, `peerDied`; see ``next(timeout:)``.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func tryNext() throws(RingError) -> Poll {
+        if let message = takeFromLane() { return .message(message) }
+        return try lookFurther()
+    }
+
+    /// The rest of `tryNext`.
+    @usableFromInline
+    @inline(never)
+    @_lifetime(&self)
+    mutating func lookFurther() throws(RingError) -> Poll {
+        if side.stay(.zero), let message = takeFromLane() { return .message(message) }
         while true {
-            if let message = takeFromLane() { return .message(message) }
             switch try side.look() {
-            case .message: continue
             case .ended: return .ended
             case nil: return .empty
+            case .message: if let message = takeFromLane() { return .message(message) }
             }
         }
     }
 
     /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
     @inlinable
+    @inline(__always)
     @_lifetime(&self)
     public mutating func nextNow() -> Message? {
         if let message = takeFromLane() { return message }
+        return lookForMessage()
+    }
+
+    /// The rest of `nextNow`.
+    @usableFromInline
+    @inline(never)
+    @_lifetime(&self)
+    mutating func lookForMessage() -> Message? {
+        if side.stay(.zero), let message = takeFromLane() { return message }
         guard side.lookForMessage() else { return nil }
         return takeFromLane()
+    }
+
+    /// As ``MessageSource/drain(limit:_:)``, with the position in a lane kept in a register.
+    @inlinable
+    public mutating func drain<Failure: Error>(
+        limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
+    ) throws(Failure) -> Int {
+        // No more than there can be now: a stranger's lanes may look as if they never ended.
+        let limit = min(limit, side.mostRecords)
+        var count = 0
+        // In a total order how far a lane may be read is found out message by message.
+        if side.isTotallyOrdered {
+            while count < limit, let message = nextNow() {
+                do throws(Failure) {
+                    try body(message)
+                } catch {
+                    message.putBack()
+                    throw error
+                }
+                count &+= 1
+            }
+            return count
+        }
+        while count < limit {
+            let room = unsafe min(cursor.pointee.budget, limit &- count)
+            if room > 0 {
+                let taken = try unsafe LaneReader.run(cursor.pointee.reader, limit: room, body)
+                unsafe cursor.pointee.budget &-= taken
+                count &+= taken
+                if taken == room && side.stay(.zero) { continue }
+            }
+            if count == limit || !side.lookForMessage() { break }
+        }
+        return count
     }
 
     /// The next message of the lane in hand, within its budget.

@@ -79,36 +79,11 @@ extension Consumer: MessageSource {
     /// As ``MessageSource/drain(limit:_:)``, with the position kept in a register.
     @inlinable
     public mutating func drain<Failure: Error>(
-        limit: Int = .max, _ body: (borrowing Message) throws(Failure) -> Void
+        limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
-        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
-        guard unsafe limit > 0 && reader.pointee.isOfThisProcess else { return 0 }
         // No more than there can be now: a stranger's lane may look as if it never ended.
-        let limit = unsafe min(limit, Int(truncatingIfNeeded: reader.pointee.shape.capacity / reader.pointee.shape.alignment))
-        var header = unsafe reader.pointee.poll()
-        var count = 0
-        while unsafe reader.pointee.shape.admits(header) {
-            // As long as the records are as long as this one, where the next one stands is known before its header arrives.
-            let spacing = unsafe reader.pointee.shape.spacing(reader.pointee.shape.messageSize(header))
-            let first = header
-            repeat {
-                let message = unsafe Message(lent: reader, header)
-                do throws(Failure) {
-                    try body(message)
-                } catch {
-                    unsafe reader.pointee.publishIfDue()
-                    throw error
-                }
-                header = unsafe reader.pointee.step(spacing)
-                count &+= 1
-                if count == limit {
-                    if header.isAbsent { unsafe reader.pointee.publishIfDue() }
-                    return count
-                }
-            } while header.bits == first.bits
-        }
-        unsafe reader.pointee.publishIfDue()
-        return count
+        let limit = unsafe min(limit, reader.pointee.shape.mostRecords)
+        return try unsafe LaneReader.run(reader, limit: limit, body)
     }
 
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producer, and

@@ -14,6 +14,17 @@ public protocol MessageSource: ~Copyable {
     @_lifetime(&self)
     mutating func tryNext() throws(RingError) -> Poll
 
+    /// Hands out the messages that are there now, at most `limit`, without waiting.
+    ///
+    /// Ends and errors are left for ``next(timeout:)``. A body that throws leaves its message in the ring: it is handed out
+    /// again.
+    ///
+    /// - Returns: how many messages the body took.
+    /// - Throws: what the body throws.
+    mutating func drain<Failure: Error>(
+        limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
+    ) throws(Failure) -> Int
+
     /// Waits, without holding a thread, until ``tryNext()`` finds something. See ``Consumer/ready(timeout:)``.
     func ready(timeout: Duration?) async throws(RingError)
 
@@ -46,28 +57,11 @@ public struct Received: Sendable, Equatable {
 }
 
 extension MessageSource where Self: ~Copyable {
-    /// Hands out the messages that are there now, at most `limit`, without waiting.
-    ///
-    /// Ends and errors are left for ``next(timeout:)``. A body that throws leaves its message in the ring: it is handed out
-    /// again.
-    ///
-    /// - Returns: how many messages the body took.
-    /// - Throws: what the body throws.
+    /// ``drain(limit:_:)`` of all that is there.
     @inlinable
-    public mutating func drain<Failure: Error>(
-        limit: Int = .max, _ body: (borrowing Message) throws(Failure) -> Void
-    ) throws(Failure) -> Int {
-        var count = 0
-        while count < limit, let message = nextNow() {
-            do throws(Failure) {
-                try body(message)
-            } catch {
-                message.putBack()
-                throw error
-            }
-            count += 1
-        }
-        return count
+    @inline(__always)
+    public mutating func drain<Failure: Error>(_ body: (borrowing Message) throws(Failure) -> Void) throws(Failure) -> Int {
+        try drain(limit: .max, body)
     }
 
     /// Copies the next message into the caller's memory, waiting for it if need be. Allocates nothing. O(bytes).

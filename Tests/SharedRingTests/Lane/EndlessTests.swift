@@ -47,6 +47,17 @@ struct EndlessTests {
         _ = hostile.largestMessage
     }
 
+    @Test("Draining a lane that looks full of messages for ever ends", arguments: [1, 2])
+    func messages(lanes: Int) throws {
+        let ring = try MPSCRing.anonymous(lanes: lanes, options: RingOptions(capacity: 4096))
+        let hostile = try ring.makeProducer()
+        var consumer = try ring.makeConsumer()
+        let header = RecordHeader(byteCount: 0, tag: 0)
+        for offset in stride(from: 0, to: 4096, by: 8) { sr_store_release_u64(hostile.writer.pointee.data + offset, header.bits) }
+        #expect(consumer.drain { _ in } == 512 * lanes)
+        _ = hostile.largestMessage
+    }
+
     @Test("Two lanes with the same ticket are both delivered")
     func equalTickets() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))

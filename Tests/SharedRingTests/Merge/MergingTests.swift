@@ -60,6 +60,72 @@ struct MergingTests {
         #expect(seen.filter { $0.hasPrefix("0:") } == (0..<20).map { "0:f\($0)" })
     }
 
+    /// Every way to receive has its own short cut for staying with a lane.
+    enum Way: CaseIterable { case next, tryNext, nextNow, drain }
+
+    func takeAll(_ consumer: inout MergingConsumer, _ way: Way) throws -> [String] {
+        var seen: [String] = []
+        switch way {
+        case .next:
+            do throws(RingError) {
+                while let message = try consumer.next(timeout: .zero) { seen.append("\(message.lane):\(message.text)") }
+            } catch { #expect(error.code == .timedOut) }
+        case .tryNext: seen = try takeAll(&consumer)
+        case .nextNow: while let message = consumer.nextNow() { seen.append("\(message.lane):\(message.text)") }
+        case .drain: #expect(consumer.drain { message in seen.append("\(message.lane):\(message.text)") } == seen.count)
+        }
+        return seen
+    }
+
+    @Test("A lane that goes on beyond its budget leaves the others their turn all the same", arguments: Way.allCases)
+    func staying(way: Way) throws {
+        let ring = try ring(lanes: 3)
+        var consumer = try ring.makeConsumer(budget: 4)
+        var flood = try ring.makeProducer()
+        var slow = try ring.makeProducer()
+        for i in 0..<10 { try flood.send("f\(i)") }
+        // Alone, it goes on: the lane is in hand afterwards, and in the middle of its third budget.
+        #expect(try takeAll(&consumer, way) == (0..<10).map { "0:f\($0)" })
+        for i in 10..<20 { try flood.send("f\(i)") }
+        try slow.send("s0")
+        var late = try ring.makeProducer()  // a lane that this consumer has not seen yet
+        try late.send("l0")
+        let seen = try takeAll(&consumer, way)
+        #expect(seen.count == 12 && Set(seen).count == 12)
+        #expect(seen.filter { $0.hasPrefix("0:") } == (10..<20).map { "0:f\($0)" })
+        for other in ["1:s0", "2:l0"] { #expect(seen.firstIndex(of: other)! <= 5) }
+    }
+
+    @Test(
+        "Draining many lanes: a limit within a budget, beyond it, and a body that throws", arguments: [MPSCRing.Order.perProducer, .total])
+    func draining(order: MPSCRing.Order) throws {
+        let ring = try ring(lanes: 2, order: order)
+        var consumer = try ring.makeConsumer(budget: 4)
+        var first = try ring.makeProducer()
+        var second = try ring.makeProducer()
+        for i in 0..<12 { try first.send("a\(i)") }
+        for i in 0..<3 { try second.send("b\(i)") }
+        var seen: [String] = []
+        #expect(consumer.drain(limit: 0) { _ in seen.append("?") } == 0)
+        #expect(consumer.drain(limit: 3) { seen.append($0.text) } == 3)
+        #expect(seen == ["a0", "a1", "a2"])
+        struct Refused: Error {}
+        #expect(throws: Refused.self) {
+            _ = try consumer.drain { (message: borrowing Message) throws in
+                if seen.count == 5 { throw Refused() }
+                seen.append(message.text)
+            }
+        }
+        #expect(seen.count == 5)
+        #expect(consumer.drain { seen.append($0.text) } == 10)
+        #expect(seen.filter { $0.hasPrefix("a") } == (0..<12).map { "a\($0)" })
+        #expect(seen.filter { $0.hasPrefix("b") } == (0..<3).map { "b\($0)" })
+        #expect(consumer.drain { _ in } == 0)
+        // All of it was given back.
+        try first.waitForRoom(for: ring.largestMessage, timeout: .zero)
+        try second.waitForRoom(for: ring.largestMessage, timeout: .zero)
+    }
+
     @Test("When all lanes are taken, the error says by whom")
     func full() throws {
         let ring = try ring(lanes: 2)

@@ -72,6 +72,8 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
         public var consumerWoken: UInt64 = 0
         public var cancelled = 0
 
+        public init() {}
+
         public var description: String {
             "received \(received), full \(full), producers slept \(producerSleeps) and were woken \(producersWoken), "
                 + "the consumer slept \(consumerSleeps) and was woken \(consumerWoken), cancelled \(cancelled)"
