@@ -39,7 +39,7 @@ extension ConsumerSide {
 
     /// An answer from another core comes sooner than a task is suspended.
     func isReadyWithinMoment(_ timeout: Duration?) -> Bool {
-        unsafe !reader.pointee.watch(timeout: timeout).isAbsent || isReady()
+        unsafe reader.pointee.watch(timeout: timeout) || isReady()
     }
 }
 

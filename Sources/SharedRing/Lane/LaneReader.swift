@@ -86,18 +86,18 @@ struct LaneReader: ~Copyable {
         unsafe RecordHeader(bits: sr_load_acquire_u64(place))
     }
 
-    /// The header at the head, where nothing was found just now, watched for a moment.
-    mutating func watch(timeout: Duration?) -> RecordHeader {
-        var header = RecordHeader(bits: 0)
-        if firstPolls == 0 || timeout == .zero { return header }
+    /// Watches the head, where nothing was found just now, for a moment. True: something is there.
+    @usableFromInline
+    @inline(never)
+    mutating func watch(timeout: Duration?) -> Bool {
+        guard firstPolls > 0, timeout != .zero, isOfThisProcess else { return false }
         pace()
         for _ in 0..<firstPolls {
             sr_pause()
-            header = poll()
-            if !header.isAbsent { return header }
+            if !poll().isAbsent { return true }
         }
         stopPacing()
-        return header
+        return false
     }
 
     /// Nothing was found: gives the producer a moment, where that pays.

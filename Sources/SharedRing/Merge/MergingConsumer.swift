@@ -156,8 +156,9 @@ extension MergingConsumer: MessageSource {
         return takeFromLane()
     }
 
-    /// As ``MessageSource/drain(limit:_:)``, with the position in a lane kept in a register.
+    /// As ``MessageSource/drain(limit:_:)``, with the position in a lane kept in a register. Inlined, so that the body is, too.
     @inlinable
+    @inline(__always)
     public mutating func drain<Failure: Error>(
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {

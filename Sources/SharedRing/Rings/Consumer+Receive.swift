@@ -16,8 +16,14 @@ extension Consumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
-        if let message = nextNow() { return message }
-        return try waitForMessage(timeout: timeout)
+        var isFirst = true
+        while true {
+            if let message = nextNow() { return message }
+            // Only looking is apart, and whoever finds something comes back here: in the caller's registers a message is at
+            // hand sooner than in what a call returns.
+            guard isFirst, unsafe reader.pointee.watch(timeout: timeout) else { return try waitForMessage(timeout: timeout) }
+            isFirst = false
+        }
     }
 
     /// The rest of `next`: apart, so that the usual case is small enough to be inlined.
@@ -25,12 +31,6 @@ extension Consumer: MessageSource {
     @inline(never)
     @_lifetime(&self)
     mutating func waitForMessage(timeout: Duration?) throws(RingError) -> Message? {
-        if unsafe reader.pointee.isOfThisProcess {
-            let header = unsafe reader.pointee.watch(timeout: timeout)
-            if unsafe reader.pointee.shape.admits(header) {
-                return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
-            }
-        }
         let deadline = Deadline(after: timeout)  // once: a peer that shows a record and hides it must not start it anew
         while true {
             if try side.wait(until: deadline) == .ended { return nil }
@@ -76,8 +76,9 @@ extension Consumer: MessageSource {
         return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
     }
 
-    /// As ``MessageSource/drain(limit:_:)``, with the position kept in a register.
+    /// As ``MessageSource/drain(limit:_:)``, with the position kept in a register. Inlined, so that the body is, too.
     @inlinable
+    @inline(__always)
     public mutating func drain<Failure: Error>(
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {

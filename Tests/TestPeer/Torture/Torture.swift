@@ -19,6 +19,9 @@ struct Torture {
         var pid: pid_t
         var sender: UInt32
         var left: UInt64
+        /// Whether it is left alone until it has sent something. One that is killed before that has a successor that is: or, where
+        /// processes take longer to start than to be killed, this would never be over.
+        var isSpared = false
     }
 
     /// Returns the closing line; throws or exits on a violation.
@@ -46,10 +49,10 @@ struct Torture {
         return pid
     }
 
-    private mutating func startSender(_ count: UInt64) -> Child {
+    private mutating func startSender(_ count: UInt64, isSpared: Bool = false) -> Child {
         defer { nextSender += 1 }
         guard nextSender < Ledger.senders else { fatalError("more than \(Ledger.senders) senders") }
-        return Child(pid: start(["torture-send", "\(nextSender)", "\(count)"]), sender: nextSender, left: count)
+        return Child(pid: start(["torture-send", "\(nextSender)", "\(count)"]), sender: nextSender, left: count, isSpared: isSpared)
     }
 
     private func reap(_ pid: pid_t) -> Int32 {
@@ -62,6 +65,9 @@ struct Torture {
         var receiver = start(["torture-receive"])
         var children = (0..<(setup.kind == "mpsc" ? setup.senders : 1)).map { _ in startSender(UInt64(setup.messages)) }
         var receiverStatus: Int32?
+        // As `Child.isSpared`; and what receivers had been handed when this one began.
+        var isReceiverSpared = false
+        var handedOutBefore: UInt64 = 0
 
         func fail(_ why: String) -> Never {
             say("FAILED: \(why)")
@@ -86,6 +92,7 @@ struct Torture {
             let victim = Int(random.next() % UInt64(children.count))
             if choice < 6 {
                 let child = children[victim]
+                if child.isSpared && ledger.sent[child.sender] == 0 { continue }
                 kill(child.pid, SIGKILL)
                 let status = reap(child.pid)
                 killed.senders += 1
@@ -94,7 +101,7 @@ struct Torture {
                 if status == 0 || left == 0 {
                     children.remove(at: victim)
                 } else {
-                    children[victim] = startSender(left)
+                    children[victim] = startSender(left, isSpared: ledger.sent[child.sender] == 0)
                 }
             } else if choice < 8 {
                 kill(children[victim].pid, SIGSTOP)
@@ -102,6 +109,10 @@ struct Torture {
                 kill(children[victim].pid, SIGCONT)
                 stopped += 1
             } else if setup.killsReceiver {
+                let handedOut = (0..<nextSender).reduce(0) { $0 + ledger.handedOut[$1] }
+                if isReceiverSpared && handedOut == handedOutBefore { continue }
+                isReceiverSpared = handedOut == handedOutBefore
+                handedOutBefore = handedOut
                 kill(receiver, SIGKILL)
                 let status = reap(receiver)
                 if status != SIGKILL { fail("the receiver ended with status \(status)") }
