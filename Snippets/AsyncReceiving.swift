@@ -35,6 +35,16 @@ func keep(from ring: SPSCRing) async throws -> [OwnedMessage] {
     return kept
 }
 
+/// An endpoint that is made where it is used.
+func collect(from ring: SPSCRing) -> Task<Int, any Error> {
+    Task {
+        var consumer = try ring.makeConsumer()
+        var count = 0
+        try await consumer.forEach { _ in count += 1 }
+        return count
+    }
+}
+
 /// An endpoint moves into a task by way of an optional.
 func start(_ consumer: consuming Consumer) -> Task<Int, any Error> {
     var box: Consumer? = consume consumer
@@ -98,6 +108,9 @@ print(try await keep(from: ring).map(\.text))
 let counting = start(try ring.makeConsumer())
 try await send(["six"], to: ring)
 print(try await counting.value)
+let collecting = collect(from: ring)
+try await send(["six and a half"], to: ring)
+print(try await collecting.value)
 
 let further = try SPSCRing.anonymous()
 let relay = Relay(try ring.makeConsumer(), try further.makeProducer())

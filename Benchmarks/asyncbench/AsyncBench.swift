@@ -5,7 +5,7 @@ import SharedRing
 ///
 ///     asyncbench bursts [SIZE] [COUNT]    64-byte messages in bursts of COUNT: messages a second while there are any
 ///     asyncbench turns [COUNT]            one message there and one back, COUNT times
-///     asyncbench idle [RINGS] [SECONDS]   processor time and threads of as many awaited rings, while nothing comes
+///     asyncbench idle [RINGS] [SECONDS] [SLICE]   processor time and threads of as many awaited rings, while nothing comes; SLICE in ms
 @main
 struct AsyncBench {
     static func main() async throws {
@@ -14,7 +14,9 @@ struct AsyncBench {
         switch arguments.first {
         case "bursts": try await Bursts(size: numbers.first ?? 64, count: numbers.dropFirst().first ?? 4096).run()
         case "turns": try await Turns(count: numbers.first ?? 20_000).run()
-        case "idle": try await Idle(rings: numbers.first ?? 100, seconds: numbers.dropFirst().first ?? 10).run()
+        case "idle":
+            let slice = Duration.milliseconds(numbers.dropFirst(2).first ?? 100)
+            try await Idle(rings: numbers.first ?? 100, seconds: numbers.dropFirst().first ?? 10, slice: slice).run()
         default: print("usage: see AsyncBench.swift")
         }
     }

@@ -5,6 +5,7 @@ import SharedRing
 struct Idle {
     let rings: Int
     let seconds: Int
+    let slice: Duration
 
     func run() async throws {
         var producers: [Handover<Producer>] = []
@@ -13,7 +14,7 @@ struct Idle {
         for _ in 0..<rings {
             let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
             producers.append(Handover(try ring.makeProducer()))
-            let consumer = try ring.makeConsumer()
+            let consumer = try ring.makeConsumer(slice: slice)
             cancellers.append(consumer.canceller)
             let box = Handover(consumer)
             tasks.append(Task { try await box.value!.ready() })

@@ -39,6 +39,7 @@ enum Command: String {
         switch self {
         case .list: 0...0
         case .remove where has("--stale"): 0...Int.max
+        case .stat: 1...Int.max
         default: 1...1
         }
     }

@@ -12,7 +12,7 @@ enum Help {
           sharedring list [options]            the rings that are there
           sharedring info NAME [options]       what a ring looks like, and who uses it
           sharedring check NAME [options]      whether the next process can use it, and what it finds
-          sharedring stat NAME [options]       what goes through a ring, in rates
+          sharedring stat NAME... [options]    what goes through rings, in rates
           sharedring tap NAME [options]        shows the messages that pass, and takes none
           sharedring help COMMAND              the options of a command
           sharedring --version
@@ -182,9 +182,9 @@ enum Help {
         """
 
     private static let stat = """
-        Usage: sharedring stat NAME [options]
+        Usage: sharedring stat NAME... [options]
 
-        Writes what goes through the ring NAME: reads the counters that its users keep twice, a
+        Writes what goes through each ring NAME: reads the counters that its users keep twice, a
         second apart, and gives messages and megabytes a second, what waits, how often a lane was
         full, how often somebody slept and was woken, and who is attached. Lanes in which nothing
         happens share a line. Takes no role: it disturbs nobody, and works when its processes are
@@ -196,7 +196,7 @@ enum Help {
 
           --watch [D]       again and again, every second or every D; on a terminal in place. Ends
                             with status 0 at SIGINT (Ctrl-C)
-          --json            one JSON object on one line: counts since the ring was made, and rates
+          --json            one JSON object on one line for each ring: counts since it was made, and rates
           --prometheus      the counts, at once, in Prometheus' text format
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own

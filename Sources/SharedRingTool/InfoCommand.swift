@@ -2,18 +2,12 @@ import SharedRing
 
 /// `sharedring info`: what a ring looks like, without taking a role of it.
 struct InfoCommand {
-    private let name: String
-    private let options: RingOptions
-    private let isJSON: Bool
+    private let question: RingQuestion
 
-    init(_ arguments: Arguments) throws {
-        name = arguments.name
-        options = try arguments.findingOptions()
-        isJSON = arguments.has("--json")
-    }
+    init(_ arguments: Arguments) throws { question = try RingQuestion(arguments) }
 
     func run() throws {
-        let report = try RingReport(name, options: options)
-        try StandardStreams.print(isJSON ? "\(report.json)\n" : report.text)
+        let report = try RingReport(question.name, options: question.options)
+        try question.answer(text: report.text, json: report.json)
     }
 }

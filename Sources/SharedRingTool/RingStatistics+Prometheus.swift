@@ -2,17 +2,23 @@ import SharedRing
 
 /// Counters in Prometheus' text exposition format.
 extension RingStatistics {
-    var prometheus: String {
-        let ring = "ring=\"\(report.name.labelValue)\""
+    /// A family's samples stand together, whatever ring they are of.
+    static func prometheus(_ rings: [RingStatistics]) -> String {
         var text = ""
 
-        func family(_ name: String, _ type: String, _ help: String, _ samples: [(labels: String, value: String)]) {
+        func family(_ name: String, _ type: String, _ help: String, _ samples: (RingStatistics) -> [(labels: String, value: String)]) {
+            let samples = rings.flatMap { ring in
+                samples(ring).map { ("ring=\"\(ring.report.name.labelValue)\"\($0.labels)", $0.value) }
+            }
             if samples.isEmpty { return }
             text += "# HELP sharedring_\(name) \(help)\n# TYPE sharedring_\(name) \(type)\n"
-            for sample in samples { text += "sharedring_\(name){\(sample.labels)} \(sample.value)\n" }
+            for (labels, value) in samples { text += "sharedring_\(name){\(labels)} \(value)\n" }
         }
         func perLane(_ name: String, _ type: String, _ help: String, _ value: (Lane) -> String) {
-            family(name, type, help, lanes.map { ("\(ring),lane=\"\($0.number)\"", value($0)) })
+            family(name, type, help) { ring in ring.lanes.map { (",lane=\"\($0.number)\"", value($0)) } }
+        }
+        func perRing(_ name: String, _ type: String, _ help: String, _ value: (RingStatistics) -> String) {
+            family(name, type, help) { ring in [("", value(ring))] }
         }
 
         perLane("messages_total", "counter", "Messages committed.") { "\($0.messages)" }
@@ -25,11 +31,12 @@ extension RingStatistics {
         perLane("backlog_bytes", "gauge", "Bytes of the lane that wait to be received.") { "\($0.backlog)" }
         perLane("largest_backlog_bytes", "gauge", "The most bytes unacknowledged when the producer looked.") { "\($0.largestBacklog)" }
         perLane("producer_attached", "gauge", "1 while the lane has a producer.") { $0.producer.presence == .attached ? "1" : "0" }
-        family("consumer_sleeps_total", "counter", "Times the consumer went to sleep.", [(ring, "\(consumerSleeps)")])
-        family("consumer_attachments_total", "counter", "Consumers that have attached.", [(ring, "\(report.consumer.attachments)")])
-        family(
-            "consumer_attached", "gauge", "1 while the ring has a consumer.", [(ring, report.consumer.presence == .attached ? "1" : "0")])
-        family("lane_capacity_bytes", "gauge", "Bytes of each lane.", [(ring, "\(report.capacity)")])
+        perRing("consumer_sleeps_total", "counter", "Times the consumer went to sleep.") { "\($0.consumerSleeps)" }
+        perRing("consumer_attachments_total", "counter", "Consumers that have attached.") { "\($0.report.consumer.attachments)" }
+        perRing("consumer_attached", "gauge", "1 while the ring has a consumer.") {
+            $0.report.consumer.presence == .attached ? "1" : "0"
+        }
+        perRing("lane_capacity_bytes", "gauge", "Bytes of each lane.") { "\($0.report.capacity)" }
         return text
     }
 }

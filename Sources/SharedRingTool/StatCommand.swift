@@ -1,20 +1,21 @@
 import Glibc
 import SharedRing
 
-/// `sharedring stat`: what a ring's users count, as rates.
+/// `sharedring stat`: what the users of some rings count, as rates.
 struct StatCommand {
     private enum Format {
         case text, json, prometheus
     }
 
-    private let name: String
+    private let names: [String]
     private let options: RingOptions
     private let format: Format
     private let isWatching: Bool
     private let interval: Duration
 
     init(_ arguments: Arguments) throws {
-        name = arguments.name
+        // A ring that is named twice is shown once: Prometheus takes no sample twice.
+        names = arguments.names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
         options = try arguments.findingOptions()
         let formats = ["--json", "--prometheus", "--watch"].filter(arguments.has)
         if formats.count > 1 { throw ToolFailure.usage("'\(formats[0])' and '\(formats[1])' exclude each other", of: .stat) }
@@ -28,21 +29,24 @@ struct StatCommand {
     }
 
     func run() throws {
-        var before = try RingStatistics(name, options: options)
-        if format == .prometheus { return try StandardStreams.print(before.prometheus) }
+        var before = try readings()
+        if format == .prometheus { return try StandardStreams.print(RingStatistics.prometheus(before)) }
         if isWatching { Signals.endInOrder(on: SIGINT) }
         var display = Display()
         repeat {
             Clock.sleep(interval)
             if Signals.isEndAskedFor { break }
-            let now = try RingStatistics(name, options: options)
-            let rates = RingRates(from: before, to: now)
+            let now = try readings()
+            let rates = zip(before, now).map { RingRates(from: $0, to: $1) }
             before = now
+            let lines = rates.map(\.lines).joined(separator: [""])
             switch format {
-            case .json: try StandardStreams.print("\(rates.json)\n")
-            case _ where isWatching: try display.show(rates.lines)
-            default: try StandardStreams.print(rates.lines.joined(separator: "\n") + "\n")
+            case .json: try StandardStreams.print(rates.map { "\($0.json)\n" }.joined())
+            case _ where isWatching: try display.show(Array(lines))
+            default: try StandardStreams.print(lines.joined(separator: "\n") + "\n")
             }
         } while isWatching
     }
+
+    private func readings() throws -> [RingStatistics] { try names.map { try RingStatistics($0, options: options) } }
 }

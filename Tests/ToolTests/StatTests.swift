@@ -118,6 +118,30 @@ import Testing
         }
     }
 
+    @Test func severalRingsAreShownOneAfterTheOther() throws {
+        let space = try Workspace()
+        try send("abc", to: "a", in: space)
+        try send("d", to: "b", in: space, "--lanes", "2")
+        let text = String(decoding: try ToolProcess.run("stat", "a", "b", in: space).output, as: UTF8.self)
+        let blocks = text.components(separatedBy: "\n\n")
+        #expect(blocks.count == 2 && blocks[0].hasPrefix("ring 'a' (spsc") && blocks[1].hasPrefix("ring 'b' (mpsc"))
+
+        let objects = String(decoding: try ToolProcess.run("stat", "b", "a", "--json", in: space).output, as: UTF8.self)
+        #expect(objects.split(separator: "\n").map { $0.contains(#""name":"b""#) } == [true, false])
+
+        let samples = String(decoding: try ToolProcess.run("stat", "a", "b", "a", "--prometheus", in: space).output, as: UTF8.self)
+            .split(separator: "\n").map(String.init)
+        let first = try #require(samples.firstIndex(of: "# TYPE sharedring_messages_total counter"))
+        #expect(
+            samples[(first + 1)...].prefix(2) == [
+                #"sharedring_messages_total{ring="a",lane="0"} 1"#, #"sharedring_messages_total{ring="b",lane="0"} 1"#,
+            ])
+        #expect(samples.filter { $0.hasPrefix("# ") }.count == Set(samples.filter { $0.hasPrefix("# ") }).count)
+
+        let (end, output) = try ToolProcess.run("stat", "a", "none", in: space)
+        #expect(end.status == 1 && end.errors.contains("'none'") && output.isEmpty)
+    }
+
     @Test func watchingIntoAFileWritesABlockAnInterval() throws {
         let space = try Workspace()
         try send("a", to: "r", in: space)

@@ -41,6 +41,36 @@ private struct Client {
     }
 }
 
+/// A client that asks without a pause, on a thread of its own.
+private final class Load: Sendable {
+    private let state = Mutex((answers: 0, isOver: false, hasEnded: false, failure: String?.none))
+
+    init(port: UInt16) throws {
+        let client = try Client(port: port)
+        Thread { [self] in
+            while !state.withLock({ $0.isOver }) {
+                do {
+                    _ = try client.ask()
+                    state.withLock { $0.answers += 1 }
+                } catch {
+                    state.withLock { $0.failure = "\(error)" }
+                    break
+                }
+            }
+            close(client.descriptor)
+            state.withLock { $0.hasEnded = true }
+        }.start()
+    }
+
+    var answers: Int { state.withLock { $0.answers } }
+
+    /// Why it got no answer, if it did not. An answer that does not come ends within the client's patience.
+    func end() -> String? {
+        state.withLock { $0.isOver = true }
+        return eventually { state.withLock { $0.hasEnded } } ? state.withLock { $0.failure } : "it does not end"
+    }
+}
+
 /// What one feeder's numbers are: all from the first to the last but one. -1 and -1: they have a gap.
 private struct Numbers: Equatable {
     var first = -1
@@ -65,18 +95,23 @@ struct ExampleTests {
         defer { try? SPSCRing.remove(ring) }
         let service = try Program("Answers", "serve", ring)
         let port = try #require(UInt16(try service.line(beginning: "port ")))
-        let clients = try (0..<4).map { _ in try Client(port: port) }
-        defer { for client in clients { close(client.descriptor) } }
+        let client = try Client(port: port)
+        defer { close(client.descriptor) }
+        // They go on asking while the feeder is killed and the next one comes.
+        let loads = try (0..<4).map { _ in try Load(port: port) }
 
         let first = try Program("Answers", "feed", ring, "1")
-        for _ in 0..<200 { for client in clients { _ = try client.ask() } }
-        #expect(try eventually { try clients[0].ask()[1, default: Numbers()].next > 100_000 })
+        #expect(try eventually { try client.ask()[1, default: Numbers()].next > 100_000 })
+        #expect(eventually { loads.allSatisfy { $0.answers > 100 } })
         first.kill()
+        let answered = loads.map(\.answers)
         let sent = try #require(Int(try first.line(beginning: "sent ")))
-        #expect(try eventually { try clients[1].ask()[1, default: Numbers()].next > sent }, "what it had sent was committed")
+        #expect(try eventually { try client.ask()[1, default: Numbers()].next > sent }, "what it had sent was committed")
 
         let second = try Program("Answers", "feed", ring, "2")
-        #expect(try eventually { try clients[2].ask()[2, default: Numbers()].next > 10_000 })
+        #expect(try eventually { try client.ask()[2, default: Numbers()].next > 10_000 })
+        #expect(eventually { zip(loads, answered).allSatisfy { $0.answers > $1 + 100 } }, "they are answered all the while")
+        for load in loads { #expect(load.end() == nil) }
         service.terminate()
         #expect(try service.wait() == 0)
         let last = numbers(try service.line(beginning: "at the end "))
@@ -85,10 +120,10 @@ struct ExampleTests {
 
         // The next instance goes on where that one stopped: the second feeder's numbers have no gap across the two.
         let next = try Program("Answers", "serve", ring)
-        let client = try Client(port: try #require(UInt16(try next.line(beginning: "port "))))
-        defer { close(client.descriptor) }
-        #expect(try eventually { try client.ask()[2] != nil })
-        #expect(try client.ask()[2]?.first == last[2]?.next)
+        let nextClient = try Client(port: try #require(UInt16(try next.line(beginning: "port "))))
+        defer { close(nextClient.descriptor) }
+        #expect(try eventually { try nextClient.ask()[2] != nil })
+        #expect(try nextClient.ask()[2]?.first == last[2]?.next)
         second.kill()
         next.terminate()
         #expect(try next.wait() == 0)

@@ -98,14 +98,10 @@ public struct RingCheck: Sendable {
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``, for what is no ring or has a damaged header.
     public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
-        let name = try SegmentName(name, in: options.directory)
-        let directory = try name.openDirectory()
-        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
-            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
-        }
-        try self.init(segment, name)
-        guard try name.facts(in: directory)?.isSameFile(as: segment.facts) == true else {
-            throw RingError(.notFound, ring: name.name, "it was removed from '\(name.directory)' while it was examined")
+        let ring = try InspectedRing(name, options: options)
+        try self.init(ring.segment, ring.name)
+        guard try ring.name.facts(in: ring.directory)?.isSameFile(as: ring.segment.facts) == true else {
+            throw RingError(.notFound, ring: name, "it was removed from '\(ring.name.directory)' while it was examined")
         }
     }
 

@@ -82,12 +82,8 @@ public struct RingReport: Sendable {
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``.
     public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
-        let name = try SegmentName(name, in: options.directory)
-        let directory = try name.openDirectory()
-        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
-            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
-        }
-        try self.init(segment, name)
+        let ring = try InspectedRing(name, options: options)
+        try self.init(ring.segment, ring.name)
     }
 
     init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
@@ -145,10 +141,8 @@ public struct RingReport: Sendable {
     /// - Throws: `system` if the directory can't be read.
     public static func names(options: RingOptions = RingOptions()) throws(RingError) -> [String] {
         try Segment.fileNames(in: options.directory).names.filter { name in
-            guard let name = try? SegmentName(name, in: options.directory), let directory = try? name.openDirectory(),
-                let segment = try? Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false)
-            else { return false }
-            return !name.isTemporary(of: segment.header)
+            guard let ring = try? InspectedRing(name, options: options) else { return false }
+            return !ring.name.isTemporary(of: ring.segment.header)
         }
     }
 }

@@ -55,19 +55,16 @@ public struct RingStatistics: Sendable {
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``.
     public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
-        let name = try SegmentName(name, in: options.directory)
-        let directory = try name.openDirectory()
-        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
-            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
-        }
+        let ring = try InspectedRing(name, options: options)
+        let segment = ring.segment
         let header = segment.header
         // The roles first: asking for them takes longest, and the counters' time should be one.
-        report = try RingReport(segment, name)
+        report = try RingReport(segment, ring.name)
         readNanoseconds = sr_now_ns()
-        consumerSleeps = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name).consumer_statistics.sleeps
+        consumerSleeps = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name).consumer_statistics.sleeps
         var lanes: [Lane] = []
         for lane in report.lanes {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: name.name)
+            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: name)
             lanes.append(Lane(control, of: lane, capacity: header.laneCapacity))
         }
         self.lanes = lanes

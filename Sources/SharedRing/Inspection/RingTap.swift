@@ -45,21 +45,18 @@ public struct RingTap: ~Copyable {
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``, but needs no more than read permission.
     public init(_ name: String, from start: Start = .head, options: RingOptions = RingOptions()) throws(RingError) {
-        let name = try SegmentName(name, in: options.directory)
-        let directory = try name.openDirectory()
-        guard let segment = try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false) else {
-            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
-        }
-        let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: name.name)
+        let ring = try InspectedRing(name, options: options)
+        let segment = ring.segment
+        let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: name)
         // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count. It is only read.
         let control = unsafe (mapping.base + offset).assumingMemoryBound(to: sr_ring_control.self)
         var lanes = [LaneTap?](repeating: nil, count: segment.header.laneCount)
         for number in lanes.indices {
-            lanes[number] = try unsafe Self.lane(number, of: segment, control, keeping: mapping, from: start, ring: name.name)
+            lanes[number] = try unsafe Self.lane(number, of: segment, control, keeping: mapping, from: start, ring: name)
         }
         self.segment = segment
-        self.name = name
-        self.directory = directory
+        self.name = ring.name
+        directory = ring.directory
         controlMapping = mapping
         unsafe self.control = control
         self.lanes = lanes

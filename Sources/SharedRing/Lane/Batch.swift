@@ -131,7 +131,7 @@ public struct Batch: ~Copyable, ~Escapable {
         let writer = unsafe writer  // see `flush`
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: position) { return }
         flush()
-        try side.waitForRoom(for: byteCount, until: Deadline(after: timeout))
+        try side.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
     }
 }
 

@@ -107,7 +107,8 @@ struct LaneWriter: ~Copyable {
         }
         guard (0...shape.largestMessage).contains(byteCount) else {
             throw RingError(
-                .messageTooLarge, ring: ring, "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage)")
+                .messageTooLarge, ring: ring,
+                "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage), by the ring's capacity")
         }
         // SAFETY: `control` lies in the control mapping, which the attachment keeps.
         // SYNC: space-given (pairs with LaneReader.storeHead): what the consumer read there, it has finished reading.

@@ -76,6 +76,11 @@ final class ProducerSide: @unchecked Sendable {
     /// Waits until a record of `byteCount` fits. Throws what `LaneWriter.makeRoom` throws, and when the consumer has gone.
     func waitForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: writer.pointee.tail) { return }
+        try sleepForRoom(for: byteCount, until: deadline)
+    }
+
+    /// The rest of it, for who has found and counted that there is none.
+    func sleepForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
         try sleeper.wait(until: deadline, for: "room in the ring") { () throws(RingError) in
             try hasRoom(for: byteCount) ? () : nil
         } lookAround: { () throws(RingError) in

@@ -6,6 +6,8 @@
 /// try producer.close()
 /// ```
 ///
+/// Keep endpoints in functions or types: a variable at the top level of `main.swift` is a global, and can't be closed.
+///
 /// The handle names a ring and holds no role: copy it, send it to other threads, make endpoints of it. Take ``MPSCRing``
 /// when there are several producers.
 public struct SPSCRing: Sendable {
@@ -37,7 +39,7 @@ public struct SPSCRing: Sendable {
         SPSCRing(try .open(name, kind: .spsc, options: options))
     }
 
-    /// Finds the ring of that name, or makes it. An endpoint made of this handle later does the same again, should the ring
+    /// Finds the ring of that name, as it is, or makes it as the options say. An endpoint made of this handle later does the same again, should the ring
     /// have been removed meanwhile.
     ///
     /// - Throws: as ``open(_:options:)`` and ``create(_:options:)``, without `notFound` and `alreadyExists`.

@@ -84,6 +84,23 @@ struct RingStatisticsTests {
         #expect(try lane().backlog == 0 && lane().largestBacklog == 4032 && lane().messages == 4)
     }
 
+    @Test("A batch that finds no room, sends what it holds and waits, counts that once") func fullBatch() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var producer = try ring.makeProducer()
+        let message = [UInt8](repeating: 1, count: 1000)
+        var batch = producer.batch()
+        for _ in 0..<4 { try batch.append(message) }
+        #expect(try lane().full == 0)
+        do throws(RingError) {
+            try batch.append(message, timeout: .milliseconds(20))
+            Issue.record("there was room")
+        } catch {
+            #expect(error.code == .timedOut)
+        }
+        batch.commit()
+        #expect(try lane().full == 1 && lane().messages == 4)
+    }
+
     @Test("A producer that sleeps for room is counted, and the consumer that wakes it") func producerSleeps() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer(waiting: .sleep)
