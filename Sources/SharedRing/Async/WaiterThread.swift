@@ -3,9 +3,8 @@ import CSharedRing
 /// A thread that sleeps on many doorbells at once, for endpoints whose owners have no thread to sleep with.
 ///
 /// It follows the sleeper's protocol (see `Sleeper`) for all of them: store every word, one barrier, look at each, sleep while
-/// every word is 1. A word that is still 1 after a wake was not rung since its look, so only the others are stored and looked at
-/// again; once a slice all are looked at, and the other sides as well, in one pass. A word that is 1 then needs no new barrier:
-/// who commits after the one that followed its store sees it, and who committed before was found.
+/// every word is 1. A word that is still 1 after a wake was not rung since its look, so only the others are looked at
+/// again; once a slice all are, and the other sides as well, in one pass.
 @safe
 final class WaiterThread: @unchecked Sendable {
     private let pool: WaiterPool
@@ -56,8 +55,6 @@ final class WaiterThread: @unchecked Sendable {
     private func run() {
         var watches: [Watch] = []
         var finished: [(watch: Watch, outcome: Watch.Outcome)] = []
-        // The last barrier did not reach every waker.
-        var isUnsure = false
         while true {
             // SYNC: waiter-control (pairs with `wake`): whatever comes after this load changes the word, and the sleep ends.
             let seen = unsafe sr_load_acquire_u32(control)
@@ -73,7 +70,7 @@ final class WaiterThread: @unchecked Sendable {
                 let isRested = watch.restsUntil != 0 && now >= watch.restsUntil
                 let isDue = now >= watch.nextLook || watch.deadline.isPassed(at: now)
                 let goesAlong = isPass && watch.nextLook &- now < watch.slice / 2
-                if isRung || isRested || isDue || goesAlong || isKicked || isUnsure { asked.append((watch, isRung || isRested)) }
+                if isRung || isRested || isDue || goesAlong || isKicked { asked.append((watch, isRung || isRested)) }
                 if goesAlong { watch.nextLook = now }
             }
             watches += new
@@ -81,20 +78,16 @@ final class WaiterThread: @unchecked Sendable {
 
             var longest = Int64.max
             if !asked.isEmpty {
-                var needsBarrier = false
                 var usesMembarrier = false
-                for (watch, _) in asked where !watch.isDeclared || isUnsure {
+                for (watch, _) in asked {
                     watch.declareAsleep()
-                    needsBarrier = true
                     usesMembarrier = usesMembarrier || watch.usesMembarrier
                 }
-                isUnsure = false
-                if needsBarrier, !usesMembarrier {
+                // As in Sleeper.declareAsleep: if it worked at attach and does not now, sleep only for moments.
+                if !usesMembarrier {
                     sr_fence_full()
-                } else if needsBarrier, sr_membarrier_global() != 0 {
-                    // As in Sleeper.declareAsleep: it worked at attach and does not now, so sleep only for moments.
+                } else if sr_membarrier_global() != 0 {
                     sr_fence_full()
-                    isUnsure = true
                     longest = 1_000_000
                 }
                 for (watch, isRung) in asked {

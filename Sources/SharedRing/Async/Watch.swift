@@ -28,8 +28,6 @@ final class Watch: @unchecked Sendable {
     /// The endpoint: kept, and with it the doorbell's mapping, while a thread may sleep on it.
     private var endpoint: (any Awaited)?
     private(set) var deadline = Deadline.never
-    /// Whether `declareAsleep` was called in this wait.
-    private var hasDeclared = false
     /// When to look around next.
     var nextLook: Int64 = 0
     /// Wakes that brought nothing.
@@ -111,7 +109,6 @@ final class Watch: @unchecked Sendable {
         self.deadline = deadline
         emptyWakes = 0
         restsUntil = 0
-        hasDeclared = false
         nextLook = sr_now_ns() &+ sleeper.slice
         pool.add(self)
     }
@@ -128,13 +125,7 @@ final class Watch: @unchecked Sendable {
     var isRung: Bool { unsafe sr_load_relaxed_u32(doorbell) != 1 }  // relaxed: it only says where to look
 
     /// SYNC: doorbell, space-doorbell, cancel (see Sleeper.declareAsleep): this store, the waiter thread's barrier, all looks.
-    func declareAsleep() {
-        unsafe sr_store_relaxed_u32(doorbell, 1)
-        hasDeclared = true
-    }
-
-    /// Whether the word is 1 by this wait's own store, which a barrier has followed: nobody has rung since.
-    var isDeclared: Bool { hasDeclared && !isRung }
+    func declareAsleep() { unsafe sr_store_relaxed_u32(doorbell, 1) }
 
     /// For observers, as `Sleeper.wait` counts: once a turn that ends asleep.
     func countSleep() { unsafe sr_count(sleeper.sleeps, 1) }
