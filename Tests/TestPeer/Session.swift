@@ -51,6 +51,29 @@ enum Session {
         say("closed")
     }
 
+    /// Waits once, as an event loop does.
+    static func watcher(_ setup: Setup) throws {
+        let consumer = try setup.ring().makeConsumer(
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, slice: setup.slice)
+        say("attached")
+        while let line = readLine(), line != "next" {
+            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+            others(words.first ?? "", words.dropFirst().first ?? "")
+        }
+        var source = try consumer.eventSource()
+        var isDone = false
+        while !isDone {
+            var event = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
+            if poll(&event, 1, 20_000) == 0 { say("nothing"); isDone = true }
+            _ = try source.drain { message in
+                say("message \(message.text)")
+                isDone = true
+            }
+        }
+        try source.close()
+        say("closed")
+    }
+
     static func consumer(_ setup: Setup) throws {
         var consumer = try setup.ring().makeConsumer(
             acknowledgement: setup.acknowledgement, waiting: setup.waiting, slice: setup.slice)

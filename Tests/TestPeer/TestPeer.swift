@@ -29,6 +29,7 @@ struct TestPeer {
             switch arguments.first {
             case "producer": try Session.producer(Setup(arguments.dropFirst()))
             case "consumer": try Session.consumer(Setup(arguments.dropFirst()))
+            case "watcher": try Session.watcher(Setup(arguments.dropFirst()))
             case "soak-send", "soak-receive": try soak(arguments)
             case "wakeups": try WakeupSoak.command(arguments)
             case "churn":

@@ -55,6 +55,8 @@ final class WaiterThread: @unchecked Sendable {
     private func run() {
         var watches: [Watch] = []
         var finished: [(watch: Watch, outcome: Watch.Outcome)] = []
+        // The last barrier did not reach every waker: all are looked at again.
+        var isUnsure = false
         while true {
             // SYNC: waiter-control (pairs with `wake`): whatever comes after this load changes the word, and the sleep ends.
             let seen = unsafe sr_load_acquire_u32(control)
@@ -70,13 +72,14 @@ final class WaiterThread: @unchecked Sendable {
                 let isRested = watch.restsUntil != 0 && now >= watch.restsUntil
                 let isDue = now >= watch.nextLook || watch.deadline.isPassed(at: now)
                 let goesAlong = isPass && watch.nextLook &- now < watch.slice / 2
-                if isRung || isRested || isDue || goesAlong || isKicked { asked.append((watch, isRung || isRested)) }
+                if isRung || isRested || isDue || goesAlong || isKicked || isUnsure { asked.append((watch, isRung || isRested)) }
                 if goesAlong { watch.nextLook = now }
             }
             watches += new
             for watch in new { asked.append((watch, false)) }
 
             var longest = Int64.max
+            isUnsure = false
             if !asked.isEmpty {
                 var usesMembarrier = false
                 for (watch, _) in asked {
@@ -88,6 +91,7 @@ final class WaiterThread: @unchecked Sendable {
                     sr_fence_full()
                 } else if sr_membarrier_global() != 0 {
                     sr_fence_full()
+                    isUnsure = true
                     longest = 1_000_000
                 }
                 for (watch, isRung) in asked {

@@ -36,12 +36,13 @@ struct SandboxTests {
 
     /// The message is committed here without a look at the doorbell: the wake that a producer without a barrier may miss to give.
     @Test(
-        "membarrier taken away after attaching: a consumer asleep finds even a message that nobody woke it for", arguments: [true, false])
-    func after(isDenied: Bool) throws {
+        "membarrier taken away after attaching: a consumer asleep, or its waiter thread, finds even a message that nobody woke it for",
+        arguments: ["consumer", "watcher"], [true, false])
+    func after(role: String, isDenied: Bool) throws {
         var options = place.options()
         options.barrier = .asymmetric
         let producer = try SPSCRing.create("r", options: options).makeProducer()
-        let peer = try Peer("consumer", of: "r", in: place, "waiting=sleep", "slice=600000")
+        let peer = try Peer(role, of: "r", in: place, "waiting=sleep", "slice=600000")
         if isDenied { #expect(try peer.ask("deny membarrier") == "denied") }
         peer.tell("next")
         #expect(eventually { sr_load_acquire_u32(producer.writer.pointee.doorbell) == 1 })
