@@ -22,7 +22,8 @@ struct Timestamp {
     }
 
     private func formatted(_ format: String) -> String {
-        var seconds = time_t((nanoseconds - fraction) / 1_000_000_000)
+        // Rounded down. The time may be a stranger's: to subtract the fraction first would trap on the earliest there are.
+        var seconds = time_t(nanoseconds / 1_000_000_000) - (nanoseconds % 1_000_000_000 < 0 ? 1 : 0)
         var parts = tm()
         gmtime_r(&seconds, &parts)
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in

@@ -38,6 +38,7 @@ struct Batch {
         let status = watch(child, memory)
         let failedCase = Tally(memory, slot: 0)[.seed]
         totals.add(memory)
+        Playground.remove(of: child)
         switch status {
         case 0: return true
         case nil: return complain("hung", failedCase)

@@ -40,18 +40,18 @@ private final class Skirmish: Sendable {
     func run() throws(RingError) {
         // The stranger has the first slot: the parent looks there whether anything moves.
         start(0) { [self] in disturb(&$0, $1) }
-        let descriptor = victim.descriptor
         if victim.isMerging {
-            let ring = try MPSCRing.open(descriptor: descriptor)
+            let ring = try victim.openMPSC()
             for slot in 1...2 {
                 start(slot) { [self] in produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(slice: .milliseconds(1)) } }
             }
             start(3) { [self] in merge(&$0, $1, ring) }
         } else {
-            let ring = try SPSCRing.open(descriptor: descriptor)
+            let ring = try victim.openSPSC()
             start(1) { [self] in produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(slice: .milliseconds(1)) } }
             start(2) { [self] in consume(&$0, $1, ring) }
         }
+        start(4) { [self] in lookOn(&$0, $1) }
         while running.load(ordering: .acquiring) > 0 {
             if sr_now_ns() > end + Self.patience {
                 say("FAILED: an honest end of a ring with \(victim.lanes) lanes did not come back within 15 s; seed \(seed)")
@@ -92,6 +92,14 @@ private final class Skirmish: Sendable {
         for _ in 0...choices.below(64) { stranger.mutateQuickly(&choices) }
         if choices.once(in: 4) { victim.restore(choices.below(victim.stateCount)) }
         if choices.below(4) > 0 { sr_sleep_ns(Int64(choices.below(50_000))) }
+    }
+
+    private func lookOn(_ choices: inout Choices, _ tally: Tally) {
+        guard let onlooker = Onlooker(victim, tally: tally, tells: false, disturb: { _ in }) else {
+            sr_sleep_ns(1_000_000)
+            return
+        }
+        for _ in 0...choices.below(50) where !isOver { onlooker.act(&choices) }
     }
 
     // MARK: Honest ends

@@ -49,6 +49,20 @@ import Testing
         #expect(try ToolProcess.run("info", "none", in: space).end.status == 1)
     }
 
+    @Test(arguments: [Int64.min, -1, .max]) func aForgedTimeIsShownAsItIs(nanoseconds: Int64) throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("send", "r", "--lines", in: space, input: Data("a\n".utf8)).end.status == 0)
+        let file = try FileHandle(forUpdating: space.rings.appendingPathComponent("r"))
+        // Header, the ring's words, the lane's words, its producer's card: when that attached.
+        try file.seek(toOffset: 4096 + 2048 + 512 + 16)
+        try file.write(contentsOf: withUnsafeBytes(of: nanoseconds) { Data($0) })
+        try file.close()
+        let year = [Int64.min: "1677-09-21 00:12:43", -1: "1969-12-31 23:59:59", .max: "2262-04-11 23:47:16"][nanoseconds]!
+        let (end, output) = try ToolProcess.run("info", "r", in: space)
+        #expect(end.status == 0 && String(decoding: output, as: UTF8.self).contains("attached at \(year) UTC"))
+        for words in [["info", "r", "--json"], ["list"], ["check", "r"]] { #expect(try ToolProcess(words, in: space).end().status == 0) }
+    }
+
     @Test func infoTellsWhatTheRingWasMadeAs() throws {
         let space = try Workspace()
         let label = "a \"b\" \\ \u{1B}[1m\n\u{7F}\tü"

@@ -69,7 +69,7 @@ struct LaneTap {
             if reach(beyond: position).head > 0 { return resynchronise(into: &events) }
             if damagedPosition == position { return }
             damagedPosition = position
-            events.append(damage("the record header is 0x\(String(bits, radix: 16)), which no producer writes"))
+            events.append(damage("the record header is 0x\(String(bits, radix: 16)), which no producer writes there"))
         } else if run.isEmpty, reach(beyond: position).head > 0 {
             // There was a record, for the head has passed it. If it is still not there, it is no more.
             let place = unsafe data.base + Int(position & shape.mask)
@@ -77,22 +77,32 @@ struct LaneTap {
         }
     }
 
+    /// Where the last record can end at most.
+    private func largestEnd() -> UInt64 { unsafe sr_load_acquire_u64(sr_head(control)) &+ shape.capacity &- shape.alignment }
+
     /// Copies records until there is none, or enough. Nothing of it counts before it is known that it was not overwritten.
     private func copyRun(into run: inout [RingTap.Event]) -> (position: UInt64, impossible: UInt64?) {
         var next = position
+        var end = largestEnd()
         while next &- position < Self.runSize {
             let place = unsafe data.base + Int(next & shape.mask)
             // SYNC: record-visible (pairs with LaneWriter.storeHeader)
             let header = unsafe RecordHeader(bits: sr_load_acquire_u64(place))
             if header.isAbsent { break }
             guard header.isEnd || shape.admits(header) else { return (next, header.bits) }
+            let spacing = header.isEnd ? shape.spacingOfEnd : shape.spacing(shape.messageSize(header))
+            if Int64(bitPattern: next &+ spacing &- end) > 0 {
+                // Whoever wrote this had seen a head that gives room for it, so this load sees that head, or a later one. Without
+                // this bound, records that seem to have no end would be shown lap after lap.
+                end = largestEnd()
+                if Int64(bitPattern: next &+ spacing &- end) > 0 { return (next, header.bits) }
+            }
             if header.isEnd {
                 run.append(.ended(lane: number, position: next, isClosed: header.tag & 1 == 0))
-                next &+= shape.spacingOfEnd
             } else {
                 unsafe run.append(.message(message(header, at: place, next)))
-                next &+= shape.spacing(shape.messageSize(header))
             }
+            next &+= spacing
         }
         return (next, nil)
     }

@@ -187,6 +187,20 @@ struct RingTapTests {
         #expect(try tap.look().isEmpty)
     }
 
+    @Test("A lane full of records without an end is shown once, and not lap after lap") func endless() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        _ = try ring.makeProducer()
+        let report = try RingReport("r", options: place.options())
+        let header = try report.header(in: place)
+        let file = Forgery(path: place.path("r"))
+        for offset in stride(from: 0, to: report.capacity, by: 8) { file.store(0x8000_0000, at: header.dataOffset + offset) }
+        var tap = try tap()
+        let events = try tap.look()
+        #expect(events.count == report.capacity / 8)
+        #expect(events.last?.word == "0@\(report.capacity - 8) (damaged)")
+        for _ in 0..<3 { #expect(try tap.look().isEmpty) }
+    }
+
     @Test("While messages rush by, what is shown is whole, and what is not shown is counted as missed") func rush() throws {
         let ring = try SPSCRing.create("r", options: place.options(capacity: 1 << 16))
         let total = 300_000

@@ -96,6 +96,21 @@ struct MergingTests {
         for other in ["1:s0", "2:l0"] { #expect(seen.firstIndex(of: other)! <= 5) }
     }
 
+    @Test("A lane that comes into use gets its turn though the only other one never runs dry", arguments: Way.allCases)
+    func stayingBesideANewLane(way: Way) throws {
+        let ring = try ring(lanes: 2)
+        var consumer = try ring.makeConsumer(budget: 4)
+        var flood = try ring.makeProducer()
+        for i in 0..<20 { try flood.send("f\(i)") }
+        // Not to the last: that would make the consumer put the lane down, and look for others.
+        #expect(consumer.drain(limit: 2) { _ in } == 2)
+        var late = try ring.makeProducer()
+        try late.send("l0")
+        let seen = try takeAll(&consumer, way)
+        #expect(seen.count == 19)
+        #expect(seen.firstIndex(of: "1:l0")! <= 4)
+    }
+
     @Test(
         "Draining many lanes: a limit within a budget, beyond it, and a body that throws", arguments: [MPSCRing.Order.perProducer, .total])
     func draining(order: MPSCRing.Order) throws {

@@ -8,6 +8,7 @@ struct AttachCase {
     private let tally: Tally
     private let tells: Bool
     private var choices: Choices
+    private let onlooker: Onlooker?
 
     init(_ victims: [Victim], _ choices: Choices, tally: Tally, tells: Bool = false) {
         self.choices = choices
@@ -15,33 +16,45 @@ struct AttachCase {
         stranger = Stranger(victim: victim, tally: tally, tells: tells)
         self.tally = tally
         self.tells = tells
+        onlooker = Onlooker(victim, tally: tally, tells: tells, disturb: stranger.mutate)
     }
 
     static func victims() throws(RingError) -> [Victim] {
-        [
+        Playground.make()
+        return [
             try Victim(lanes: 0, isTotallyOrdered: false, alignment: 8, isSymmetric: false),
             try Victim(lanes: 0, isTotallyOrdered: false, alignment: 64, isSymmetric: true),
             try Victim(lanes: 3, isTotallyOrdered: false, alignment: 8, isSymmetric: false),
             try Victim(lanes: 3, isTotallyOrdered: true, alignment: 8, isSymmetric: false),
             try Victim(lanes: 2, isTotallyOrdered: true, alignment: 128, isSymmetric: true),
+            try Victim(lanes: 0, isTotallyOrdered: false, alignment: 8, isSymmetric: false, name: "one"),
+            try Victim(lanes: 3, isTotallyOrdered: false, alignment: 8, isSymmetric: false, name: "many"),
+            try Victim(lanes: 2, isTotallyOrdered: true, alignment: 64, isSymmetric: false, name: "total"),
         ]
     }
 
     mutating func run() {
         victim.restore(choices.below(victim.stateCount))
         for _ in 0...choices.below(4) { stranger.mutate(&choices) }
+        onlooker?.act(&choices)
         let isMerging = victim.isMerging != choices.once(in: 64)
         do throws(RingError) {
             if isMerging {
-                try play(MPSCRing.open(descriptor: victim.descriptor))
+                try play(victim.openMPSC())
             } else {
-                try play(SPSCRing.open(descriptor: victim.descriptor))
+                try play(victim.openSPSC())
             }
         } catch {
             if tells { say("  \(error)") }
             tally.add(.refused)
         }
         tally.add(.cases)
+    }
+
+    /// The stranger writes, and somebody who looks on may see it.
+    private mutating func disturb() {
+        stranger.mutate(&choices)
+        if let onlooker, choices.once(in: 3) { onlooker.act(&choices) }
     }
 
     // MARK: Roles
@@ -92,7 +105,7 @@ struct AttachCase {
                         try ring.makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
                     }
                 }
-            case 2...6: stranger.mutate(&choices)
+            case 2...6: disturb()
             case 7...10: if first != nil { actions.act(&first!, &choices) }
             case 11...14: if consumer != nil { actions.act(&consumer!, &choices) }
             default: leave(&first, &consumer, actions)
@@ -135,7 +148,7 @@ struct AttachCase {
                             ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
                     }
                 }
-            case 3...7: stranger.mutate(&choices)
+            case 3...7: disturb()
             case 8...10: if first != nil { actions.act(&first!, &choices) }
             case 11, 12: if second != nil { actions.act(&second!, &choices) }
             case 13...16: if consumer != nil { actions.act(&consumer!, &choices) }

@@ -2,6 +2,7 @@
 struct Tally {
     enum Count: Int, CaseIterable {
         case seed, cases, mutations, opened, refused, attached, turnedAway, sent, received, bytes, failures, poisoned
+        case inspected, uninspectable, damages, tapped, removed
     }
 
     static let slots = 8

@@ -12,22 +12,38 @@ final class Victim {
     let capacity: Int
     let isMerging: Bool
     let isTotallyOrdered: Bool
+    /// A ring that its name finds, if it has one.
+    let name: String?
+    let options: RingOptions
     let control: UnsafeMutablePointer<sr_ring_control>
     private let dataOffset: Int
     private var states: [[UInt8]] = []
 
     var stateCount: Int { states.count }
 
-    /// `lanes` 0: one producer.
-    init(lanes: Int, isTotallyOrdered: Bool, alignment: Int, isSymmetric: Bool) throws(RingError) {
+    /// `lanes` 0: one producer. `name`: in the playground; else the ring is anonymous.
+    init(lanes: Int, isTotallyOrdered: Bool, alignment: Int, isSymmetric: Bool, name: String? = nil) throws(RingError) {
         var options = RingOptions(capacity: 4096)
         options.recordAlignment = alignment
         options.barrier = isSymmetric ? .symmetric : .automatic
         isMerging = lanes > 0
-        descriptor =
-            isMerging
-            ? try MPSCRing.anonymous(lanes: lanes, order: isTotallyOrdered ? .total : .perProducer, options: options).duplicateDescriptor()
-            : try SPSCRing.anonymous(options: options).duplicateDescriptor()
+        let order: MPSCRing.Order = isTotallyOrdered ? .total : .perProducer
+        if let name {
+            options.directory = Playground.directory(of: getpid())
+            if isMerging {
+                _ = try MPSCRing.create(name, lanes: lanes, order: order, options: options)
+            } else {
+                _ = try SPSCRing.create(name, options: options)
+            }
+            descriptor = Glibc.open(options.directory + "/" + name, O_RDWR | O_CLOEXEC)
+        } else {
+            descriptor =
+                isMerging
+                ? try MPSCRing.anonymous(lanes: lanes, order: order, options: options).duplicateDescriptor()
+                : try SPSCRing.anonymous(options: options).duplicateDescriptor()
+        }
+        self.name = name
+        self.options = options
         var header = sr_header()
         guard pread(descriptor, &header, MemoryLayout<sr_header>.size, 0) == MemoryLayout<sr_header>.size else { fatalError("no header") }
         size = Int(header.total_size)
@@ -46,7 +62,32 @@ final class Victim {
 
     func data(_ lane: Int) -> UnsafeMutableRawPointer { base + dataOffset + lane * capacity }
 
-    func restore(_ state: Int) { states[state].withUnsafeBytes { base.copyMemory(from: $0.baseAddress!, byteCount: size) } }
+    func restore(_ state: Int) {
+        makeAgainIfRemoved()
+        states[state].withUnsafeBytes { base.copyMemory(from: $0.baseAddress!, byteCount: size) }
+    }
+
+    func openSPSC() throws(RingError) -> SPSCRing {
+        if let name { return try SPSCRing.open(name, options: options) }
+        return try SPSCRing.open(descriptor: descriptor)
+    }
+
+    func openMPSC() throws(RingError) -> MPSCRing {
+        if let name { return try MPSCRing.open(name, options: options) }
+        return try MPSCRing.open(descriptor: descriptor)
+    }
+
+    /// A ring that somebody removed gets a new file, under the same descriptor and at the same address.
+    private func makeAgainIfRemoved() {
+        var facts = stat()
+        guard let name, fstat(descriptor, &facts) != 0 || facts.st_nlink == 0 else { return }
+        let path = options.directory + "/" + name
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard file >= 0, posix_fallocate(file, 0, size) == 0, dup2(file, descriptor) == descriptor,
+            mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) == base
+        else { fatalError("\(path) can't be made again: errno \(errno)") }
+        close(file)
+    }
 
     private func save() { states.append([UInt8](UnsafeRawBufferPointer(start: base, count: size))) }
 
@@ -81,7 +122,7 @@ final class Victim {
     private func fill(messages: Int, bytes: Int, closes: Bool) throws(RingError) {
         let message = [UInt8](repeating: 0x41, count: bytes)
         if isMerging {
-            let ring = try MPSCRing.open(descriptor: descriptor)
+            let ring = try openMPSC()
             // The first lane only, and then all: with one in use, and with several.
             try fill(ring.makeProducer(), messages: messages, message: message, closes: closes)
             guard lanes > 1, messages > 2 else { return }
@@ -89,7 +130,7 @@ final class Victim {
             try fill(ring.makeProducer(), messages: messages, message: message, closes: closes)
             try first.close()
         } else {
-            try fill(SPSCRing.open(descriptor: descriptor).makeProducer(), messages: messages, message: message, closes: closes)
+            try fill(openSPSC().makeProducer(), messages: messages, message: message, closes: closes)
         }
     }
 
@@ -102,11 +143,11 @@ final class Victim {
 
     private func drain() throws(RingError) {
         if isMerging {
-            var consumer = try MPSCRing.open(descriptor: descriptor).makeConsumer()
+            var consumer = try openMPSC().makeConsumer()
             _ = consumer.drain { _ in }
             try consumer.close()
         } else {
-            var consumer = try SPSCRing.open(descriptor: descriptor).makeConsumer()
+            var consumer = try openSPSC().makeConsumer()
             _ = consumer.drain { _ in }
             try consumer.close()
         }
