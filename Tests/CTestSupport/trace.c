@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -206,6 +207,13 @@ int ts_trace_advance(struct ts_trace *trace, const void *watched, void *image, u
 void ts_mark(void) {}
 
 #endif
+
+void ts_stay_on_cpu(void) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one);
+}
 
 int ts_trace_pid(const struct ts_trace *trace) { return trace->pid; }
 uint64_t ts_trace_instructions(const struct ts_trace *trace) { return trace->instructions; }

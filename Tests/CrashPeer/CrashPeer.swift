@@ -43,6 +43,7 @@ struct CrashPeer {
             for situation in situations { say(situation.name) }
             exit(0)
         }
+        ts_stay_on_cpu()
         exit(Survey(situations: situations, isFull: isFull).run() ? 0 : 1)
     }
 }

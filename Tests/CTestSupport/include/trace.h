@@ -47,6 +47,10 @@ void ts_trace_kill(struct ts_trace *trace);
 /* In the traced process: stops there. Without a tracer it ends the process. */
 void ts_mark(void);
 
+/* Keeps this process, and those it starts, on the CPU where it is: a step is two switches, and between two CPUs they take three
+ * times as long. */
+void ts_stay_on_cpu(void);
+
 /* What a traced process says of itself, in memory that its tracer reads. By call, so that no compiler moves it. */
 void ts_note(uint32_t *word, uint32_t value);
 
