@@ -84,6 +84,8 @@ import Testing
         // Round and round: the sender is started anew until the checks are done.
         let receiver = try ToolProcess(
             ["receive", "r", "--lines", "--keep", "--senders", "1000"] + (lanes.isEmpty ? ["--lanes", "1"] : lanes), in: space)
+        let file = space.rings.appendingPathComponent("r").path
+        try #require(eventually { FileManager.default.fileExists(atPath: file) })
         var checks = 0
         while checks < 12 {
             let sender = try ToolProcess(["send", "r", "--lines", "--keep"], in: space, input: .file(source.path))
