@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-private let soon = Deadline(after: .seconds(20)).nanoseconds
+private var soon: Int64 { Deadline(after: patience).nanoseconds }
 
 /// A raw socket, to say with it what no link says.
 private struct Raw {
