@@ -1,16 +1,19 @@
-import Synchronization
+import CSharedRing
 
 /// Where the readers' state lies: memory that stays a reader's for as long as the process lives.
 ///
 /// Swift 6.3 ends the borrow of a consumer with the last use of a message, but destroys a message that was bound by `guard let`
 /// only at the end of its scope: behind a `close()`, for example. The message then looks here whether it is still the one that is
 /// out (`LaneReader.handedOut`), and must find memory that tells it no. So what is given back is used again, and never freed.
-enum ReaderStorage {
-    private static let spare = Mutex<[UInt]>([])
+final class ReaderStorage: Sendable {
+    private static let ofThisProcess = PerProcess<ReaderStorage>(generation: \.generation, make: { ReaderStorage() })
+
+    private let generation = UInt32(sr_fork_generation())
+    private let spare = Guarded([UInt]())
 
     static func take() -> UnsafeMutablePointer<LaneReader> {
         // SAFETY: what is in the list was allocated here, for one reader, and is nobody's.
-        if let address = spare.withLock({ $0.popLast() }) { return unsafe UnsafeMutablePointer(bitPattern: address)! }
+        if let address = ofThisProcess.current.spare.withLock({ $0.popLast() }) { return unsafe UnsafeMutablePointer(bitPattern: address)! }
         return unsafe .allocateIsolated()
     }
 
@@ -19,6 +22,6 @@ enum ReaderStorage {
         unsafe reader.pointee.handedOut = 0
         unsafe reader.deinitialize(count: 1)
         let address = UInt(bitPattern: reader)
-        spare.withLock { $0.append(address) }
+        ofThisProcess.current.spare.withLock { $0.append(address) }
     }
 }
