@@ -46,11 +46,20 @@ struct RingSender: MessageSender, ~Copyable {
 
     mutating func send(_ first: UInt64, count: Int) throws {
         if count > 1 { return try sendBatch(first, count) }
-        if size == 8 { return try producer.send(value: first) }
+        try sendOne(first)
+    }
+
+    mutating func sendEach(_ numbers: Range<UInt64>) throws {
+        for number in numbers { try sendOne(number) }
+    }
+
+    @inline(__always)
+    private mutating func sendOne(_ number: UInt64) throws {
+        if size == 8 { return try producer.send(value: number) }
         let size = size  // a claim borrows all of `self`
         var claim = try producer.claim(byteCount: size)
         var bytes = claim.bytes
-        bytes.withUnsafeMutableBytes { Payload.fill($0.baseAddress!, size, first) }
+        bytes.withUnsafeMutableBytes { Payload.fill($0.baseAddress!, size, number) }
         claim.commit()
     }
 
@@ -90,9 +99,19 @@ struct RingReceiver: MessageReceiver, ~Copyable {
             }
             if count > 0 { return count }
         }
-        guard let message = try consumer.next() else { throw Failure("the stream ended before message \(first)") }
-        try Self.check(message, size, number)
+        try receiveOne(number)
         return 1
+    }
+
+    mutating func receiveEach(_ numbers: Range<UInt64>) throws {
+        for number in numbers { try receiveOne(number) }
+    }
+
+    @inline(__always)
+    private mutating func receiveOne(_ number: UInt64) throws {
+        let size = size
+        guard let message = try consumer.next() else { throw Failure("the stream ended before message \(number)") }
+        try Self.check(message, size, number)
     }
 
     @inline(__always)

@@ -10,6 +10,8 @@ protocol MessageSender: ~Copyable {
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws
     /// Sends messages number `first ..< first + count`, in one call where the transport has one for that.
     mutating func send(_ first: UInt64, count: Int) throws
+    /// Sends messages, each in a call of its own.
+    mutating func sendEach(_ numbers: Range<UInt64>) throws
 }
 
 /// One process's receiving end.
@@ -18,6 +20,22 @@ protocol MessageReceiver: ~Copyable {
     /// Receives and checks the messages from number `first` on that are there, waiting for one if there are none. Returns
     /// how many it were, at most `limit`.
     mutating func receive(_ first: UInt64, limit: Int) throws -> Int
+    /// Receives messages, each in a call of its own.
+    mutating func receiveEach(_ numbers: Range<UInt64>) throws
+}
+
+// A ring's call is over in the time that a call of `send` takes, so a ring has loops of its own. System calls take much longer.
+
+extension MessageSender where Self: ~Copyable {
+    mutating func sendEach(_ numbers: Range<UInt64>) throws {
+        for number in numbers { try send(number, count: 1) }
+    }
+}
+
+extension MessageReceiver where Self: ~Copyable {
+    mutating func receiveEach(_ numbers: Range<UInt64>) throws {
+        for number in numbers { _ = try receive(number, limit: 1) }
+    }
 }
 
 /// The descriptors of one process, for `init` of its ends; -1 where it has no such end.

@@ -434,7 +434,7 @@ extension MergeSide: Awaited {
 
     func takeBack() {
         role.refusal = nil
-        if let found = found { unsafe cursor.pointee = found }
+        if let found { unsafe cursor.pointee = found }
         found = nil
     }
 }

@@ -81,6 +81,18 @@ struct AttachCase {
         return seated { () throws(RingError) in try make(waiting, slice) }
     }
 
+    /// Something that a producer does, or one that attaches if there is none.
+    private mutating func actOrAttach(
+        _ place: inout Producer?, _ actions: Actions, _ make: (WaitStrategy, Duration) throws(RingError) -> Producer
+    ) {
+        if var end = place.take() {
+            actions.act(&end, &choices)
+            place = consume end
+        } else {
+            place = producer(make)
+        }
+    }
+
     private mutating func play(_ ring: SPSCRing) throws(RingError) {
         tally.add(.opened)
         let actions = Actions(tally: tally, disturb: stranger.mutate)
@@ -89,11 +101,8 @@ struct AttachCase {
         for step in 0..<steps() where !choices.isExhausted {
             switch choices.below(step < 2 ? 2 : 16) {
             case 0:
-                if var end = first.take() {
-                    actions.act(&end, &choices)
-                    first = consume end
-                } else {
-                    first = producer { (waiting, slice) throws(RingError) in try ring.makeProducer(waiting: waiting, slice: slice) }
+                actOrAttach(&first, actions) { (waiting, slice) throws(RingError) in
+                    try ring.makeProducer(waiting: waiting, slice: slice)
                 }
             case 1:
                 if var end = consumer.take() {
@@ -122,18 +131,12 @@ struct AttachCase {
         for step in 0..<steps() where !choices.isExhausted {
             switch choices.below(step < 3 ? 3 : 18) {
             case 0:
-                if var end = first.take() {
-                    actions.act(&end, &choices)
-                    first = consume end
-                } else {
-                    first = producer { (waiting, slice) throws(RingError) in try ring.makeProducer(waiting: waiting, slice: slice) }
+                actOrAttach(&first, actions) { (waiting, slice) throws(RingError) in
+                    try ring.makeProducer(waiting: waiting, slice: slice)
                 }
             case 1:
-                if var end = second.take() {
-                    actions.act(&end, &choices)
-                    second = consume end
-                } else {
-                    second = producer { (waiting, slice) throws(RingError) in try ring.makeProducer(waiting: waiting, slice: slice) }
+                actOrAttach(&second, actions) { (waiting, slice) throws(RingError) in
+                    try ring.makeProducer(waiting: waiting, slice: slice)
                 }
             case 2:
                 if var end = consumer.take() {
