@@ -105,9 +105,7 @@ public struct Batch: ~Copyable, ~Escapable {
 
     @inlinable
     @inline(__always)
-    func isReady(for byteCount: Int) -> Bool {
-        unsafe writer.pointee.fits(byteCount, at: position) && writer.pointee.generation == UInt64(sr_fork_generation())
-    }
+    func isReady(for byteCount: Int) -> Bool { unsafe writer.pointee.fits(byteCount, at: position) }
 
     /// The record at `position`, at `place`, is written. All but the first get their header now: nobody looks there before the first's.
     @inlinable

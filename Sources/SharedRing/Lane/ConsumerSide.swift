@@ -37,8 +37,7 @@ final class ConsumerSide: @unchecked Sendable {
             firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0)
         // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
         producer = unsafe PeerWatch.producer(of: lane, number: 0)
-        unsafe self.reader = ReaderStorage.take()
-        unsafe self.reader.initialize(to: reader)
+        unsafe self.reader = ReaderStorage.keep(reader)
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
         watch = Watch(role.sleeper)
         // A producer that waits for a peer finds one now.
@@ -199,12 +198,12 @@ extension ConsumerSide: Awaited {
     }
 
     func handOver(saying error: RingError) {
-        unsafe reader.pointee.generation = .max
+        unsafe reader.pointee.handedOut = LaneReader.nothingMore
         unsafe reader.pointee.poison = error
     }
 
     func takeBack() {
         unsafe reader.pointee.poison = nil
-        unsafe reader.pointee.generation = UInt64(sr_fork_generation())
+        unsafe reader.pointee.handedOut = 0  // `prepareToWait` finished what was out
     }
 }

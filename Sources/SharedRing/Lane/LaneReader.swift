@@ -16,20 +16,25 @@ struct LaneReader: ~Copyable {
     @usableFromInline var head: UInt64
     /// Where this consumer began.
     let start: UInt64
-    /// The message that is out, by its `id`; 0 if none is.
+    /// The message that is out, by its `id`; 0 if none is; `nothingMore`, which is no id.
     @usableFromInline var handedOut: UInt64 = 0
+    /// In `handedOut`: this reader hands out nothing any more, because its lane is poisoned, its process was forked (see
+    /// `ReaderStorage`) or the waiter thread has it. It keeps every fast path away.
+    static let nothingMore = UInt64.max
     /// Makes an id of a position: odd, and another one for every reader of this process.
     @usableFromInline let salt: UInt64
     /// The head that the producer can see: everything before it is acknowledged.
     @usableFromInline var published: UInt64
-    /// The record that was finished last: mostly the next has its size, and to say so is quicker than to work it out again.
-    @usableFromInline var lastByteCount = -1
-    @usableFromInline var lastSpacing: UInt64 = 0
+    /// The size of the record that was handed out last, as headers hold it, and what follows from it: mostly the next has the
+    /// same, and to compare is quicker than to check it and to work it out again.
+    @usableFromInline var lastSize: UInt32
+    @usableFromInline var lastByteCount: Int
+    @usableFromInline var lastSpacing: UInt64
     /// How far `published` may lag behind while messages keep coming.
     @usableFromInline let largestLag: UInt64
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
-    /// The fork generation this belongs to; one that never comes once poisoned, which keeps every fast path away.
-    @usableFromInline var generation: UInt64
+    /// The fork generation this belongs to.
+    let generation = sr_fork_generation()
     @usableFromInline let usesAsymmetricBarrier: Bool
     /// Whether acknowledging waits for an explicit call.
     @usableFromInline let isManual: Bool
@@ -42,6 +47,8 @@ struct LaneReader: ~Copyable {
     @usableFromInline let firstPolls: Int
     @usableFromInline let lane: Int
     let ring: String
+    /// What stores `nothingMore` in a forked child.
+    var gate = unsafe sr_fork_gate()
     /// Set when the producer wrote what cannot be; every later operation throws it.
     var poison: RingError?
 
@@ -58,9 +65,12 @@ struct LaneReader: ~Copyable {
         self.firstPolls = firstPolls
         self.ring = ring
         self.lane = lane
-        largestLag = shape.capacity / 8
+        largestLag = isManual ? .max : shape.capacity / 8
         salt = Self.salts.add(1 << 45, ordering: .relaxed).newValue
-        generation = UInt64(sr_fork_generation())
+        let smallest = shape.header(byteCount: 0, tag: 0)
+        lastSize = smallest.size
+        lastByteCount = 0
+        lastSpacing = shape.spacing(0)
         // SAFETY: `control` lies in the control mapping.
         // SYNC: take-over (pairs with `storeHead` of the consumer before; the role byte orders the two besides)
         head = unsafe sr_load_acquire_u64(sr_head(control))
@@ -135,7 +145,7 @@ struct LaneReader: ~Copyable {
             }
         let error = RingError(.poisoned, ring: ring, "lane \(lane) was corrupted by another process: \(what)")
         poison = error
-        generation = .max
+        handedOut = Self.nothingMore
         return error
     }
 
@@ -151,10 +161,29 @@ struct LaneReader: ~Copyable {
         }
     }
 
-    @inlinable
-    var isOfThisProcess: Bool { generation == UInt64(sr_fork_generation()) }
+    var isOfThisProcess: Bool { generation == sr_fork_generation() }
 
     // MARK: Finishing
+
+    /// Whether the record at the head, which has this header, is a message of this lane. `lastByteCount` and `lastSpacing` are its own
+    /// then.
+    ///
+    /// Where the next record stands follows from this one's header, so the processor would fetch headers one after the other.
+    /// A branch lets it run ahead: it predicts that this record is as long as the last.
+    @inlinable
+    @inline(__always)
+    mutating func takes(_ header: RecordHeader) -> Bool { _fastPath(header.size == lastSize) || takesOther(header) }
+
+    /// `takes` for a record of another size.
+    @usableFromInline
+    @inline(never)
+    mutating func takesOther(_ header: RecordHeader) -> Bool {
+        guard shape.admits(header) else { return false }
+        lastSize = header.size
+        lastByteCount = shape.messageSize(header)
+        lastSpacing = shape.spacing(lastByteCount)
+        return true
+    }
 
     /// The message at the head goes out. Its id.
     @inlinable
@@ -164,28 +193,22 @@ struct LaneReader: ~Copyable {
         return handedOut
     }
 
-    /// Finishes a message that is out although its user came back: it was not used since, but is not destroyed yet.
+    /// Finishes a message that is out although its user came back: it was not used since, but is not destroyed yet. False: nothing
+    /// may be handed out any more.
     @usableFromInline
     @inline(never)
-    mutating func finishWhatIsOut() {
-        guard handedOut != 0 else { return }
-        handedOut = 0
-        // If a stranger changed the header meanwhile, the next look rejects it, or takes another message's size for this one's.
-        let header = poll()
-        if shape.admits(header) { finish(byteCount: shape.messageSize(header)) }
+    @discardableResult
+    mutating func finishWhatIsOut() -> Bool {
+        if handedOut == Self.nothingMore { return false }
+        if handedOut != 0 { finish() }
+        return true
     }
 
-    /// Steps over the message at the head, which has been used.
-    ///
-    /// Where the next record stands follows from this one's header, so the processor would fetch headers one after the other.
-    /// A branch lets it run ahead: it predicts that this record is as long as the last.
+    /// Steps over the message that is out, which has been used.
     @inlinable
     @inline(__always)
-    mutating func finish(byteCount: Int) {
+    mutating func finish() {
         handedOut = 0
-        if _fastPath(byteCount == lastByteCount) { return finish(spacing: lastSpacing) }
-        lastByteCount = byteCount
-        lastSpacing = shape.spacing(byteCount)
         finish(spacing: lastSpacing)
     }
 
@@ -194,10 +217,9 @@ struct LaneReader: ~Copyable {
     @inline(__always)
     mutating func finish(spacing: UInt64) {
         head &+= spacing
-        if isManual { return }
         // Lazily, since every store of `head` may cost the producer a cache miss; but at once when nothing more is there,
         // or a producer that waits for this space and a consumer that waits for its message would wait for ever.
-        if head &- published >= largestLag || poll().isAbsent { publish() }
+        if head &- published >= largestLag || poll().isAbsent { giveBack() }
     }
 
     /// Hands out the messages that are there now, at most `limit`, with the position kept in a register. Returns how many the
@@ -207,8 +229,10 @@ struct LaneReader: ~Copyable {
     static func run<Failure: Error>(
         _ reader: UnsafeMutablePointer<LaneReader>, limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
-        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
-        guard unsafe limit > 0 && reader.pointee.isOfThisProcess else { return 0 }
+        if unsafe reader.pointee.handedOut != 0 {
+            guard unsafe reader.pointee.finishWhatIsOut() else { return 0 }
+        }
+        guard limit > 0 else { return 0 }
         var header = unsafe reader.pointee.poll()
         var count = 0
         while unsafe reader.pointee.shape.admits(header) {
@@ -220,18 +244,18 @@ struct LaneReader: ~Copyable {
                 do throws(Failure) {
                     try body(message)
                 } catch {
-                    unsafe reader.pointee.publishIfDue()
+                    unsafe reader.pointee.giveBack()
                     throw error
                 }
                 header = unsafe reader.pointee.step(spacing)
                 count &+= 1
                 if count == limit {
-                    if header.isAbsent { unsafe reader.pointee.publishIfDue() }
+                    if header.isAbsent { unsafe reader.pointee.giveBack() }
                     return count
                 }
             } while header.bits == first.bits
         }
-        unsafe reader.pointee.publishIfDue()
+        unsafe reader.pointee.giveBack()
         return count
     }
 
@@ -240,19 +264,18 @@ struct LaneReader: ~Copyable {
     @inline(__always)
     mutating func step(_ spacing: UInt64) -> RecordHeader {
         head &+= spacing
-        if !isManual && head &- published >= largestLag { publish() }
+        if head &- published >= largestLag { giveBack() }
         return poll()
     }
 
-    /// At the end of a run.
-    @inlinable
-    mutating func publishIfDue() {
+    /// Acknowledges everything that was finished, unless that is the user's to do.
+    @usableFromInline
+    @inline(never)
+    mutating func giveBack() {
         if !isManual && head != published { publish() }
     }
 
     /// Acknowledges everything that was finished, and wakes a producer that waits for space.
-    @usableFromInline
-    @inline(never)
     mutating func publish() {
         storeHead()
         Self.barrier(isAsymmetric: usesAsymmetricBarrier)

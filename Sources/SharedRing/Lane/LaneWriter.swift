@@ -13,13 +13,16 @@ struct LaneWriter: ~Copyable {
     @usableFromInline let shape: LaneShape
     /// Where the next record goes.
     @usableFromInline var tail: UInt64
-    /// The last seen head plus the capacity: while there is room up to here, the consumer's line is left alone.
-    @usableFromInline var limit: UInt64
+    /// What is left from a position to here is the largest message that fits there, going by the head that was last seen: so
+    /// the consumer's line is left alone while there is room. Set to `tail - 1` where nothing may be sent any more, because the
+    /// lane is poisoned, the process was forked or the waiter thread has this side: then nothing fits.
+    @usableFromInline var room: UInt64 = 0
+    /// The head that was last seen.
+    private(set) var lastHead: UInt64
     @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
-    /// The fork generation this belongs to; one that never comes once poisoned, which keeps every fast path away, also that of a
-    /// batch, whose position lies beyond `tail`.
-    @usableFromInline var generation: UInt64
+    /// The fork generation this belongs to.
+    private let generation = sr_fork_generation()
     let usesAsymmetricBarrier: Bool
     /// Whether a commit is a store of the header and a look at the doorbell, and nothing else.
     @usableFromInline let isPlain: Bool
@@ -30,6 +33,8 @@ struct LaneWriter: ~Copyable {
     var positionAfterEnd: UInt64?
     let ring: String
     let lane: Int
+    /// What takes the room away in a forked child.
+    var gate = unsafe sr_fork_gate()
     /// Set when the consumer's words can't be true; every later operation throws it.
     var poison: RingError?
 
@@ -51,13 +56,12 @@ struct LaneWriter: ~Copyable {
         isPlain = unsafe usesAsymmetricBarrier && tickets == nil
         self.ring = ring
         self.lane = lane
-        generation = UInt64(sr_fork_generation())
         // SAFETY: `control` lies in the control mapping; every position is masked and every count checked before use, so
         // all reads stay inside the double mapping.
         // SYNC: space-given (pairs with LaneReader.storeHead)
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         tail = head
-        limit = head &+ shape.capacity
+        lastHead = head
         guard head & (shape.alignment &- 1) == 0 else {
             throw Self.impossible(ring, lane, "its head is \(head), no multiple of its record alignment \(shape.alignment)")
         }
@@ -74,6 +78,7 @@ struct LaneWriter: ~Copyable {
                 throw Self.impossible(ring, lane, "its records reach from \(head) to \(tail), further than its capacity \(shape.capacity)")
             }
         }
+        setRoom()
     }
 
     private static func impossible(_ ring: String, _ lane: Int, _ what: String) -> RingError {
@@ -84,25 +89,30 @@ struct LaneWriter: ~Copyable {
 
     /// Whether a record of `byteCount` fits at `position`, going by the head that was last seen.
     ///
-    /// One alignment beyond the record is for the terminator, one so that closing never waits. The difference wraps
-    /// properly near 2^64, where a comparison of sums would not. Counts above `largestMessage` never fit.
+    /// The difference wraps properly near 2^64, where a comparison of sums would not; it is negative if not even an empty message
+    /// fits. (Up to the next multiple of the alignment there is room besides.) Counts above `largestMessage` never fit; negative
+    /// ones are the caller's to see to.
     @inlinable
-    func fits(_ byteCount: Int, at position: UInt64) -> Bool {
-        shape.spacing(byteCount) &+ 2 &* shape.alignment <= limit &- position
-    }
+    func fits(_ byteCount: Int, at position: UInt64) -> Bool { byteCount <= Int(bitPattern: UInt(room &- position)) }
 
     /// The fast path of every way of sending: room, and still the process that attached.
     @inlinable
-    func isReady(for byteCount: Int) -> Bool {
-        fits(byteCount, at: tail) && generation == UInt64(sr_fork_generation())
+    func isReady(for byteCount: Int) -> Bool { fits(byteCount, at: tail) }
+
+    /// By `lastHead`. One alignment beyond a record is for the terminator, one so that closing never waits.
+    private mutating func setRoom() {
+        room = lastHead &+ shape.capacity &- 2 &* shape.alignment &- UInt64(truncatingIfNeeded: shape.messageOffset)
     }
+
+    /// From now on nothing fits.
+    mutating func takeRoomAway() { room = tail &- 1 }
 
     /// Looks at the consumer's head. Afterwards `fits` is up to date.
     ///
     /// False: still no room; that is not poison. Throws `poisoned`, `forked`, `messageTooLarge`.
     mutating func makeRoom(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
         if let poison { throw poison }
-        guard generation == UInt64(sr_fork_generation()) else {
+        guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
         }
         guard (0...shape.largestMessage).contains(byteCount) else {
@@ -113,15 +123,15 @@ struct LaneWriter: ~Copyable {
         // SAFETY: `control` lies in the control mapping, which the attachment keeps.
         // SYNC: space-given (pairs with LaneReader.storeHead): what the consumer read there, it has finished reading.
         let head = unsafe sr_load_acquire_u64(sr_head(control))
-        let lastHead = limit &- shape.capacity
         guard head & (shape.alignment &- 1) == 0, head &- lastHead <= tail &- lastHead else {
             let error = Self.impossible(
                 ring, lane, "its head is \(head), which lies not between the last head \(lastHead) and the tail \(tail)")
             poison = error
-            generation = .max  // so every operation comes here, and throws
+            takeRoomAway()  // so every operation comes here, and throws
             throw error
         }
-        limit = head &+ shape.capacity
+        lastHead = head
+        setRoom()
         unsafe sr_note_backlog(control, tail &- head)
         return fits(byteCount, at: position)
     }
@@ -138,15 +148,13 @@ struct LaneWriter: ~Copyable {
     /// Whether the consumer has acknowledged everything.
     mutating func isAcknowledged() throws(RingError) -> Bool {
         _ = try makeRoom(for: 0, at: tail)
-        return limit &- shape.capacity == tail
+        return lastHead == tail
     }
 
     /// How large a message may be to fit now, looking at the consumer's head; 0 if poisoned.
     mutating func freeBytes() -> Int {
-        guard generation == UInt64(sr_fork_generation()), (try? makeRoom(for: 0, at: tail)) != nil else { return 0 }
-        let free = limit &- tail
-        let kept = UInt64(SR_RECORD_HEADER_SIZE) &+ 2 &* shape.alignment
-        return free < kept ? 0 : min(Int(free &- kept), shape.largestMessage)
+        guard (try? makeRoom(for: 0, at: tail)) != nil else { return 0 }
+        return max(0, min(Int(bitPattern: UInt(room &- tail)), shape.largestMessage))
     }
 
     // MARK: Committing

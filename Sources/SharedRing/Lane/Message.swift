@@ -25,13 +25,14 @@ public struct Message: ~Copyable, ~Escapable {
     // the header was checked by `admits`, so the payload lies inside the mapping. `deinit` may come later than that: see
     // `ReaderStorage`.
 
+    /// The message at the head, whose header the reader `takes`.
     @inlinable
     @inline(__always)
     @_lifetime(immortal)
     init(_ reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader) {
         unsafe self.reader = reader
         unsafe start = reader.pointee.payload
-        byteCount = unsafe reader.pointee.shape.messageSize(header)
+        byteCount = unsafe reader.pointee.lastByteCount
         tag = header.tag
         id = unsafe reader.pointee.handOut()
     }
@@ -111,7 +112,7 @@ public struct Message: ~Copyable, ~Escapable {
     deinit {
         // Not if it was finished already: whoever asks for the next message is done with this one.
         let reader = unsafe reader  // see `Batch.flush`
-        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish(byteCount: byteCount) }
+        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish() }
     }
 }
 

@@ -52,6 +52,7 @@ final class ProducerSide: @unchecked Sendable {
 
         unsafe self.writer = .allocateIsolated()
         unsafe self.writer.initialize(to: writer)
+        unsafe sr_fork_gate_add(&self.writer.pointee.gate, &self.writer.pointee.room, &self.writer.pointee.tail)
         self.attachment = attachment
         self.lane = lane
         let doorbell = unsafe sr_space_doorbell(laneControl)
@@ -67,6 +68,7 @@ final class ProducerSide: @unchecked Sendable {
     deinit {
         // Not closed: to the consumer this producer died. In a forked child nothing of the parent's is touched.
         attachment.giveBack()
+        unsafe sr_fork_gate_remove(&writer.pointee.gate)
         unsafe writer.deinitialize(count: 1)
         unsafe writer.deallocate()
     }
@@ -168,7 +170,7 @@ extension ProducerSide: Awaited {
         // SYNC: space-given (pairs with LaneReader.storeHead): the owner loads it again before it writes there.
         let head = unsafe sr_load_acquire_u64(sr_head(writer.pointee.control))
         let shape = unsafe writer.pointee.shape
-        let lastHead = unsafe writer.pointee.limit &- shape.capacity
+        let lastHead = unsafe writer.pointee.lastHead
         guard unsafe head &- lastHead <= writer.pointee.tail &- lastHead else { return true }
         return unsafe shape.spacing(wantedCount) &+ 2 &* shape.alignment <= head &+ shape.capacity &- writer.pointee.tail
     }
@@ -183,13 +185,12 @@ extension ProducerSide: Awaited {
     }
 
     func handOver(saying error: RingError) {
-        unsafe writer.pointee.generation = .max
+        unsafe writer.pointee.takeRoomAway()
         unsafe writer.pointee.poison = error
     }
 
     func takeBack() {
         unsafe writer.pointee.poison = nil
-        unsafe writer.pointee.generation = UInt64(sr_fork_generation())
     }
 }
 

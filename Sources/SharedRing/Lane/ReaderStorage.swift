@@ -11,14 +11,23 @@ final class ReaderStorage: Sendable {
     private let generation = UInt32(sr_fork_generation())
     private let spare = Guarded([UInt]())
 
-    static func take() -> UnsafeMutablePointer<LaneReader> {
+    /// Gives a new reader its place. In a forked child it will hand out nothing.
+    static func keep(_ reader: consuming LaneReader) -> UnsafeMutablePointer<LaneReader> {
         // SAFETY: what is in the list was allocated here, for one reader, and is nobody's.
-        if let address = ofThisProcess.current.spare.withLock({ $0.popLast() }) { return unsafe UnsafeMutablePointer(bitPattern: address)! }
-        return unsafe .allocateIsolated()
+        let place =
+            if let address = ofThisProcess.current.spare.withLock({ $0.popLast() }) {
+                unsafe UnsafeMutablePointer<LaneReader>(bitPattern: address)!
+            } else {
+                unsafe UnsafeMutablePointer<LaneReader>.allocateIsolated()
+            }
+        unsafe place.initialize(to: reader)
+        unsafe sr_fork_gate_add(&place.pointee.gate, &place.pointee.handedOut, nil)
+        return unsafe place
     }
 
     /// The reader's endpoint is gone.
     static func giveBack(_ reader: UnsafeMutablePointer<LaneReader>) {
+        unsafe sr_fork_gate_remove(&reader.pointee.gate)
         unsafe reader.pointee.handedOut = 0
         unsafe reader.deinitialize(count: 1)
         let address = UInt(bitPattern: reader)

@@ -20,6 +20,8 @@ struct RecordHeader {
     static func end(epoch: UInt32) -> RecordHeader { RecordHeader(byteCount: Int(SR_RECORD_END), tag: epoch) }
 
     @inlinable var isAbsent: Bool { bits == 0 }
+    /// The byte count and "present": all but the tag.
+    @inlinable var size: UInt32 { UInt32(truncatingIfNeeded: bits) }
     @inlinable var isPresent: Bool { bits & UInt64(SR_RECORD_PRESENT) != 0 }
     @inlinable var byteCount: Int { Int(truncatingIfNeeded: bits & UInt64(SR_RECORD_COUNT_MASK)) }
     @inlinable var tag: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }

@@ -20,8 +20,7 @@ final class MergedLane {
         unsafe self.control = control
         // SAFETY: the epoch lies in the control mapping, which outlives this lane.
         watch = unsafe PeerWatch.producer(of: control, number: number)
-        unsafe self.reader = ReaderStorage.take()
-        unsafe self.reader.initialize(to: reader)
+        unsafe self.reader = ReaderStorage.keep(reader)
     }
 
     deinit { unsafe ReaderStorage.giveBack(reader) }

@@ -94,21 +94,21 @@ extension MergingConsumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
-        if let message = takeFromLane() { return message }
-        return try waitForMessage(timeout: timeout)
+        var patience = Patience.fresh
+        while true {
+            if let message = takeFromLane() { return message }
+            patience = try waitForMessage(timeout: timeout, patience)  // as `Consumer.next`
+            if patience == .ended { return nil }
+        }
     }
 
-    /// The rest of `next`: apart, so that the usual case is small enough to be inlined.
+    /// The rest of `next`: the cursor's lane has something afterwards, or every producer has ended.
     @usableFromInline
     @inline(never)
-    @_lifetime(&self)
-    mutating func waitForMessage(timeout: Duration?) throws(RingError) -> Message? {
-        if side.stay(timeout), let message = takeFromLane() { return message }
-        let deadline = Deadline(after: timeout)  // once: a peer that shows a record and hides it must not start it anew
-        while true {
-            if try side.wait(timeout, until: deadline) == .ended { return nil }
-            if let message = takeFromLane() { return message }
-        }
+    mutating func waitForMessage(timeout: Duration?, _ patience: Patience) throws(RingError) -> Patience {
+        if patience == .fresh, side.stay(timeout) { return .watched }
+        let deadline = patience.deadline(after: timeout)
+        return try side.wait(timeout, until: deadline) == .ended ? .ended : Patience(deadline)
     }
 
     /// The next message, in place, if there is one now.
@@ -198,10 +198,11 @@ extension MergingConsumer: MessageSource {
     mutating func takeFromLane() -> Message? {
         guard unsafe cursor.pointee.budget > 0 else { return nil }
         let reader = unsafe cursor.pointee.reader
-        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
-        guard unsafe reader.pointee.isOfThisProcess else { return nil }
+        if unsafe reader.pointee.handedOut != 0 {
+            guard unsafe reader.pointee.finishWhatIsOut() else { return nil }
+        }
         let header = unsafe reader.pointee.poll()
-        guard unsafe reader.pointee.shape.admits(header),
+        guard unsafe reader.pointee.takes(header),
             unsafe reader.pointee.shape.prefix == 0 || reader.pointee.takeTicket(below: cursor.pointee.limit)
         else { return nil }
         unsafe cursor.pointee.budget &-= 1

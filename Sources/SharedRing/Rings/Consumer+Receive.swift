@@ -16,26 +16,23 @@ extension Consumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
-        var isFirst = true
+        var patience = Patience.fresh
         while true {
             if let message = nextNow() { return message }
-            // Only looking is apart, and whoever finds something comes back here: in the caller's registers a message is at
-            // hand sooner than in what a call returns.
-            guard isFirst, unsafe reader.pointee.watch(timeout: timeout) else { return try waitForMessage(timeout: timeout) }
-            isFirst = false
+            // Only waiting is apart, and whoever finds something comes back here: a message that is made in the caller's frame
+            // stays in registers, one that a call returned does not.
+            patience = try waitForMessage(timeout: timeout, patience)
+            if patience == .ended { return nil }
         }
     }
 
-    /// The rest of `next`: apart, so that the usual case is small enough to be inlined.
+    /// The rest of `next`: something stands at the head afterwards, or the end of a stream was read.
     @usableFromInline
     @inline(never)
-    @_lifetime(&self)
-    mutating func waitForMessage(timeout: Duration?) throws(RingError) -> Message? {
-        let deadline = Deadline(after: timeout)  // once: a peer that shows a record and hides it must not start it anew
-        while true {
-            if try side.wait(until: deadline) == .ended { return nil }
-            if let message = nextNow() { return message }
-        }
+    mutating func waitForMessage(timeout: Duration?, _ patience: Patience) throws(RingError) -> Patience {
+        if patience == .fresh, unsafe reader.pointee.watch(timeout: timeout) { return .watched }
+        let deadline = patience.deadline(after: timeout)
+        return try side.wait(until: deadline) == .ended ? .ended : Patience(deadline)
     }
 
     /// The next message, in place, if there is one now.
@@ -69,10 +66,11 @@ extension Consumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     public mutating func nextNow() -> Message? {
-        if unsafe reader.pointee.handedOut != 0 { unsafe reader.pointee.finishWhatIsOut() }
-        guard unsafe reader.pointee.isOfThisProcess else { return nil }
+        if unsafe reader.pointee.handedOut != 0 {
+            guard unsafe reader.pointee.finishWhatIsOut() else { return nil }
+        }
         let header = unsafe reader.pointee.poll()
-        guard unsafe reader.pointee.shape.admits(header) else { return nil }
+        guard unsafe reader.pointee.takes(header) else { return nil }
         return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
     }
 
