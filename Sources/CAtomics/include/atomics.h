@@ -60,6 +60,17 @@ SR_INLINE void sr_fence_full(void) {
  * barrier is done by the other side with membarrier(2). */
 SR_INLINE void sr_fence_compiler(void) { __asm__ volatile("" ::: "memory"); }
 
+/* Asks for the cache line of an address, to write there soon: it comes while other work is done, and without it a store waits. Never
+ * faults. On x86 in words of its own, since __builtin_prefetch(p, 1) is a prefetch for reading on a baseline target: it would leave
+ * the line shared, and the store as slow as before. */
+SR_INLINE void sr_prefetch_to_write(const void *p) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)p));
+#else
+    __builtin_prefetch(p, 1);
+#endif
+}
+
 /* Tells the processor that this is a spin loop. */
 SR_INLINE void sr_pause(void) {
 #if defined(__x86_64__)

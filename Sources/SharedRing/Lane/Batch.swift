@@ -111,6 +111,7 @@ public struct Batch: ~Copyable, ~Escapable {
     @inlinable
     @inline(__always)
     mutating func advance(byteCount: Int, tag: UInt32, at place: UnsafeMutableRawPointer) {
+        unsafe LaneWriter.prefetch(place)
         let header = unsafe writer.pointee.shape.header(byteCount: byteCount, tag: tag)
         if first.isAbsent {
             first = header

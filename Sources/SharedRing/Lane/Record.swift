@@ -43,8 +43,11 @@ struct LaneShape: Sendable {
     @usableFromInline let messageOffset: Int
     /// What makes an address of a position.
     @usableFromInline let mask: UInt64
-    /// What `spacing` adds before it rounds down.
+    /// What `spacing` adds before it rounds down, and the mask that does.
     @usableFromInline let roundUp: UInt64
+    @usableFromInline let roundDown: UInt64
+    /// The header of a message without bytes and tag.
+    @usableFromInline let emptyHeader: UInt64
 
     init(_ header: SegmentHeader) {
         capacity = UInt64(header.laneCapacity)
@@ -54,18 +57,22 @@ struct LaneShape: Sendable {
         messageOffset = Int(SR_RECORD_HEADER_SIZE) + prefix
         mask = capacity - 1
         roundUp = UInt64(messageOffset) + alignment - 1
+        roundDown = 0 &- alignment
+        emptyHeader = RecordHeader(byteCount: prefix, tag: 0).bits
     }
 
     /// The bytes that the record of a message takes in the lane.
     @inlinable
-    func spacing(_ byteCount: Int) -> UInt64 { (UInt64(truncatingIfNeeded: byteCount) &+ roundUp) & (0 &- alignment) }
+    func spacing(_ byteCount: Int) -> UInt64 { (UInt64(truncatingIfNeeded: byteCount) &+ roundUp) & roundDown }
 
     /// The size of the message whose record has this header.
     @inlinable
     func messageSize(_ header: RecordHeader) -> Int { header.byteCount &- prefix }
 
     @inlinable
-    func header(byteCount: Int, tag: UInt32) -> RecordHeader { RecordHeader(byteCount: byteCount &+ prefix, tag: tag) }
+    func header(byteCount: Int, tag: UInt32) -> RecordHeader {
+        RecordHeader(bits: UInt64(tag) << 32 | (emptyHeader &+ UInt64(truncatingIfNeeded: byteCount)))
+    }
 
     /// The bytes the end record takes, and what is kept free for a terminator.
     var spacingOfEnd: UInt64 { alignment }
