@@ -5,7 +5,7 @@ import SharedRing
 ///
 ///     asyncbench bursts [SIZE] [COUNT]    64-byte messages in bursts of COUNT: messages a second while there are any
 ///     asyncbench turns [COUNT]            one message there and one back, COUNT times
-///     asyncbench idle [RINGS] [SECONDS] [SLICE]   processor time and threads of as many awaited rings, while nothing comes; SLICE in ms
+///     asyncbench idle [RINGS] [SECONDS] [SLICE]   processor time and threads of as many awaited rings, silent for ten slices and then on; SLICE in ms
 @main
 struct AsyncBench {
     static func main() async throws {

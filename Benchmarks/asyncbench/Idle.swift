@@ -19,7 +19,8 @@ struct Idle {
             let box = Handover(consumer)
             tasks.append(Task { try await box.value!.ready() })
         }
-        try await Task.sleep(for: .milliseconds(500))
+        // A wait's first looks around come more often.
+        try await Task.sleep(for: .milliseconds(500) + slice * 10)
         let (before, switches) = usage()
         try await Task.sleep(for: .seconds(seconds))
         let (after, switchesAfter) = usage()

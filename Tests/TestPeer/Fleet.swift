@@ -5,10 +5,11 @@ import Synchronization
 
 /// Many rings awaited at once in one process.
 ///
-///     TestPeer fleet rings=100 rounds=20 idle=1000 slice=100 [without-waitv] [loses-waitv] [symmetric] [leave]
+///     TestPeer fleet rings=100 rounds=20 idle=1000 slice=100 [directory=PATH] [without-waitv] [loses-waitv] [symmetric] [leave]
 ///
 /// First all rings are awaited, and nothing happens for `idle` milliseconds; then every ring gets `rounds` messages, one at a
-/// time over all rings, and its end. `leave`: ends the process before that. Prints what there is to know, in one line.
+/// time over all rings, and its end. `leave`: ends the process before that. With a directory the rings are named 0, 1, and so
+/// on. Prints what there is to know, in one line.
 enum Fleet {
     static func run(_ arguments: [String]) async throws {
         func number(_ name: String, or fallback: Int) -> Int {
@@ -18,12 +19,15 @@ enum Fleet {
         let (rings, rounds) = (number("rings", or: 100), number("rounds", or: 20))
         var options = RingOptions(capacity: 4096)
         options.barrier = arguments.contains("symmetric") ? .symmetric : .automatic
+        let directory = arguments.first { $0.hasPrefix("directory=") }?.dropFirst("directory=".count)
+        if let directory { options.directory = String(directory) }
         let received = Count()
         let before = threads()
         var senders: [Handover<Producer>] = []
         var tasks: [Task<Void, any Error>] = []
-        for _ in 0..<rings {
-            let ring = try SPSCRing.anonymous(options: options)
+        for index in 0..<rings {
+            let ring =
+                directory == nil ? try SPSCRing.anonymous(options: options) : try SPSCRing.create("\(index)", options: options)
             senders.append(Handover(try ring.makeProducer()))
             let box = Handover(try ring.makeConsumer(slice: .milliseconds(number("slice", or: 100))))
             tasks.append(Task { try await receive(box.value.take()!, received) })

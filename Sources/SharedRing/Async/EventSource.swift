@@ -30,8 +30,8 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     ///
     /// Does not look where the descriptor is not readable: answers `empty`, and the event follows.
     ///
-    /// - Throws: as ``Consumer/tryNext()``; `peerDied` within a slice of the death; `cancelled` if nothing is there and the
-    ///   canceller was used: the descriptor stays readable then, until ``Canceller/reset()``.
+    /// - Throws: as ``Consumer/tryNext()``; `peerDied` within a slice of the death, or ten after a long silence; `cancelled` if
+    ///   nothing is there and the canceller was used: the descriptor stays readable then, until ``Canceller/reset()``.
     @_lifetime(&self)
     public mutating func tryNext() throws(RingError) -> Poll {
         guard try lease.event.mayLook() else { return .empty }

@@ -4,7 +4,8 @@ import CSharedRing
 ///
 /// It follows the sleeper's protocol (see `Sleeper`) for all of them: store every word, one barrier, look at each, sleep while
 /// every word is 1. A word that is still 1 after a wake was not rung since its look, so only the others are looked at
-/// again; once a slice all are, and the other sides as well, in one pass.
+/// again; all are once a slice, or once in ten after a long silence (see `Watch.interval`), and the other sides as well, in
+/// one pass.
 @safe
 final class WaiterThread: @unchecked Sendable {
     private let pool: WaiterPool
@@ -54,24 +55,29 @@ final class WaiterThread: @unchecked Sendable {
 
     private func run() {
         var watches: [Watch] = []
+        // Kept from turn to turn for their memory, and empty in between.
+        var asked: [(watch: Watch, isRung: Bool)] = []
         var finished: [(watch: Watch, outcome: Watch.Outcome)] = []
+        var seen: UInt32 = 0
         // The last barrier did not reach every waker: all are looked at again.
         var isUnsure = false
         while true {
             // SYNC: waiter-control (pairs with `wake`): whatever comes after this load changes the word, and the sleep ends.
-            let seen = unsafe sr_load_acquire_u32(control)
-            let (new, isKicked) = pool.arrivals(for: self)
+            let word = unsafe sr_load_acquire_u32(control)
+            // Who brings something puts it into the pool and then changes the word. So while that is as it was when the pool was
+            // last asked (or 0, as at the start), what the pool may hold is followed by a change that this load did not see.
+            let (new, isKicked) = word == seen ? ([], false) : pool.arrivals(for: self)
+            seen = word
             let now = sr_now_ns()
 
-            // Those that were rung, those that are due, and the new ones.
-            var asked: [(watch: Watch, isRung: Bool)] = []
-            // Those due soon go along with the first that is due, so that many rings need one pass a slice.
+            // Those that were rung, those that are due, and the new ones. Those due soon go along with the first that is due, so
+            // that many rings need one pass an interval.
             let isPass = watches.contains { now >= $0.nextLook }
             for watch in watches {
                 let isRung = watch.isRung && watch.restsUntil == 0
                 let isRested = watch.restsUntil != 0 && now >= watch.restsUntil
                 let isDue = now >= watch.nextLook || watch.deadline.isPassed(at: now)
-                let goesAlong = isPass && watch.nextLook &- now < watch.slice / 2
+                let goesAlong = isPass && watch.nextLook &- now < watch.interval / 2
                 if isRung || isRested || isDue || goesAlong || isKicked || isUnsure { asked.append((watch, isRung || isRested)) }
                 if goesAlong { watch.nextLook = now }
             }
@@ -95,7 +101,7 @@ final class WaiterThread: @unchecked Sendable {
                     longest = 1_000_000
                 }
                 for (watch, isRung) in asked {
-                    if let outcome = watch.outcome(at: now, lookingAround: isRung) {
+                    if let outcome = watch.outcome(at: now, isRung: isRung) {
                         finished.append((watch, outcome))
                         continue
                     }
@@ -111,6 +117,7 @@ final class WaiterThread: @unchecked Sendable {
                     for (watch, outcome) in finished { watch.finish(outcome) }
                     finished.removeAll(keepingCapacity: true)
                 }
+                asked.removeAll(keepingCapacity: true)
             }
             guard sleep(watches, control: seen, longest: longest) else { return }
         }

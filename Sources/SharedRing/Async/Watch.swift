@@ -30,6 +30,8 @@ final class Watch: @unchecked Sendable {
     private(set) var deadline = Deadline.never
     /// When to look around next.
     var nextLook: Int64 = 0
+    /// Looks around that found nothing, since the wait began or somebody rang.
+    private var vainLooks = 0
     /// Wakes that brought nothing.
     var emptyWakes = 0
     /// Not to be slept on before: somebody rings for nothing.
@@ -109,7 +111,8 @@ final class Watch: @unchecked Sendable {
         self.deadline = deadline
         emptyWakes = 0
         restsUntil = 0
-        nextLook = sr_now_ns() &+ sleeper.slice
+        vainLooks = 0
+        nextLook = sr_now_ns() &+ interval
         pool.add(self)
     }
 
@@ -131,20 +134,24 @@ final class Watch: @unchecked Sendable {
     func countSleep() { unsafe sr_count(sleeper.sleeps, 1) }
 
     /// How the wait has ended, if it has. After the barrier.
-    func outcome(at now: Int64, lookingAround: Bool) -> Outcome? {
+    func outcome(at now: Int64, isRung: Bool) -> Outcome? {
         guard let endpoint else { return .ready }
         if endpoint.isReady() { return .ready }
         if sleeper.cancelFlag.isRaised { return .cancelled }
         if isAbandoned.load(ordering: .sequentiallyConsistent) { return .abandoned }
         let isOver = deadline.isPassed(at: now)
-        if lookingAround || isOver || now >= nextLook {
+        if isRung || isOver || now >= nextLook {
             if endpoint.isReadyOnLookingAround() { return .ready }
-            nextLook = now &+ sleeper.slice
+            // Somebody is there: what comes of it is not to be found late. A stranger who rings buys looks with rings, ten each.
+            vainLooks = isRung ? 0 : vainLooks + 1
+            nextLook = now &+ interval
         }
         return isOver ? .timedOut : nil
     }
 
-    var slice: Int64 { sleeper.slice }
+    /// How long it is from one look around to the next: a slice, and ten of them once ten looks were in vain, so that idle rings
+    /// cost next to nothing. Only what nobody can ring for comes later then. Saturating, as slices are.
+    var interval: Int64 { vainLooks < 10 ? sleeper.slice : min(sleeper.slice, .max / 20) * 10 }
 
     /// Tells the owner. The thread is done with this watch then, and with its doorbell.
     func finish(_ outcome: Outcome) {

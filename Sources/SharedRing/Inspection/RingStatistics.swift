@@ -22,7 +22,7 @@ public struct RingStatistics: Sendable {
         public var byteCount: UInt64
         /// How often its producer looked for room and found none.
         public var full: UInt64
-        /// How often its producer went to sleep, for room, an acknowledgement or a consumer. One long wait is many sleeps: one a slice.
+        /// How often its producer went to sleep, for room, an acknowledgement or a consumer. One long wait is many sleeps: one a look around.
         public var sleeps: UInt64
         /// How often its producer woke the consumer after a commit.
         public var wakes: UInt64
@@ -43,7 +43,7 @@ public struct RingStatistics: Sendable {
     public let report: RingReport
     /// When the counters were read: nanoseconds of `CLOCK_MONOTONIC`.
     public let readNanoseconds: Int64
-    /// How often the consumer went to sleep. One long wait is many sleeps: one a slice.
+    /// How often the consumer went to sleep. One long wait is many sleeps: one a look around.
     public let consumerSleeps: UInt64
     /// The lanes that anybody has ever attached to.
     public let lanes: [Lane]

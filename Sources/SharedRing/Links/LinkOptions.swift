@@ -11,6 +11,7 @@ public struct LinkOptions: Sendable {
     /// How this side's endpoints wait.
     public var waiting = WaitStrategy.adaptive
     /// How often a waiting endpoint looks around. A death is noticed at once by the socket's hang-up; this is for the rest.
+    /// After a long silence the wait of a task or an event source looks once in ten slices: <doc:Embedding#What-it-costs>.
     public var slice = Duration.milliseconds(100)
     /// When this side's consumer gives back the space of messages.
     public var acknowledgement = Acknowledgement.automatic

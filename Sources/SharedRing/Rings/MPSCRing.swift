@@ -130,6 +130,7 @@ public struct MPSCRing: Sendable {
     ///   - acknowledgement: when a message's space is given back.
     ///   - waiting: how to wait for a message.
     ///   - slice: how often a waiting consumer looks whether the producers live; bounds how late a death is noticed.
+    ///     After a long silence the wait of a task or an event source looks once in ten slices: <doc:Embedding#What-it-costs>.
     /// - Throws: as ``SPSCRing/makeConsumer(acknowledgement:waiting:slice:)``.
     public func makeConsumer(
         ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,

@@ -103,6 +103,7 @@ public struct SPSCRing: Sendable {
     /// - Parameters:
     ///   - waiting: how to wait for room.
     ///   - slice: how often a waiting producer looks whether the consumer lives; bounds how late its death is reported.
+    ///     After a long silence a task's wait looks once in ten slices: <doc:Embedding#What-it-costs>.
     /// - Throws: `roleTaken`, naming the holder; `poisoned` if the ring's records make no sense; as ``open(_:options:)``, since
     ///   the ring may have changed since then; `replaced`.
     public func makeProducer(
@@ -119,6 +120,7 @@ public struct SPSCRing: Sendable {
     ///   - acknowledgement: when a message's space is given back.
     ///   - waiting: how to wait for a message.
     ///   - slice: how often a waiting consumer looks whether the producer lives; bounds how late its death is reported.
+    ///     After a long silence the wait of a task or an event source looks once in ten slices: <doc:Embedding#What-it-costs>.
     /// - Throws: as ``makeProducer(waiting:slice:)``.
     public func makeConsumer(
         acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive,

@@ -20,7 +20,8 @@ struct Sleeper {
     let barrier: Barrier
     let strategy: WaitStrategy
     /// How often a waiting endpoint looks around although nobody woke it, in nanoseconds: it bounds the one window that no
-    /// protocol can close, a peer killed after its commit and before its wake. It re-checks; it does not guess.
+    /// protocol can close, a peer killed after its commit and before its wake. It re-checks; it does not guess. Waits without a
+    /// thread stretch it: see `Watch.interval`.
     let slice: Int64
     let cancelFlag: CancelFlag
     /// Counts, for observers.

@@ -1,4 +1,5 @@
 import Foundation
+import SharedRing
 import Testing
 
 @Suite("Many rings awaited at once")
@@ -16,8 +17,56 @@ struct FleetTests {
         let facts = try facts("rings=100", "rounds=20", "idle=1000")
         #expect(facts["received"] == 2000)
         #expect(facts["waiters"] == 1)
-        // About a tenth of that is usual: ten passes over the rings. A loop, or a timer a ring, would take far more.
+        // A tenth of that is much: at first there are ten passes over the rings a second. A loop, or a timer a ring, would take far more.
         #expect(facts["idle_us"]! < 100_000)
+    }
+
+    @Test("A ring on which nothing happens is looked at ten times, a slice apart, and then once in ten slices") func silence() throws {
+        let place = Place()
+        let peer = try Peer(["fleet", "rings=1", "slice=1", "idle=100000", "directory=\(place.path)"])
+        func sleeps() -> Int { (try? RingStatistics("0", options: place.options())).map { Int($0.consumerSleeps) } ?? 0 }
+        #expect(eventually { sleeps() > 0 })
+        // Both times lie outside of both counts.
+        let start = ContinuousClock.now
+        let before = sleeps()
+        usleep(1_000_000)
+        let count = sleeps() - before
+        let slices = (ContinuousClock.now - start) / .milliseconds(1)
+        #expect(Double(count) <= 10 + slices / 10 + 1, "\(count) looks in \(slices) slices")
+        peer.kill()
+    }
+
+    @Test("Silent rings are looked at in one pass, although their waits did not begin at the same time") func onePass() throws {
+        let place = Place()
+        let rings = 20
+        let peer = try Peer(["fleet", "rings=\(rings)", "slice=1", "idle=100000", "directory=\(place.path)"])
+        // When it falls asleep, and after each of the ten quick looks.
+        #expect(
+            eventually {
+                (0..<rings).allSatisfy { ((try? RingStatistics("\($0)", options: place.options()))?.consumerSleeps ?? 0) > 11 }
+            })
+        let start = ContinuousClock.now
+        let before = try wakeUps(ofWaitersIn: peer.pid)
+        usleep(1_000_000)
+        let count = try wakeUps(ofWaitersIn: peer.pid) - before
+        let slices = (ContinuousClock.now - start) / .milliseconds(1)
+        // Who is due within half an interval goes along: five slices from pass to pass, at least. Some more, for what else may
+        // put a thread to sleep. By themselves they would need twenty passes in ten slices.
+        #expect(Double(count) <= slices / 4 + 20, "\(count) wake-ups in \(slices) slices")
+        peer.kill()
+    }
+
+    /// How often the waiter threads of a process have slept.
+    private func wakeUps(ofWaitersIn pid: pid_t) throws -> Int {
+        func text(_ name: String) -> String { (try? String(contentsOfFile: "/proc/\(pid)/task/\(name)", encoding: .utf8)) ?? "" }
+        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
+        let waiters = threads.filter { text($0 + "/comm") == "sharedring-wait\n" }
+        try #require(!waiters.isEmpty)
+        let counts = waiters.map { thread in
+            text(thread + "/status").split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches:") }
+                .flatMap { Int($0.split(separator: "\t")[1]) }
+        }
+        return try counts.reduce(0) { try $0 + #require($1) }
     }
 
     @Test("No wake-up is lost: nothing but a doorbell ends a wait here", arguments: ["", "symmetric", "without-waitv"])
