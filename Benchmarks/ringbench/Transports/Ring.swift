@@ -50,7 +50,11 @@ struct RingSender: MessageSender, ~Copyable {
     }
 
     mutating func sendEach(_ numbers: Range<UInt64>) throws {
-        for number in numbers { try sendOne(number) }
+        if size == 8 {
+            for number in numbers { try producer.send(value: number) }
+        } else {
+            for number in numbers { try sendOne(number) }
+        }
     }
 
     @inline(__always)
@@ -99,17 +103,21 @@ struct RingReceiver: MessageReceiver, ~Copyable {
             }
             if count > 0 { return count }
         }
-        try receiveOne(number)
+        try receiveOne(number, size: size)
         return 1
     }
 
     mutating func receiveEach(_ numbers: Range<UInt64>) throws {
-        for number in numbers { try receiveOne(number) }
+        if size == 8 {
+            for number in numbers { try receiveOne(number, size: 8) }
+        } else {
+            let size = size
+            for number in numbers { try receiveOne(number, size: size) }
+        }
     }
 
     @inline(__always)
-    private mutating func receiveOne(_ number: UInt64) throws {
-        let size = size
+    private mutating func receiveOne(_ number: UInt64, size: Int) throws {
         guard let message = try consumer.next() else { throw Failure("the stream ended before message \(number)") }
         try Self.check(message, size, number)
     }
