@@ -46,21 +46,21 @@ struct RingSender: MessageSender, ~Copyable {
 
     mutating func send(_ first: UInt64, count: Int) throws {
         if count > 1 { return try sendBatch(first, count) }
-        try sendOne(first)
+        try sendOne(first, size: size)
     }
 
+    /// The common small sizes as constants, as in the loop of a client who knows his messages.
     mutating func sendEach(_ numbers: Range<UInt64>) throws {
-        if size == 8 {
-            for number in numbers { try producer.send(value: number) }
-        } else {
-            for number in numbers { try sendOne(number) }
+        switch size {
+        case 8: for number in numbers { try sendOne(number, size: 8) }
+        case 64: for number in numbers { try sendOne(number, size: 64) }
+        default: for number in numbers { try sendOne(number, size: size) }
         }
     }
 
     @inline(__always)
-    private mutating func sendOne(_ number: UInt64) throws {
+    private mutating func sendOne(_ number: UInt64, size: Int) throws {
         if size == 8 { return try producer.send(value: number) }
-        let size = size  // a claim borrows all of `self`
         var claim = try producer.claim(byteCount: size)
         var bytes = claim.bytes
         bytes.withUnsafeMutableBytes { Payload.fill($0.baseAddress!, size, number) }
@@ -108,11 +108,10 @@ struct RingReceiver: MessageReceiver, ~Copyable {
     }
 
     mutating func receiveEach(_ numbers: Range<UInt64>) throws {
-        if size == 8 {
-            for number in numbers { try receiveOne(number, size: 8) }
-        } else {
-            let size = size
-            for number in numbers { try receiveOne(number, size: size) }
+        switch size {
+        case 8: for number in numbers { try receiveOne(number, size: 8) }
+        case 64: for number in numbers { try receiveOne(number, size: 64) }
+        default: for number in numbers { try receiveOne(number, size: size) }
         }
     }
 
