@@ -6,14 +6,19 @@
 @frozen
 public struct Claim: ~Copyable, ~Escapable {
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
+    /// The whole claim as a message: worked out before it is written, see `LaneWriter.Slot`.
+    @usableFromInline let slot: LaneWriter.Slot
+
     /// How many bytes there are to write, and the most that can be committed.
-    public let byteCount: Int
+    @inlinable
+    public var byteCount: Int { slot.byteCount }
 
     @inlinable
+    @inline(__always)
     @_lifetime(&producer)
     init(_ producer: inout Producer, byteCount: Int) {
         unsafe writer = producer.writer
-        self.byteCount = byteCount
+        slot = unsafe LaneWriter.Slot(producer.writer.pointee, byteCount: byteCount, tag: 0)
     }
 
     // SAFETY, for every `unsafe` here: the writer lives as long as the producer, which this claim borrows exclusively; it
@@ -24,8 +29,7 @@ public struct Claim: ~Copyable, ~Escapable {
     public var bytes: MutableRawSpan {
         @_lifetime(&self)
         mutating get {
-            let start = unsafe writer.pointee.payload(at: writer.pointee.tail)
-            let span = unsafe MutableRawSpan(_unsafeStart: start, byteCount: byteCount)
+            let span = unsafe MutableRawSpan(_unsafeStart: slot.payload, byteCount: slot.byteCount)
             return unsafe _overrideLifetime(span, mutating: &self)
         }
     }
@@ -37,7 +41,7 @@ public struct Claim: ~Copyable, ~Escapable {
     @inline(__always)
     public consuming func commit(tag: UInt32 = 0) {
         let writer = unsafe writer  // see `Batch.flush`
-        unsafe writer.pointee.commit(byteCount: byteCount, tag: tag)
+        unsafe writer.pointee.commit(slot.tagged(tag))
     }
 
     /// Sends the first `count` bytes of the claim.

@@ -175,10 +175,6 @@ struct LaneWriter: ~Copyable {
         unsafe sr_prefetch_to_write(place + 512)
     }
 
-    /// Where the message of a record at `position` stands.
-    @inlinable
-    func payload(at position: UInt64) -> UnsafeMutableRawPointer { unsafe place(at: position) + shape.messageOffset }
-
     /// A message for which there is room, and what its commit needs: all worked out before the payload is written, because
     /// behind a store to the segment the compiler would have to load it anew.
     @frozen
@@ -189,7 +185,7 @@ struct LaneWriter: ~Copyable {
         @usableFromInline let place: UnsafeMutableRawPointer
         /// Where the message goes.
         @usableFromInline let payload: UnsafeMutableRawPointer
-        @usableFromInline let header: RecordHeader
+        @usableFromInline var header: RecordHeader
         /// The position behind the record, and the bytes to there.
         @usableFromInline let next: UInt64
         @usableFromInline let spacing: Int
@@ -206,6 +202,15 @@ struct LaneWriter: ~Copyable {
             self.byteCount = byteCount
             spacing = Int(truncatingIfNeeded: writer.shape.spacing(byteCount))
             next = writer.tail &+ UInt64(truncatingIfNeeded: spacing)
+        }
+
+        /// The same with another tag.
+        @inlinable
+        @inline(__always)
+        func tagged(_ tag: UInt32) -> Slot {
+            var slot = self
+            slot.header = header.tagged(tag)
+            return slot
         }
     }
 

@@ -19,6 +19,10 @@ struct RecordHeader {
     /// The end of a stream: `epoch` is its producer's after it ended; even, it closed; odd, it died.
     static func end(epoch: UInt32) -> RecordHeader { RecordHeader(byteCount: Int(SR_RECORD_END), tag: epoch) }
 
+    /// The same with another tag.
+    @inlinable
+    func tagged(_ tag: UInt32) -> RecordHeader { RecordHeader(bits: UInt64(tag) << 32 | UInt64(size)) }
+
     @inlinable var isAbsent: Bool { bits == 0 }
     /// The byte count and "present": all but the tag.
     @inlinable var size: UInt32 { UInt32(truncatingIfNeeded: bits) }
