@@ -164,3 +164,8 @@ final class Turn: Sendable {
         return true
     }
 }
+
+extension LaneWriter {
+    /// Where the message of a record at `position` stands.
+    func payload(at position: UInt64) -> UnsafeMutableRawPointer { place(at: position) + shape.messageOffset }
+}
