@@ -84,7 +84,7 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. To be called before
     /// ``tryNext()`` answers `empty`; after that, `alreadyWaiting` is thrown.
     public mutating func acknowledge() throws(RingError) {
-        _ = lease.event.isOwned
+        _ = try lease.event.mayLook()
         try source.acknowledge()
     }
 

@@ -11,7 +11,7 @@ extension Producer {
     /// - Throws: `messageTooLarge`, `timedOut`, `poisoned`, `forked`, `alreadyWaiting`; `cancelled` if the task is cancelled or the
     ///   ``canceller`` was used, and there is no room; `peerDied` or `peerClosed` as ``send(_:tag:timeout:)-(RawSpan,_,_)``.
     public func ready(for byteCount: Int, timeout: Duration? = nil) async throws(RingError) {
-        if unsafe writer.pointee.isReady(for: byteCount) { return }
+        if unsafe byteCount >= 0 && writer.pointee.isReady(for: byteCount) { return }
         let deadline = Deadline(after: timeout)
         while try !side.prepareToWait(forRoom: byteCount) {
             try await side.watch.ready(side, until: deadline, "room in the ring")

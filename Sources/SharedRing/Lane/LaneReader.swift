@@ -155,10 +155,11 @@ struct LaneReader: ~Copyable {
 
     /// Throws if this process was forked since, or the lane is poisoned. Called off the fast path, before any access.
     func requireUsable() throws(RingError) {
-        if let poison { throw poison }
+        // First: a child may have a reader that its parent had handed over, and that refuses with another error.
         guard isOfThisProcess else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
         }
+        if let poison { throw poison }
     }
 
     var isOfThisProcess: Bool { generation == sr_fork_generation() }
@@ -268,11 +269,11 @@ struct LaneReader: ~Copyable {
         return poll()
     }
 
-    /// Acknowledges everything that was finished, unless that is the user's to do.
+    /// Acknowledges everything that was finished, unless that is the user's to do, or its process was forked: a body may have done that.
     @usableFromInline
     @inline(never)
     mutating func giveBack() {
-        if !isManual && head != published { publish() }
+        if !isManual && head != published && handedOut != Self.nothingMore { publish() }
     }
 
     /// Acknowledges everything that was finished, and wakes a producer that waits for space.

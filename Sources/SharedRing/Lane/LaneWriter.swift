@@ -99,9 +99,11 @@ struct LaneWriter: ~Copyable {
     @inlinable
     func isReady(for byteCount: Int) -> Bool { fits(byteCount, at: tail) }
 
-    /// By `lastHead`. One alignment beyond a record is for the terminator, one so that closing never waits.
+    /// By `lastHead`. One alignment beyond a record is for the terminator, one so that closing never waits. A lane of more than 2 GiB
+    /// has more room than a message may have bytes: of that as much as one from the tail may take, and the rest next time.
     private mutating func setRoom() {
-        room = lastHead &+ shape.capacity &- 2 &* shape.alignment &- UInt64(truncatingIfNeeded: shape.messageOffset)
+        let end = lastHead &+ shape.capacity &- 2 &* shape.alignment &- UInt64(truncatingIfNeeded: shape.messageOffset)
+        room = tail &+ UInt64(bitPattern: Int64(min(Int(bitPattern: UInt(end &- tail)), shape.largestMessage)))
     }
 
     /// From now on nothing fits.
@@ -111,10 +113,11 @@ struct LaneWriter: ~Copyable {
     ///
     /// False: still no room; that is not poison. Throws `poisoned`, `forked`, `messageTooLarge`.
     mutating func makeRoom(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
-        if let poison { throw poison }
+        // First: a child may have a writer that its parent had handed over, and that refuses with another error.
         guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
         }
+        if let poison { throw poison }
         guard (0...shape.largestMessage).contains(byteCount) else {
             throw RingError(
                 .messageTooLarge, ring: ring,
@@ -154,7 +157,7 @@ struct LaneWriter: ~Copyable {
     /// How large a message may be to fit now, looking at the consumer's head; 0 if poisoned.
     mutating func freeBytes() -> Int {
         guard (try? makeRoom(for: 0, at: tail)) != nil else { return 0 }
-        return max(0, min(Int(bitPattern: UInt(room &- tail)), shape.largestMessage))
+        return max(0, Int(bitPattern: UInt(room &- tail)))
     }
 
     // MARK: Committing

@@ -46,7 +46,7 @@ public struct Message: ~Copyable, ~Escapable {
         unsafe start = reader.pointee.payload
         byteCount = unsafe reader.pointee.shape.messageSize(header)
         tag = header.tag
-        id = .max
+        id = 2  // even, as no id of a message that is out, and not 0: `deinit` does nothing, even in a child forked meanwhile
     }
 
     /// The payload.

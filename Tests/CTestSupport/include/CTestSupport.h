@@ -9,6 +9,10 @@
  * Returns the child's pid in the parent, or the negative errno. */
 int ts_fork(int (*_Nonnull body)(void *_Nullable), void *_Nullable context);
 
+/* Forks, and goes on in both: 0 in the child, which has 20 seconds and is to end with `ts_leave`. For what can't be handed to a body. */
+int ts_split(void);
+void ts_leave(int status) __attribute__((noreturn));
+
 /* 1 if the byte can be read. Asks the kernel by way of a pipe, and touches nothing itself. */
 int ts_is_mapped(const void *_Nonnull address);
 

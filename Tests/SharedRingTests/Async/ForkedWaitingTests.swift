@@ -1,3 +1,4 @@
+import CSharedRing
 import CTestSupport
 import Foundation
 import Testing
@@ -29,6 +30,9 @@ struct ForkedWaitingTests {
         let place = UnsafeMutablePointer<EventSource<Consumer>>.allocate(capacity: 1)
         place.initialize(to: try ring.makeConsumer(slice: .milliseconds(20)).eventSource())
         #expect(try place.pointee.drain { _ in } == .empty)
+        // Not while it starts: it may hold a lock of the Swift runtime then, for which the child's thread would wait for ever.
+        let doorbell = producer.writer.pointee.doorbell
+        #expect(eventually { sr_load_acquire_u32(doorbell) == 1 })
         let status = inChild {
             // The parent's: waited for over there, and not the child's to end.
             do {

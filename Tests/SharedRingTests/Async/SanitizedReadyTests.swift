@@ -208,6 +208,25 @@ struct SanitizedReadyTests {
         #expect(code == .peerDied)
     }
 
+    @Test("After a wait, one that ended with a message or without, every way of receiving is open again") func reopened() async throws {
+        let (sender, receiver) = try endpoints()
+        var producer = sender.take()
+        var consumer = receiver.take()
+        for tag in UInt32(1)...4 {
+            let code = await asyncCode { () async throws(RingError) in try await consumer.ready(timeout: .milliseconds(2)) }
+            #expect(code == .timedOut)
+            #expect(try producer.trySend(Array("message".utf8), tag: tag))
+            // Neither of these would wait for ever if it were not.
+            var found: [UInt32] = []
+            if tag % 2 == 0 {
+                _ = consumer.drain(limit: 2) { message in found.append(message.tag) }
+            } else if let message = consumer.nextNow() {
+                found.append(message.tag)
+            }
+            #expect(found == [tag])
+        }
+    }
+
     @Test("As a sequence: owned messages to the end of the stream; cancelling throws instead of ending") func sequence() async throws {
         let (sender, receiver) = try endpoints(acknowledgement: .manual)
         let worker = Worker {

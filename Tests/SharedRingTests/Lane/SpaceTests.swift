@@ -140,6 +140,69 @@ struct SpaceTests {
         try worker.join()
     }
 
+    @Test("Sizes that no message can have are refused, with room or without", arguments: [Int.min, -8, -1, 4096 - 23, 1 << 31, .max])
+    func impossibleSizes(size: Int) async throws {
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        for _ in 0..<2 {
+            expectError(.messageTooLarge) { () throws(RingError) in _ = try producer.claim(byteCount: size) }
+            expectError(.messageTooLarge) { () throws(RingError) in _ = try producer.tryClaim(byteCount: size) }
+            let code = await asyncCode { () async throws(RingError) in try await producer.ready(for: size) }
+            #expect(code == .messageTooLarge)
+            while try producer.trySend([UInt8]()) {}
+        }
+    }
+
+    @Test("A lane of more than 2 GiB: no message is larger than its header can say, wherever the lane was begun and whatever a batch holds")
+    func hugeLane() throws {
+        var options = RingOptions(capacity: 4096)
+        options.barrier = .symmetric
+        var header = try SegmentHeader(.spsc, options: options, ring: "huge")
+        header.laneCapacity = 1 << 33
+        let shape = LaneShape(header)
+        #expect(shape.largestMessage == (1 << 31) - 2)
+        // Twice the lane, of which the kernel gives what is touched.
+        let size = 1 << 34
+        let data = try #require(mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))
+        #expect(data != MAP_FAILED)
+        defer { munmap(data, size) }
+        let control = UnsafeMutablePointer<sr_lane_control>.allocate(capacity: 1)
+        defer { control.deallocate() }
+        let doorbell = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+        doorbell.initialize(to: 0)
+        defer { doorbell.deallocate() }
+        for start in [0, 1 << 32, 0 &- 4096] as [UInt64] {
+            control.initialize(to: sr_lane_control())
+            sr_store_release_u64(sr_head(control), start)
+            var writer = try LaneWriter(
+                data: data, shape: shape, control: control, doorbell: doorbell, tickets: nil, usesAsymmetricBarrier: false, ring: "huge",
+                lane: 0)
+            let largest = shape.largestMessage
+            var position = writer.tail
+            for _ in 0..<3 {
+                let fits = writer.fits(largest, at: position)
+                #expect(fits)
+                for tooLarge in [largest + 1, largest + 2, 1 << 32, (1 << 32) + 8, .max] {
+                    let fits = writer.fits(tooLarge, at: position) || writer.isReady(for: tooLarge)
+                    #expect(!fits)
+                }
+                // As a batch goes on: refused by what is known, and by looking again.
+                position &+= shape.spacing(8)
+                let stillFits = writer.fits(largest + 1, at: position)
+                #expect(!stillFits)
+                expectError(.messageTooLarge) { () throws(RingError) in _ = try writer.makeRoom(for: largest + 1, at: position) }
+                // And as messages are sent.
+                writer.tail = position
+                let isRoom = try writer.makeRoom(for: largest, at: position)
+                #expect(isRoom)
+            }
+            // The room is all there, in pieces.
+            writer.tail = start &+ (1 << 33) &- 4096
+            let free = writer.freeBytes()
+            #expect(free == 4096 - 24)
+        }
+    }
+
     @Test("A message too large for the buffer stays, and fits a larger one") func receiveInto() throws {
         try SPSCRing.withEndpoints { producer, consumer in
             try producer.send("12345678", tag: 5)
