@@ -31,6 +31,11 @@ struct LaneReceiver: CrowdReceiver, ~Copyable {
     }
 
     mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
+        if batch == 1 {
+            let (size, isTotallyOrdered) = (size, isTotallyOrdered)
+            for _ in 0..<count { try receiveOne(&ledger, size, isTotallyOrdered) }
+            return
+        }
         var left = count
         while left > 0 { left &-= try receive(limit: min(batch, left), &ledger) }
     }
@@ -44,9 +49,14 @@ struct LaneReceiver: CrowdReceiver, ~Copyable {
             }
             if count > 0 { return count }
         }
+        try receiveOne(&ledger, size, isTotallyOrdered)
+        return 1
+    }
+
+    @inline(__always)
+    private mutating func receiveOne(_ ledger: inout Ledger, _ size: Int, _ isTotallyOrdered: Bool) throws {
         guard let message = try consumer.next() else { throw Failure("the ring ended before its messages") }
         try ledger.check(message, size, isTotallyOrdered)
-        return 1
     }
 }
 
@@ -64,6 +74,11 @@ struct SingleReceiver: CrowdReceiver, ~Copyable {
     }
 
     mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
+        if batch == 1 {
+            let (size, isTotallyOrdered) = (size, isTotallyOrdered)
+            for _ in 0..<count { try receiveOne(&ledger, size, isTotallyOrdered) }
+            return
+        }
         var left = count
         while left > 0 { left &-= try receive(limit: min(batch, left), &ledger) }
     }
@@ -77,8 +92,13 @@ struct SingleReceiver: CrowdReceiver, ~Copyable {
             }
             if count > 0 { return count }
         }
+        try receiveOne(&ledger, size, isTotallyOrdered)
+        return 1
+    }
+
+    @inline(__always)
+    private mutating func receiveOne(_ ledger: inout Ledger, _ size: Int, _ isTotallyOrdered: Bool) throws {
         guard let message = try consumer.next() else { throw Failure("the ring ended before its messages") }
         try ledger.check(message, size, isTotallyOrdered)
-        return 1
     }
 }
