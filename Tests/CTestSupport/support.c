@@ -22,6 +22,8 @@ int ts_split(void) {
 
 void ts_leave(int status) { _exit(status); }
 
+int ts_thread(void) { return gettid(); }
+
 int ts_is_mapped(const void *address) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return 0;

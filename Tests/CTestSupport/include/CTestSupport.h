@@ -13,6 +13,9 @@ int ts_fork(int (*_Nonnull body)(void *_Nullable), void *_Nullable context);
 int ts_split(void);
 void ts_leave(int status) __attribute__((noreturn));
 
+/* The calling thread, as /proc/self/task names it. */
+int ts_thread(void);
+
 /* 1 if the byte can be read. Asks the kernel by way of a pipe, and touches nothing itself. */
 int ts_is_mapped(const void *_Nonnull address);
 

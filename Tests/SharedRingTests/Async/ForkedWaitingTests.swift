@@ -5,8 +5,21 @@ import Testing
 
 @testable import SharedRing
 
+/// Whether this thread is the only one of its process that does anything.
+private func isAlone() -> Bool {
+    let own = "\(ts_thread())"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+    return threads.allSatisfy { thread in
+        guard thread != own, let facts = try? String(contentsOfFile: "/proc/self/task/\(thread)/stat", encoding: .utf8) else { return true }
+        // Its name, in parentheses, and its state: S sleeps.
+        return facts.split(separator: ")").last?.dropFirst().first == "S"
+    }
+}
+
 /// What a child does, and its result as its exit status.
 private func inChild(_ body: @escaping () -> Int32) -> Int32 {
+    // A thread that holds a lock of the Swift runtime at the moment of the fork holds it in the child for ever.
+    #expect(eventually { isAlone() })
     final class Body { let run: () -> Int32; init(_ run: @escaping () -> Int32) { self.run = run } }
     let pid = ts_fork(
         { Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run() }, Unmanaged.passRetained(Body(body)).toOpaque())
@@ -22,17 +35,20 @@ private func isReadable(_ descriptor: Int32) -> Bool {
 
 @Suite("Waiting and forked children", .serialized)
 struct ForkedWaitingTests {
+    // Each in a process of its own, where no other test runs: see `isAlone`.
+
     @Test("A child has no waiter thread of its parent's: it starts its own, for its own endpoints, and harms no parent's wait")
-    func ownThreads() throws {
+    func ownThreads() async {
+        await #expect(processExitsWith: .success) { try Self.forkWhileWaiting() }
+    }
+
+    private static func forkWhileWaiting() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer()
         // The parent has a thread that waits, which the child lacks.
         let place = UnsafeMutablePointer<EventSource<Consumer>>.allocate(capacity: 1)
         place.initialize(to: try ring.makeConsumer(slice: .milliseconds(20)).eventSource())
         #expect(try place.pointee.drain { _ in } == .empty)
-        // Not while it starts: it may hold a lock of the Swift runtime then, for which the child's thread would wait for ever.
-        let doorbell = producer.writer.pointee.doorbell
-        #expect(eventually { sr_load_acquire_u32(doorbell) == 1 })
         let status = inChild {
             // The parent's: waited for over there, and not the child's to end.
             do {
@@ -67,7 +83,11 @@ struct ForkedWaitingTests {
         place.deallocate()
     }
 
-    @Test("A child that drops its parent's link does not hang it up, and a listener is its parent's alone") func links() throws {
+    @Test("A child that drops its parent's link does not hang it up, and a listener is its parent's alone") func links() async {
+        await #expect(processExitsWith: .success) { try Self.forkWithLink() }
+    }
+
+    private static func forkWithLink() throws {
         let place = Place()
         let listener = try LinkListener(path: place.path("s"))
         let worker = Worker { Box(try Link.connect(path: place.path("s"), timeout: .seconds(20))) }
