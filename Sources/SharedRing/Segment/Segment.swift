@@ -89,12 +89,16 @@ struct Segment: Sendable {
         guard opened >= 0 else {
             throw RingError(.system, ring: name.name, errno: -opened, "nothing can be created in '\(name.directory)'")
         }
-        defer { _ = unsafe temporaryName.withCString { unsafe sr_unlink_at(directory.number, $0) } }
+        var lock: RoleLock?
+        // In this order: unlocked first, it would look like a dead creator's.
+        defer {
+            _ = unsafe temporaryName.withCString { unsafe sr_unlink_at(directory.number, $0) }
+            lock?.giveBack()
+        }
         let file = Descriptor(opened)
         // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised; and that is
         // written before the long part, the allocation.
-        let lock = try lockEverything(of: temporaryName, in: directory, ring: name.name)
-        defer { lock.giveBack() }
+        lock = try lockEverything(of: temporaryName, in: directory, ring: name.name)
         try write(header.stored, at: 0, in: file, ring: name.name)
         try fill(file, with: header, options: options, ring: name.name)
         let linked = unsafe temporaryName.withCString { from in
