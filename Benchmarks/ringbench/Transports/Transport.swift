@@ -60,7 +60,8 @@ extension Case {
         case .ring: return try openWays { try openRing() }
         case .posixQueue: return try openWays { try openQueue() }
         case .eventfd: return try openWays { try twice(succeeded(cb_eventfd(), "no eventfd")) }
-        case .line1, .line2, .futex: return try openShared(4096)
+        case .line1, .futex: return try openShared(4096)
+        case .line2: return try openShared(TwoLines.size)
         case .stream: return try openShared(StreamArea.size(of: self))
         case .sharedTail: return try openWays { try twice(openSharedTail()) }
         case .spsc: return try openWays { try openRing() }
