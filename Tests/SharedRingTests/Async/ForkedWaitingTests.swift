@@ -21,11 +21,9 @@ private func inChild(_ body: @escaping () -> Int32) -> Int32 {
     // A thread that holds a lock of the Swift runtime at the moment of the fork holds it in the child for ever.
     #expect(eventually { isAlone() })
     final class Body { let run: () -> Int32; init(_ run: @escaping () -> Int32) { self.run = run } }
-    let pid = ts_fork(
-        { Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run() }, Unmanaged.passRetained(Body(body)).toOpaque())
-    var status: Int32 = 0
-    guard eventually(within: 30, { waitpid(pid, &status, WNOHANG) == pid }) else { return -1 }
-    return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    return end(
+        of: ts_fork(
+            { Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run() }, Unmanaged.passRetained(Body(body)).toOpaque()))
 }
 
 private func isReadable(_ descriptor: Int32) -> Bool {

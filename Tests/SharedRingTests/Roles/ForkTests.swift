@@ -12,12 +12,7 @@ private final class Child {
     init(_ body: @escaping () -> Int32) { self.body = body }
 
     /// Forks, runs the body in the child, and gives its exit status; 128 and the signal's number if it was killed.
-    func run() -> Int32 {
-        let pid = start()
-        var status: Int32 = 0
-        guard eventually(within: 30, { waitpid(pid, &status, WNOHANG) == pid }) else { return -1 }
-        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
-    }
+    func run() -> Int32 { end(of: start()) }
 
     func start() -> pid_t {
         ts_fork({ Unmanaged<Child>.fromOpaque($0!).takeUnretainedValue().body() }, Unmanaged.passUnretained(self).toOpaque())

@@ -147,6 +147,13 @@ struct Patience {
     }
 }
 
+/// How a child ended: its status, or 128 and the signal's number; -1 if it did not end.
+func end(of pid: Int32) -> Int32 {
+    var status: Int32 = 0
+    guard pid > 0, eventually(within: 30, { waitpid(pid, &status, WNOHANG) == pid }) else { return -1 }
+    return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+}
+
 /// A number that two threads pass back and forth.
 final class Turn: Sendable {
     private let number = Atomic(0)
