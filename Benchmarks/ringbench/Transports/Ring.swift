@@ -25,6 +25,16 @@ extension Case {
     }
 }
 
+/// The common small sizes as constants, as in the loop of a client who knows his messages.
+@inline(__always)
+private func withConstant(_ size: Int, _ loop: (Int) throws -> Void) rethrows {
+    switch size {
+    case 8: try loop(8)
+    case 64: try loop(64)
+    default: try loop(size)
+    }
+}
+
 /// Writes messages in place, and 8-byte ones as values; batches, which have no claims, from a buffer.
 struct RingSender: MessageSender, ~Copyable {
     private var producer: Producer
@@ -49,12 +59,9 @@ struct RingSender: MessageSender, ~Copyable {
         try sendOne(first, size: size)
     }
 
-    /// The common small sizes as constants, as in the loop of a client who knows his messages.
     mutating func sendEach(_ numbers: Range<UInt64>) throws {
-        switch size {
-        case 8: for number in numbers { try sendOne(number, size: 8) }
-        case 64: for number in numbers { try sendOne(number, size: 64) }
-        default: for number in numbers { try sendOne(number, size: size) }
+        try withConstant(size) { size in
+            for number in numbers { try sendOne(number, size: size) }
         }
     }
 
@@ -108,10 +115,8 @@ struct RingReceiver: MessageReceiver, ~Copyable {
     }
 
     mutating func receiveEach(_ numbers: Range<UInt64>) throws {
-        switch size {
-        case 8: for number in numbers { try receiveOne(number, size: 8) }
-        case 64: for number in numbers { try receiveOne(number, size: 64) }
-        default: for number in numbers { try receiveOne(number, size: size) }
+        try withConstant(size) { size in
+            for number in numbers { try receiveOne(number, size: size) }
         }
     }
 
