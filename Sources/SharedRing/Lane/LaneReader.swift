@@ -67,8 +67,7 @@ struct LaneReader: ~Copyable {
         self.lane = lane
         largestLag = isManual ? .max : shape.capacity / 8
         salt = Self.salts.add(1 << 45, ordering: .relaxed).newValue
-        let smallest = shape.header(byteCount: 0, tag: 0)
-        lastSize = smallest.size
+        lastSize = shape.header(byteCount: 0, tag: 0).size
         lastByteCount = 0
         lastSpacing = shape.spacing(0)
         // SAFETY: `control` lies in the control mapping.
