@@ -38,16 +38,17 @@ private final class Skirmish: Sendable {
     private var isOver: Bool { sr_now_ns() >= end }
 
     func run() throws(RingError) {
-        // The stranger has the first slot: the parent looks there whether anything moves.
-        start(0) { [self] in disturb(&$0, $1) }
+        // Opened while nobody writes yet: what a damaged file is refused with is the affair of `attach`.
         if victim.isMerging {
             let ring = try victim.openMPSC()
+            startStranger()
             for slot in 1...2 {
                 start(slot) { [self] in produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(slice: .milliseconds(1)) } }
             }
             start(3) { [self] in merge(&$0, $1, ring) }
         } else {
             let ring = try victim.openSPSC()
+            startStranger()
             start(1) { [self] in produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(slice: .milliseconds(1)) } }
             start(2) { [self] in consume(&$0, $1, ring) }
         }
@@ -60,6 +61,9 @@ private final class Skirmish: Sendable {
             sr_sleep_ns(1_000_000)
         }
     }
+
+    /// It has the first slot: the parent looks there whether anything moves.
+    private func startStranger() { start(0) { [self] in disturb(&$0, $1) } }
 
     private func start(_ slot: Int, _ body: @escaping @Sendable (inout Choices, Tally) -> Void) {
         running.add(1, ordering: .relaxed)
