@@ -21,12 +21,9 @@ extension LaneReader {
         ticketPosition = head
     }
 
-    /// Takes the ticket of the record at the head, if it is in turn and below the limit.
-    ///
-    /// Not inlined: with it the receiving of messages in general becomes too large for the compiler to inline.
-    @usableFromInline
-    @inline(never)
+    /// Notes the ticket of the record at the head, if there is one, it is in turn and below the limit.
     mutating func takeTicket(below limit: UInt64) -> Bool {
+        guard shape.admits(poll()) else { return false }
         let found = ticketInPlace
         guard found < limit, isInTurn(found) else { return false }
         note(found)

@@ -19,8 +19,17 @@ extension MergeSide {
         // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is. At
         // least its own: a stranger's lane may show the same ticket, and the two must not wait for each other.
         let limit = unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max)
-        take(next.lane, budget: .max, limit: max(limit, next.ticket &+ 1))
+        take(next.lane, budget: 1, limit: max(limit, next.ticket &+ 1))
         return .message
+    }
+
+    /// `stay` in a total order: the lane in hand gets one message more, if the next is due before those of the other lanes. One by
+    /// one, so that the fast path, which is that of other rings too, knows nothing of tickets.
+    func stayInTotalOrder() -> Bool {
+        let reader = unsafe cursor.pointee.reader
+        guard unsafe reader.pointee.finishWhatIsOut(), unsafe reader.pointee.takeTicket(below: cursor.pointee.limit) else { return false }
+        unsafe cursor.pointee.budget = 1
+        return true
     }
 
     /// The sweep reads words that every send writes. Where no record is, none can be due, and the senders are left alone.

@@ -263,8 +263,9 @@ final class MergeSide: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func stay(_ timeout: Duration?) -> Bool {
-        guard !isTotallyOrdered, !role.isHandedOver, deferred == nil, let index = unsafe table.pointee.current,
-            unsafe cursor.pointee.reader.pointee.isOfThisProcess, unsafe !table.pointee.isAnythingThere(besides: index), !isAnyLaneNew
+        guard !role.isHandedOver, deferred == nil, let index = unsafe table.pointee.current else { return false }
+        if isTotallyOrdered { return stayInTotalOrder() }
+        guard unsafe cursor.pointee.reader.pointee.isOfThisProcess, unsafe !table.pointee.isAnythingThere(besides: index), !isAnyLaneNew
         else { return false }
         if unsafe cursor.pointee.budget == 0 {
             unsafe cursor.pointee.budget = budget

@@ -196,16 +196,15 @@ extension MergingConsumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     mutating func takeFromLane() -> Message? {
-        guard unsafe cursor.pointee.budget > 0 else { return nil }
+        let left = unsafe cursor.pointee.budget &- 1
+        guard left >= 0 else { return nil }
         let reader = unsafe cursor.pointee.reader
         if unsafe reader.pointee.handedOut != 0 {
             guard unsafe reader.pointee.finishWhatIsOut() else { return nil }
         }
         let header = unsafe reader.pointee.poll()
-        guard unsafe reader.pointee.takes(header),
-            unsafe reader.pointee.shape.prefix == 0 || reader.pointee.takeTicket(below: cursor.pointee.limit)
-        else { return nil }
-        unsafe cursor.pointee.budget &-= 1
+        guard unsafe reader.pointee.takes(header) else { return nil }
+        unsafe cursor.pointee.budget = left
         return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
     }
 
