@@ -5,14 +5,14 @@ enum PageStyle {
           color-scheme: light dark;
           --ground: #ffffff; --panel: #f6f6f4; --text: #1c1c21; --muted: #62626d; --grid: #e4e4e6; --rule: #d5d5d9;
           --ring: #c84f00; --pipe: #0069a8; --unix-stream: #2089c4; --unix-seqpacket: #00805d; --tcp: #a94a80;
-          --posix-mq: #a87200; --eventfd: #5d4a6e; --shared-tail: #1c1c21; --spsc: #7d3200; --floor: #84848f;
+          --posix-mq: #a87200; --eventfd: #5d4a6e; --shared-tail: #1c1c21; --spsc: #7d3200; --bare-ring: #9c7a64; --floor: #84848f;
           --warn-ground: #fff5dc; --warn-rule: #d39a00;
         }
         @media (prefers-color-scheme: dark) {
           :root {
             --ground: #14141a; --panel: #1d1d25; --text: #ececf1; --muted: #a0a0ae; --grid: #2b2b35; --rule: #3a3a47;
             --ring: #ff8438; --pipe: #4ba9ec; --unix-stream: #86cdf7; --unix-seqpacket: #2ac79b; --tcp: #e597c2;
-            --posix-mq: #eeb02c; --eventfd: #cfc4e0; --shared-tail: #ececf1; --spsc: #ffc19c; --floor: #8d8d9b;
+            --posix-mq: #eeb02c; --eventfd: #cfc4e0; --shared-tail: #ececf1; --spsc: #ffc19c; --bare-ring: #b99c8a; --floor: #8d8d9b;
             --warn-ground: #2c2512; --warn-rule: #b58a1d;
           }
         }
@@ -59,7 +59,7 @@ enum PageStyle {
 
     /// A line takes its transport's colour as a stroke, a word or a dot as a fill.
     private static let colours = [
-        "ring", "pipe", "unix-stream", "unix-seqpacket", "tcp", "posix-mq", "eventfd", "shared-tail", "spsc", "floor",
+        "ring", "pipe", "unix-stream", "unix-seqpacket", "tcp", "posix-mq", "eventfd", "shared-tail", "spsc", "bare-ring", "floor",
     ]
     .map { "path.c-\($0), line.c-\($0) { stroke: var(--\($0)); } text.c-\($0), circle.c-\($0) { fill: var(--\($0)); }\n" }.joined()
 }

@@ -125,7 +125,8 @@ package struct ReportPage {
                 + "Figures are medians of the repeats; ratios are medians of ratios turn by turn; a maximum is the largest of all.",
             "Under a load a message's time counts from when it was due, not from when it could be sent: a stall is charged to every message it delays.",
             "Floors do as little as can be: line2 is one cache line each way between two cores that spin, futex a bare wake and wait each way, "
-                + "stream a copy in, a hand-over and a copy out. The ring's distance to them is what could be gained.",
+                + "stream a copy in, a hand-over and a copy out. bare-ring is the ring's protocol with nothing around it: no checks, no sleep, "
+                + "no take-over. The ring's distance to them is what could be gained.",
             "Each transport in its best ordinary form: pipes as large as an ordinary user may have, TCP with TCP_NODELAY. "
                 + "Kernel objects block, so their reader sleeps; how the ring waits is a choice: spinning, spinning a while, or sleeping.",
             "Virtual processors, other guests and power saving move absolute times from run to run. Ratios within a run are sounder.",

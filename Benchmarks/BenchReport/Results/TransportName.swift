@@ -11,6 +11,8 @@ package enum TransportName: String, CaseIterable, Sendable {
     case sharedTail = "shared-tail"
     /// Mode `mpsc`: the ring that is made for one producer, with a crowd's work for each message.
     case spsc
+    /// Mode `throughput`: the ring's protocol and nothing around it.
+    case bareRing = "bare-ring"
     case line1
     case line2
     case futex
@@ -26,7 +28,7 @@ package enum TransportName: String, CaseIterable, Sendable {
     package func serves(_ mode: Mode) -> Bool {
         switch self {
         case .eventfd, .line1, .line2, .futex: mode == .rtt
-        case .stream: mode == .throughput
+        case .bareRing, .stream: mode == .throughput
         case .sharedTail, .spsc: mode == .mpsc
         case .ring, .pipe: true
         default: mode != .mpsc

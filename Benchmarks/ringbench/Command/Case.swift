@@ -6,7 +6,7 @@ extension TransportName {
     var fixedWait: WaitStrategy? {
         switch self {
         case .ring, .spsc: nil
-        case .line1, .line2, .stream: .spin
+        case .bareRing, .line1, .line2, .stream: .spin
         case .sharedTail: .adaptive
         default: .sleep
         }
@@ -17,7 +17,7 @@ extension TransportName {
     /// Whether it lies in memory of ours, which huge pages could hold.
     var isOfSharedMemory: Bool {
         switch self {
-        case .ring, .spsc, .sharedTail, .line1, .line2, .futex, .stream: true
+        case .ring, .spsc, .sharedTail, .bareRing, .line1, .line2, .futex, .stream: true
         default: false
         }
     }

@@ -22,6 +22,7 @@ enum Help {
                      and for one producer spsc: the ring that is made for one, with the same work for each message
         Floors       line1 line2   rtt of one cache line written by both sides in turn, of one each way; 8 bytes, spinning
                      futex         rtt of a bare wait and wake each way
+                     bare-ring     throughput: the ring's protocol with nothing around it, a message a call; nobody could use that
                      stream        throughput: copy in, hand over, copy out, in 16 KiB chunks
 
         What comes out

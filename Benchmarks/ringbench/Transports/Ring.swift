@@ -27,7 +27,7 @@ extension Case {
 
 /// The common small sizes as constants, as in the loop of a client who knows his messages.
 @inline(__always)
-private func withConstant(_ size: Int, _ loop: (Int) throws -> Void) rethrows {
+func withConstant(_ size: Int, _ loop: (Int) throws -> Void) rethrows {
     switch size {
     case 8: try loop(8)
     case 64: try loop(64)

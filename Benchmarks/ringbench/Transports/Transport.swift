@@ -63,6 +63,7 @@ extension Case {
         case .line1, .futex: return try openShared(4096)
         case .line2: return try openShared(TwoLines.size)
         case .stream: return try openShared(StreamArea.size(of: self))
+        case .bareRing: return try openShared(BareRing.size(of: self))
         case .sharedTail: return try openWays { try twice(openSharedTail()) }
         case .spsc: return try openWays { try openRing() }
         }
@@ -114,6 +115,7 @@ extension TransportName {
         case .line2: try visitor.visit(TwoLines.self, TwoLines.self)
         case .futex: try visitor.visit(BareFutex.self, BareFutex.self)
         case .stream: try visitor.visit(StreamSender.self, StreamReceiver.self)
+        case .bareRing: try visitor.visit(BareRingSender.self, BareRingReceiver.self)
         case .sharedTail, .spsc: throw Failure("\(rawValue) is for mpsc")
         }
     }
