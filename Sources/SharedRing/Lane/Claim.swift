@@ -75,7 +75,7 @@ extension Producer {
     @inline(__always)
     @_lifetime(&self)
     public mutating func claim(byteCount: Int, timeout: Duration? = nil) throws(RingError) -> Claim {
-        if unsafe byteCount < 0 || !writer.pointee.isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
+        if unsafe _slowPath(byteCount < 0 || !writer.pointee.isReady(for: byteCount)) { try waitForRoom(for: byteCount, timeout: timeout) }
         return Claim(&self, byteCount: byteCount)
     }
 
@@ -86,7 +86,7 @@ extension Producer {
     @inline(__always)
     @_lifetime(&self)
     public mutating func tryClaim(byteCount: Int) throws(RingError) -> Claim? {
-        if unsafe byteCount < 0 || !writer.pointee.isReady(for: byteCount) {
+        if unsafe _slowPath(byteCount < 0 || !writer.pointee.isReady(for: byteCount)) {
             guard try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: writer.pointee.tail) else { return nil }
         }
         return Claim(&self, byteCount: byteCount)

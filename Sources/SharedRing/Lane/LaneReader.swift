@@ -24,14 +24,18 @@ struct LaneReader: ~Copyable {
     /// Makes an id of a position: odd, and another one for every reader of this process.
     @usableFromInline let salt: UInt64
     /// The head that the producer can see: everything before it is acknowledged.
-    @usableFromInline var published: UInt64
+    private(set) var published: UInt64
+    /// From this position on space is given back though more messages are there.
+    @usableFromInline var dueAt: UInt64
     /// The size of the record that was handed out last, as headers hold it, and what follows from it: mostly the next has the
     /// same, and to compare is quicker than to check it and to work it out again.
     @usableFromInline var lastSize: UInt32
     @usableFromInline var lastByteCount: Int
     @usableFromInline var lastSpacing: UInt64
-    /// How far `published` may lag behind while messages keep coming.
-    @usableFromInline let largestLag: UInt64
+    /// From where the message begins to the header behind it.
+    @usableFromInline var lastReach: Int
+    /// How far `published` may lag behind while messages keep coming. With manual acknowledgement further than any lane is long.
+    private let largestLag: UInt64
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
     /// The fork generation this belongs to.
     let generation = sr_fork_generation()
@@ -65,15 +69,17 @@ struct LaneReader: ~Copyable {
         self.firstPolls = firstPolls
         self.ring = ring
         self.lane = lane
-        largestLag = isManual ? .max : shape.capacity / 8
+        largestLag = isManual ? 1 << 62 : shape.capacity / 8
         salt = Self.salts.add(1 << 45, ordering: .relaxed).newValue
         lastSize = shape.header(byteCount: 0, tag: 0).size
         lastByteCount = 0
         lastSpacing = shape.spacing(0)
+        lastReach = Int(lastSpacing) - shape.messageOffset
         // SAFETY: `control` lies in the control mapping.
         // SYNC: take-over (pairs with `storeHead` of the consumer before; the role byte orders the two besides)
         head = unsafe sr_load_acquire_u64(sr_head(control))
         published = head
+        dueAt = head &+ largestLag
         start = head
         guard head & (shape.alignment &- 1) == 0 else {
             throw RingError(
@@ -89,8 +95,12 @@ struct LaneReader: ~Copyable {
 
     /// The header at the head; absent if nothing is there yet. The only load by which a message is ever seen.
     @inlinable
-    func poll() -> RecordHeader {
-        // SAFETY: the masked head lies in the data mapping.
+    func poll() -> RecordHeader { unsafe Self.header(at: place) }
+
+    @inlinable
+    @inline(__always)
+    static func header(at place: UnsafeRawPointer) -> RecordHeader {
+        // SAFETY: the place is the head's, which lies in the data mapping, masked or not more than a record behind that.
         // SYNC: record-visible (pairs with LaneWriter.storeHeader): with the header come payload and terminator.
         unsafe RecordHeader(bits: sr_load_acquire_u64(place))
     }
@@ -172,7 +182,10 @@ struct LaneReader: ~Copyable {
     /// A branch lets it run ahead: it predicts that this record is as long as the last.
     @inlinable
     @inline(__always)
-    mutating func takes(_ header: RecordHeader) -> Bool { _fastPath(header.size == lastSize) || takesOther(header) }
+    mutating func takes(_ header: RecordHeader) -> Bool {
+        if _slowPath(header.size != lastSize) { return takesOther(header) }
+        return true
+    }
 
     /// `takes` for a record of another size.
     @usableFromInline
@@ -182,14 +195,15 @@ struct LaneReader: ~Copyable {
         lastSize = header.size
         lastByteCount = shape.messageSize(header)
         lastSpacing = shape.spacing(lastByteCount)
+        lastReach = Int(truncatingIfNeeded: lastSpacing) &- shape.messageOffset
         return true
     }
 
-    /// The message at the head goes out. Its id.
+    /// The message at this position, which is the head, goes out. Its id.
     @inlinable
     @inline(__always)
-    mutating func handOut() -> UInt64 {
-        handedOut = head &+ salt
+    mutating func handOut(_ position: UInt64) -> UInt64 {
+        handedOut = position &+ salt
         return handedOut
     }
 
@@ -200,27 +214,34 @@ struct LaneReader: ~Copyable {
     @discardableResult
     mutating func finishWhatIsOut() -> Bool {
         if handedOut == Self.nothingMore { return false }
-        if handedOut != 0 { finish() }
+        if handedOut != 0 {
+            handedOut = 0
+            finish(spacing: lastSpacing)
+        }
         return true
     }
 
-    /// Steps over the message that is out, which has been used.
+    /// Steps over the message that is out, which begins at `message` and has been used.
     @inlinable
     @inline(__always)
-    mutating func finish() {
+    mutating func finish(_ message: UnsafeRawPointer) {
         handedOut = 0
-        finish(spacing: lastSpacing)
+        head &+= lastSpacing
+        // As the lane is mapped twice, the next header follows this record wherever it ends.
+        if unsafe _slowPath(isDue) || _slowPath(Self.header(at: message + lastReach).isAbsent) { giveBack() }
     }
 
     /// Steps over the record at the head, which has been used.
-    @inlinable
-    @inline(__always)
     mutating func finish(spacing: UInt64) {
         head &+= spacing
-        // Lazily, since every store of `head` may cost the producer a cache miss; but at once when nothing more is there,
-        // or a producer that waits for this space and a consumer that waits for its message would wait for ever.
-        if head &- published >= largestLag || poll().isAbsent { giveBack() }
+        if isDue || poll().isAbsent { giveBack() }
     }
+
+    /// Whether space is to be given back although more messages are there. Lazily, since every store of `head` may cost the producer
+    /// a cache miss; but at once when nothing more is there, or a producer that waits for this space and a consumer that waits for
+    /// its message would wait for ever.
+    @inlinable
+    var isDue: Bool { Int64(bitPattern: head &- dueAt) >= 0 }
 
     /// Hands out the messages that are there now, at most `limit`, with the position kept in a register. Returns how many the
     /// body took; one that throws leaves its message where it is.
@@ -264,7 +285,7 @@ struct LaneReader: ~Copyable {
     @inline(__always)
     mutating func step(_ spacing: UInt64) -> RecordHeader {
         head &+= spacing
-        if head &- published >= largestLag { giveBack() }
+        if isDue { giveBack() }
         return poll()
     }
 
@@ -294,9 +315,9 @@ struct LaneReader: ~Copyable {
 
     // SAFETY, for both: `control` lies in the control mapping, which the attachment keeps.
 
-    @inlinable
     mutating func storeHead() {
         published = head
+        dueAt = head &+ largestLag
         // SYNC: space-given (pairs with LaneWriter.makeRoom and .init): all reads of these records come before.
         // SYNC: take-over (pairs with `init` of the next consumer)
         unsafe sr_store_release_u64(sr_head(control), head)

@@ -287,7 +287,7 @@ struct LaneWriter: ~Copyable {
         unsafe sr_count_sent(control, UInt64(truncatingIfNeeded: count), UInt64(truncatingIfNeeded: byteCount))
         // SYNC: doorbell, as in `ringDoorbell`, whose asymmetric kind this is.
         sr_fence_compiler()
-        if unsafe sr_load_relaxed_u32(doorbell) != 0 { wakeConsumer() }
+        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) != 0) { wakeConsumer() }
     }
 
     /// `publish` with tickets, or with a barrier of its own.

@@ -25,16 +25,17 @@ public struct Message: ~Copyable, ~Escapable {
     // the header was checked by `admits`, so the payload lies inside the mapping. `deinit` may come later than that: see
     // `ReaderStorage`.
 
-    /// The message at the head, whose header the reader `takes`.
+    /// The message whose header, which stands at `place` and at this position, the reader `takes`. Its place was worked out before
+    /// the header was loaded: behind that the compiler would have to load everything anew.
     @inlinable
     @inline(__always)
     @_lifetime(immortal)
-    init(_ reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader) {
+    init(_ reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader, at place: UnsafeRawPointer, _ position: UInt64) {
         unsafe self.reader = reader
-        unsafe start = reader.pointee.payload
+        unsafe start = place + reader.pointee.shape.messageOffset
         byteCount = unsafe reader.pointee.lastByteCount
         tag = header.tag
-        id = unsafe reader.pointee.handOut()
+        id = unsafe reader.pointee.handOut(position)
     }
 
     /// A message that whoever made it finishes.
@@ -112,7 +113,7 @@ public struct Message: ~Copyable, ~Escapable {
     deinit {
         // Not if it was finished already: whoever asks for the next message is done with this one.
         let reader = unsafe reader  // see `Batch.flush`
-        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish() }
+        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish(start) }
     }
 }
 

@@ -197,15 +197,16 @@ extension MergingConsumer: MessageSource {
     @_lifetime(&self)
     mutating func takeFromLane() -> Message? {
         let left = unsafe cursor.pointee.budget &- 1
-        guard left >= 0 else { return nil }
+        guard _fastPath(left >= 0) else { return nil }
         let reader = unsafe cursor.pointee.reader
-        if unsafe reader.pointee.handedOut != 0 {
+        if unsafe _slowPath(reader.pointee.handedOut != 0) {
             guard unsafe reader.pointee.finishWhatIsOut() else { return nil }
         }
-        let header = unsafe reader.pointee.poll()
-        guard unsafe reader.pointee.takes(header) else { return nil }
+        let (place, position) = unsafe (reader.pointee.place, reader.pointee.head)
+        let header = unsafe LaneReader.header(at: place)
+        guard unsafe _fastPath(reader.pointee.takes(header)) else { return nil }
         unsafe cursor.pointee.budget = left
-        return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
+        return unsafe _overrideLifetime(Message(reader, header, at: place, position), mutating: &self)
     }
 
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producers, and

@@ -66,12 +66,13 @@ extension Consumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     public mutating func nextNow() -> Message? {
-        if unsafe reader.pointee.handedOut != 0 {
+        if unsafe _slowPath(reader.pointee.handedOut != 0) {
             guard unsafe reader.pointee.finishWhatIsOut() else { return nil }
         }
-        let header = unsafe reader.pointee.poll()
-        guard unsafe reader.pointee.takes(header) else { return nil }
-        return unsafe _overrideLifetime(Message(reader, header), mutating: &self)
+        let (place, position) = unsafe (reader.pointee.place, reader.pointee.head)
+        let header = unsafe LaneReader.header(at: place)
+        guard unsafe _fastPath(reader.pointee.takes(header)) else { return nil }
+        return unsafe _overrideLifetime(Message(reader, header, at: place, position), mutating: &self)
     }
 
     /// As ``MessageSource/drain(limit:_:)``, with the position kept in a register. Inlined, so that the body is, too.

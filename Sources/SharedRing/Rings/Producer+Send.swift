@@ -19,7 +19,7 @@ extension Producer {
     @inline(__always)
     public mutating func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let count = bytes.byteCount
-        if unsafe !writer.pointee.isReady(for: count) { try waitForRoom(for: count, timeout: timeout) }
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { try waitForRoom(for: count, timeout: timeout) }
         unsafe writer.pointee.write(bytes, tag: tag)
     }
 
@@ -31,7 +31,7 @@ extension Producer {
     @inline(__always)
     public mutating func trySend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = bytes.byteCount
-        if unsafe !writer.pointee.isReady(for: count) {
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
             guard try unsafe writer.pointee.makeRoomOrCount(for: count, at: writer.pointee.tail) else { return false }
         }
         unsafe writer.pointee.write(bytes, tag: tag)
@@ -96,7 +96,7 @@ extension Producer {
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) throws(RingError) {
         let count = MemoryLayout<Value>.size
-        if unsafe !writer.pointee.isReady(for: count) { try waitForRoom(for: count, timeout: timeout) }
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { try waitForRoom(for: count, timeout: timeout) }
         let slot = unsafe LaneWriter.Slot(writer.pointee, byteCount: count, tag: tag)
         unsafe slot.payload.storeBytes(of: value, as: Value.self)
         unsafe writer.pointee.commit(slot)
@@ -107,7 +107,7 @@ extension Producer {
     @inline(__always)
     public mutating func trySend<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = MemoryLayout<Value>.size
-        if unsafe !writer.pointee.isReady(for: count) {
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
             guard try unsafe writer.pointee.makeRoomOrCount(for: count, at: writer.pointee.tail) else { return false }
         }
         let slot = unsafe LaneWriter.Slot(writer.pointee, byteCount: count, tag: tag)
