@@ -175,22 +175,19 @@ struct LaneReader: ~Copyable {
 
     // MARK: Finishing
 
-    /// Whether the record at the head, which has this header, is a message of this lane. `lastByteCount` and `lastSpacing` are its own
-    /// then.
+    /// Whether the record with this header is as long as the last: then it is a message of this lane as that was, and `lastByteCount`,
+    /// `lastSpacing` and `lastReach` are its own.
     ///
     /// Where the next record stands follows from this one's header, so the processor would fetch headers one after the other.
     /// A branch lets it run ahead: it predicts that this record is as long as the last.
     @inlinable
     @inline(__always)
-    mutating func takes(_ header: RecordHeader) -> Bool {
-        if _slowPath(header.size != lastSize) { return takesOther(header) }
-        return true
-    }
+    func isLikeLast(_ header: RecordHeader) -> Bool { header.size == lastSize }
 
-    /// `takes` for a record of another size.
+    /// Whether another record, which has this header, is a message of this lane. It is the last one then.
     @usableFromInline
     @inline(never)
-    mutating func takesOther(_ header: RecordHeader) -> Bool {
+    mutating func takes(_ header: RecordHeader) -> Bool {
         guard shape.admits(header) else { return false }
         lastSize = header.size
         lastByteCount = shape.messageSize(header)

@@ -25,7 +25,7 @@ public struct Message: ~Copyable, ~Escapable {
     // the header was checked by `admits`, so the payload lies inside the mapping. `deinit` may come later than that: see
     // `ReaderStorage`.
 
-    /// The message whose header, which stands at `place` and at this position, the reader `takes`. Its place was worked out before
+    /// The message whose header stands at `place` and at this position; the reader took it for one. Its place was worked out before
     /// the header was loaded: behind that the compiler would have to load everything anew.
     @inlinable
     @inline(__always)

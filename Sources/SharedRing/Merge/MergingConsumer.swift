@@ -204,7 +204,9 @@ extension MergingConsumer: MessageSource {
         }
         let (place, position) = unsafe (reader.pointee.place, reader.pointee.head)
         let header = unsafe LaneReader.header(at: place)
-        guard unsafe _fastPath(reader.pointee.takes(header)) else { return nil }
+        if unsafe _slowPath(!reader.pointee.isLikeLast(header)) {
+            guard unsafe reader.pointee.takes(header) else { return nil }
+        }
         unsafe cursor.pointee.budget = left
         return unsafe _overrideLifetime(Message(reader, header, at: place, position), mutating: &self)
     }

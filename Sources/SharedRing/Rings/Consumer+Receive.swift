@@ -71,7 +71,9 @@ extension Consumer: MessageSource {
         }
         let (place, position) = unsafe (reader.pointee.place, reader.pointee.head)
         let header = unsafe LaneReader.header(at: place)
-        guard unsafe _fastPath(reader.pointee.takes(header)) else { return nil }
+        if unsafe _slowPath(!reader.pointee.isLikeLast(header)) {
+            guard unsafe reader.pointee.takes(header) else { return nil }
+        }
         return unsafe _overrideLifetime(Message(reader, header, at: place, position), mutating: &self)
     }
 
