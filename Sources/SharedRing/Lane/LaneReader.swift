@@ -224,21 +224,21 @@ struct LaneReader: ~Copyable {
     mutating func finish(_ message: UnsafeRawPointer) {
         handedOut = 0
         head &+= lastSpacing
-        // As the lane is mapped twice, the next header follows this record wherever it ends.
-        if unsafe _slowPath(isDue) || _slowPath(Self.header(at: message + lastReach).isAbsent) { giveBack() }
+        // At once when nothing more is there, or a producer that waits for this space and a consumer that waits for its message
+        // would wait for ever. As the lane is mapped twice, the next header follows this record wherever it ends.
+        if unsafe _slowPath(isSpaceDue) || _slowPath(Self.header(at: message + lastReach).isAbsent) { giveBack() }
     }
 
     /// Steps over the record at the head, which has been used.
     mutating func finish(spacing: UInt64) {
         head &+= spacing
-        if isDue || poll().isAbsent { giveBack() }
+        if isSpaceDue || poll().isAbsent { giveBack() }
     }
 
-    /// Whether space is to be given back although more messages are there. Lazily, since every store of `head` may cost the producer
-    /// a cache miss; but at once when nothing more is there, or a producer that waits for this space and a consumer that waits for
-    /// its message would wait for ever.
+    /// Whether space is to be given back although more messages are there: lazily, since every store of `head` may cost the producer
+    /// a cache miss.
     @inlinable
-    var isDue: Bool { Int64(bitPattern: head &- dueAt) >= 0 }
+    var isSpaceDue: Bool { Int64(bitPattern: head &- dueAt) >= 0 }
 
     /// Hands out the messages that are there now, at most `limit`, with the position kept in a register. Returns how many the
     /// body took; one that throws leaves its message where it is.
@@ -282,7 +282,7 @@ struct LaneReader: ~Copyable {
     @inline(__always)
     mutating func step(_ spacing: UInt64) -> RecordHeader {
         head &+= spacing
-        if isDue { giveBack() }
+        if isSpaceDue { giveBack() }
         return poll()
     }
 
