@@ -178,16 +178,6 @@ struct LaneWriter: ~Copyable {
         unsafe sr_prefetch_to_write(place + 512)
     }
 
-    /// `prefetch` for a message of many lines: those of the message after the next, if that is as long. Of more than 2 KiB, nothing:
-    /// more lines than the processor can have on their way would only hold it up.
-    @usableFromInline
-    @inline(never)
-    static func prefetchLines(_ place: UnsafeMutableRawPointer, _ byteCount: Int) {
-        guard byteCount <= 2048 else { return }
-        // SAFETY: as in `prefetch`.
-        for offset in stride(from: 2 * byteCount, to: 3 * byteCount, by: 64) { unsafe sr_prefetch_to_write(place + offset) }
-    }
-
     /// A message for which there is room, and what its commit needs: all worked out before the payload is written, because
     /// behind a store to the segment the compiler would have to load it anew.
     @frozen
@@ -209,7 +199,7 @@ struct LaneWriter: ~Copyable {
         init(_ writer: borrowing LaneWriter, byteCount: Int, tag: UInt32) {
             // SAFETY: a record that fits at `tail` ends inside the double mapping.
             unsafe place = writer.place(at: writer.tail)
-            if byteCount < 512 { unsafe LaneWriter.prefetch(place) } else { unsafe LaneWriter.prefetchLines(place, byteCount) }
+            unsafe LaneWriter.prefetch(place)
             unsafe payload = place + writer.shape.messageOffset
             header = writer.shape.header(byteCount: byteCount, tag: tag)
             self.byteCount = byteCount
