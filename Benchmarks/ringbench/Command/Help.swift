@@ -20,9 +20,9 @@ enum Help {
         Transports   ring pipe unix-stream unix-seqpacket tcp posix-mq eventfd (rtt, 8 bytes)
                      mpsc: ring, pipe with several writers, shared-tail (slots that producers take by adding to one counter),
                      and for one producer spsc: the ring that is made for one, with the same work for each message
+                     throughput: bare-ring, the ring's protocol with nothing around it, a message a call; nobody could use that
         Floors       line1 line2   rtt of one cache line written by both sides in turn, of one each way; 8 bytes, spinning
                      futex         rtt of a bare wait and wake each way
-                     bare-ring     throughput: the ring's protocol with nothing around it, a message a call; nobody could use that
                      stream        throughput: copy in, hand over, copy out, in 16 KiB chunks
 
         What comes out

@@ -20,7 +20,6 @@ struct BareRing: ~Copyable {
     private static let frontMatter = 4096
     private static func spacing(of test: Case) -> Int { (8 + test.size + 7) & ~7 }
     private static func count(of test: Case) -> Int { max(3, test.capacity / spacing(of: test)) }
-    /// The last record's prefetch goes beyond the end.
     static func size(of test: Case) -> Int { frontMatter + count(of: test) * spacing(of: test) }
 
     init(_ descriptor: Int32, _ test: Case) throws {

@@ -204,6 +204,40 @@ struct LaneReader: ~Copyable {
         return handedOut
     }
 
+    /// A message that stands at the head and may go out. Its place is worked out before the header is loaded: behind that the compiler
+    /// would have to load everything anew.
+    @frozen
+    @usableFromInline
+    @safe
+    struct Found {
+        @usableFromInline let place: UnsafeRawPointer
+        @usableFromInline let position: UInt64
+        @usableFromInline let header: RecordHeader
+
+        @inlinable
+        @inline(__always)
+        init(_ reader: borrowing LaneReader) {
+            unsafe place = reader.place
+            position = reader.head
+            header = unsafe LaneReader.header(at: place)
+        }
+    }
+
+    /// Looks for the next message; nil if there is none, or none may go out. (The message itself is made in the caller's frame: one that
+    /// a function returned, even an inlined one, is not kept in registers.)
+    @inlinable
+    @inline(__always)
+    mutating func find() -> Found? {
+        if _slowPath(handedOut != 0) {
+            guard finishWhatIsOut() else { return nil }
+        }
+        let found = Found(self)
+        if _slowPath(!isLikeLast(found.header)) {
+            guard takes(found.header) else { return nil }
+        }
+        return found
+    }
+
     /// Finishes a message that is out although its user came back: it was not used since, but is not destroyed yet. False: nothing
     /// may be handed out any more.
     @usableFromInline

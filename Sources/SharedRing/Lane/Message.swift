@@ -25,17 +25,16 @@ public struct Message: ~Copyable, ~Escapable {
     // the header was checked by `admits`, so the payload lies inside the mapping. `deinit` may come later than that: see
     // `ReaderStorage`.
 
-    /// The message whose header stands at `place` and at this position; the reader took it for one. Its place was worked out before
-    /// the header was loaded: behind that the compiler would have to load everything anew.
+    /// The message that the reader found; it is out now.
     @inlinable
     @inline(__always)
     @_lifetime(immortal)
-    init(_ reader: UnsafeMutablePointer<LaneReader>, _ header: RecordHeader, at place: UnsafeRawPointer, _ position: UInt64) {
+    init(_ reader: UnsafeMutablePointer<LaneReader>, _ found: LaneReader.Found) {
         unsafe self.reader = reader
-        unsafe start = place + reader.pointee.shape.messageOffset
+        unsafe start = found.place + reader.pointee.shape.messageOffset
         byteCount = unsafe reader.pointee.lastByteCount
-        tag = header.tag
-        id = unsafe reader.pointee.handOut(position)
+        tag = found.header.tag
+        id = unsafe reader.pointee.handOut(found.position)
     }
 
     /// A message that whoever made it finishes.

@@ -199,16 +199,9 @@ extension MergingConsumer: MessageSource {
         let left = unsafe cursor.pointee.budget &- 1
         guard _fastPath(left >= 0) else { return nil }
         let reader = unsafe cursor.pointee.reader
-        if unsafe _slowPath(reader.pointee.handedOut != 0) {
-            guard unsafe reader.pointee.finishWhatIsOut() else { return nil }
-        }
-        let (place, position) = unsafe (reader.pointee.place, reader.pointee.head)
-        let header = unsafe LaneReader.header(at: place)
-        if unsafe _slowPath(!reader.pointee.isLikeLast(header)) {
-            guard unsafe reader.pointee.takes(header) else { return nil }
-        }
+        guard let found = unsafe reader.pointee.find() else { return nil }
         unsafe cursor.pointee.budget = left
-        return unsafe _overrideLifetime(Message(reader, header, at: place, position), mutating: &self)
+        return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
     }
 
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producers, and

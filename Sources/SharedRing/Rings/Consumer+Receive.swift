@@ -66,15 +66,8 @@ extension Consumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     public mutating func nextNow() -> Message? {
-        if unsafe _slowPath(reader.pointee.handedOut != 0) {
-            guard unsafe reader.pointee.finishWhatIsOut() else { return nil }
-        }
-        let (place, position) = unsafe (reader.pointee.place, reader.pointee.head)
-        let header = unsafe LaneReader.header(at: place)
-        if unsafe _slowPath(!reader.pointee.isLikeLast(header)) {
-            guard unsafe reader.pointee.takes(header) else { return nil }
-        }
-        return unsafe _overrideLifetime(Message(reader, header, at: place, position), mutating: &self)
+        guard let found = unsafe reader.pointee.find() else { return nil }
+        return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
     }
 
     /// As ``MessageSource/drain(limit:_:)``, with the position kept in a register. Inlined, so that the body is, too.
