@@ -14,7 +14,7 @@ struct sr_fork_entry {
 uint32_t sr_fork_count = 0;
 
 static struct sr_fork_entry entries = {&entries, &entries, -1};
-static struct sr_fork_gate gates = {&gates, &gates, NULL, NULL};
+static struct sr_fork_gate gates = {&gates, &gates, NULL};
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -28,7 +28,7 @@ static void after_fork_in_child(void) {
         if (e->fd >= 0) close(e->fd);
         e->fd = -1;
     }
-    for (struct sr_fork_gate *g = gates.next; g != &gates; g = g->next) *g->word = (g->from ? *g->from : 0) - 1;
+    for (struct sr_fork_gate *g = gates.next; g != &gates; g = g->next) *g->word = UINT64_MAX;
     pthread_mutex_unlock(&mutex);
 }
 
@@ -66,10 +66,10 @@ void sr_fork_close(struct sr_fork_entry *e) {
     free(e);
 }
 
-void sr_fork_gate_add(struct sr_fork_gate *g, uint64_t *word, const uint64_t *from) {
+void sr_fork_gate_add(struct sr_fork_gate *g, uint64_t *word) {
     pthread_once(&once, install);
     pthread_mutex_lock(&mutex);
-    *g = (struct sr_fork_gate){&gates, gates.next, word, from};
+    *g = (struct sr_fork_gate){&gates, gates.next, word};
     gates.next->previous = g;
     gates.next = g;
     pthread_mutex_unlock(&mutex);

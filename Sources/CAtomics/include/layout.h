@@ -73,17 +73,25 @@ struct sr_owner_card {
 };
 _Static_assert(sizeof(struct sr_owner_card) == SR_GROUP, "");
 
+/* What a producer had sent when it last made room for itself, told to observers: see sr_tell_account. The protocol never reads it, but
+ * the next producer goes on counting from there. */
+struct sr_account {
+    uint64_t tail;
+    uint64_t messages; /* committed before it */
+    uint64_t bytes;    /* of their payloads */
+    uint64_t bound;    /* nothing at or beyond this position is written before a newer account is told */
+};
+_Static_assert(sizeof(struct sr_account) == 32, "");
+
 /* Counters for observers, each written by its owner only; the protocol never reads them. They go on from owner to owner. */
 struct sr_producer_statistics {
-    uint64_t messages; /* committed */
-    uint64_t bytes;    /* of their payloads */
     uint64_t full;     /* times no room was found */
     uint64_t sleeps;   /* times it went to sleep for room, or an acknowledgement */
     uint64_t wakes;    /* times it woke the consumer */
     uint64_t backlog;  /* bytes: the most it saw unacknowledged, of the times it looked */
-    uint64_t reserved[9];
+    uint64_t reserved[3];
 };
-_Static_assert(sizeof(struct sr_producer_statistics) == SR_GROUP - 8, "");
+_Static_assert(sizeof(struct sr_producer_statistics) == SR_GROUP - 72, "");
 
 struct sr_consumer_statistics {
     uint64_t sleeps; /* in the ring's: times it went to sleep; in a lane's: 0 */
@@ -134,7 +142,8 @@ struct sr_lane_control {
     uint8_t pad0[SR_GROUP - 12];
 
     /* Written by the producer, for observers only: the protocol never reads it back. */
-    uint64_t tail_mirror;
+    uint64_t account_turn; /* its lowest bit says which account is told; the other may be half written */
+    struct sr_account accounts[2];
     struct sr_producer_statistics producer_statistics;
 
     /* Written by the consumer, read by the producer when its ring looks full: the acknowledgement. */
@@ -152,7 +161,8 @@ struct sr_lane_control {
 };
 _Static_assert(sizeof(struct sr_lane_control) == 1024, "");
 _Static_assert(offsetof(struct sr_lane_control, producer_epoch) == 8, "");
-_Static_assert(offsetof(struct sr_lane_control, tail_mirror) == 128, "");
+_Static_assert(offsetof(struct sr_lane_control, account_turn) == 128, "");
+_Static_assert(offsetof(struct sr_lane_control, producer_statistics) == 200, "");
 _Static_assert(offsetof(struct sr_lane_control, head) == 256, "");
 _Static_assert(offsetof(struct sr_lane_control, told_end) == 264, "");
 _Static_assert(offsetof(struct sr_lane_control, space_doorbell) == 384, "");
@@ -178,7 +188,8 @@ SR_INLINE struct sr_owner_card *sr_consumer_card(struct sr_ring_control *c) { re
 SR_INLINE uint32_t *sr_producer_epoch(struct sr_lane_control *l) { return &l->producer_epoch; }
 SR_INLINE uint64_t *sr_tickets(struct sr_ring_control *c) { return &c->tickets; }
 SR_INLINE uint64_t *sr_pend(struct sr_lane_control *l) { return &l->pend; }
-SR_INLINE uint64_t *sr_tail_mirror(struct sr_lane_control *l) { return &l->tail_mirror; }
+SR_INLINE uint64_t *sr_account_turn(struct sr_lane_control *l) { return &l->account_turn; }
+SR_INLINE struct sr_account *sr_account(struct sr_lane_control *l, uint64_t turn) { return &l->accounts[turn & 1]; }
 SR_INLINE struct sr_producer_statistics *sr_statistics(struct sr_lane_control *l) { return &l->producer_statistics; }
 SR_INLINE uint64_t *sr_consumer_sleeps(struct sr_ring_control *c) { return &c->consumer_statistics.sleeps; }
 SR_INLINE uint64_t *sr_producer_sleeps(struct sr_lane_control *l) { return &l->producer_statistics.sleeps; }
@@ -191,9 +202,33 @@ SR_INLINE struct sr_owner_card *sr_producer_card(struct sr_lane_control *l) { re
 /* Counts. Only the owner writes, so no locked instruction; relaxed, since a counter orders nothing. */
 SR_INLINE void sr_count(uint64_t *counter, uint64_t more) { sr_store_relaxed_u64(counter, sr_load_relaxed_u64(counter) + more); }
 
-SR_INLINE void sr_count_sent(struct sr_lane_control *l, uint64_t messages, uint64_t bytes) {
-    sr_count(&l->producer_statistics.messages, messages);
-    sr_count(&l->producer_statistics.bytes, bytes);
+/* By the producer, before it writes anywhere at or beyond the last account's bound. Who is killed in the middle leaves the last one
+ * told, and since that one's bound was kept, all records behind its tail are still there to be counted. */
+SR_INLINE void sr_tell_account(struct sr_lane_control *l, struct sr_account told) {
+    uint64_t turn = sr_load_relaxed_u64(&l->account_turn) + 1;
+    struct sr_account *account = sr_account(l, turn);
+    /* SYNC: account. Each with release: who sees one of them sees the turn before, and so takes no account that is being written. */
+    sr_store_release_u64(&account->tail, told.tail);
+    sr_store_release_u64(&account->messages, told.messages);
+    sr_store_release_u64(&account->bytes, told.bytes);
+    sr_store_release_u64(&account->bound, told.bound);
+    sr_store_release_u64(&l->account_turn, turn);
+    sr_fence_release(); /* who sees what is written from now on sees this account */
+}
+
+/* By anybody: the account that is told now. While one is told again and again, the last that was tried may be a mixture. */
+SR_INLINE struct sr_account sr_load_account(struct sr_lane_control *l) {
+    struct sr_account told;
+    for (int tries = 0; tries < 8; tries++) {
+        uint64_t turn = sr_load_acquire_u64(&l->account_turn);
+        struct sr_account *account = sr_account(l, turn);
+        told.tail = sr_load_acquire_u64(&account->tail);
+        told.messages = sr_load_acquire_u64(&account->messages);
+        told.bytes = sr_load_acquire_u64(&account->bytes);
+        told.bound = sr_load_acquire_u64(&account->bound);
+        if (sr_load_relaxed_u64(&l->account_turn) == turn) break;
+    }
+    return told;
 }
 SR_INLINE void sr_count_full(struct sr_lane_control *l) { sr_count(&l->producer_statistics.full, 1); }
 SR_INLINE void sr_count_wake(struct sr_lane_control *l) { sr_count(&l->producer_statistics.wakes, 1); }
@@ -238,7 +273,7 @@ SR_INLINE uint64_t sr_layout_hash(void) {
         offsetof(struct sr_ring_control, clean),
         offsetof(struct sr_lane_control, pend),
         offsetof(struct sr_lane_control, producer_epoch),
-        offsetof(struct sr_lane_control, tail_mirror),
+        offsetof(struct sr_lane_control, account_turn),
         offsetof(struct sr_lane_control, producer_statistics),
         offsetof(struct sr_lane_control, head),
         offsetof(struct sr_lane_control, told_end),

@@ -106,14 +106,13 @@ struct sr_fork_entry *SR_NULLABLE sr_fork_open(int directory, const char *SR_NUL
 int sr_fork_descriptor(const struct sr_fork_entry *entry);
 void sr_fork_close(struct sr_fork_entry *entry); /* closes and forgets; in a forked child, only forgets */
 
-/* A word that in a forked child takes the value of another, or 0, minus 1, before anybody there can read it: what makes every fast
- * path of an endpoint fail there, without its asking each time. */
+/* A word that in a forked child is UINT64_MAX before anybody there can read it: what makes every fast path of an endpoint fail there,
+ * without its asking each time. */
 struct sr_fork_gate {
     struct sr_fork_gate *SR_NULLABLE previous, *SR_NULLABLE next;
     uint64_t *SR_NULLABLE word;
-    const uint64_t *SR_NULLABLE from;
 };
-void sr_fork_gate_add(struct sr_fork_gate *gate, uint64_t *word, const uint64_t *SR_NULLABLE from);
+void sr_fork_gate_add(struct sr_fork_gate *gate, uint64_t *word);
 void sr_fork_gate_remove(struct sr_fork_gate *gate);
 
 /* The text for an errno, a constant; NULL if it is unknown. */

@@ -35,26 +35,26 @@ struct LaneTap {
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         position = head
         if start == .tail {
-            // A dead producer may not have got to this note; then its last message is shown.
-            let tail = unsafe sr_load_acquire_u64(sr_tail_mirror(control))
-            if tail & (shape.alignment - 1) == 0, tail &- head <= shape.capacity { position = tail }
+            var account = unsafe LaneAccount(control)
+            let (shape, base) = unsafe (shape, data.base)
+            account.countOn(shape) { unsafe RecordHeader(bits: sr_load_acquire_u64(base + Int($0 & shape.mask))) }
+            if account.tail & (shape.alignment - 1) == 0, account.tail &- head <= shape.capacity { position = account.tail }
         }
     }
 
-    /// How far the lane has come beyond a position, by its users' words as they are now; below 0 if it has not.
-    private func reach(beyond position: UInt64) -> (head: Int64, further: Int64) {
-        // The copy before, these loads after. Who overwrites has loaded a head that allows it before, and the processor shows that head
+    /// Whether the head is beyond a position now, so that what was read there before this call may have been something else's.
+    private func isPassed(_ position: UInt64) -> Bool {
+        // The copy before, this load after. Who overwrites has loaded a head that allows it before, and the processor shows that head
         // no later than what was written.
         sr_fence_full()
-        let head = Int64(bitPattern: unsafe sr_load_acquire_u64(sr_head(control)) &- position)
-        let tail = Int64(bitPattern: unsafe sr_load_acquire_u64(sr_tail_mirror(control)) &- position)
-        return (head, max(head, tail))
+        return Int64(bitPattern: unsafe sr_load_acquire_u64(sr_head(control)) &- position) > 0
     }
 
-    /// Whether what was read at the position, before this call, may have been something else's.
+    /// Whether what was read at the position, before this call, may have been something else's. False is a proof, but for strangers.
     private func isOverwritten(_ position: UInt64) -> Bool {
-        let reach = reach(beyond: position)
-        return reach.head > 0 && reach.further > Int64(shape.capacity / 2)
+        guard isPassed(position) else { return false }
+        // SYNC: account (pairs with `tell`), behind the fence in `isPassed`: who overwrites has told before how far it will go.
+        return Int64(bitPattern: unsafe LaneAccount(control).bound &- position) > Int64(shape.capacity)
     }
 
     /// Appends what there is at the position and behind it.
@@ -66,11 +66,11 @@ struct LaneTap {
         events += run
         position = next.position
         if let bits = next.impossible {
-            if reach(beyond: position).head > 0 { return resynchronise(into: &events) }
+            if isPassed(position) { return resynchronise(into: &events) }
             if damagedPosition == position { return }
             damagedPosition = position
             events.append(damage("the record header is 0x\(String(bits, radix: 16)), which no producer writes there"))
-        } else if run.isEmpty, reach(beyond: position).head > 0 {
+        } else if run.isEmpty, isPassed(position) {
             // There was a record, for the head has passed it. If it is still not there, it is no more.
             let place = unsafe data.base + Int(position & shape.mask)
             if unsafe sr_load_acquire_u64(place) == 0 { resynchronise(into: &events) }

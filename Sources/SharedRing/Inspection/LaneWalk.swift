@@ -72,11 +72,12 @@ struct LaneWalk: Equatable {
                 damage = broken("a message has the ticket \(lastTicket), and only those below \(drawn) were drawn", at: head)
             }
         }
-        // The mirror follows the header and was read before it. One that is ahead tells of records that were there.
-        let claimed = control.tail_mirror &- head
+        // What was told follows the header and was read before it. A tail that is ahead tells of records that were there.
+        let told = LaneAccount(told: control).tail
+        let claimed = told &- head
         if damage == nil, claimed <= shape.capacity, claimed > tail &- head {
             damage = broken(
-                "its producer had committed up to position \(control.tail_mirror), but its records end at \(tail): \(claimed &- (tail &- head)) bytes are gone",
+                "its producer had committed up to position \(told), but its records end at \(tail): \(claimed &- (tail &- head)) bytes are gone",
                 at: tail)
         }
     }
@@ -84,7 +85,7 @@ struct LaneWalk: Equatable {
     /// Of a lane that never held still: its positions by its users' own account, and nothing about its records.
     init(inMotion control: sr_lane_control) {
         head = control.head
-        tail = control.tail_mirror
+        tail = LaneAccount(told: control).tail
     }
 
     private static func sentence(about record: RecordHeader, _ shape: LaneShape) -> String {
@@ -96,7 +97,7 @@ struct LaneWalk: Equatable {
 }
 
 /// A part of a file, of which words are read here and there, mostly onwards.
-private struct WordWindow {
+struct WordWindow {
     private static let size = 4096
 
     private let segment: Segment

@@ -50,8 +50,6 @@ public struct RingCheck: Sendable {
         public var sleepWord: SleepWord
         /// Whether the end of its last producer was told to a consumer already.
         public var isEndTold: Bool
-        /// Whether the producer was killed between a commit and its note for observers. Nothing depends on that note.
-        public var isMirrorBehind: Bool
         /// Whether it changed whenever it was looked at: then the numbers are a moment's.
         public var isMoving: Bool
 
@@ -192,7 +190,7 @@ public struct RingCheck: Sendable {
                 try again().space_doorbell
             },
             isEndTold: Int32(bitPattern: control.told_end &- control.producer_epoch) >= 0,
-            isMirrorBehind: producer.presence != .attached && !isMoving && control.tail_mirror != walk.tail, isMoving: isMoving)
+            isMoving: isMoving)
     }
 
     /// Left behind only if nobody has the role before and after the word was still found set.

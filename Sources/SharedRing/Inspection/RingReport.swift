@@ -123,14 +123,15 @@ public struct RingReport: Sendable {
         for number in 0..<header.laneCount {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name)
             guard control.producer_epoch != 0 else { continue }
-            let backlog = control.tail_mirror &- control.head
+            let tail = try LaneAccount(number, of: segment, ring: name.name).tail
+            let backlog = tail &- control.head
             lanes.append(
                 Lane(
                     number: number,
                     producer: role(.lane(number), epoch: control.producer_epoch) {
                         (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name))?.producer_epoch
                     }, head: control.head,
-                    tail: control.tail_mirror, backlog: backlog <= UInt64(header.laneCapacity) ? Int(backlog) : 0))
+                    tail: tail, backlog: backlog <= UInt64(header.laneCapacity) ? Int(backlog) : 0))
         }
         self.lanes = lanes
     }

@@ -6,9 +6,9 @@ import CSharedRing
 /// processes left. Two readings and the time between them give rates.
 ///
 /// Each counter is written by its owner alone and goes on from owner to owner. Of a ring in use, each is a moment's, and not all
-/// are the same moment's: a message may be counted already whose bytes are not. Who is killed between a commit and its note
-/// leaves that message uncounted. The protocol reads none of them, so a stranger can write anything there: any value is taken as it
-/// is found.
+/// are the same moment's. Messages and bytes are exact, whoever was killed: a producer tells its account now and then, and what it has
+/// sent since is counted in the ring itself. (Of a lane that overtakes whoever counts, what it told last is given.) The protocol reads
+/// none of them, so a stranger can write anything there: any value is taken as it is found.
 public struct RingStatistics: Sendable {
     /// One lane.
     public struct Lane: Sendable {
@@ -65,26 +65,26 @@ public struct RingStatistics: Sendable {
         var lanes: [Lane] = []
         for lane in report.lanes {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: name)
-            lanes.append(Lane(control, of: lane, capacity: header.laneCapacity))
+            let account = try LaneAccount(lane.number, of: segment, ring: name)
+            lanes.append(Lane(control, account, of: lane, capacity: header.laneCapacity))
         }
         self.lanes = lanes
     }
 }
 
 extension RingStatistics.Lane {
-    init(_ control: sr_lane_control, of lane: RingReport.Lane, capacity: Int) {
+    init(_ control: sr_lane_control, _ account: LaneAccount, of lane: RingReport.Lane, capacity: Int) {
         let counted = control.producer_statistics
         number = lane.number
         producer = lane.producer
-        messages = counted.messages
-        byteCount = counted.bytes
+        messages = account.messages
+        byteCount = account.byteCount
         full = counted.full
         sleeps = counted.sleeps
         wakes = counted.wakes
         producerWakes = control.consumer_statistics.wakes
         largestBacklog = counted.backlog
-        // Negative: the head was read after the tail, or the producer was killed before its note.
-        let waiting = Int64(bitPattern: control.tail_mirror &- control.head)
+        let waiting = Int64(bitPattern: account.tail &- control.head)
         backlog = Int(min(max(waiting, 0), Int64(capacity)))
     }
 }

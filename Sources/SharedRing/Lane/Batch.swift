@@ -10,8 +10,8 @@ public import CSharedRing
 public struct Batch: ~Copyable, ~Escapable {
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
     @usableFromInline let side: ProducerSide
-    /// Where the next record goes. The writer's tail stays at the first one until the commit.
-    @usableFromInline var position: UInt64
+    /// Where the next record goes. The writer's place stays at the first one until the commit.
+    @usableFromInline var place: UnsafeMutableRawPointer
     /// The header that is stored last.
     @usableFromInline var first = RecordHeader(bits: 0)
     @usableFromInline var appended = 0
@@ -26,10 +26,10 @@ public struct Batch: ~Copyable, ~Escapable {
     init(_ producer: inout Producer) {
         unsafe writer = producer.writer
         side = producer.side
-        position = unsafe producer.writer.pointee.tail
+        unsafe place = producer.writer.pointee.place
     }
 
-    // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `position` before it is written.
+    // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `place` before it is written.
 
     /// Appends a message, waiting for room if the ring is full. Everything appended before is committed before it waits.
     ///
@@ -40,9 +40,8 @@ public struct Batch: ~Copyable, ~Escapable {
     public mutating func append(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let byteCount = bytes.byteCount
         if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
-        let place = unsafe writer.pointee.place(at: position)
         unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
-        unsafe advance(byteCount: byteCount, tag: tag, at: place)
+        advance(byteCount: byteCount, tag: tag)
     }
 
     /// Appends the bytes of an array; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
@@ -60,9 +59,8 @@ public struct Batch: ~Copyable, ~Escapable {
     ) throws(RingError) {
         let byteCount = MemoryLayout<Value>.size
         if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
-        let place = unsafe writer.pointee.place(at: position)
         unsafe (place + writer.pointee.shape.messageOffset).storeBytes(of: value, as: Value.self)
-        unsafe advance(byteCount: byteCount, tag: tag, at: place)
+        advance(byteCount: byteCount, tag: tag)
     }
 
     /// Appends a message if there is room; otherwise nothing changes.
@@ -75,11 +73,10 @@ public struct Batch: ~Copyable, ~Escapable {
         let byteCount = bytes.byteCount
         if !isReady(for: byteCount) {
             let writer = unsafe writer  // see `flush`
-            guard try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: position) else { return false }
+            guard try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) else { return false }
         }
-        let place = unsafe writer.pointee.place(at: position)
         unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
-        unsafe advance(byteCount: byteCount, tag: tag, at: place)
+        advance(byteCount: byteCount, tag: tag)
         return true
     }
 
@@ -95,9 +92,8 @@ public struct Batch: ~Copyable, ~Escapable {
         guard !first.isAbsent else { return }
         // A copy of the pointer: with the thread sanitizer on, Swift 6.3 takes a mutation through `self.writer` for an escape.
         let writer = unsafe writer
-        unsafe LaneWriter.terminate(writer.pointee.place(at: position))
-        unsafe writer.pointee.publish(
-            first, at: writer.pointee.place(at: writer.pointee.tail), next: position, count: appended, byteCount: appendedBytes)
+        unsafe LaneWriter.terminate(place)
+        unsafe writer.pointee.publish(batch: first, to: place, count: appended, byteCount: appendedBytes)
         first = RecordHeader(bits: 0)
         appended = 0
         appendedBytes = 0
@@ -105,12 +101,12 @@ public struct Batch: ~Copyable, ~Escapable {
 
     @inlinable
     @inline(__always)
-    func isReady(for byteCount: Int) -> Bool { unsafe writer.pointee.fits(byteCount, at: position) }
+    func isReady(for byteCount: Int) -> Bool { unsafe writer.pointee.fits(byteCount, at: place) }
 
-    /// The record at `position`, at `place`, is written. All but the first get their header now: nobody looks there before the first's.
+    /// The record at `place` is written. All but the first get their header now: nobody looks there before the first's.
     @inlinable
     @inline(__always)
-    mutating func advance(byteCount: Int, tag: UInt32, at place: UnsafeMutableRawPointer) {
+    mutating func advance(byteCount: Int, tag: UInt32) {
         unsafe LaneWriter.prefetch(place)
         let header = unsafe writer.pointee.shape.header(byteCount: byteCount, tag: tag)
         if first.isAbsent {
@@ -119,7 +115,7 @@ public struct Batch: ~Copyable, ~Escapable {
             // Relaxed: the first header's release store makes it visible.
             unsafe sr_store_relaxed_u64(place, header.bits)
         }
-        position &+= unsafe writer.pointee.shape.spacing(byteCount)
+        unsafe place += Int(truncatingIfNeeded: writer.pointee.shape.spacing(byteCount))
         appended &+= 1
         appendedBytes &+= byteCount
     }
@@ -128,9 +124,10 @@ public struct Batch: ~Copyable, ~Escapable {
     @inline(never)
     mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
         let writer = unsafe writer  // see `flush`
-        if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: position) { return }
+        if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
         flush()
         try side.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
+        unsafe place = writer.pointee.place
     }
 }
 

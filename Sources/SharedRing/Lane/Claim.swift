@@ -6,19 +6,17 @@
 @frozen
 public struct Claim: ~Copyable, ~Escapable {
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
-    /// The whole claim as a message: worked out before it is written, see `LaneWriter.Slot`.
     @usableFromInline let slot: LaneWriter.Slot
-
     /// How many bytes there are to write, and the most that can be committed.
-    @inlinable
-    public var byteCount: Int { slot.byteCount }
+    public let byteCount: Int
 
     @inlinable
     @inline(__always)
     @_lifetime(&producer)
-    init(_ producer: inout Producer, byteCount: Int) {
+    init(_ producer: inout Producer, _ slot: LaneWriter.Slot, byteCount: Int) {
         unsafe writer = producer.writer
-        slot = unsafe LaneWriter.Slot(producer.writer.pointee, byteCount: byteCount, tag: 0)
+        self.slot = slot
+        self.byteCount = byteCount
     }
 
     // SAFETY, for every `unsafe` here: the writer lives as long as the producer, which this claim borrows exclusively; it
@@ -29,7 +27,7 @@ public struct Claim: ~Copyable, ~Escapable {
     public var bytes: MutableRawSpan {
         @_lifetime(&self)
         mutating get {
-            let span = unsafe MutableRawSpan(_unsafeStart: slot.payload, byteCount: slot.byteCount)
+            let span = unsafe MutableRawSpan(_unsafeStart: slot.payload, byteCount: byteCount)
             return unsafe _overrideLifetime(span, mutating: &self)
         }
     }
@@ -41,7 +39,7 @@ public struct Claim: ~Copyable, ~Escapable {
     @inline(__always)
     public consuming func commit(tag: UInt32 = 0) {
         let writer = unsafe writer  // see `Batch.flush`
-        unsafe writer.pointee.commit(slot.tagged(tag))
+        unsafe writer.pointee.commit(slot, byteCount: byteCount, tag: tag)
     }
 
     /// Sends the first `count` bytes of the claim.
@@ -52,7 +50,7 @@ public struct Claim: ~Copyable, ~Escapable {
     public consuming func commit(byteCount count: Int, tag: UInt32 = 0) throws(RingError) {
         guard (0...byteCount).contains(count) else { throw unsafe writer.pointee.overcommitted(count, of: byteCount) }
         let writer = unsafe writer  // see `Batch.flush`
-        unsafe writer.pointee.commit(byteCount: count, tag: tag)
+        unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
     }
 }
 
@@ -75,8 +73,13 @@ extension Producer {
     @inline(__always)
     @_lifetime(&self)
     public mutating func claim(byteCount: Int, timeout: Duration? = nil) throws(RingError) -> Claim {
-        if unsafe _slowPath(byteCount < 0 || !writer.pointee.isReady(for: byteCount)) { try waitForRoom(for: byteCount, timeout: timeout) }
-        return Claim(&self, byteCount: byteCount)
+        let slot: LaneWriter.Slot
+        if unsafe _slowPath(byteCount < 0 || !writer.pointee.isReady(for: byteCount)) {
+            slot = try waitForSlot(for: byteCount, timeout: timeout)
+        } else {
+            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
+        }
+        return Claim(&self, slot, byteCount: byteCount)
     }
 
     /// Claims room for a message of up to `byteCount` bytes if there is any; nil if there is not.
@@ -86,9 +89,13 @@ extension Producer {
     @inline(__always)
     @_lifetime(&self)
     public mutating func tryClaim(byteCount: Int) throws(RingError) -> Claim? {
+        let slot: LaneWriter.Slot
         if unsafe _slowPath(byteCount < 0 || !writer.pointee.isReady(for: byteCount)) {
-            guard try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: writer.pointee.tail) else { return nil }
+            guard let made = try unsafe writer.pointee.makeSlot(for: byteCount) else { return nil }
+            slot = made
+        } else {
+            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
         }
-        return Claim(&self, byteCount: byteCount)
+        return Claim(&self, slot, byteCount: byteCount)
     }
 }

@@ -7,8 +7,8 @@ import CSharedRing
 /// draws a ticket, a lower bound of what it will draw (`pend`), and takes the announcement back when the record is
 /// visible. Each order of two steps below was tried the other way round in a model checker (`Tests/Models`), and failed.
 extension LaneWriter {
-    /// `publish` for a ring with tickets. The record or records are written, but for their tickets.
-    mutating func publishInTotalOrder(_ header: RecordHeader, next: UInt64, count: Int) {
+    /// `publish` for a ring with tickets. The records from `start` to the tail are written, but for their tickets.
+    func publishInTotalOrder(_ header: RecordHeader, at start: UInt64, count: Int) {
         guard let tickets = unsafe tickets else { return }
         // SAFETY: the counter and `pend` lie in the control mapping; each ticket is stored inside a record of this lane.
 
@@ -20,19 +20,19 @@ extension LaneWriter {
         // SYNC: ticket (pairs with MergeSide.sweep and .makeReady): carries `pend` with it.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(tickets, UInt64(truncatingIfNeeded: count))
 
-        var position = tail
+        var position = start
         var current = header
         for index in 0..<UInt64(truncatingIfNeeded: count) {
             // Relaxed: the first header's release store makes it visible.
             unsafe sr_store_relaxed_u64(place(at: position) + Int(SR_RECORD_HEADER_SIZE), ticket &+ index)
             position &+= shape.spacing(shape.messageSize(current))
             // The others' headers are read back from the segment. A stranger may have changed them: keep inside the batch.
-            guard position &- tail < next &- tail else { break }
+            guard position &- start < tail &- start else { break }
             current = unsafe RecordHeader(bits: sr_load_relaxed_u64(place(at: position)))
             guard shape.admits(current) else { break }
         }
 
-        storeHeader(header, next: next)
+        unsafe Self.storeHeader(header, at: place(at: start))
         // SYNC: pend (pairs with MergeSide.sweep): who sees it taken back sees the record too.
         unsafe sr_store_release_u64(sr_pend(control), UInt64.max)  // SR_NO_PEND
         // Only now: a consumer that is woken while the announcement stands finds nothing it may take, and sleeps again.

@@ -8,18 +8,29 @@ public import CSharedRing
 @safe
 @usableFromInline
 struct LaneWriter: ~Copyable {
-    // Read by every send.
+    // Read by every send, and no more than these: each further load costs it a tenth of its time.
+    /// Where the next record goes. It lies in the double mapping, mostly in the first half.
+    @usableFromInline var place: UnsafeMutableRawPointer
+    /// An address: what is left from a place to here is the largest message that fits there in the short way. `nowhere` where none does,
+    /// because the lane is poisoned, the process was forked, the waiter thread has this side, or every send has more to do.
+    @usableFromInline var room = LaneWriter.nowhere
+    /// The size of the messages of this run, which are counted when it is over, and what their records take.
+    @usableFromInline var runSize = 0
+    @usableFromInline var runSpacing: Int
+    @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
+
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let shape: LaneShape
-    /// Where the next record goes.
-    @usableFromInline var tail: UInt64
-    /// What is left from a position to here is the largest message that fits there, going by the head that was last seen: so
-    /// the consumer's line is left alone while there is room. Set to `tail - 1` where nothing may be sent any more, because the
-    /// lane is poisoned, the process was forked or the waiter thread has this side: then nothing fits.
-    @usableFromInline var room: UInt64 = 0
+    /// Where the run began.
+    private var runPlace: UnsafeMutableRawPointer
+    /// What was sent before the run; `tail` is its position.
+    private var counted: LaneAccount
+    /// What observers were told last.
+    private var told: LaneAccount
+    /// What is left from a position to here is the largest message that fits there, by what was told.
+    private var limit: UInt64
     /// The head that was last seen.
     private(set) var lastHead: UInt64
-    @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
     /// The fork generation this belongs to.
     private let generation = sr_fork_generation()
@@ -37,6 +48,11 @@ struct LaneWriter: ~Copyable {
     var gate = unsafe sr_fork_gate()
     /// Set when the consumer's words can't be true; every later operation throws it.
     var poison: RingError?
+
+    /// An address that is before every place. A forked child finds it in `room`.
+    static let nowhere = UInt64.max
+    /// How far a producer goes at most, but for a larger message, before it tells observers.
+    private static let longestRun = 1 << 16
 
     /// Takes a lane over where its last producer left it: walks the committed records from head to the first absent one.
     ///
@@ -60,14 +76,21 @@ struct LaneWriter: ~Copyable {
         // all reads stay inside the double mapping.
         // SYNC: space-given (pairs with LaneReader.storeHead)
         let head = unsafe sr_load_acquire_u64(sr_head(control))
-        tail = head
+        var tail = head
         lastHead = head
+        // Until the end of this all that is stored stands for nothing; the compiler wants it before the first throw.
+        unsafe place = data
+        unsafe runPlace = data
+        runSpacing = Int(shape.spacing(0))
+        counted = unsafe LaneAccount(control)
+        told = counted
+        limit = 0
         guard head & (shape.alignment &- 1) == 0 else {
             throw Self.impossible(ring, lane, "its head is \(head), no multiple of its record alignment \(shape.alignment)")
         }
         while true {
             // SYNC: record-visible (pairs with `storeHeader` of the producer before)
-            let header = unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(tail & shape.mask)))
+            let header = unsafe Self.header(at: tail, data, shape)
             if header.isAbsent { break }
             guard header.isEnd || shape.admits(header) else {
                 throw Self.impossible(ring, lane, "the record header at position \(tail) is 0x\(String(header.bits, radix: 16))")
@@ -78,7 +101,19 @@ struct LaneWriter: ~Copyable {
                 throw Self.impossible(ring, lane, "its records reach from \(head) to \(tail), further than its capacity \(shape.capacity)")
             }
         }
-        setRoom()
+        // What the one before had sent and not told. A stranger's account may lead elsewhere; then its counts stand as they are.
+        var inherited = counted
+        inherited.countOn(shape) { position in unsafe Self.header(at: position, data, shape) }
+        if inherited.tail == tail { counted = inherited }
+        counted.tail = tail
+        unsafe place = self.place(at: tail)
+        unsafe runPlace = place
+        unsafe open(for: 0, at: place)
+    }
+
+    @unsafe
+    private static func header(at position: UInt64, _ data: UnsafeMutableRawPointer, _ shape: LaneShape) -> RecordHeader {
+        unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(position & shape.mask)))
     }
 
     private static func impossible(_ ring: String, _ lane: Int, _ what: String) -> RingError {
@@ -87,45 +122,46 @@ struct LaneWriter: ~Copyable {
 
     // MARK: Room
 
-    /// Whether a record of `byteCount` fits at `position`, going by the head that was last seen.
+    /// Whether a message of `byteCount` bytes fits at `place` in the short way.
     ///
-    /// The difference wraps properly near 2^64, where a comparison of sums would not; it is negative if not even an empty message
-    /// fits. (Up to the next multiple of the alignment there is room besides.) Counts above `largestMessage` never fit; negative
-    /// ones are the caller's to see to.
+    /// The difference is negative if not even an empty message fits. (Up to the next multiple of the alignment there is room besides.)
+    /// Counts above `largestMessage` never fit; negative ones are the caller's to see to.
     @inlinable
-    func fits(_ byteCount: Int, at position: UInt64) -> Bool { byteCount <= Int(bitPattern: UInt(room &- position)) }
-
-    /// The fast path of every way of sending: room, and still the process that attached.
-    @inlinable
-    func isReady(for byteCount: Int) -> Bool { fits(byteCount, at: tail) }
-
-    /// By `lastHead`. One alignment beyond a record is for the terminator, one so that closing never waits. A lane of more than 2 GiB
-    /// has more room than a message may have bytes: of that as much as one from the tail may take, and the rest next time.
-    private mutating func setRoom() {
-        let end = lastHead &+ shape.capacity &- 2 &* shape.alignment &- UInt64(truncatingIfNeeded: shape.messageOffset)
-        room = tail &+ UInt64(bitPattern: Int64(min(Int(bitPattern: UInt(end &- tail)), shape.largestMessage)))
+    func fits(_ byteCount: Int, at place: UnsafeMutableRawPointer) -> Bool {
+        byteCount <= Int(truncatingIfNeeded: room &- UInt64(UInt(bitPattern: place)))
     }
 
-    /// From now on nothing fits.
-    mutating func takeRoomAway() { room = tail &- 1 }
+    /// The fast path of every way of sending: room, still the process that attached, and nothing to do but to store.
+    @inlinable
+    func isReady(for byteCount: Int) -> Bool { unsafe fits(byteCount, at: place) }
 
-    /// Looks at the consumer's head. Afterwards `fits` is up to date.
-    ///
-    /// False: still no room; that is not poison. Throws `poisoned`, `forked`, `messageTooLarge`.
-    mutating func makeRoom(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
-        // First: a child may have a writer that its parent had handed over, and that refuses with another error.
-        guard generation == sr_fork_generation() else {
-            throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
-        }
-        if let poison { throw poison }
-        guard (0...shape.largestMessage).contains(byteCount) else {
-            throw RingError(
-                .messageTooLarge, ring: ring,
-                "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage), by the ring's capacity")
-        }
+    /// The position of the next record.
+    var tail: UInt64 { unsafe counted.tail &+ UInt64(bitPattern: Int64(place - runPlace)) }
+
+    /// The position of a place that is the next record's, or one behind that which is not committed.
+    func position(of place: UnsafeMutableRawPointer) -> UInt64 {
+        unsafe tail &+ UInt64(bitPattern: Int64(place - self.place)) & shape.mask
+    }
+
+    /// What is left there by the head that was last seen, negative if it is less than nothing. One alignment beyond a record is for the
+    /// terminator, one so that closing never waits. The difference wraps properly near 2^64, where a comparison of sums would not.
+    private func left(at position: UInt64) -> Int {
+        Int(bitPattern: UInt(lastHead &+ shape.capacity &- overhead &- position))
+    }
+
+    /// What a record takes at most beside its message: header, ticket, gap, terminator, and the end of the stream.
+    private var overhead: UInt64 { 2 &* shape.alignment &+ UInt64(truncatingIfNeeded: shape.messageOffset) }
+
+    /// From now on nothing fits.
+    mutating func takeRoomAway() { room = Self.nowhere }
+
+    /// Looks at the consumer's head. Throws `poisoned`, `forked`.
+    mutating func look() throws(RingError) {
+        try requireUsable()
         // SAFETY: `control` lies in the control mapping, which the attachment keeps.
         // SYNC: space-given (pairs with LaneReader.storeHead): what the consumer read there, it has finished reading.
         let head = unsafe sr_load_acquire_u64(sr_head(control))
+        let tail = tail
         guard head & (shape.alignment &- 1) == 0, head &- lastHead <= tail &- lastHead else {
             let error = Self.impossible(
                 ring, lane, "its head is \(head), which lies not between the last head \(lastHead) and the tail \(tail)")
@@ -134,30 +170,136 @@ struct LaneWriter: ~Copyable {
             throw error
         }
         lastHead = head
-        setRoom()
         unsafe sr_note_backlog(control, tail &- head)
-        return fits(byteCount, at: position)
+    }
+
+    private func requireUsable() throws(RingError) {
+        // First: a child may have a writer that its parent had handed over, and that refuses with another error.
+        guard generation == sr_fork_generation() else {
+            throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
+        }
+        if let poison { throw poison }
+    }
+
+    /// Whether a message of `byteCount` fits at the tail, if need be after a look at the consumer's head.
+    ///
+    /// False: no room; that is not poison. Throws `poisoned`, `forked`, `messageTooLarge`.
+    mutating func makeRoom(for byteCount: Int) throws(RingError) -> Bool {
+        var place = unsafe place
+        return try unsafe makeRoom(for: byteCount, at: &place)
+    }
+
+    /// The same at the place of a batch's next record. That place may be moved to the first mapping, as `place` may.
+    @unsafe
+    mutating func makeRoom(for byteCount: Int, at start: inout UnsafeMutableRawPointer) throws(RingError) -> Bool {
+        try requireUsable()
+        guard (0...shape.largestMessage).contains(byteCount) else {
+            throw RingError(
+                .messageTooLarge, ring: ring,
+                "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage), by the ring's capacity")
+        }
+        let position = unsafe position(of: start)
+        moveToFirstMapping()
+        unsafe start = place(at: position)
+        // Only a lane that has no fast path comes here with room that is open already.
+        if !isPlain && byteCount <= Int(bitPattern: UInt(limit &- position)) { return true }
+        if byteCount > left(at: position) { try look() }
+        unsafe open(for: byteCount, at: start)
+        return byteCount <= left(at: position)
     }
 
     /// `makeRoom`, and if there is none, that is counted.
     @usableFromInline
     @inline(never)
-    mutating func makeRoomOrCount(for byteCount: Int, at position: UInt64) throws(RingError) -> Bool {
-        if try makeRoom(for: byteCount, at: position) { return true }
+    @unsafe
+    mutating func makeRoomOrCount(for byteCount: Int, at start: inout UnsafeMutableRawPointer) throws(RingError) -> Bool {
+        if try unsafe makeRoom(for: byteCount, at: &start) { return true }
         unsafe sr_count_full(control)
         return false
     }
 
+    /// The same at the tail.
+    mutating func makeRoomOrCount(for byteCount: Int) throws(RingError) -> Bool {
+        var place = unsafe place
+        return try unsafe makeRoomOrCount(for: byteCount, at: &place)
+    }
+
+    /// Where a message of `byteCount` bytes goes; nil if there is no room, which is counted.
+    @usableFromInline
+    @inline(never)
+    mutating func makeSlot(for byteCount: Int) throws(RingError) -> Slot? {
+        try makeRoomOrCount(for: byteCount) ? Slot(self) : nil
+    }
+
+    /// Opens the room at a place in the first mapping: what is left there, but no more than the message or a run needs, so that a place
+    /// never leaves the double mapping, and observers are told before much more is sent.
+    @unsafe
+    private mutating func open(for byteCount: Int, at start: UnsafeMutableRawPointer) {
+        let position = unsafe position(of: start)
+        let run = max(byteCount, min(Self.longestRun, Int(shape.capacity / 8)))
+        let length = Int64(min(left(at: position), run))
+        settle()
+        limit = position &+ UInt64(bitPattern: length)
+        counted.bound = limit &+ overhead
+        if counted != told {
+            told = counted
+            unsafe told.tell(in: control)
+        }
+        room = isPlain ? UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length) : Self.nowhere
+    }
+
+    private mutating func moveToFirstMapping() {
+        settle()
+        unsafe place = place(at: counted.tail)
+        unsafe runPlace = place
+    }
+
     /// Whether the consumer has acknowledged everything.
     mutating func isAcknowledged() throws(RingError) -> Bool {
-        _ = try makeRoom(for: 0, at: tail)
+        try look()
         return lastHead == tail
     }
 
     /// How large a message may be to fit now, looking at the consumer's head; 0 if poisoned.
     mutating func freeBytes() -> Int {
-        guard (try? makeRoom(for: 0, at: tail)) != nil else { return 0 }
-        return max(0, Int(bitPattern: UInt(room &- tail)))
+        guard (try? look()) != nil else { return 0 }
+        return max(0, min(left(at: tail), shape.largestMessage))
+    }
+
+    // MARK: Counting
+
+    /// Messages of another size follow.
+    @usableFromInline
+    @inline(never)
+    mutating func beginRun(of byteCount: Int) {
+        settle()
+        runSize = byteCount
+        runSpacing = Int(truncatingIfNeeded: shape.spacing(byteCount))
+    }
+
+    /// Counts the messages of this run so far. As all are of one size, how far they reach says how many they are.
+    private mutating func settle() {
+        let length = unsafe place - runPlace
+        if length == 0 { return }
+        let count = UInt64(length == runSpacing ? 1 : length / runSpacing)
+        counted.messages &+= count
+        counted.byteCount &+= count &* UInt64(runSize)
+        counted.tail &+= UInt64(length)
+        unsafe runPlace = place
+    }
+
+    /// Counts what stands between the tail and a place, and makes that the tail: messages of a batch, or the end of a stream.
+    @usableFromInline
+    @inline(never)
+    @unsafe
+    mutating func book(messages: Int, byteCount: Int, to next: UnsafeMutableRawPointer) {
+        let position = unsafe position(of: next)
+        settle()
+        counted.messages &+= UInt64(messages)
+        counted.byteCount &+= UInt64(byteCount)
+        counted.tail = position
+        unsafe place = next
+        unsafe runPlace = next
     }
 
     // MARK: Committing
@@ -175,11 +317,10 @@ struct LaneWriter: ~Copyable {
     @inline(__always)
     static func prefetch(_ place: UnsafeMutableRawPointer) {
         // SAFETY: nothing is read or written, and no address faults.
-        unsafe sr_prefetch_to_write(place + 512)
+        unsafe sr_prefetch_to_write(place + 1024)
     }
 
-    /// A message for which there is room, and what its commit needs: all worked out before the payload is written, because
-    /// behind a store to the segment the compiler would have to load it anew.
+    /// Where a message goes for which there is room.
     @frozen
     @usableFromInline
     @safe
@@ -188,42 +329,27 @@ struct LaneWriter: ~Copyable {
         @usableFromInline let place: UnsafeMutableRawPointer
         /// Where the message goes.
         @usableFromInline let payload: UnsafeMutableRawPointer
-        @usableFromInline var header: RecordHeader
-        /// The position behind the record, and the bytes to there.
-        @usableFromInline let next: UInt64
-        @usableFromInline let spacing: Int
-        @usableFromInline let byteCount: Int
+        @usableFromInline let isPlain: Bool
 
+        /// In the short way, which `isReady` has found open.
         @inlinable
         @inline(__always)
-        init(_ writer: borrowing LaneWriter, byteCount: Int, tag: UInt32) {
-            // SAFETY: a record that fits at `tail` ends inside the double mapping.
-            unsafe place = writer.place(at: writer.tail)
+        init(ready writer: borrowing LaneWriter) {
+            // SAFETY: a record that fits ends inside the double mapping.
+            unsafe place = writer.place
             unsafe LaneWriter.prefetch(place)
+            unsafe payload = place + 8  // SR_RECORD_HEADER_SIZE: a plain lane has no tickets
+            isPlain = true
+        }
+
+        /// In any lane, where `makeRoom` has found room.
+        @usableFromInline
+        init(_ writer: borrowing LaneWriter) {
+            // SAFETY: as above.
+            unsafe place = writer.place
             unsafe payload = place + writer.shape.messageOffset
-            header = writer.shape.header(byteCount: byteCount, tag: tag)
-            self.byteCount = byteCount
-            spacing = Int(truncatingIfNeeded: writer.shape.spacing(byteCount))
-            next = writer.tail &+ UInt64(truncatingIfNeeded: spacing)
+            isPlain = writer.isPlain
         }
-
-        /// The same with another tag.
-        @inlinable
-        @inline(__always)
-        func tagged(_ tag: UInt32) -> Slot {
-            var slot = self
-            slot.header = header.tagged(tag)
-            return slot
-        }
-    }
-
-    /// Writes and commits a message for which there is room.
-    @inlinable
-    @inline(__always)
-    mutating func write(_ bytes: RawSpan, tag: UInt32) {
-        let slot = Slot(self, byteCount: bytes.byteCount, tag: tag)
-        unsafe Self.copy(bytes, to: slot.payload)
-        commit(slot)
     }
 
     /// Writes the payload of a record.
@@ -237,17 +363,24 @@ struct LaneWriter: ~Copyable {
         }
     }
 
-    /// Commits the message that was written at `tail`.
+    /// Makes the record in the slot exist. Its payload is written, and `byteCount` is what there was room for, or less.
     @inlinable
     @inline(__always)
-    mutating func commit(byteCount: Int, tag: UInt32) { commit(Slot(self, byteCount: byteCount, tag: tag)) }
-
-    /// Makes the record at `tail` exist. Its payload is written, and `fits` was true for this count or a larger one.
-    @inlinable
-    @inline(__always)
-    mutating func commit(_ slot: Slot) {
-        unsafe Self.terminate(slot.place + slot.spacing)  // as the lane is mapped twice, it goes on there
-        unsafe publish(slot.header, at: slot.place, next: slot.next, count: 1, byteCount: slot.byteCount)
+    mutating func commit(_ slot: Slot, byteCount: Int, tag: UInt32) {
+        if _slowPath(byteCount != runSize) { beginRun(of: byteCount) }
+        // As the lane is mapped twice, it goes on there.
+        let next = unsafe slot.place + runSpacing
+        unsafe Self.terminate(next)
+        if _slowPath(!slot.isPlain) { return unsafe publishOtherwise(byteCount: byteCount, tag: tag, next: next) }
+        // Loaded before the header is stored: behind a store to the segment the compiler loads everything anew.
+        let doorbell = unsafe doorbell
+        unsafe place = next
+        // SAFETY: the place lies in the data mapping, the doorbell in the control mapping.
+        // SYNC: record-visible (pairs with LaneReader.poll and the walk in `init`): payload and terminator come before.
+        unsafe sr_store_release_u64(slot.place, RecordHeader(byteCount: byteCount, tag: tag).bits)
+        // SYNC: doorbell, as in `ringDoorbell`, whose asymmetric kind this is.
+        sr_fence_compiler()
+        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) != 0) { wakeConsumer() }
     }
 
     /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
@@ -259,53 +392,52 @@ struct LaneWriter: ~Copyable {
         unsafe sr_store_relaxed_u64(place, 0)
     }
 
-    /// Stores the header at `tail`, which stands at `place`: the commit of one record, or of a whole batch of `count`.
-    @inlinable
-    @inline(__always)
-    mutating func publish(
-        _ header: RecordHeader, at place: UnsafeMutableRawPointer, next: UInt64, count: Int, byteCount: Int
-    ) {
-        guard _fastPath(isPlain) else { return publishOtherwise(header, next: next, count: count, byteCount: byteCount) }
-        // Loaded before the header is stored; see `Slot`.
-        let (control, doorbell) = unsafe (control, doorbell)
-        tail = next
-        // SAFETY: `tail` was masked; the words lie in the control mapping.
-        // SYNC: record-visible (pairs with LaneReader.poll and the walk in `init`): payload and terminator come before.
-        unsafe sr_store_release_u64(place, header.bits)
-        // Relaxed: for observers only, who take it for no more than a hint.
-        unsafe sr_store_relaxed_u64(sr_tail_mirror(control), next)
-        unsafe sr_count_sent(control, UInt64(truncatingIfNeeded: count), UInt64(truncatingIfNeeded: byteCount))
-        // SYNC: doorbell, as in `ringDoorbell`, whose asymmetric kind this is.
-        sr_fence_compiler()
-        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) != 0) { wakeConsumer() }
-    }
-
-    /// `publish` with tickets, or with a barrier of its own.
+    /// The rest of `commit` where it takes a ticket, or a barrier of its own.
     @usableFromInline
     @inline(never)
-    mutating func publishOtherwise(_ header: RecordHeader, next: UInt64, count: Int, byteCount: Int) {
-        unsafe sr_count_sent(control, UInt64(truncatingIfNeeded: count), UInt64(truncatingIfNeeded: byteCount))
+    @unsafe
+    mutating func publishOtherwise(byteCount: Int, tag: UInt32, next: UnsafeMutableRawPointer) {
+        let (start, position) = unsafe (place, tail)
+        unsafe place = next
+        unsafe publish(shape.header(byteCount: byteCount, tag: tag), at: start, position, count: 1)
+    }
+
+    /// Commits the records from the tail to `next`, whose headers but for the first are written, and 0 behind them.
+    @usableFromInline
+    @inline(never)
+    @unsafe
+    mutating func publish(batch header: RecordHeader, to next: UnsafeMutableRawPointer, count: Int, byteCount: Int) {
+        let (start, position) = unsafe (place, tail)
+        unsafe book(messages: count, byteCount: byteCount, to: next)
+        unsafe publish(header, at: start, position, count: count)
+    }
+
+    /// Stores the header of the record at `position`, which stands at `start`: that commits it, and what follows it up to the tail.
+    @unsafe
+    private func publish(_ header: RecordHeader, at start: UnsafeMutableRawPointer, _ position: UInt64, count: Int) {
         if unsafe tickets != nil {
-            publishInTotalOrder(header, next: next, count: count)
+            publishInTotalOrder(header, at: position, count: count)
         } else {
-            storeHeader(header, next: next)
+            unsafe Self.storeHeader(header, at: start)
             ringDoorbell()
         }
     }
 
-    mutating func storeHeader(_ header: RecordHeader, next: UInt64) {
-        // SAFETY, SYNC, relaxed: as in `publish`.
-        unsafe sr_store_release_u64(place(at: tail), header.bits)
-        tail = next
-        unsafe sr_store_relaxed_u64(sr_tail_mirror(control), next)
+    @unsafe
+    static func storeHeader(_ header: RecordHeader, at place: UnsafeMutableRawPointer) {
+        // SAFETY, SYNC: as in `commit`.
+        unsafe sr_store_release_u64(place, header.bits)
     }
 
     /// The end of a stream, unless one stands directly before. There is always room: see `fits`.
     mutating func commitEnd(epoch: UInt32) {
         guard positionAfterEnd != tail else { return }
-        let next = tail &+ shape.spacingOfEnd
-        unsafe Self.terminate(place(at: next))
-        storeHeader(.end(epoch: epoch), next: next)  // without a ticket: it ends a lane, and has no place between others
+        moveToFirstMapping()
+        let start = unsafe place
+        let next = unsafe start + Int(shape.spacingOfEnd)
+        unsafe Self.terminate(next)
+        unsafe book(messages: 0, byteCount: 0, to: next)
+        unsafe Self.storeHeader(.end(epoch: epoch), at: start)  // without a ticket: it ends a lane, and has no place between others
         ringDoorbell()
         positionAfterEnd = tail
     }

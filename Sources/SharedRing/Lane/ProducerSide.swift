@@ -52,7 +52,7 @@ final class ProducerSide: @unchecked Sendable {
 
         unsafe self.writer = .allocateIsolated()
         unsafe self.writer.initialize(to: writer)
-        unsafe sr_fork_gate_add(&self.writer.pointee.gate, &self.writer.pointee.room, &self.writer.pointee.tail)
+        unsafe sr_fork_gate_add(&self.writer.pointee.gate, &self.writer.pointee.room)
         self.attachment = attachment
         self.lane = lane
         let doorbell = unsafe sr_space_doorbell(laneControl)
@@ -77,7 +77,7 @@ final class ProducerSide: @unchecked Sendable {
 
     /// Waits until a record of `byteCount` fits. Throws what `LaneWriter.makeRoom` throws, and when the consumer has gone.
     func waitForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
-        if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: writer.pointee.tail) { return }
+        if try unsafe writer.pointee.makeRoomOrCount(for: byteCount) { return }
         try sleepForRoom(for: byteCount, until: deadline)
     }
 
@@ -94,7 +94,7 @@ final class ProducerSide: @unchecked Sendable {
     }
 
     private func hasRoom(for byteCount: Int) throws(RingError) -> Bool {
-        try unsafe writer.pointee.makeRoom(for: byteCount, at: writer.pointee.tail)
+        try unsafe writer.pointee.makeRoom(for: byteCount)
     }
 
     private func isAcknowledged() throws(RingError) -> Bool { try unsafe writer.pointee.isAcknowledged() }

@@ -21,7 +21,7 @@ final class ReaderStorage: Sendable {
                 unsafe UnsafeMutablePointer<LaneReader>.allocateIsolated()
             }
         unsafe place.initialize(to: reader)
-        unsafe sr_fork_gate_add(&place.pointee.gate, &place.pointee.handedOut, nil)
+        unsafe sr_fork_gate_add(&place.pointee.gate, &place.pointee.handedOut)
         return unsafe place
     }
 

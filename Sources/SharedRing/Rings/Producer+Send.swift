@@ -19,8 +19,14 @@ extension Producer {
     @inline(__always)
     public mutating func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let count = bytes.byteCount
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { try waitForRoom(for: count, timeout: timeout) }
-        unsafe writer.pointee.write(bytes, tag: tag)
+        let slot: LaneWriter.Slot
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
+            slot = try waitForSlot(for: count, timeout: timeout)
+        } else {
+            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
+        }
+        unsafe LaneWriter.copy(bytes, to: slot.payload)
+        unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
     }
 
     /// Sends a message if there is room.
@@ -31,10 +37,15 @@ extension Producer {
     @inline(__always)
     public mutating func trySend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = bytes.byteCount
+        let slot: LaneWriter.Slot
         if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
-            guard try unsafe writer.pointee.makeRoomOrCount(for: count, at: writer.pointee.tail) else { return false }
+            guard let made = try unsafe writer.pointee.makeSlot(for: count) else { return false }
+            slot = made
+        } else {
+            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
         }
-        unsafe writer.pointee.write(bytes, tag: tag)
+        unsafe LaneWriter.copy(bytes, to: slot.payload)
+        unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
         return true
     }
 
@@ -96,10 +107,14 @@ extension Producer {
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) throws(RingError) {
         let count = MemoryLayout<Value>.size
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { try waitForRoom(for: count, timeout: timeout) }
-        let slot = unsafe LaneWriter.Slot(writer.pointee, byteCount: count, tag: tag)
+        let slot: LaneWriter.Slot
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
+            slot = try waitForSlot(for: count, timeout: timeout)
+        } else {
+            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
+        }
         unsafe slot.payload.storeBytes(of: value, as: Value.self)
-        unsafe writer.pointee.commit(slot)
+        unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
     }
 
     /// Sends the bytes of one value if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
@@ -107,12 +122,15 @@ extension Producer {
     @inline(__always)
     public mutating func trySend<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = MemoryLayout<Value>.size
+        let slot: LaneWriter.Slot
         if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
-            guard try unsafe writer.pointee.makeRoomOrCount(for: count, at: writer.pointee.tail) else { return false }
+            guard let made = try unsafe writer.pointee.makeSlot(for: count) else { return false }
+            slot = made
+        } else {
+            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
         }
-        let slot = unsafe LaneWriter.Slot(writer.pointee, byteCount: count, tag: tag)
         unsafe slot.payload.storeBytes(of: value, as: Value.self)
-        unsafe writer.pointee.commit(slot)
+        unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
         return true
     }
 }

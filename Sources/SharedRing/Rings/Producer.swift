@@ -64,8 +64,9 @@ public struct Producer: ~Copyable, @unchecked Sendable {
 
     @usableFromInline
     @inline(never)
-    func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
+    func waitForSlot(for byteCount: Int, timeout: Duration?) throws(RingError) -> LaneWriter.Slot {
         try side.waitForRoom(for: byteCount, until: Deadline(after: timeout))
+        return unsafe LaneWriter.Slot(writer.pointee)
     }
 
     // MARK: Closing

@@ -43,7 +43,7 @@ struct Segment: Sendable {
             try write(UInt64.max, at: control + MemoryLayout<sr_lane_control>.offset(of: \.pend)!)  // SR_NO_PEND
             if options.firstPosition != 0 {
                 try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.head)!)
-                try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.tail_mirror)!)
+                try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.accounts)!)
             }
         }
         let permitted = sr_set_permissions(file.number, options.permissions)

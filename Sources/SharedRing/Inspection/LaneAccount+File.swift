@@ -1,0 +1,42 @@
+import CSharedRing
+
+extension LaneAccount {
+    /// What the producer of a lane has sent until now: its newest account, and the records behind that. Read from the file. At most some
+    /// dozen system calls.
+    init(_ lane: Int, of segment: Segment, ring: String) throws(RingError) {
+        let header = segment.header
+        let shape = LaneShape(header)
+        self = try Self.told(lane, of: segment, ring: ring)
+        for _ in 0..<3 {
+            self = try Self.told(lane, of: segment, ring: ring)
+            var now = self
+            var words = WordWindow(segment, start: header.dataOffset + lane * header.laneCapacity, count: header.laneCapacity, ring: ring)
+            try now.countOn(shape) { position throws(RingError) in RecordHeader(bits: try words.word(at: position & shape.mask)) }
+            // None of it was overwritten if the producer was not to go that far meanwhile.
+            if Int64(bitPattern: try Self.told(lane, of: segment, ring: ring).bound &- tail) <= Int64(shape.capacity) {
+                self = now
+                return
+            }
+        }
+    }
+
+    /// The newest account. One that is told again at every look, as nobody does who also sends, may be a mixture.
+    private static func told(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> LaneAccount {
+        let place = segment.header.laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.account_turn)!
+        var turn = try segment.read(UInt64.self, at: place, ring: ring)
+        var account = sr_account()
+        for _ in 0..<8 {
+            let offset = MemoryLayout<UInt64>.size + Int(turn & 1) * MemoryLayout<sr_account>.size
+            account = try segment.read(sr_account.self, at: place + offset, ring: ring)
+            let before = turn
+            turn = try segment.read(UInt64.self, at: place, ring: ring)
+            if turn == before { break }
+        }
+        return LaneAccount(account)
+    }
+
+    /// The newest in a copy of the lane's block, which may be a mixture.
+    init(told control: sr_lane_control) {
+        self.init(control.account_turn & 1 == 0 ? control.accounts.0 : control.accounts.1)
+    }
+}

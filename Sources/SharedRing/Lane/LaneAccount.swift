@@ -1,0 +1,64 @@
+import CSharedRing
+
+/// What a producer has sent, as it told observers when it last made room for itself.
+///
+/// It is told now and then, and not with each message: a store for observers would wait, like every store, for the lines before it to
+/// arrive, and make each send slower. Nothing is lost by that. The records behind the account's tail stay where they are until a newer
+/// one is told, whoever acknowledges them and whoever is killed: so whoever wants to know walks over them.
+struct LaneAccount: Equatable {
+    /// The position behind the records that are counted.
+    var tail: UInt64
+    var messages: UInt64
+    /// Of their payloads.
+    var byteCount: UInt64
+    /// Nothing at or beyond this position is written before a newer account is told.
+    var bound: UInt64
+
+    init(_ told: sr_account) {
+        tail = told.tail
+        messages = told.messages
+        byteCount = told.bytes
+        bound = told.bound
+    }
+
+    init(tail: UInt64, messages: UInt64, byteCount: UInt64, bound: UInt64) {
+        self.tail = tail
+        self.messages = messages
+        self.byteCount = byteCount
+        self.bound = bound
+    }
+
+    /// The newest that is told in a lane.
+    @unsafe
+    init(_ control: UnsafeMutablePointer<sr_lane_control>) {
+        // SYNC: account (pairs with `tell`)
+        self.init(unsafe sr_load_account(control))
+    }
+
+    /// By the producer. `before`: what is written from now on beyond the last bound.
+    @unsafe
+    func tell(in control: UnsafeMutablePointer<sr_lane_control>) {
+        // SYNC: account (pairs with `init` and LaneTap.isOverwritten)
+        unsafe sr_tell_account(control, sr_account(tail: tail, messages: messages, bytes: byteCount, bound: bound))
+    }
+
+    /// Counts the records behind the tail, to the first absent one; `header` gives what stands at a position. What no producer writes
+    /// ends it, too: whoever must know that looks for itself.
+    mutating func countOn<Failure: Error>(_ shape: LaneShape, header: (UInt64) throws(Failure) -> RecordHeader) throws(Failure) {
+        guard tail & (shape.alignment - 1) == 0 else { return }
+        let start = tail
+        while tail &- start < min(bound &- start, shape.capacity) {
+            let record = try header(tail)
+            if record.isEnd {
+                tail &+= shape.spacingOfEnd
+            } else if shape.admits(record) {
+                let size = shape.messageSize(record)
+                tail &+= shape.spacing(size)
+                messages &+= 1
+                byteCount &+= UInt64(size)
+            } else {
+                return
+            }
+        }
+    }
+}
