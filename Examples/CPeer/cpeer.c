@@ -125,7 +125,6 @@ static int has_room(const struct ring *r, uint64_t tail, uint64_t need) {
 static uint64_t commit(const struct ring *r, uint64_t tail, uint64_t need, uint64_t header) {
     sr_store_relaxed_u64(place(r, tail + need), 0);
     sr_store_release_u64(place(r, tail), header);
-    sr_store_relaxed_u64(sr_tail_mirror(r->lane), tail + need);
     waker_barrier(r);
     uint32_t *doorbell = sr_data_doorbell(r->control);
     if (sr_load_relaxed_u32(doorbell) != 0) wake(doorbell);
@@ -143,6 +142,13 @@ static void send_all(const char *path, long count) {
         uint64_t size = found & SR_RECORD_COUNT_MASK;
         tail += spacing(&r, size == SR_RECORD_END ? 0 : size);
     }
+    /* What it had sent beyond its account is added to that. For observers: the protocol never reads it. */
+    struct sr_account account = sr_load_account(r.lane);
+    while (tail - account.tail - 1 < r.header.lane_capacity) {
+        uint64_t size = sr_load_acquire_u64(place(&r, account.tail)) & SR_RECORD_COUNT_MASK;
+        if (size != SR_RECORD_END) account.messages++, account.bytes += size;
+        account.tail += spacing(&r, size == SR_RECORD_END ? 0 : size);
+    }
     sr_store_release_u64(sr_pend(r.lane), SR_NO_PEND);
     uint32_t before = sr_load_acquire_u32(sr_producer_epoch(r.lane)), epoch = next_odd(before);
     if (before & 1) tail = commit(&r, tail, spacing(&r, 0), (uint64_t)before << 32 | SR_RECORD_PRESENT | SR_RECORD_END); /* it died */
@@ -153,6 +159,11 @@ static void send_all(const char *path, long count) {
         char text[24];
         uint64_t size = (uint64_t)snprintf(text, sizeof text, "%ld", i), need = spacing(&r, size);
         while (!has_room(&r, tail, need)) sleep_until(&r, sr_space_doorbell(r.lane), has_room, tail, need);
+        /* Where it is going to write, before it writes. (Once in many messages is enough, if the bound lies far enough ahead.) */
+        account.tail = tail;
+        account.bound = tail + need + 2 * r.header.record_alignment; /* and the end behind it */
+        sr_tell_account(r.lane, account);
+        account.messages++, account.bytes += size;
         memcpy((uint8_t *)place(&r, tail) + SR_RECORD_HEADER_SIZE, text, size);
         tail = commit(&r, tail, need, (uint64_t)(uint32_t)i << 32 | SR_RECORD_PRESENT | size);
     }

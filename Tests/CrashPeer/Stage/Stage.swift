@@ -83,7 +83,7 @@ final class Stage {
         size = UInt64(facts.st_size)
         for lane in 0..<situation.shape.lanes {
             sr_store_relaxed_u64(sr_head(control(lane)), situation.first)
-            sr_store_relaxed_u64(sr_tail_mirror(control(lane)), situation.first)
+            sr_tell_account(control(lane), sr_account(tail: situation.first, messages: 0, bytes: 0, bound: situation.first))
             layOldLap(lane)
         }
 

@@ -176,13 +176,15 @@ struct RingStatisticsTests {
         let producer = try ring.makeProducer()
         let file = Forgery(path: place.path("r"))
         let control = try statistics().report.header(in: place).laneOffset(0)
-        for offset in stride(from: 136, to: 256, by: 8) { file.store(.max, at: control + offset) }
-        for (mirror, head, backlog) in [
+        for offset in stride(from: 144, to: 256, by: 8) { file.store(.max, at: control + offset) }
+        file.store(0, at: control + 128)
+        for (tail, head, backlog) in [
             (0, .max, 1), (.max, 0, 0), (1 << 63, 0, 0), (5000, 0, 4096), (0, 5000, 0), (1 << 62, 0, 4096), (17, 3, 14),
         ] as [(UInt64, UInt64, Int)] {
-            file.store(mirror, at: control + 128)
+            file.store(tail, at: control + 136)
+            file.store(tail, at: control + 160)  // the bound
             file.store(head, at: control + 256)
-            #expect(try lane().backlog == backlog, "tail \(mirror), head \(head)")
+            #expect(try lane().backlog == backlog, "tail \(tail), head \(head)")
         }
         let lane = try lane()
         #expect(lane.messages == .max && lane.wakes == .max && lane.wakesElided == 0 && lane.largestBacklog == .max)

@@ -79,8 +79,7 @@ struct PoisonTests {
             _ = consumer.drain(limit: 255) { _ in }
             #expect(producer.freeBytes > 0)  // has seen head 4080
             sr_store_release_u64(head, value)
-            while producer.writer.pointee.isReady(for: 8) { try producer.send(value: UInt64(1)) }
-            expectError(.poisoned, saying: "head is \(value)") { () throws(RingError) in _ = try producer.trySend(value: UInt64(1)) }
+            expectError(.poisoned, saying: "head is \(value)") { () throws(RingError) in while try producer.trySend(value: UInt64(1)) {} }
             sr_store_release_u64(head, 4080)
             let bytes = [UInt8](repeating: 0, count: 8)
             expectError(.poisoned) { () throws(RingError) in _ = try producer.trySend(bytes) }

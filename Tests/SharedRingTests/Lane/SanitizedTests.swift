@@ -51,7 +51,7 @@ struct SanitizedTests {
         /// As `Producer.send` does it, but yielding for room.
         func send(_ pattern: Pattern, using step: (UnsafeRawBufferPointer) -> Void) throws {
             let patience = Patience()
-            while try !writer.pointee.makeRoom(for: pattern.size, at: writer.pointee.tail) { try patience.yield() }
+            while try !writer.pointee.makeRoom(for: pattern.size) { try patience.yield() }
             pattern.withBytes(step)
         }
     }
@@ -129,7 +129,7 @@ struct SanitizedTests {
     @Test("Sanitized claim, committed shorter") func claim() throws {
         try exchange(Lane()) { lane, pattern in
             let patience = Patience()
-            while try !lane.writer.pointee.makeRoom(for: 1500, at: lane.writer.pointee.tail) { try patience.yield() }
+            while try !lane.writer.pointee.makeRoom(for: 1500) { try patience.yield() }
             pattern.withBytes { bytes in
                 Self.copy(bytes, to: lane.writer.pointee.payload(at: lane.writer.pointee.tail))
                 lane.writer.pointee.commit(byteCount: bytes.count, tag: pattern.tag)
@@ -150,30 +150,29 @@ struct SanitizedTests {
         let lane = try Lane()
         let sender = Worker {
             var pattern = Pattern(seed: 9, largest: 1000)
-            var position = lane.writer.pointee.tail
+            var place = lane.writer.pointee.place
             var first: RecordHeader?
             func flush() {
                 guard let header = first else { return }
-                LaneWriter.terminate(lane.writer.pointee.place(at: position))
-                lane.writer.pointee.publish(
-                    header, at: lane.writer.pointee.place(at: lane.writer.pointee.tail), next: position, count: 1, byteCount: 0)
+                LaneWriter.terminate(place)
+                lane.writer.pointee.publish(batch: header, to: place, count: 1, byteCount: 0)
                 first = nil
             }
             for number in 0..<Self.count {
                 let patience = Patience()
                 pattern.advance()
-                while try !lane.writer.pointee.makeRoom(for: pattern.size, at: position) {
+                while try !lane.writer.pointee.makeRoom(for: pattern.size, at: &place) {
                     flush()
                     try patience.yield()
                 }
-                pattern.withBytes { Self.copy($0, to: lane.writer.pointee.payload(at: position)) }
+                pattern.withBytes { Self.copy($0, to: place + lane.shape.messageOffset) }
                 let header = RecordHeader(byteCount: pattern.size, tag: pattern.tag)
                 if first == nil {
                     first = header
                 } else {
-                    sr_store_relaxed_u64(lane.writer.pointee.payload(at: position) - 8, header.bits)
+                    sr_store_relaxed_u64(place, header.bits)
                 }
-                position &+= lane.shape.spacing(pattern.size)
+                place += Int(lane.shape.spacing(pattern.size))
                 if number % 13 == 0 { flush() }
             }
             flush()

@@ -175,29 +175,31 @@ struct SpaceTests {
             control.initialize(to: sr_lane_control())
             sr_store_release_u64(sr_head(control), start)
             var writer = try LaneWriter(
-                data: data, shape: shape, control: control, doorbell: doorbell, tickets: nil, usesAsymmetricBarrier: false, ring: "huge",
+                data: data, shape: shape, control: control, doorbell: doorbell, tickets: nil, usesAsymmetricBarrier: true, ring: "huge",
                 lane: 0)
             let largest = shape.largestMessage
-            var position = writer.tail
-            for _ in 0..<3 {
-                let fits = writer.fits(largest, at: position)
-                #expect(fits)
+            for turn in 0..<3 {
+                var place = writer.place
+                let isRoom = try writer.makeRoom(for: largest, at: &place)
+                let fits = writer.fits(largest, at: place)
+                #expect(isRoom && fits)
                 for tooLarge in [largest + 1, largest + 2, 1 << 32, (1 << 32) + 8, .max] {
-                    let fits = writer.fits(tooLarge, at: position) || writer.isReady(for: tooLarge)
+                    let fits = writer.fits(tooLarge, at: place) || writer.isReady(for: tooLarge)
                     #expect(!fits)
+                    expectError(.messageTooLarge) { () throws(RingError) in _ = try writer.makeRoom(for: tooLarge) }
                 }
-                // As a batch goes on: refused by what is known, and by looking again.
-                position &+= shape.spacing(8)
-                let stillFits = writer.fits(largest + 1, at: position)
+                // As a batch goes on.
+                place += Int(shape.spacing(8))
+                let stillFits = writer.fits(largest + 1, at: place)
                 #expect(!stillFits)
-                expectError(.messageTooLarge) { () throws(RingError) in _ = try writer.makeRoom(for: largest + 1, at: position) }
+                expectError(.messageTooLarge) { () throws(RingError) in _ = try writer.makeRoom(for: largest + 1, at: &place) }
                 // And as messages are sent.
-                writer.tail = position
-                let isRoom = try writer.makeRoom(for: largest, at: position)
-                #expect(isRoom)
+                writer.commit(byteCount: 8, tag: 0)
+                let tail = writer.tail
+                #expect(tail == start &+ 16 &* UInt64(turn + 1))
             }
             // The room is all there, in pieces.
-            writer.tail = start &+ (1 << 33) &- 4096
+            writer.book(messages: 0, byteCount: 0, to: writer.place(at: start &+ (1 << 33) &- 4096))
             let free = writer.freeBytes()
             #expect(free == 4096 - 24)
         }

@@ -50,7 +50,7 @@ struct SandboxTests {
         let bytes = Array("unheard".utf8)
         LaneWriter.copy(bytes.span.bytes, to: producer.writer.pointee.payload(at: 0))
         LaneWriter.terminate(producer.writer.pointee.place(at: 16))
-        producer.writer.pointee.storeHeader(RecordHeader(byteCount: bytes.count, tag: 0), next: 16)
+        LaneWriter.storeHeader(RecordHeader(byteCount: bytes.count, tag: 0), at: producer.writer.pointee.place)
         if isDenied {
             // The peer gives up, and looks once more, after 20 seconds.
             #expect(try peer.line(within: 15) == "message unheard")

@@ -137,8 +137,8 @@ struct MergingTests {
         #expect(seen.filter { $0.hasPrefix("b") } == (0..<3).map { "b\($0)" })
         #expect(consumer.drain { _ in } == 0)
         // All of it was given back.
-        try first.waitForRoom(for: ring.largestMessage, timeout: .zero)
-        try second.waitForRoom(for: ring.largestMessage, timeout: .zero)
+        _ = try first.waitForSlot(for: ring.largestMessage, timeout: .zero)
+        _ = try second.waitForSlot(for: ring.largestMessage, timeout: .zero)
     }
 
     @Test("When all lanes are taken, the error says by whom")

@@ -31,11 +31,12 @@ struct LayoutTests {
 
         typealias L = MemoryLayout<sr_lane_control>
         let lane: [Int?] = [
-            L.offset(of: \.pend), L.offset(of: \.producer_epoch), L.offset(of: \.tail_mirror), L.offset(of: \.producer_statistics),
+            L.offset(of: \.pend), L.offset(of: \.producer_epoch), L.offset(of: \.account_turn), L.offset(of: \.accounts),
+            L.offset(of: \.producer_statistics),
             L.offset(of: \.head), L.offset(of: \.told_end), L.offset(of: \.space_doorbell), L.offset(of: \.producer_card),
             L.offset(of: \.consumer_statistics), L.size,
         ]
-        #expect(lane == [0, 8, 128, 136, 256, 264, 384, 512, 640, 1024])
+        #expect(lane == [0, 8, 128, 136, 200, 256, 264, 384, 512, 640, 1024])
 
         typealias C = MemoryLayout<sr_owner_card>
         let card: [Int?] = [
@@ -58,7 +59,8 @@ struct LayoutTests {
         let lane = sr_lane(ring, 2)
         #expect(offset(lane) == 2048 + 2 * 1024)
         #expect(offset(sr_producer_epoch(lane)) == 4096 + 8)
-        #expect(offset(sr_tail_mirror(lane)) == 4096 + 128)
+        #expect(offset(sr_account_turn(lane)) == 4096 + 128)
+        #expect(offset(sr_account(lane, 0)) == 4096 + 136 && offset(sr_account(lane, .max)) == 4096 + 168)
         #expect(offset(sr_head(lane)) == 4096 + 256)
         #expect(offset(sr_space_doorbell(lane)) == 4096 + 384)
         #expect(offset(sr_producer_card(lane)) == 4096 + 512)

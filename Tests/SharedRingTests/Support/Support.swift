@@ -175,4 +175,7 @@ final class Turn: Sendable {
 extension LaneWriter {
     /// Where the message of a record at `position` stands.
     func payload(at position: UInt64) -> UnsafeMutableRawPointer { place(at: position) + shape.messageOffset }
+
+    /// As `Producer` commits, where there is room.
+    mutating func commit(byteCount: Int, tag: UInt32) { commit(Slot(self), byteCount: byteCount, tag: tag) }
 }
