@@ -238,13 +238,9 @@ struct LaneWriter: ~Copyable {
         let position = unsafe position(of: start)
         let run = max(byteCount, min(Self.longestRun, Int(shape.capacity / 8)))
         let length = Int64(min(left(at: position), run))
-        settle()
         limit = position &+ UInt64(bitPattern: length)
         counted.bound = limit &+ overhead
-        if counted != told {
-            told = counted
-            unsafe told.tell(in: control)
-        }
+        tell()
         room = isPlain ? UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length) : Self.nowhere
     }
 
@@ -286,6 +282,14 @@ struct LaneWriter: ~Copyable {
         counted.byteCount &+= count &* UInt64(runSize)
         counted.tail &+= UInt64(length)
         unsafe runPlace = place
+    }
+
+    /// Tells observers what was sent until now. While this side holds the lane's byte.
+    mutating func tell() {
+        settle()
+        if counted == told { return }
+        told = counted
+        unsafe told.tell(in: control)
     }
 
     /// Counts what stands between the tail and a place, and makes that the tail: messages of a batch, or the end of a stream.

@@ -12,6 +12,7 @@ final class ProducerSide: @unchecked Sendable {
     private var consumer: PeerWatch
     let cancelFlag: CancelFlag
     let watch: Watch
+    private var isClosed = false
     /// What an asynchronous wait wants room for.
     private var wantedCount = 0
     /// The lane's protocol state, at a fixed address.
@@ -67,6 +68,7 @@ final class ProducerSide: @unchecked Sendable {
 
     deinit {
         // Not closed: to the consumer this producer died. In a forked child nothing of the parent's is touched.
+        if !isClosed && !attachment.isInherited { unsafe writer.pointee.tell() }
         attachment.giveBack()
         unsafe sr_fork_gate_remove(&writer.pointee.gate)
         unsafe writer.deinitialize(count: 1)
@@ -139,6 +141,8 @@ final class ProducerSide: @unchecked Sendable {
         // SAFETY: as in `init`.
         let after = unsafe sr_load_relaxed_u32(epoch) &+ 1  // relaxed: only this side writes it
         unsafe writer.pointee.commitEnd(epoch: after)
+        unsafe writer.pointee.tell()
+        isClosed = true
         // SYNC: epoch (pairs with PeerWatch): who sees it even sees the end record too.
         unsafe sr_store_release_u32(epoch, after)
         unsafe Doorbell.wake(writer.pointee.doorbell)
