@@ -18,6 +18,8 @@ final class ConsumerSide: @unchecked Sendable {
     private var producer: PeerWatch
     /// Whether an asynchronous wait found that the producer has gone: the next look is to find it too.
     private var isEndDue = false
+    /// What tells whether a message is out, while the waiter thread has this side.
+    private var numberKept: UInt64 = 0
     let watch: Watch
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
@@ -198,12 +200,13 @@ extension ConsumerSide: Awaited {
     }
 
     func handOver(saying error: RingError) {
+        numberKept = unsafe reader.pointee.handedOut  // even: `prepareToWait` finished what was out
         unsafe reader.pointee.handedOut = LaneReader.nothingMore
         unsafe reader.pointee.poison = error
     }
 
     func takeBack() {
         unsafe reader.pointee.poison = nil
-        unsafe reader.pointee.handedOut = 0  // `prepareToWait` finished what was out
+        unsafe reader.pointee.handedOut = numberKept
     }
 }

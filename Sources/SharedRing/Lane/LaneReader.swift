@@ -9,32 +9,33 @@ import Synchronization
 @safe
 @usableFromInline
 struct LaneReader: ~Copyable {
-    // Read by every receive.
+    // Read by every receive, and no more than these; see `LaneWriter`.
+    /// Where the next record stands that is to be handed out. It lies in the first mapping of the two.
+    @usableFromInline var place: UnsafeRawPointer
+    /// Tells whether a message is out: even, none is; odd, one, of which it is the id; `nothingMore`. It only grows, and every reader of
+    /// this process has numbers of its own.
+    @usableFromInline var handedOut: UInt64
+    /// The size of the record that was handed out last, as headers hold it, and what it takes: mostly the next has the same, and to
+    /// compare is quicker than to check it and to work it out again. `noSize` where every record is looked at.
+    @usableFromInline var lastSize: UInt64
+    @usableFromInline var lastSpacing: Int
+    /// From this place on space is given back though more messages are there; or here the first mapping ends.
+    @usableFromInline var due: UnsafeRawPointer
+
     @usableFromInline let data: UnsafeRawPointer
     @usableFromInline let shape: LaneShape
-    /// The next record to hand out.
-    @usableFromInline var head: UInt64
+    /// A position, and its place: they say what `head` is.
+    private var knownHead: UInt64
+    private var knownPlace: UnsafeRawPointer
     /// Where this consumer began.
     let start: UInt64
-    /// The message that is out, by its `id`; 0 if none is; `nothingMore`, which is no id.
-    @usableFromInline var handedOut: UInt64 = 0
     /// In `handedOut`: this reader hands out nothing any more, because its lane is poisoned, its process was forked (see
-    /// `ReaderStorage`) or the waiter thread has it. It keeps every fast path away.
+    /// `ReaderStorage`) or the waiter thread has it. Odd, so it keeps every fast path away; and no id.
     static let nothingMore = UInt64.max
-    /// Makes an id of a position: odd, and another one for every reader of this process.
-    @usableFromInline let salt: UInt64
+    private static let noSize = UInt64.max
     /// The head that the producer can see: everything before it is acknowledged.
     private(set) var published: UInt64
-    /// From this position on space is given back though more messages are there.
-    @usableFromInline var dueAt: UInt64
-    /// The size of the record that was handed out last, as headers hold it, and what follows from it: mostly the next has the
-    /// same, and to compare is quicker than to check it and to work it out again.
-    @usableFromInline var lastSize: UInt32
-    @usableFromInline var lastByteCount: Int
-    @usableFromInline var lastSpacing: UInt64
-    /// From where the message begins to the header behind it.
-    @usableFromInline var lastReach: Int
-    /// How far `published` may lag behind while messages keep coming. With manual acknowledgement further than any lane is long.
+    /// How far `published` may lag behind while messages keep coming and acknowledgement is not manual.
     private let largestLag: UInt64
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
     /// The fork generation this belongs to.
@@ -69,18 +70,20 @@ struct LaneReader: ~Copyable {
         self.firstPolls = firstPolls
         self.ring = ring
         self.lane = lane
-        largestLag = isManual ? 1 << 62 : shape.capacity / 8
-        salt = Self.salts.add(1 << 45, ordering: .relaxed).newValue
-        lastSize = shape.header(byteCount: 0, tag: 0).size
-        lastByteCount = 0
-        lastSpacing = shape.spacing(0)
-        lastReach = Int(lastSpacing) - shape.messageOffset
+        largestLag = shape.capacity / 8
+        handedOut = Self.numbers.add(1 << 45, ordering: .relaxed).newValue
+        lastSize = Self.noSize
+        lastSpacing = 0
         // SAFETY: `control` lies in the control mapping.
         // SYNC: take-over (pairs with `storeHead` of the consumer before; the role byte orders the two besides)
-        head = unsafe sr_load_acquire_u64(sr_head(control))
+        let head = unsafe sr_load_acquire_u64(sr_head(control))
         published = head
-        dueAt = head &+ largestLag
         start = head
+        knownHead = head
+        unsafe knownPlace = data + Int(head & shape.mask)
+        unsafe place = knownPlace
+        unsafe due = place
+        settlePlace()
         guard head & (shape.alignment &- 1) == 0 else {
             throw RingError(
                 .poisoned, ring: ring,
@@ -89,7 +92,25 @@ struct LaneReader: ~Copyable {
         }
     }
 
-    private static let salts = Atomic<UInt64>(1)
+    private static let numbers = Atomic<UInt64>(0)
+
+    // MARK: Positions
+
+    /// The position of the next record to hand out.
+    @usableFromInline
+    var head: UInt64 { unsafe knownHead &+ UInt64(bitPattern: Int64(place - knownPlace)) }
+
+    /// Brings the place back to the first mapping, and works out when it is to be looked at again.
+    private mutating func settlePlace() {
+        let head = head
+        // SAFETY: a place before the end of the first mapping, and no record there is longer than a mapping.
+        let end = unsafe data + Int(shape.capacity)
+        if unsafe place >= end { unsafe place -= Int(shape.capacity) }
+        knownHead = head
+        unsafe knownPlace = place
+        let left = isManual ? shape.capacity : largestLag - min(head &- published, largestLag)
+        unsafe due = min(place + Int(left), end)
+    }
 
     // MARK: Finding
 
@@ -100,7 +121,7 @@ struct LaneReader: ~Copyable {
     @inlinable
     @inline(__always)
     static func header(at place: UnsafeRawPointer) -> RecordHeader {
-        // SAFETY: the place is the head's, which lies in the data mapping, masked or not more than a record behind that.
+        // SAFETY: the place is the head's, or that of the record behind the one there: both lie in the double mapping.
         // SYNC: record-visible (pairs with LaneWriter.storeHeader): with the header come payload and terminator.
         unsafe RecordHeader(bits: sr_load_acquire_u64(place))
     }
@@ -120,22 +141,15 @@ struct LaneReader: ~Copyable {
     }
 
     /// Nothing was found: gives the producer a moment, where that pays.
-    mutating func pace() { pacing.pause(at: head, spacing: lastSpacing) }
+    mutating func pace() { pacing.pause(at: head, spacing: UInt64(lastSpacing)) }
 
     /// Nothing came for longer than a moment.
     mutating func stopPacing() { pacing.reset() }
 
-    /// Where the header at the head stands.
-    @inlinable
-    var place: UnsafeRawPointer {
-        // SAFETY: the masked head lies in the first mapping.
-        unsafe data + Int(truncatingIfNeeded: head & shape.mask)
-    }
-
     /// Where the payload of the record at the head stands.
     @inlinable
     var payload: UnsafeRawPointer {
-        // SAFETY: the masked head lies in the first mapping; a count that `admits` let pass ends in the second.
+        // SAFETY: the place lies in the first mapping; a count that `admits` let pass ends in the second.
         unsafe place + shape.messageOffset
     }
 
@@ -175,68 +189,57 @@ struct LaneReader: ~Copyable {
 
     // MARK: Finishing
 
-    /// Whether the record with this header is as long as the last: then it is a message of this lane as that was, and `lastByteCount`,
-    /// `lastSpacing` and `lastReach` are its own.
-    ///
-    /// Where the next record stands follows from this one's header, so the processor would fetch headers one after the other.
-    /// A branch lets it run ahead: it predicts that this record is as long as the last.
-    @inlinable
-    @inline(__always)
-    func isLikeLast(_ header: RecordHeader) -> Bool { header.size == lastSize }
-
-    /// Whether another record, which has this header, is a message of this lane. It is the last one then.
-    @usableFromInline
-    @inline(never)
-    mutating func takes(_ header: RecordHeader) -> Bool {
-        guard shape.admits(header) else { return false }
-        lastSize = header.size
-        lastByteCount = shape.messageSize(header)
-        lastSpacing = shape.spacing(lastByteCount)
-        lastReach = Int(truncatingIfNeeded: lastSpacing) &- shape.messageOffset
-        return true
-    }
-
-    /// The message at this position, which is the head, goes out. Its id.
-    @inlinable
-    @inline(__always)
-    mutating func handOut(_ position: UInt64) -> UInt64 {
-        handedOut = position &+ salt
-        return handedOut
-    }
-
-    /// A message that stands at the head and may go out. Its place is worked out before the header is loaded: behind that the compiler
-    /// would have to load everything anew.
+    /// A message that stands at the head and may go out.
     @frozen
     @usableFromInline
     @safe
     struct Found {
-        @usableFromInline let place: UnsafeRawPointer
-        @usableFromInline let position: UInt64
-        @usableFromInline let header: RecordHeader
+        /// Its payload.
+        @usableFromInline let start: UnsafeRawPointer
+        @usableFromInline let byteCount: Int
+        @usableFromInline let tag: UInt32
+        @usableFromInline let id: UInt64
 
         @inlinable
         @inline(__always)
-        init(_ reader: borrowing LaneReader) {
-            unsafe place = reader.place
-            position = reader.head
-            header = unsafe LaneReader.header(at: place)
+        init(_ start: UnsafeRawPointer, _ byteCount: Int, _ tag: UInt32, _ id: UInt64) {
+            unsafe self.start = start
+            self.byteCount = byteCount
+            self.tag = tag
+            self.id = id
         }
     }
 
     /// Looks for the next message; nil if there is none, or none may go out. (The message itself is made in the caller's frame: one that
     /// a function returned, even an inlined one, is not kept in registers.)
+    ///
+    /// Where the next record stands follows from this one's header, so the processor would fetch headers one after the other.
+    /// A branch lets it run ahead: it predicts that this record is as long as the last. Then it is a message of this lane as that was.
     @inlinable
     @inline(__always)
     mutating func find() -> Found? {
-        if _slowPath(handedOut != 0) {
+        if _slowPath(handedOut & 1 != 0) {
             guard finishWhatIsOut() else { return nil }
         }
-        let found = Found(self)
-        if _slowPath(!isLikeLast(found.header)) {
-            guard takes(found.header) else { return nil }
-        }
-        return found
+        // Both worked out before the header is loaded: behind that the compiler would have to load everything anew.
+        let (place, id) = unsafe (place, handedOut &+ 1)
+        let header = unsafe Self.header(at: place)
+        if _slowPath(UInt64(header.size) != lastSize) { return takes(header) ? findAnew(header, id) : nil }
+        return unsafe Found(place + 8, header.byteCount, header.tag, id)  // SR_RECORD_HEADER_SIZE: without tickets, or it had no size
     }
+
+    /// Whether the record at the head, which has this header, is a message of this lane. It is the last one then.
+    @usableFromInline
+    @inline(never)
+    mutating func takes(_ header: RecordHeader) -> Bool {
+        guard shape.admits(header) else { return false }
+        lastSize = shape.prefix == 0 ? UInt64(header.size) : Self.noSize
+        lastSpacing = Int(truncatingIfNeeded: shape.spacing(shape.messageSize(header)))
+        return true
+    }
+
+    @inlinable
+    func findAnew(_ header: RecordHeader, _ id: UInt64) -> Found { unsafe Found(payload, shape.messageSize(header), header.tag, id) }
 
     /// Finishes a message that is out although its user came back: it was not used since, but is not destroyed yet. False: nothing
     /// may be handed out any more.
@@ -245,34 +248,32 @@ struct LaneReader: ~Copyable {
     @discardableResult
     mutating func finishWhatIsOut() -> Bool {
         if handedOut == Self.nothingMore { return false }
-        if handedOut != 0 {
-            handedOut = 0
+        if handedOut & 1 != 0 {
+            handedOut &+= 1
             finish(spacing: lastSpacing)
         }
         return true
     }
 
-    /// Steps over the message that is out, which begins at `message` and has been used.
+    /// Steps over the message that is out, which has this id and has been used.
     @inlinable
     @inline(__always)
-    mutating func finish(_ message: UnsafeRawPointer) {
-        handedOut = 0
-        head &+= lastSpacing
-        // At once when nothing more is there, or a producer that waits for this space and a consumer that waits for its message
-        // would wait for ever. As the lane is mapped twice, the next header follows this record wherever it ends.
-        if unsafe _slowPath(isSpaceDue) || _slowPath(Self.header(at: message + lastReach).isAbsent) { giveBack() }
+    mutating func finish(_ id: UInt64) {
+        handedOut = id &+ 1
+        finish(spacing: lastSpacing)
     }
 
     /// Steps over the record at the head, which has been used.
-    mutating func finish(spacing: UInt64) {
-        head &+= spacing
-        if isSpaceDue || poll().isAbsent { giveBack() }
-    }
-
-    /// Whether space is to be given back although more messages are there: lazily, since every store of `head` may cost the producer
-    /// a cache miss.
     @inlinable
-    var isSpaceDue: Bool { Int64(bitPattern: head &- dueAt) >= 0 }
+    @inline(__always)
+    mutating func finish(spacing: Int) {
+        // SAFETY: as the lane is mapped twice, the next header follows this record wherever it ends.
+        let next = unsafe place + spacing
+        unsafe place = next
+        // At once when nothing more is there, or a producer that waits for this space and a consumer that waits for its message
+        // would wait for ever. And if it is due: lazily, since every store of `head` may cost the producer a cache miss.
+        if unsafe _slowPath(next >= due) || _slowPath(Self.header(at: next).isAbsent) { giveBack() }
+    }
 
     /// Hands out the messages that are there now, at most `limit`, with the position kept in a register. Returns how many the
     /// body took; one that throws leaves its message where it is.
@@ -281,7 +282,7 @@ struct LaneReader: ~Copyable {
     static func run<Failure: Error>(
         _ reader: UnsafeMutablePointer<LaneReader>, limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
-        if unsafe reader.pointee.handedOut != 0 {
+        if unsafe reader.pointee.handedOut & 1 != 0 {
             guard unsafe reader.pointee.finishWhatIsOut() else { return 0 }
         }
         guard limit > 0 else { return 0 }
@@ -289,7 +290,7 @@ struct LaneReader: ~Copyable {
         var count = 0
         while unsafe reader.pointee.shape.admits(header) {
             // As long as the records are as long as this one, where the next one stands is known before its header arrives.
-            let spacing = unsafe reader.pointee.shape.spacing(reader.pointee.shape.messageSize(header))
+            let spacing = unsafe Int(truncatingIfNeeded: reader.pointee.shape.spacing(reader.pointee.shape.messageSize(header)))
             let first = header
             repeat {
                 let message = unsafe Message(lent: reader, header)
@@ -314,17 +315,22 @@ struct LaneReader: ~Copyable {
     /// `finish` for a run of records: the header that stands behind, and no look at whether it is absent.
     @inlinable
     @inline(__always)
-    mutating func step(_ spacing: UInt64) -> RecordHeader {
-        head &+= spacing
-        if isSpaceDue { giveBack() }
-        return poll()
+    mutating func step(_ spacing: Int) -> RecordHeader {
+        let next = unsafe place + spacing
+        unsafe place = next
+        if unsafe _slowPath(next >= due) { giveBack() }
+        return unsafe Self.header(at: next)
     }
 
     /// Acknowledges everything that was finished, unless that is the user's to do, or its process was forked: a body may have done that.
     @usableFromInline
     @inline(never)
     mutating func giveBack() {
-        if !isManual && head != published && handedOut != Self.nothingMore { publish() }
+        if !isManual && head != published && handedOut != Self.nothingMore {
+            publish()
+        } else if unsafe place >= due {
+            settlePlace()
+        }
     }
 
     /// Acknowledges everything that was finished, and wakes a producer that waits for space.
@@ -348,10 +354,10 @@ struct LaneReader: ~Copyable {
 
     mutating func storeHead() {
         published = head
-        dueAt = head &+ largestLag
+        settlePlace()
         // SYNC: space-given (pairs with LaneWriter.makeRoom and .init): all reads of these records come before.
         // SYNC: take-over (pairs with `init` of the next consumer)
-        unsafe sr_store_release_u64(sr_head(control), head)
+        unsafe sr_store_release_u64(sr_head(control), published)
     }
 
     /// After `storeHead` and `barrier`.
@@ -366,5 +372,8 @@ struct LaneReader: ~Copyable {
 
     /// Steps over the end mark at the head. It is acknowledged when the caller, who is told of it now, comes back: were this
     /// process killed before, the next consumer is to find it.
-    mutating func stepOverMark() { head &+= shape.spacingOfEnd }
+    mutating func stepOverMark() {
+        unsafe place += Int(shape.spacingOfEnd)
+        if unsafe place >= due { settlePlace() }
+    }
 }

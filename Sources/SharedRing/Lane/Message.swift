@@ -31,10 +31,11 @@ public struct Message: ~Copyable, ~Escapable {
     @_lifetime(immortal)
     init(_ reader: UnsafeMutablePointer<LaneReader>, _ found: LaneReader.Found) {
         unsafe self.reader = reader
-        unsafe start = found.place + reader.pointee.shape.messageOffset
-        byteCount = unsafe reader.pointee.lastByteCount
-        tag = found.header.tag
-        id = unsafe reader.pointee.handOut(found.position)
+        unsafe start = found.start
+        byteCount = found.byteCount
+        tag = found.tag
+        id = found.id
+        unsafe reader.pointee.handedOut = id
     }
 
     /// A message that whoever made it finishes.
@@ -104,7 +105,7 @@ public struct Message: ~Copyable, ~Escapable {
     @inlinable
     public consuming func putBack() {
         let reader = unsafe reader  // see `Batch.flush`
-        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.handedOut = 0 }  // so `deinit` does nothing
+        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.handedOut &+= 1 }  // so `deinit` does nothing
     }
 
     @inlinable
@@ -112,7 +113,7 @@ public struct Message: ~Copyable, ~Escapable {
     deinit {
         // Not if it was finished already: whoever asks for the next message is done with this one.
         let reader = unsafe reader  // see `Batch.flush`
-        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish(start) }
+        if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish(id) }
     }
 }
 

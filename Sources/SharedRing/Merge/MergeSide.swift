@@ -227,7 +227,7 @@ final class MergeSide: @unchecked Sendable {
             // Noted before it is acknowledged: a death that is only told at the end must not be forgotten with this consumer.
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
             note(lanes[index].watch.noteMark(header.tag, isFirst: isFirst), of: lanes[index])
-            unsafe reader.pointee.finish(spacing: reader.pointee.shape.spacingOfEnd)
+            unsafe reader.pointee.finish(spacing: Int(reader.pointee.shape.spacingOfEnd))
             unsafe table.pointee.places[index] = reader.pointee.place
         }
     }

@@ -71,7 +71,7 @@ struct SanitizedTests {
                 continue
             }
             if header.isEnd {
-                lane.reader.pointee.finish(spacing: lane.shape.spacingOfEnd)
+                lane.reader.pointee.finish(spacing: Int(lane.shape.spacingOfEnd))
                 return (count, wrong)
             }
             guard lane.shape.admits(header) else { return (count, -1) }
@@ -80,7 +80,7 @@ struct SanitizedTests {
             let isRight = pattern.withBytes { Self.isEqual($0, message) }
             if !isRight || header.tag != pattern.tag { wrong += 1 }
             count += 1
-            lane.reader.pointee.finish(spacing: lane.shape.spacing(header.byteCount))
+            lane.reader.pointee.finish(spacing: Int(lane.shape.spacing(header.byteCount)))
             if acknowledgeEvery > 0 && count % acknowledgeEvery == 0 { lane.reader.pointee.publish() }
         }
     }
