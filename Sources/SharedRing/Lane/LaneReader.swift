@@ -35,8 +35,8 @@ struct LaneReader: ~Copyable {
     private static let noSize = UInt64.max
     /// The head that the producer can see: everything before it is acknowledged.
     private(set) var published: UInt64
-    /// How far `published` may lag behind while messages keep coming and acknowledgement is not manual.
-    private let largestLag: UInt64
+    /// How far `published` may lag behind while messages keep coming. With manual acknowledgement as far as it will.
+    private let largestLag: Int
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
     /// The fork generation this belongs to.
     let generation = sr_fork_generation()
@@ -70,7 +70,7 @@ struct LaneReader: ~Copyable {
         self.firstPolls = firstPolls
         self.ring = ring
         self.lane = lane
-        largestLag = shape.capacity / 8
+        largestLag = Int(isManual ? shape.capacity : shape.capacity / 8)
         handedOut = Self.numbers.add(1 << 45, ordering: .relaxed).newValue
         lastSize = Self.noSize
         lastSpacing = 0
@@ -108,8 +108,7 @@ struct LaneReader: ~Copyable {
         if unsafe place >= end { unsafe place -= Int(shape.capacity) }
         knownHead = head
         unsafe knownPlace = place
-        let left = isManual ? shape.capacity : largestLag - min(head &- published, largestLag)
-        unsafe due = min(place + Int(left), end)
+        unsafe due = min(place + largestLag, end)
     }
 
     // MARK: Finding
@@ -141,7 +140,7 @@ struct LaneReader: ~Copyable {
     }
 
     /// Nothing was found: gives the producer a moment, where that pays.
-    mutating func pace() { pacing.pause(at: head, spacing: UInt64(lastSpacing)) }
+    mutating func pace() { pacing.pause(at: head, spacing: UInt64(truncatingIfNeeded: lastSpacing)) }
 
     /// Nothing came for longer than a moment.
     mutating func stopPacing() { pacing.reset() }
@@ -326,11 +325,8 @@ struct LaneReader: ~Copyable {
     @usableFromInline
     @inline(never)
     mutating func giveBack() {
-        if !isManual && head != published && handedOut != Self.nothingMore {
-            publish()
-        } else if unsafe place >= due {
-            settlePlace()
-        }
+        if !isManual && head != published && handedOut != Self.nothingMore { publish() }
+        if unsafe _slowPath(place >= due) { settlePlace() }
     }
 
     /// Acknowledges everything that was finished, and wakes a producer that waits for space.
@@ -354,7 +350,6 @@ struct LaneReader: ~Copyable {
 
     mutating func storeHead() {
         published = head
-        settlePlace()
         // SYNC: space-given (pairs with LaneWriter.makeRoom and .init): all reads of these records come before.
         // SYNC: take-over (pairs with `init` of the next consumer)
         unsafe sr_store_release_u64(sr_head(control), published)
