@@ -239,9 +239,15 @@ struct LaneWriter: ~Copyable {
         let run = max(byteCount, min(Self.longestRun, Int(shape.capacity / 8)))
         let length = Int64(min(left(at: position), run))
         limit = position &+ UInt64(bitPattern: length)
-        counted.bound = limit &+ overhead
+        // Never back: below the last bound something may be written that was not committed, by a predecessor that was killed, too. What
+        // is told at first may be a stranger's; a bound lies no further from the head than the capacity.
+        let (last, bound) = (counted.bound &- lastHead, limit &+ overhead)
+        if last > shape.capacity || last < bound &- lastHead { counted.bound = bound }
         tell()
-        room = isPlain ? UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length) : Self.nowhere
+        guard isPlain else { return room = Self.nowhere }
+        // A dropped batch leaves the tail far before `start`: there, too, nothing fits that is larger than any message.
+        let most = unsafe UInt64(UInt(bitPattern: place)) &+ UInt64(truncatingIfNeeded: shape.largestMessage)
+        room = min(UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length), most)
     }
 
     private mutating func moveToFirstMapping() {

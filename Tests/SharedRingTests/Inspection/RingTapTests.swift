@@ -82,6 +82,40 @@ struct RingTapTests {
         #expect(tickets == [0: "a", 1: "b", 2: "c"])
     }
 
+    @Test("What a producer wrote and did not commit is never shown as what stood there before, whoever makes room after it")
+    func scribbledOver() throws {
+        for other in ["successor", "hand-over"] {
+            let ring = try SPSCRing.create(other, options: place.options())
+            var tap = try RingTap(other, options: place.options())
+            var producer = try ring.makeProducer()
+            var consumer = try ring.makeConsumer()
+            for number in 0..<4 {
+                try producer.send([UInt8](repeating: UInt8(number), count: 1000))
+                _ = try consumer.receive()
+                if number == 0 { _ = try tap.look() }
+            }
+            // The tap stands at 1008, the tail at 4032. Of the second message the header stays as it was.
+            do {
+                guard var claim = try producer.tryClaim(byteCount: 2000) else { throw CocoaError(.coderReadCorrupt) }
+                var bytes = claim.bytes
+                for index in 1500..<2000 { bytes.storeBytes(of: 0xee, toByteOffset: index, as: UInt8.self) }
+            }
+            if other == "successor" {
+                producer = try { (old: consuming Producer) throws in
+                    try old.close()
+                    return try ring.makeProducer()
+                }(producer)
+            } else {
+                producer.side.handOver(saying: RingError(.alreadyWaiting, ring: other, ""))
+                producer.side.takeBack()
+                try producer.send("")
+            }
+            for case .message(let message) in try tap.look() where message.position == 1008 {
+                #expect(Set(message.bytes) == [1], "\(other)")
+            }
+        }
+    }
+
     @Test(
         "A message is shown after it was received, until its place may be written over; then it is missed, and said to be",
         arguments: [0, UInt64.max - 8191])
