@@ -51,7 +51,7 @@ struct LaneWriter: ~Copyable {
 
     /// An address that is before every place. A forked child finds it in `room`.
     static let nowhere = UInt64.max
-    /// How far a producer goes at most, but for a larger message, before it tells observers.
+    /// How far a producer goes at most, beside a message, before it tells observers.
     private static let longestRun = 1 << 16
 
     /// Takes a lane over where its last producer left it: walks the committed records from head to the first absent one.
@@ -231,12 +231,13 @@ struct LaneWriter: ~Copyable {
         try makeRoomOrCount(for: byteCount) ? Slot(self) : nil
     }
 
-    /// Opens the room at a place in the first mapping: what is left there, but no more than the message or a run needs, so that a place
-    /// never leaves the double mapping, and observers are told before much more is sent.
+    /// Opens the room at a place in the first mapping: what is left there, so that a place never leaves the double mapping, but no more
+    /// than the message and a run need, so that observers are told before much more is sent.
     @unsafe
     private mutating func open(for byteCount: Int, at start: UnsafeMutableRawPointer) {
         let position = unsafe position(of: start)
-        let run = max(byteCount, min(Self.longestRun, Int(shape.capacity / 8)))
+        // Beside the message, since of a claim there may be little committed: then the next one is to fit, too.
+        let run = min(byteCount &+ min(Self.longestRun, Int(shape.capacity / 8)), shape.largestMessage)
         let length = Int64(min(left(at: position), run))
         limit = position &+ UInt64(bitPattern: length)
         // Never back: below the last bound something may be written that was not committed, by a predecessor that was killed, too. What

@@ -116,6 +116,37 @@ struct RingTapTests {
         }
     }
 
+    @Test("Whoever counts and is overtaken meanwhile ends where a record begins, though other records stood where it walked")
+    func overtaken() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var sender = try ring.makeProducer()
+        var receiver = try ring.makeConsumer()
+        // Words that look like headers of 8 bytes: where none begins, too, a walk goes on.
+        let header = RecordHeader(byteCount: 8, tag: 0xbad).bits
+        var ends: Set<UInt64> = [0]
+        var end: UInt64 = 0
+        func pass(_ words: Int) throws {
+            let bytes = (0..<words).flatMap { _ in withUnsafeBytes(of: header) { [UInt8]($0) } }
+            try sender.send(bytes)
+            _ = try receiver.receive()
+            end += UInt64(words + 1) * 8
+            ends.insert(end)
+        }
+        try pass(2)
+        let control = sender.writer.pointee.control
+        let (shape, data) = (sender.writer.pointee.shape, sender.writer.pointee.data)
+        for (laps, size) in [(1, 29), (3, 7), (9, 5)] {
+            var isFirst = true
+            let account = LaneAccount(now: control, shape, data: data) {
+                guard isFirst else { return }
+                isFirst = false
+                while end < UInt64(laps) * 4096 * 2 + 64 { try! pass(size) }
+            }
+            #expect(ends.contains(account.tail), "\(account.tail)")
+            #expect(account.tail == end)
+        }
+    }
+
     @Test(
         "A message is shown after it was received, until its place may be written over; then it is missed, and said to be",
         arguments: [0, UInt64.max - 8191])
