@@ -42,7 +42,7 @@ public struct RingReport: Sendable {
         public var head: UInt64
         /// The producer's next position, by its own account.
         public var tail: UInt64
-        /// The bytes between the two, headers and gaps included; 0 if the two make no sense.
+        /// The bytes between the two, headers and gaps included: from 0 to the capacity, whatever the two are.
         public var backlog: Int
     }
 
