@@ -173,7 +173,7 @@ struct LaneWriter: ~Copyable {
         unsafe sr_note_backlog(control, tail &- head)
     }
 
-    private func requireUsable() throws(RingError) {
+    private mutating func requireUsable() throws(RingError) {
         // First: a child may have a writer that its parent had handed over, and that refuses with another error.
         guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
@@ -423,9 +423,10 @@ struct LaneWriter: ~Copyable {
         unsafe publish(header, at: start, position, count: count)
     }
 
+    // `mutating`, like what else is called for every batch or slot: of a value that is only borrowed the compiler may make a copy.
     /// Stores the header of the record at `position`, which stands at `start`: that commits it, and what follows it up to the tail.
     @unsafe
-    private func publish(_ header: RecordHeader, at start: UnsafeMutableRawPointer, _ position: UInt64, count: Int) {
+    private mutating func publish(_ header: RecordHeader, at start: UnsafeMutableRawPointer, _ position: UInt64, count: Int) {
         if unsafe tickets != nil {
             publishInTotalOrder(header, at: position, count: count)
         } else {
@@ -456,7 +457,7 @@ struct LaneWriter: ~Copyable {
     // MARK: Waking the consumer
 
     /// After every commit: if the consumer sleeps, wake it.
-    func ringDoorbell() {
+    mutating func ringDoorbell() {
         // SYNC: doorbell (pairs with Sleeper.declareAsleep): the header before, the doorbell after. The consumer stores the
         // doorbell before and looks at the header after, so one of the two sees the other.
         if usesAsymmetricBarrier {
@@ -471,7 +472,7 @@ struct LaneWriter: ~Copyable {
 
     @usableFromInline
     @inline(never)
-    func wakeConsumer() {
+    mutating func wakeConsumer() {
         // SAFETY: the doorbell and the counter lie in the control mapping.
         unsafe Doorbell.wake(doorbell)
         unsafe sr_count_wake(control)
