@@ -161,7 +161,9 @@ static void send_all(const char *path, long count) {
         while (!has_room(&r, tail, need)) sleep_until(&r, sr_space_doorbell(r.lane), has_room, tail, need);
         /* Where it is going to write, before it writes. (Once in many messages is enough, if the bound lies far enough ahead.) */
         account.tail = tail;
-        account.bound = tail + need + 2 * r.header.record_alignment; /* and the end behind it */
+        uint64_t bound = tail + need + 2 * r.header.record_alignment; /* and the end behind it */
+        /* Never back: one that was killed may have written up to its bound. Only a stranger's lies further from the tail than that. */
+        if (account.bound - tail > r.header.lane_capacity || account.bound - tail < bound - tail) account.bound = bound;
         sr_tell_account(r.lane, account);
         account.messages++, account.bytes += size;
         memcpy((uint8_t *)place(&r, tail) + SR_RECORD_HEADER_SIZE, text, size);

@@ -79,7 +79,7 @@ struct sr_account {
     uint64_t tail;
     uint64_t messages; /* committed before it */
     uint64_t bytes;    /* of their payloads */
-    uint64_t bound;    /* nothing at or beyond this position is written before a newer account is told */
+    uint64_t bound;    /* nothing at or beyond this position is written before a newer account is told; never goes back */
 };
 _Static_assert(sizeof(struct sr_account) == 32, "");
 

@@ -42,7 +42,7 @@ public struct RingReport: Sendable {
         public var head: UInt64
         /// The producer's next position, by its own account.
         public var tail: UInt64
-        /// The bytes between the two, headers and gaps included; 0 if the two make no sense.
+        /// The bytes between the two, headers and gaps included: from 0 to the capacity, whatever the two are.
         public var backlog: Int
     }
 
@@ -124,14 +124,15 @@ public struct RingReport: Sendable {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name)
             guard control.producer_epoch != 0 else { continue }
             let tail = try LaneAccount(number, of: segment, ring: name.name).tail
-            let backlog = tail &- control.head
+            // The tail is a little newer than the head. A stranger's words may say anything.
+            let backlog = Int64(bitPattern: tail &- control.head)
             lanes.append(
                 Lane(
                     number: number,
                     producer: role(.lane(number), epoch: control.producer_epoch) {
                         (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name))?.producer_epoch
                     }, head: control.head,
-                    tail: tail, backlog: backlog <= UInt64(header.laneCapacity) ? Int(backlog) : 0))
+                    tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
         }
         self.lanes = lanes
     }

@@ -35,6 +35,28 @@ struct LaneAccount: Equatable {
         self.init(unsafe sr_load_account(control))
     }
 
+    /// What the producer of a lane has sent until now, if it does not overtake whoever counts; then what it told last. `data` is the double
+    /// mapping. Tests put into `meanwhile` what others do between a look at the account and the walk.
+    @unsafe
+    init(
+        now control: UnsafeMutablePointer<sr_lane_control>, _ shape: LaneShape, data: UnsafeMutableRawPointer, meanwhile: () -> Void = {}
+    ) {
+        unsafe self.init(control)
+        for _ in 0..<4 {
+            var now = self
+            meanwhile()
+            now.countOn(shape) { position in unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(position & shape.mask))) }
+            // None of it was overwritten if the producer was not to go that far meanwhile. The walk before, the bound after.
+            sr_fence_full()
+            let newest = unsafe LaneAccount(control)
+            if Int64(bitPattern: newest.bound &- tail) <= Int64(shape.capacity) {
+                self = now
+                return
+            }
+            self = newest
+        }
+    }
+
     /// By the producer. `before`: what is written from now on beyond the last bound.
     @unsafe
     func tell(in control: UnsafeMutablePointer<sr_lane_control>) {

@@ -8,7 +8,7 @@ import CSharedRing
 /// visible. Each order of two steps below was tried the other way round in a model checker (`Tests/Models`), and failed.
 extension LaneWriter {
     /// `publish` for a ring with tickets. The records from `start` to the tail are written, but for their tickets.
-    func publishInTotalOrder(_ header: RecordHeader, at start: UInt64, count: Int) {
+    mutating func publishInTotalOrder(_ header: RecordHeader, at start: UInt64, count: Int) {
         guard let tickets = unsafe tickets else { return }
         // SAFETY: the counter and `pend` lie in the control mapping; each ticket is stored inside a record of this lane.
 

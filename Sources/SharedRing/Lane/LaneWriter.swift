@@ -51,7 +51,7 @@ struct LaneWriter: ~Copyable {
 
     /// An address that is before every place. A forked child finds it in `room`.
     static let nowhere = UInt64.max
-    /// How far a producer goes at most, but for a larger message, before it tells observers.
+    /// How far a producer goes at most, beside a message, before it tells observers.
     private static let longestRun = 1 << 16
 
     /// Takes a lane over where its last producer left it: walks the committed records from head to the first absent one.
@@ -173,7 +173,7 @@ struct LaneWriter: ~Copyable {
         unsafe sr_note_backlog(control, tail &- head)
     }
 
-    private func requireUsable() throws(RingError) {
+    private mutating func requireUsable() throws(RingError) {
         // First: a child may have a writer that its parent had handed over, and that refuses with another error.
         guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
@@ -231,17 +231,24 @@ struct LaneWriter: ~Copyable {
         try makeRoomOrCount(for: byteCount) ? Slot(self) : nil
     }
 
-    /// Opens the room at a place in the first mapping: what is left there, but no more than the message or a run needs, so that a place
-    /// never leaves the double mapping, and observers are told before much more is sent.
+    /// Opens the room at a place in the first mapping: what is left there, so that a place never leaves the double mapping, but no more
+    /// than the message and a run need, so that observers are told before much more is sent.
     @unsafe
     private mutating func open(for byteCount: Int, at start: UnsafeMutableRawPointer) {
         let position = unsafe position(of: start)
-        let run = max(byteCount, min(Self.longestRun, Int(shape.capacity / 8)))
+        // Beside the message, since of a claim there may be little committed: then the next one is to fit, too.
+        let run = min(byteCount &+ min(Self.longestRun, Int(shape.capacity / 8)), shape.largestMessage)
         let length = Int64(min(left(at: position), run))
         limit = position &+ UInt64(bitPattern: length)
-        counted.bound = limit &+ overhead
+        // Never back: below the last bound something may be written that was not committed, by a predecessor that was killed, too. What
+        // is told at first may be a stranger's; a bound lies no further from the head than the capacity.
+        let (last, bound) = (counted.bound &- lastHead, limit &+ overhead)
+        if last > shape.capacity || last < bound &- lastHead { counted.bound = bound }
         tell()
-        room = isPlain ? UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length) : Self.nowhere
+        guard isPlain else { return room = Self.nowhere }
+        // A dropped batch leaves the tail far before `start`: there, too, nothing fits that is larger than any message.
+        let most = unsafe UInt64(UInt(bitPattern: place)) &+ UInt64(truncatingIfNeeded: shape.largestMessage)
+        room = min(UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length), most)
     }
 
     private mutating func moveToFirstMapping() {
@@ -416,9 +423,10 @@ struct LaneWriter: ~Copyable {
         unsafe publish(header, at: start, position, count: count)
     }
 
+    // `mutating`, like what else is called for every batch or slot: of a value that is only borrowed the compiler may make a copy.
     /// Stores the header of the record at `position`, which stands at `start`: that commits it, and what follows it up to the tail.
     @unsafe
-    private func publish(_ header: RecordHeader, at start: UnsafeMutableRawPointer, _ position: UInt64, count: Int) {
+    private mutating func publish(_ header: RecordHeader, at start: UnsafeMutableRawPointer, _ position: UInt64, count: Int) {
         if unsafe tickets != nil {
             publishInTotalOrder(header, at: position, count: count)
         } else {
@@ -449,7 +457,7 @@ struct LaneWriter: ~Copyable {
     // MARK: Waking the consumer
 
     /// After every commit: if the consumer sleeps, wake it.
-    func ringDoorbell() {
+    mutating func ringDoorbell() {
         // SYNC: doorbell (pairs with Sleeper.declareAsleep): the header before, the doorbell after. The consumer stores the
         // doorbell before and looks at the header after, so one of the two sees the other.
         if usesAsymmetricBarrier {
@@ -464,7 +472,7 @@ struct LaneWriter: ~Copyable {
 
     @usableFromInline
     @inline(never)
-    func wakeConsumer() {
+    mutating func wakeConsumer() {
         // SAFETY: the doorbell and the counter lie in the control mapping.
         unsafe Doorbell.wake(doorbell)
         unsafe sr_count_wake(control)

@@ -82,6 +82,71 @@ struct RingTapTests {
         #expect(tickets == [0: "a", 1: "b", 2: "c"])
     }
 
+    @Test("What a producer wrote and did not commit is never shown as what stood there before, whoever makes room after it")
+    func scribbledOver() throws {
+        for other in ["successor", "hand-over"] {
+            let ring = try SPSCRing.create(other, options: place.options())
+            var tap = try RingTap(other, options: place.options())
+            var producer = try ring.makeProducer()
+            var consumer = try ring.makeConsumer()
+            for number in 0..<4 {
+                try producer.send([UInt8](repeating: UInt8(number), count: 1000))
+                _ = try consumer.receive()
+                if number == 0 { _ = try tap.look() }
+            }
+            // The tap stands at 1008, the tail at 4032. Of the second message the header stays as it was.
+            do {
+                guard var claim = try producer.tryClaim(byteCount: 2000) else { throw CocoaError(.coderReadCorrupt) }
+                var bytes = claim.bytes
+                for index in 1500..<2000 { bytes.storeBytes(of: 0xee, toByteOffset: index, as: UInt8.self) }
+            }
+            if other == "successor" {
+                producer = try { (old: consuming Producer) throws in
+                    try old.close()
+                    return try ring.makeProducer()
+                }(producer)
+            } else {
+                producer.side.handOver(saying: RingError(.alreadyWaiting, ring: other, ""))
+                producer.side.takeBack()
+                try producer.send("")
+            }
+            for case .message(let message) in try tap.look() where message.position == 1008 {
+                #expect(Set(message.bytes) == [1], "\(other)")
+            }
+        }
+    }
+
+    @Test("Whoever counts and is overtaken meanwhile ends where a record begins, though other records stood where it walked")
+    func overtaken() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        var sender = try ring.makeProducer()
+        var receiver = try ring.makeConsumer()
+        // Words that look like headers of 8 bytes: where none begins, too, a walk goes on.
+        let header = RecordHeader(byteCount: 8, tag: 0xbad).bits
+        var ends: Set<UInt64> = [0]
+        var end: UInt64 = 0
+        func pass(_ words: Int) throws {
+            let bytes = (0..<words).flatMap { _ in withUnsafeBytes(of: header) { [UInt8]($0) } }
+            try sender.send(bytes)
+            _ = try receiver.receive()
+            end += UInt64(words + 1) * 8
+            ends.insert(end)
+        }
+        try pass(2)
+        let control = sender.writer.pointee.control
+        let (shape, data) = (sender.writer.pointee.shape, sender.writer.pointee.data)
+        for (laps, size) in [(1, 29), (3, 7), (9, 5)] {
+            var isFirst = true
+            let account = LaneAccount(now: control, shape, data: data) {
+                guard isFirst else { return }
+                isFirst = false
+                while end < UInt64(laps) * 4096 * 2 + 64 { try! pass(size) }
+            }
+            #expect(ends.contains(account.tail), "\(account.tail)")
+            #expect(account.tail == end)
+        }
+    }
+
     @Test(
         "A message is shown after it was received, until its place may be written over; then it is missed, and said to be",
         arguments: [0, UInt64.max - 8191])

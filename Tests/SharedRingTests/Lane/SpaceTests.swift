@@ -198,6 +198,17 @@ struct SpaceTests {
                 let tail = writer.tail
                 #expect(tail == start &+ 16 &* UInt64(turn + 1))
             }
+            // A batch that went far and was dropped leaves no more room to a single message than that may take.
+            var far = writer.place
+            for _ in 0..<3 {
+                _ = try writer.makeRoom(for: largest, at: &far)
+                far += Int(shape.spacing(largest))
+            }
+            _ = try writer.makeRoom(for: largest, at: &far)
+            for tooLarge in [largest + 1, largest + 2, 1 << 32] {
+                let isReady = writer.isReady(for: tooLarge)
+                #expect(!isReady, "\(tooLarge)")
+            }
             // The room is all there, in pieces.
             writer.book(messages: 0, byteCount: 0, to: writer.place(at: start &+ (1 << 33) &- 4096))
             let free = writer.freeBytes()
