@@ -11,7 +11,7 @@ struct LaneAccount: Equatable {
     var messages: UInt64
     /// Of their payloads.
     var byteCount: UInt64
-    /// Nothing at or beyond this position is written before a newer account is told.
+    /// No record and no terminator begins at or beyond this position before a newer account is told.
     var bound: UInt64
 
     init(_ told: sr_account) {
