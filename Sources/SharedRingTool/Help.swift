@@ -215,8 +215,8 @@ enum Help {
         nobody is woken by it. What is overwritten before the tap has seen it is missed, and standard
         error says how much. It ends when the ring is removed, or at SIGINT (Ctrl-C), with status 0.
 
-        A message that was received meanwhile is shown if no more than half its lane was sent
-        since. That is no proof that a sender was not writing more than half a lane at once over it.
+        A message that was received meanwhile is shown as long as its sender has not said that it
+        may write over it, which it says some way ahead. What is shown is what was sent.
 
           --text            a line each: what is not fit for a terminal stands there as \\u{1B}, what is
                             no UTF-8 is replaced; the default

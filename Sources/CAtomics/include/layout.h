@@ -73,13 +73,13 @@ struct sr_owner_card {
 };
 _Static_assert(sizeof(struct sr_owner_card) == SR_GROUP, "");
 
-/* What a producer had sent when it last made room for itself, told to observers: see sr_tell_account. The protocol never reads it, but
- * the next producer goes on counting from there. */
+/* What a lane's producers had sent when this was told to observers: see sr_tell_account. The protocol never reads it, but the next
+ * producer goes on counting from there. */
 struct sr_account {
-    uint64_t tail;
+    uint64_t tail;     /* the position behind the records that are counted */
     uint64_t messages; /* committed before it */
     uint64_t bytes;    /* of their payloads */
-    uint64_t bound;    /* nothing at or beyond this position is written before a newer account is told; never goes back */
+    uint64_t bound;    /* no record and no terminator begins at or beyond it before a newer account is told; it never goes back */
 };
 _Static_assert(sizeof(struct sr_account) == 32, "");
 
@@ -207,7 +207,8 @@ SR_INLINE void sr_count(uint64_t *counter, uint64_t more) { sr_store_relaxed_u64
 SR_INLINE void sr_tell_account(struct sr_lane_control *l, struct sr_account told) {
     uint64_t turn = sr_load_relaxed_u64(&l->account_turn) + 1;
     struct sr_account *account = sr_account(l, turn);
-    /* SYNC: account. Each with release: who sees one of them sees the turn before, and so takes no account that is being written. */
+    /* SYNC: account (pairs with sr_load_account and LaneTap.isOverwritten). Each with release: who sees one of them sees the turn before,
+     * and so takes no account that is being written. */
     sr_store_release_u64(&account->tail, told.tail);
     sr_store_release_u64(&account->messages, told.messages);
     sr_store_release_u64(&account->bytes, told.bytes);
@@ -220,6 +221,7 @@ SR_INLINE void sr_tell_account(struct sr_lane_control *l, struct sr_account told
 SR_INLINE struct sr_account sr_load_account(struct sr_lane_control *l) {
     struct sr_account told;
     for (int tries = 0; tries < 8; tries++) {
+        /* SYNC: account (pairs with sr_tell_account). The last load is relaxed: the acquire loads before it order it. */
         uint64_t turn = sr_load_acquire_u64(&l->account_turn);
         struct sr_account *account = sr_account(l, turn);
         told.tail = sr_load_acquire_u64(&account->tail);

@@ -1,8 +1,10 @@
 import CSharedRing
 
 extension LaneAccount {
-    /// What the producer of a lane has sent until now: its newest account, and the records behind that. Read from the file. At most some
-    /// dozen system calls.
+    /// What was sent in a lane until now: its newest account, and the records behind that. Read from the file: a few system calls, and one
+    /// for every 4 KiB of these records.
+    ///
+    /// Of a lane that was overwritten three times while it was counted, it is what was told last.
     init(_ lane: Int, of segment: Segment, ring: String) throws(RingError) {
         let header = segment.header
         let shape = LaneShape(header)
@@ -20,7 +22,7 @@ extension LaneAccount {
         }
     }
 
-    /// The newest account. One that is told again at every look, as nobody does who also sends, may be a mixture.
+    /// The newest account. If another was told during each of eight tries, which nobody does who sends as well, it may be a mixture.
     private static func told(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> LaneAccount {
         let place = segment.header.laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.account_turn)!
         var turn = try segment.read(UInt64.self, at: place, ring: ring)

@@ -48,10 +48,11 @@ struct LaneTap {
         return Int64(bitPattern: unsafe sr_load_acquire_u64(sr_head(control)) &- position) > 0
     }
 
-    /// Whether what was read at the position, before this call, may have been something else's. False is a proof, but for strangers.
+    /// Whether what was read at the position or behind it, before this call, may have been something else's. False is a proof, but for
+    /// what strangers write.
     private func isOverwritten(_ position: UInt64) -> Bool {
         guard isPassed(position) else { return false }
-        // SYNC: account (pairs with `tell`), behind the fence in `isPassed`: who overwrites has told before how far it will go.
+        // SYNC: account (pairs with LaneAccount.tell), behind the fence in `isPassed`: who overwrites has told before how far it will go.
         return Int64(bitPattern: unsafe LaneAccount(control).bound &- position) > Int64(shape.capacity)
     }
 
@@ -84,7 +85,7 @@ struct LaneTap {
         var end = largestEnd()
         while next &- position < Self.runSize {
             let place = unsafe data.base + Int(next & shape.mask)
-            // SYNC: record-visible (pairs with LaneWriter.storeHeader)
+            // SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader)
             let header = unsafe RecordHeader(bits: sr_load_acquire_u64(place))
             if header.isAbsent { break }
             guard header.isEnd || shape.admits(header) else { return (next, header.bits) }

@@ -82,7 +82,7 @@ struct LaneWalk: Equatable {
         }
     }
 
-    /// Of a lane that never held still: its positions by its users' own account, and nothing about its records.
+    /// Of a lane that never held still: its positions as its users told them last, and nothing about its records.
     init(inMotion control: sr_lane_control) {
         head = control.head
         tail = LaneAccount(told: control).tail

@@ -40,7 +40,7 @@ public struct RingReport: Sendable {
         public var producer: Role
         /// Everything before this position is acknowledged.
         public var head: UInt64
-        /// The producer's next position, by its own account.
+        /// The producer's next position: by its account, and the records behind that.
         public var tail: UInt64
         /// The bytes between the two, headers and gaps included: from 0 to the capacity, whatever the two are.
         public var backlog: Int

@@ -7,8 +7,8 @@ import CSharedRing
 ///
 /// Each counter is written by its owner alone and goes on from owner to owner. Of a ring in use, each is a moment's, and not all
 /// are the same moment's. Messages and bytes are exact, whoever was killed: a producer tells its account now and then, and what it has
-/// sent since is counted in the ring itself. (Of a lane that overtakes whoever counts, what it told last is given.) The protocol reads
-/// none of them, so a stranger can write anything there: any value is taken as it is found.
+/// sent since is counted in the ring itself. (Of a lane that overtakes whoever counts, three times in a row, what was told last is given.)
+/// The protocol reads none of them, so a stranger can write anything there: any value is taken as it is found.
 public struct RingStatistics: Sendable {
     /// One lane.
     public struct Lane: Sendable {

@@ -6,11 +6,12 @@ import CSharedRing
 /// and it works on what dead or stopped processes left. It never wakes and is never woken, so whoever uses it looks again and again.
 ///
 /// Nobody waits for a tap, so what it has not looked at in time is overwritten; it says how much of each lane it missed, and goes on
-/// at the head. A message is shown if, after it was copied, its space had not been given back, or no more than half a lane had been
-/// committed since. The second is no proof: a producer that wrote more than half a lane into a claim or a batch, and had
-/// not committed it yet, may have overwritten what was copied.
+/// at the head. A message is shown if, after it was copied, its space had not been given back, or the lane's producer had not said that
+/// it may write there again. It says so before it does, at most 64 KiB or an eighth of the lane ahead, or the length of one larger message:
+/// so what is shown was not overwritten, whatever the producer was writing, and some of what is missed was not overwritten either.
 ///
-/// Everything it reads is a stranger's, and checked as a consumer checks it. Whoever can truncate a named ring's file can end a process
+/// Everything it reads is a stranger's, and checked as a consumer checks it. That a message was not overwritten is true of processes that
+/// keep the protocol; one that does not can make a tap show anything. Whoever can truncate a named ring's file can end a process
 /// that has it mapped, this one too.
 @safe
 public struct RingTap: ~Copyable {

@@ -1,4 +1,4 @@
-/// A part of a lane that was overwritten before a ``RingTap`` had seen it.
+/// A part of a lane that was overwritten before a ``RingTap`` had seen it, or could have been: its producer had said that it may write there.
 public struct TapMiss: Sendable {
     public var lane: Int
     /// Where the tap was.

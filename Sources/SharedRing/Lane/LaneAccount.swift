@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// What a producer has sent, as it told observers when it last made room for itself.
+/// What was sent in a lane since it was made, as its producer told observers when it last opened room, closed, or was dropped.
 ///
 /// It is told now and then, and not with each message: a store for observers would wait, like every store, for the lines before it to
 /// arrive, and make each send slower. Nothing is lost by that. The records behind the account's tail stay where they are until a newer
@@ -11,7 +11,7 @@ struct LaneAccount: Equatable {
     var messages: UInt64
     /// Of their payloads.
     var byteCount: UInt64
-    /// Nothing at or beyond this position is written before a newer account is told.
+    /// No record and no terminator begins at or beyond this position before a newer account is told.
     var bound: UInt64
 
     init(_ told: sr_account) {
@@ -31,7 +31,7 @@ struct LaneAccount: Equatable {
     /// The newest that is told in a lane.
     @unsafe
     init(_ control: UnsafeMutablePointer<sr_lane_control>) {
-        // SYNC: account (pairs with `tell`)
+        // SYNC: account (pairs with `tell` of the producer)
         self.init(unsafe sr_load_account(control))
     }
 
@@ -57,15 +57,17 @@ struct LaneAccount: Equatable {
         }
     }
 
-    /// By the producer. `before`: what is written from now on beyond the last bound.
+    /// By the producer, before it writes at or beyond the bound that it told last.
     @unsafe
     func tell(in control: UnsafeMutablePointer<sr_lane_control>) {
         // SYNC: account (pairs with `init` and LaneTap.isOverwritten)
         unsafe sr_tell_account(control, sr_account(tail: tail, messages: messages, bytes: byteCount, bound: bound))
     }
 
-    /// Counts the records behind the tail, to the first absent one; `header` gives what stands at a position. What no producer writes
-    /// ends it, too: whoever must know that looks for itself.
+    /// Counts the records behind the tail, to the first absent one, and moves the tail behind them. Whether they were overwritten
+    /// meanwhile is for the caller to find out. What no producer writes ends it, too, and is not told apart.
+    ///
+    /// - Parameter header: gives what stands at a position.
     mutating func countOn<Failure: Error>(_ shape: LaneShape, header: (UInt64) throws(Failure) -> RecordHeader) throws(Failure) {
         guard tail & (shape.alignment - 1) == 0 else { return }
         let start = tail

@@ -121,7 +121,7 @@ struct LaneReader: ~Copyable {
     @inline(__always)
     static func header(at place: UnsafeRawPointer) -> RecordHeader {
         // SAFETY: the place is the head's, or that of the record behind the one there: both lie in the double mapping.
-        // SYNC: record-visible (pairs with LaneWriter.storeHeader): with the header come payload and terminator.
+        // SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader): with the header come payload and terminator.
         unsafe RecordHeader(bits: sr_load_acquire_u64(place))
     }
 
@@ -350,7 +350,7 @@ struct LaneReader: ~Copyable {
 
     mutating func storeHead() {
         published = head
-        // SYNC: space-given (pairs with LaneWriter.makeRoom and .init): all reads of these records come before.
+        // SYNC: space-given (pairs with LaneWriter.look and .init): all reads of these records come before.
         // SYNC: take-over (pairs with `init` of the next consumer)
         unsafe sr_store_release_u64(sr_head(control), published)
     }

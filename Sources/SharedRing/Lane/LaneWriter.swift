@@ -3,8 +3,10 @@ public import CSharedRing
 /// The producer's side of a lane: the protocol that makes messages exist.
 ///
 /// Its state is private to the producer and lies at a fixed address outside the segment, because claims and batches refer
-/// to it while the producer is borrowed. It is not copyable, so that no call can copy it, references and all, by the way. Every position is 64 bits wide, only ever grows, and is masked when it becomes an
-/// address.
+/// to it while the producer is borrowed. It is not copyable, so that no call can copy it, references and all, by the way.
+///
+/// A position is 64 bits wide, only ever grows, and is masked when it becomes an address. A place is such an address; sending moves it on
+/// without looking at the position.
 @safe
 @usableFromInline
 struct LaneWriter: ~Copyable {
@@ -12,9 +14,10 @@ struct LaneWriter: ~Copyable {
     /// Where the next record goes. It lies in the double mapping, mostly in the first half.
     @usableFromInline var place: UnsafeMutableRawPointer
     /// An address: what is left from a place to here is the largest message that fits there in the short way. `nowhere` where none does,
-    /// because the lane is poisoned, the process was forked, the waiter thread has this side, or every send has more to do.
+    /// because the lane is poisoned, the process was forked, the waiter thread has this side, or the lane is not plain.
     @usableFromInline var room = LaneWriter.nowhere
-    /// The size of the messages of this run, which are counted when it is over, and what their records take.
+    /// A run is messages of one size, one after the other. They are not counted one by one: how far they reach says how many they are.
+    /// This is their size, and what the record of each takes.
     @usableFromInline var runSize = 0
     @usableFromInline var runSpacing: Int
     @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
@@ -23,11 +26,12 @@ struct LaneWriter: ~Copyable {
     @usableFromInline let shape: LaneShape
     /// Where the run began.
     private var runPlace: UnsafeMutableRawPointer
-    /// What was sent before the run; `tail` is its position.
+    /// What was sent before the run; its tail is where the run began. And the bound that is told, or told next.
     private var counted: LaneAccount
     /// What observers were told last.
     private var told: LaneAccount
-    /// What is left from a position to here is the largest message that fits there, by what was told.
+    /// As `room`, but a position, and of every lane: what is left from a position to here is the largest message that fits there and keeps
+    /// to the bound that was told.
     private var limit: UInt64
     /// The head that was last seen.
     private(set) var lastHead: UInt64
@@ -35,7 +39,7 @@ struct LaneWriter: ~Copyable {
     /// The fork generation this belongs to.
     private let generation = sr_fork_generation()
     let usesAsymmetricBarrier: Bool
-    /// Whether a commit is a store of the header and a look at the doorbell, and nothing else.
+    /// Whether a commit is a store of the header and a look at the doorbell, and nothing else: no tickets, and the asymmetric barrier.
     @usableFromInline let isPlain: Bool
     /// The ring's ticket counter, where its lanes are in a total order.
     let tickets: UnsafeMutablePointer<UInt64>?
@@ -49,9 +53,9 @@ struct LaneWriter: ~Copyable {
     /// Set when the consumer's words can't be true; every later operation throws it.
     var poison: RingError?
 
-    /// An address that is before every place. A forked child finds it in `room`.
+    /// An address that is before every place, as differences wrap: -1. A forked child finds it in `room`.
     static let nowhere = UInt64.max
-    /// How far a producer goes at most, beside a message, before it tells observers.
+    /// How much room is opened at a time at most, beside that for a message: after so much, observers are told again.
     private static let longestRun = 1 << 16
 
     /// Takes a lane over where its last producer left it: walks the committed records from head to the first absent one.
@@ -101,7 +105,8 @@ struct LaneWriter: ~Copyable {
                 throw Self.impossible(ring, lane, "its records reach from \(head) to \(tail), further than its capacity \(shape.capacity)")
             }
         }
-        // What the one before had sent and not told. A stranger's account may lead elsewhere; then its counts stand as they are.
+        // What those before had sent since the last account. One that is a stranger's, or of a client that keeps none, may lead
+        // elsewhere; then its counts stand as they are.
         var inherited = counted
         inherited.countOn(shape) { position in unsafe Self.header(at: position, data, shape) }
         if inherited.tail == tail { counted = inherited }
@@ -201,7 +206,7 @@ struct LaneWriter: ~Copyable {
         let position = unsafe position(of: start)
         moveToFirstMapping()
         unsafe start = place(at: position)
-        // Only a lane that has no fast path comes here with room that is open already.
+        // A lane that is not plain comes here with each message, mostly with room that is open already.
         if !isPlain && byteCount <= Int(bitPattern: UInt(limit &- position)) { return true }
         if byteCount > left(at: position) { try look() }
         unsafe open(for: byteCount, at: start)
@@ -231,8 +236,9 @@ struct LaneWriter: ~Copyable {
         try makeRoomOrCount(for: byteCount) ? Slot(self) : nil
     }
 
-    /// Opens the room at a place in the first mapping: what is left there, so that a place never leaves the double mapping, but no more
-    /// than the message and a run need, so that observers are told before much more is sent.
+    /// Opens the room at a place in the first mapping, and tells observers: what is left there, but no more than this message needs and
+    /// `longestRun` or an eighth of the lane. So a place never leaves the double mapping, and observers are told before much more is sent.
+    /// The place may be a batch's, ahead of the tail: what is told of is the tail, and the bound holds for what is not committed, too.
     @unsafe
     private mutating func open(for byteCount: Int, at start: UnsafeMutableRawPointer) {
         let position = unsafe position(of: start)
@@ -251,6 +257,7 @@ struct LaneWriter: ~Copyable {
         room = min(UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length), most)
     }
 
+    /// The next record's place, where it may stand in the second mapping, in the first one. `room` is another then: `open` follows.
     private mutating func moveToFirstMapping() {
         settle()
         unsafe place = place(at: counted.tail)
@@ -291,7 +298,7 @@ struct LaneWriter: ~Copyable {
         unsafe runPlace = place
     }
 
-    /// Tells observers what was sent until now. While this side holds the lane's byte.
+    /// Tells observers what was sent until now, and the bound, if either is news. Only while this side holds the lane's byte.
     mutating func tell() {
         settle()
         if counted == told { return }
@@ -398,7 +405,7 @@ struct LaneWriter: ~Copyable {
     @inlinable
     @inline(__always)
     static func terminate(_ place: UnsafeMutableRawPointer) {
-        // SAFETY: `fits` keeps an alignment, at least 8 bytes, free behind every record.
+        // SAFETY: `left` keeps an alignment, at least 8 bytes, free behind every record.
         // Relaxed: the header's release store, which follows, makes it visible together with the record.
         unsafe sr_store_relaxed_u64(place, 0)
     }
@@ -441,7 +448,7 @@ struct LaneWriter: ~Copyable {
         unsafe sr_store_release_u64(place, header.bits)
     }
 
-    /// The end of a stream, unless one stands directly before. There is always room: see `fits`.
+    /// The end of a stream, unless one stands directly before. There is always room: see `left`.
     mutating func commitEnd(epoch: UInt32) {
         guard positionAfterEnd != tail else { return }
         moveToFirstMapping()

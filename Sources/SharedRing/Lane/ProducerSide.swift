@@ -12,6 +12,7 @@ final class ProducerSide: @unchecked Sendable {
     private var consumer: PeerWatch
     let cancelFlag: CancelFlag
     let watch: Watch
+    /// Whether the last account was told, and the byte given back; otherwise `deinit` does both.
     private var isClosed = false
     /// What an asynchronous wait wants room for.
     private var wantedCount = 0

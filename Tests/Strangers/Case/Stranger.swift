@@ -26,9 +26,10 @@ struct Stranger {
         word(\sr_ring_control.clean), word(\sr_ring_control.boot_id.0),
     ]
     private static let laneWords: [Word] = [
-        word(\sr_lane_control.pend), word(\sr_lane_control.pend), word(\sr_lane_control.producer_epoch), word(\sr_lane_control.account_turn),
-        word(\sr_lane_control.accounts.0.tail), word(\sr_lane_control.accounts.1.tail), word(\sr_lane_control.accounts.0.bound),
-        word(\sr_lane_control.accounts.1.bound), word(\sr_lane_control.accounts.1.messages), word(\sr_lane_control.producer_statistics.backlog),
+        word(\sr_lane_control.pend), word(\sr_lane_control.pend), word(\sr_lane_control.producer_epoch),
+        word(\sr_lane_control.account_turn), word(\sr_lane_control.accounts.0.tail), word(\sr_lane_control.accounts.1.tail),
+        word(\sr_lane_control.accounts.0.bound), word(\sr_lane_control.accounts.1.bound),
+        word(\sr_lane_control.accounts.1.messages), word(\sr_lane_control.producer_statistics.backlog),
         word(\sr_lane_control.head), word(\sr_lane_control.head), word(\sr_lane_control.head), word(\sr_lane_control.told_end),
         word(\sr_lane_control.space_doorbell), word(\sr_lane_control.producer_card.pid),
         word(\sr_lane_control.producer_card.attached_ns), word(\sr_lane_control.consumer_statistics.wakes),
