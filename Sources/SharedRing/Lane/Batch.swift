@@ -9,7 +9,8 @@ public import CSharedRing
 @frozen
 public struct Batch: ~Copyable, ~Escapable {
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
-    @usableFromInline let side: ProducerSide
+    /// Unmanaged: the producer, which this batch borrows, keeps it. To count one reference more would cost as much as ten messages.
+    @usableFromInline let side: Unmanaged<ProducerSide>
     /// Where the next record goes. The writer's place stays at the first one until the commit.
     @usableFromInline var place: UnsafeMutableRawPointer
     /// The header that is stored last.
@@ -25,7 +26,7 @@ public struct Batch: ~Copyable, ~Escapable {
     @_lifetime(&producer)
     init(_ producer: inout Producer) {
         unsafe writer = producer.writer
-        side = producer.side
+        unsafe side = .passUnretained(producer.side)
         unsafe place = producer.writer.pointee.place
     }
 
@@ -126,7 +127,7 @@ public struct Batch: ~Copyable, ~Escapable {
         let writer = unsafe writer  // see `flush`
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
         flush()
-        try side.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
+        try unsafe side.takeUnretainedValue().sleepForRoom(for: byteCount, until: Deadline(after: timeout))
         unsafe place = writer.pointee.place
     }
 }

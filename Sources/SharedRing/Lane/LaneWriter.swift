@@ -17,16 +17,20 @@ struct LaneWriter: ~Copyable {
     /// because the lane is poisoned, the process was forked, the waiter thread has this side, or the lane is not plain.
     @usableFromInline var room = LaneWriter.nowhere
     /// A run is messages of one size, one after the other. They are not counted one by one: how far they reach says how many they are.
-    /// This is their size, and what the record of each takes.
-    @usableFromInline var runSize = 0
+    /// This is their size, and what the record of each takes. `mixed`: there is no run, and they are counted one by one.
+    @usableFromInline var runSize = LaneWriter.mixed
     @usableFromInline var runSpacing: Int
+    @usableFromInline var mixedMessages = 0
+    @usableFromInline var mixedBytes = 0
     @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
 
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let shape: LaneShape
-    /// Where the run began.
+    /// Where the run began, or something before the tail.
     private var runPlace: UnsafeMutableRawPointer
-    /// What was sent before the run; its tail is where the run began. And the bound that is told, or told next.
+    /// Of the messages that were last counted one by one.
+    private var averageSize = 0
+    /// What was sent before the run; its tail is the position of `runPlace`. And the bound that is told, or told next.
     private var counted: LaneAccount
     /// What observers were told last.
     private var told: LaneAccount
@@ -55,8 +59,11 @@ struct LaneWriter: ~Copyable {
 
     /// An address that is before every place, as differences wrap: -1. A forked child finds it in `room`.
     static let nowhere = UInt64.max
+    @inlinable static var mixed: Int { -1 }
+    /// Fewer messages of one size in a row than this are not worth being called a run.
+    private static let shortestRun = 8
     /// How much room is opened at a time at most, beside that for a message: after so much, observers are told again.
-    private static let longestRun = 1 << 16
+    private static let longestStretch = 1 << 16
 
     /// Takes a lane over where its last producer left it: walks the committed records from head to the first absent one.
     ///
@@ -237,13 +244,13 @@ struct LaneWriter: ~Copyable {
     }
 
     /// Opens the room at a place in the first mapping, and tells observers: what is left there, but no more than this message needs and
-    /// `longestRun` or an eighth of the lane. So a place never leaves the double mapping, and observers are told before much more is sent.
+    /// `longestStretch` or an eighth of the lane. So a place never leaves the double mapping, and observers are told before much more is sent.
     /// The place may be a batch's, ahead of the tail: what is told of is the tail, and the bound holds for what is not committed, too.
     @unsafe
     private mutating func open(for byteCount: Int, at start: UnsafeMutableRawPointer) {
         let position = unsafe position(of: start)
         // Beside the message, since of a claim there may be little committed: then the next one is to fit, too.
-        let run = min(byteCount &+ min(Self.longestRun, Int(shape.capacity / 8)), shape.largestMessage)
+        let run = min(byteCount &+ min(Self.longestStretch, Int(shape.capacity / 8)), shape.largestMessage)
         let length = Int64(min(left(at: position), run))
         limit = position &+ UInt64(bitPattern: length)
         // Never back: below the last bound something may be written that was not committed, by a predecessor that was killed, too. What
@@ -251,6 +258,7 @@ struct LaneWriter: ~Copyable {
         let (last, bound) = (counted.bound &- lastHead, limit &+ overhead)
         if last > shape.capacity || last < bound &- lastHead { counted.bound = bound }
         tell()
+        tryRun()
         guard isPlain else { return room = Self.nowhere }
         // A dropped batch leaves the tail far before `start`: there, too, nothing fits that is larger than any message.
         let most = unsafe UInt64(UInt(bitPattern: place)) &+ UInt64(truncatingIfNeeded: shape.largestMessage)
@@ -278,23 +286,50 @@ struct LaneWriter: ~Copyable {
 
     // MARK: Counting
 
-    /// Messages of another size follow.
+    /// Counts a message that is being committed, or leaves that to the end of its run. What its record takes.
+    @inlinable
+    @inline(__always)
+    mutating func count(_ byteCount: Int) -> Int {
+        if _fastPath(byteCount == runSize) { return runSpacing }
+        if runSize != Self.mixed { endRun(byteCount) }
+        if runSize != Self.mixed { return runSpacing }
+        mixedMessages &+= 1
+        mixedBytes &+= byteCount
+        return Int(truncatingIfNeeded: shape.spacing(byteCount))
+    }
+
+    /// Another begins, with messages of `byteCount`; or none, if this one was none to speak of.
     @usableFromInline
     @inline(never)
-    mutating func beginRun(of byteCount: Int) {
+    mutating func endRun(_ byteCount: Int) {
+        let before = counted.messages
         settle()
+        setRun(counted.messages &- before >= Self.shortestRun ? byteCount : Self.mixed)
+    }
+
+    private mutating func setRun(_ byteCount: Int) {
         runSize = byteCount
         runSpacing = Int(truncatingIfNeeded: shape.spacing(byteCount))
     }
 
-    /// Counts the messages of this run so far. As all are of one size, how far they reach says how many they are.
+    /// Where messages are counted one by one, it is tried now and then whether they are a run by now.
+    private mutating func tryRun() { if runSize == Self.mixed { setRun(averageSize) } }
+
+    /// Counts the messages since the last time. Of a run all are of one size, so how far they reach says how many they are.
     private mutating func settle() {
         let length = unsafe place - runPlace
         if length == 0 { return }
-        let count = UInt64(length == runSpacing ? 1 : length / runSpacing)
-        counted.messages &+= count
-        counted.byteCount &+= count &* UInt64(runSize)
-        counted.tail &+= UInt64(length)
+        if runSize == Self.mixed {
+            averageSize = mixedBytes / max(1, mixedMessages)
+            counted.messages &+= UInt64(truncatingIfNeeded: mixedMessages)
+            counted.byteCount &+= UInt64(truncatingIfNeeded: mixedBytes)
+            (mixedMessages, mixedBytes) = (0, 0)
+        } else {
+            let count = UInt64(truncatingIfNeeded: length == runSpacing ? 1 : length / runSpacing)
+            counted.messages &+= count
+            counted.byteCount &+= count &* UInt64(truncatingIfNeeded: runSize)
+        }
+        counted.tail &+= UInt64(truncatingIfNeeded: length)
         unsafe runPlace = place
     }
 
@@ -385,9 +420,9 @@ struct LaneWriter: ~Copyable {
     @inlinable
     @inline(__always)
     mutating func commit(_ slot: Slot, byteCount: Int, tag: UInt32) {
-        if _slowPath(byteCount != runSize) { beginRun(of: byteCount) }
+        let spacing = count(byteCount)
         // As the lane is mapped twice, it goes on there.
-        let next = unsafe slot.place + runSpacing
+        let next = unsafe slot.place + spacing
         unsafe Self.terminate(next)
         if _slowPath(!slot.isPlain) { return unsafe publishOtherwise(byteCount: byteCount, tag: tag, next: next) }
         // Loaded before the header is stored: behind a store to the segment the compiler loads everything anew.
