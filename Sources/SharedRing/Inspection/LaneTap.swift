@@ -35,9 +35,13 @@ struct LaneTap {
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         position = head
         if start == .tail {
-            var account = unsafe LaneAccount(control)
             let (shape, base) = unsafe (shape, data.base)
-            account.countOn(shape) { unsafe RecordHeader(bits: sr_load_acquire_u64(base + Int($0 & shape.mask))) }
+            let account = LaneAccount.now(shape) {
+                unsafe LaneAccount(control)
+            } header: {
+                // SYNC: account: a word that was overwritten is seen with the account that was told before.
+                unsafe RecordHeader(bits: sr_load_acquire_u64(base + Int($0 & shape.mask)))
+            }
             if account.tail & (shape.alignment - 1) == 0, account.tail &- head <= shape.capacity { position = account.tail }
         }
     }

@@ -42,6 +42,25 @@ struct LaneAccount: Equatable {
         unsafe sr_tell_account(control, sr_account(tail: tail, messages: messages, bytes: byteCount, bound: bound))
     }
 
+    /// What was sent until now, by the newest account and the records behind it. `told` gives the account, and whatever `header` gives
+    /// after that must have been loaded after it.
+    ///
+    /// Of a lane that overtakes whoever counts, three times, the newest account.
+    static func now<Failure: Error>(
+        _ shape: LaneShape, told: () throws(Failure) -> LaneAccount, header: (UInt64) throws(Failure) -> RecordHeader
+    ) throws(Failure) -> LaneAccount {
+        var newest = try told()
+        for _ in 0..<3 {
+            var now = newest
+            try now.countOn(shape, header: header)
+            // None of it was overwritten if the producer was not to go that far meanwhile.
+            let later = try told()
+            if Int64(bitPattern: later.bound &- newest.tail) <= Int64(shape.capacity) { return now }
+            newest = later
+        }
+        return newest
+    }
+
     /// Counts the records behind the tail, to the first absent one; `header` gives what stands at a position. What no producer writes
     /// ends it, too: whoever must know that looks for itself.
     mutating func countOn<Failure: Error>(_ shape: LaneShape, header: (UInt64) throws(Failure) -> RecordHeader) throws(Failure) {

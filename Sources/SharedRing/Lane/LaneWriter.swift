@@ -106,6 +106,7 @@ struct LaneWriter: ~Copyable {
         inherited.countOn(shape) { position in unsafe Self.header(at: position, data, shape) }
         if inherited.tail == tail { counted = inherited }
         counted.tail = tail
+        if counted.bound &- tail > shape.capacity { counted.bound = tail }  // a stranger's, or nobody's
         unsafe place = self.place(at: tail)
         unsafe runPlace = place
         unsafe open(for: 0, at: place)
@@ -145,8 +146,12 @@ struct LaneWriter: ~Copyable {
 
     /// What is left there by the head that was last seen, negative if it is less than nothing. One alignment beyond a record is for the
     /// terminator, one so that closing never waits. The difference wraps properly near 2^64, where a comparison of sums would not.
+    ///
+    /// In a lane of more than 2 GiB a batch gets no further than the largest message would: if it is dropped, the room that was opened
+    /// for it is the next message's.
     private func left(at position: UInt64) -> Int {
-        Int(bitPattern: UInt(lastHead &+ shape.capacity &- overhead &- position))
+        let byHead = Int(bitPattern: UInt(lastHead &+ shape.capacity &- overhead &- position))
+        return min(byHead, shape.largestMessage - Int(bitPattern: UInt(position &- tail)))
     }
 
     /// What a record takes at most beside its message: header, ticket, gap, terminator, and the end of the stream.
@@ -239,7 +244,9 @@ struct LaneWriter: ~Copyable {
         let run = max(byteCount, min(Self.longestRun, Int(shape.capacity / 8)))
         let length = Int64(min(left(at: position), run))
         limit = position &+ UInt64(bitPattern: length)
-        counted.bound = limit &+ overhead
+        // Never back: as far as was told before, a batch or a claim that was dropped may have been written.
+        let end = limit &+ overhead
+        if Int64(bitPattern: end &- counted.bound) > 0 { counted.bound = end }
         tell()
         room = isPlain ? UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length) : Self.nowhere
     }
@@ -259,7 +266,7 @@ struct LaneWriter: ~Copyable {
     /// How large a message may be to fit now, looking at the consumer's head; 0 if poisoned.
     mutating func freeBytes() -> Int {
         guard (try? look()) != nil else { return 0 }
-        return max(0, min(left(at: tail), shape.largestMessage))
+        return max(0, left(at: tail))
     }
 
     // MARK: Counting

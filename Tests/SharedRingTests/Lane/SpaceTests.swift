@@ -198,6 +198,13 @@ struct SpaceTests {
                 let tail = writer.tail
                 #expect(tail == start &+ 16 &* UInt64(turn + 1))
             }
+            // A batch that is dropped leaves its room to the next message.
+            var place = writer.place
+            _ = try writer.makeRoom(for: largest, at: &place)
+            place += Int(shape.spacing(largest - 100))
+            let (isMore, isTooMuch) = try (writer.makeRoom(for: 50, at: &place), writer.makeRoom(for: largest, at: &place))
+            let isTooLargeReady = writer.isReady(for: largest + 1)
+            #expect(isMore && !isTooMuch && !isTooLargeReady)
             // The room is all there, in pieces.
             writer.book(messages: 0, byteCount: 0, to: writer.place(at: start &+ (1 << 33) &- 4096))
             let free = writer.freeBytes()
