@@ -22,8 +22,17 @@ struct Note {
     /// Messages whose sending has returned, and whose sending has begun.
     func low(_ lane: Int) -> UInt32 { word(lane) }
     func high(_ lane: Int) -> UInt32 { word(2 + lane) }
-    func begin(_ lane: Int, through number: UInt32) { set(2 + lane, number) }
-    func finish(_ lane: Int) { set(lane, high(lane)) }
+    /// The bytes of those messages.
+    func lowBytes(_ lane: Int) -> UInt32 { word(13 + lane) }
+    func highBytes(_ lane: Int) -> UInt32 { word(15 + lane) }
+    func begin(_ lane: Int, through number: UInt32, byteCount: Int) {
+        set(15 + lane, lowBytes(lane) + UInt32(byteCount))
+        set(2 + lane, number)
+    }
+    func finish(_ lane: Int) {
+        set(lane, high(lane))
+        set(13 + lane, highBytes(lane))
+    }
 
     /// Messages that are acknowledged for certain, and that may be.
     func acknowledged(_ lane: Int) -> UInt32 { word(4 + lane) }

@@ -8,17 +8,13 @@ extension LaneAccount {
     init(_ lane: Int, of segment: Segment, ring: String) throws(RingError) {
         let header = segment.header
         let shape = LaneShape(header)
-        self = try Self.told(lane, of: segment, ring: ring)
-        for _ in 0..<3 {
-            self = try Self.told(lane, of: segment, ring: ring)
-            var now = self
-            var words = WordWindow(segment, start: header.dataOffset + lane * header.laneCapacity, count: header.laneCapacity, ring: ring)
-            try now.countOn(shape) { position throws(RingError) in RecordHeader(bits: try words.word(at: position & shape.mask)) }
-            // None of it was overwritten if the producer was not to go that far meanwhile.
-            if Int64(bitPattern: try Self.told(lane, of: segment, ring: ring).bound &- tail) <= Int64(shape.capacity) {
-                self = now
-                return
-            }
+        let noWords = WordWindow(segment, start: header.dataOffset + lane * header.laneCapacity, count: header.laneCapacity, ring: ring)
+        var words = noWords
+        self = try Self.now(shape) { () throws(RingError) in
+            words = noWords
+            return try Self.told(lane, of: segment, ring: ring)
+        } header: { position throws(RingError) in
+            RecordHeader(bits: try words.word(at: position & shape.mask))
         }
     }
 

@@ -35,7 +35,13 @@ struct LaneTap {
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         position = head
         if start == .tail {
-            let account = unsafe LaneAccount(now: control, shape, data: data.base)
+            let (shape, base) = unsafe (shape, data.base)
+            let account = LaneAccount.now(shape) {
+                unsafe LaneAccount(control)
+            } header: {
+                // SYNC: account: a word that was overwritten is seen with the account that was told before.
+                unsafe RecordHeader(bits: sr_load_acquire_u64(base + Int($0 & shape.mask)))
+            }
             if account.tail & (shape.alignment - 1) == 0, account.tail &- head <= shape.capacity { position = account.tail }
         }
     }

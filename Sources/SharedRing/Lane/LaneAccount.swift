@@ -35,33 +35,30 @@ struct LaneAccount: Equatable {
         self.init(unsafe sr_load_account(control))
     }
 
-    /// What the producer of a lane has sent until now, if it does not overtake whoever counts; then what it told last. `data` is the double
-    /// mapping. Tests put into `meanwhile` what others do between a look at the account and the walk.
-    @unsafe
-    init(
-        now control: UnsafeMutablePointer<sr_lane_control>, _ shape: LaneShape, data: UnsafeMutableRawPointer, meanwhile: () -> Void = {}
-    ) {
-        unsafe self.init(control)
-        for _ in 0..<4 {
-            var now = self
-            meanwhile()
-            now.countOn(shape) { position in unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(position & shape.mask))) }
-            // None of it was overwritten if the producer was not to go that far meanwhile. The walk before, the bound after.
-            sr_fence_full()
-            let newest = unsafe LaneAccount(control)
-            if Int64(bitPattern: newest.bound &- tail) <= Int64(shape.capacity) {
-                self = now
-                return
-            }
-            self = newest
-        }
-    }
-
     /// By the producer, before it writes at or beyond the bound that it told last.
     @unsafe
     func tell(in control: UnsafeMutablePointer<sr_lane_control>) {
         // SYNC: account (pairs with `init` and LaneTap.isOverwritten)
         unsafe sr_tell_account(control, sr_account(tail: tail, messages: messages, bytes: byteCount, bound: bound))
+    }
+
+    /// What was sent until now, by the newest account and the records behind it. `told` gives the account, and whatever `header` gives
+    /// after that must have been loaded after it.
+    ///
+    /// Of a lane that overtakes whoever counts, three times, the newest account.
+    static func now<Failure: Error>(
+        _ shape: LaneShape, told: () throws(Failure) -> LaneAccount, header: (UInt64) throws(Failure) -> RecordHeader
+    ) throws(Failure) -> LaneAccount {
+        var newest = try told()
+        for _ in 0..<3 {
+            var now = newest
+            try now.countOn(shape, header: header)
+            // None of it was overwritten if the producer was not to go that far meanwhile.
+            let later = try told()
+            if Int64(bitPattern: later.bound &- newest.tail) <= Int64(shape.capacity) { return now }
+            newest = later
+        }
+        return newest
     }
 
     /// Counts the records behind the tail, to the first absent one, and moves the tail behind them. Whether they were overwritten

@@ -46,6 +46,7 @@ extension Peer {
         switch fill {
         case .none: break
         case .few: for _ in 0..<3 { try send(&producer) }
+        case .run: for _ in 0..<Situation.run(shape) { try send(&producer) }
         case .nearly: while producer.freeBytes >= Operation.size + 40 { try send(&producer) }
         case .full: while producer.freeBytes >= Letter.smallest { try send(&producer) }
         }
@@ -56,14 +57,14 @@ extension Peer {
         let first = letters[0].number
         switch operation {
         case .send, .waitForRoom:
-            note.begin(lane, through: first + 1)
+            note.begin(lane, through: first + 1, byteCount: bytes[0].count)
             try producer.send(bytes[0], tag: first, timeout: .seconds(20))
             note.finish(lane)
         case .sendToFull:
             let bytes = bytes[0]
             if try producer.trySend(bytes.span, tag: first) { fail("a full ring took a message") }
         case .claim:
-            note.begin(lane, through: first + 1)
+            note.begin(lane, through: first + 1, byteCount: bytes[0].count)
             var claim = try producer.claim(byteCount: Operation.size + 24)
             var place = claim.bytes
             for index in 0..<place.byteCount {
@@ -77,7 +78,8 @@ extension Peer {
             var place = claim.bytes
             for index in 0..<place.byteCount { place.storeBytes(of: 0xff, toByteOffset: index, as: UInt8.self) }
         case .batch, .abandonedBatch:
-            if operation == .batch { note.begin(lane, through: first + UInt32(letters.count)) }
+            let byteCount = bytes.reduce(0) { $0 + $1.count }
+            if operation == .batch { note.begin(lane, through: first + UInt32(letters.count), byteCount: byteCount) }
             var batch = producer.batch()
             for (letter, bytes) in zip(letters, bytes) { try batch.append(bytes, tag: letter.number) }
             if operation == .batch {
@@ -91,7 +93,7 @@ extension Peer {
     private func send(_ producer: inout Producer) throws {
         let letter = next()
         let bytes = letter.bytes()
-        note.begin(shape.lane, through: letter.number + 1)
+        note.begin(shape.lane, through: letter.number + 1, byteCount: bytes.count)
         try producer.send(bytes, tag: letter.number, timeout: .zero)
         note.finish(shape.lane)
     }

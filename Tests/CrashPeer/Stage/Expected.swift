@@ -3,6 +3,7 @@ struct Expected {
     struct Lane {
         /// Sent for certain, and perhaps.
         let low, high: UInt32
+        let lowBytes, highBytes: UInt32
         /// Acknowledged for certain, and perhaps.
         let acknowledged, used: UInt32
     }
@@ -20,8 +21,8 @@ struct Expected {
         shape = situation.shape
         lanes = (0..<shape.lanes).map { lane in
             Lane(
-                low: note.low(lane), high: note.high(lane), acknowledged: fromStart ? 0 : note.acknowledged(lane),
-                used: fromStart ? 0 : note.used(lane))
+                low: note.low(lane), high: note.high(lane), lowBytes: note.lowBytes(lane), highBytes: note.highBytes(lane),
+                acknowledged: fromStart ? 0 : note.acknowledged(lane), used: fromStart ? 0 : note.used(lane))
         }
         life = note.life
         consumerLife = note.consumerLife
@@ -75,6 +76,25 @@ struct Expected {
             }
         }
         return problems
+    }
+
+    /// The counts: exactly what was committed, whatever its sender had told.
+    func problems(with counts: [Counts]) -> [String] {
+        zip(lanes, counts).enumerated().flatMap { lane, pair in
+            let (bounds, counts) = pair
+            let before = Counts(messages: UInt64(bounds.low), byteCount: UInt64(bounds.lowBytes))
+            let after = Counts(messages: UInt64(bounds.high), byteCount: UInt64(bounds.highBytes))
+            return counts == before || counts == after ? [] : ["lane \(lane) counts \(counts), not \(before), or \(after)"]
+        }
+    }
+
+    /// And what was counted is what was found.
+    func problems(with counts: [Counts], _ harvest: Harvest) -> [String] {
+        counts.enumerated().flatMap { lane, counts in
+            let last = harvest.letters(of: lane).last { $0.number < Recovery.fresh }
+            guard let last, UInt64(last.number) + 1 != counts.messages else { return [String]() }
+            return ["lane \(lane) goes to \(last.number + 1), and counts \(counts)"]
+        }
     }
 
     /// The ends: `neighbour` says how the other lane's streams may have ended.

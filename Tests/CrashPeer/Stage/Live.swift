@@ -92,7 +92,8 @@ struct Live {
         let expected = Expected(situation, stage.note, fromStart: isProducers)
         stage.kill()
         let recovery = Recovery(name: Stage.name, shape: situation.shape, options: stage.options, expected: expected)
-        return try isProducers ? afterProducer(stage, seen, sleeping, recovery) : afterConsumer(stage, recovery)
+        let problems = expected.problems(with: try recovery.counts())
+        return try problems + (isProducers ? afterProducer(stage, seen, sleeping, recovery) : afterConsumer(stage, recovery))
     }
 
     private func afterProducer(_ stage: Stage, _ seen: Harvest, _ sleeping: Sleeping?, _ recovery: Recovery) throws -> [String] {

@@ -26,9 +26,11 @@ struct Recovery {
     func consumerFirst() -> [String] {
         report("consumer first") {
             let ring = try found()
+            let counts = try counts()
+            var problems = expected.problems(with: counts)
             var consumer = try ring.makeReceiver()
             let harvest = consumer.drain()
-            var problems = expected.problems(with: harvest)
+            problems += expected.problems(with: harvest) + expected.problems(with: counts, harvest)
             problems += expected.problems(
                 withEndsOf: harvest, words: expected.words(endsUnseen: false), neighbour: ["D"], final: ["D"])
             return problems + goOn(ring, &consumer, hasNeighbour: false)
@@ -48,6 +50,7 @@ struct Recovery {
     func producerFirst() -> [String] {
         report("producer first") {
             let ring = try found()
+            let counts = try counts()
             var first = try ring.makeProducer()
             var sent = [try fill(&first, limit: 3)]
             if shape == .spsc {
@@ -60,7 +63,7 @@ struct Recovery {
             }
             var consumer = try ring.makeReceiver()
             var harvest = consumer.drain()
-            var problems = freshProblems(harvest, sent)
+            var problems = freshProblems(harvest, sent) + countProblems(counts, then: sent.reduce(0, +), try self.counts())
             harvest.letters.removeAll { $0.number >= Self.fresh }
             problems += expected.problems(with: harvest)
             func then(_ words: Set<String>, _ count: Int) -> Set<String> {
@@ -78,16 +81,19 @@ struct Recovery {
     func goOn(_ ring: TestRing, _ consumer: inout Receiver, hasNeighbour: Bool) -> [String] {
         do {
             var problems: [String] = []
+            let counts = try counts()
+            var sent = 0
             var first = try ring.makeProducer()
             if shape == .spsc || hasNeighbour {
-                for _ in 0..<2 { problems += lap(&consumer, [try fill(&first, limit: .max)]) }
+                for _ in 0..<2 { problems += lap(&consumer, [try fill(&first, limit: .max)], &sent) }
                 try first.close()
             } else {
                 var second = try ring.makeProducer()
-                for _ in 0..<2 { problems += lap(&consumer, [try fill(&first, limit: .max), try fill(&second, limit: .max)]) }
+                for _ in 0..<2 { problems += lap(&consumer, [try fill(&first, limit: .max), try fill(&second, limit: .max)], &sent) }
                 try first.close()
                 try second.close()
             }
+            problems += countProblems(counts, then: sent, try self.counts())
             let harvest = consumer.drain()
             problems += harvest.strange
             let word = hasNeighbour ? "" : "E"
@@ -101,13 +107,30 @@ struct Recovery {
     }
 
     /// Lanes that were empty are full; now they are emptied.
-    private func lap(_ consumer: inout Receiver, _ sent: [Int]) -> [String] {
+    private func lap(_ consumer: inout Receiver, _ sent: [Int], _ sum: inout Int) -> [String] {
         var problems: [String] = []
+        sum += sent.reduce(0, +)
         let least = (4096 - 64) / (shape == .total ? 32 : 24)
         for count in sent where count < least { problems.append("an empty lane took only \(count) messages, not \(least)") }
         let harvest = consumer.drain()
         if !harvest.ends.isEmpty { problems.append("'\(harvest.endWord)' was told in the midst of a stream") }
         return problems + harvest.strange + freshProblems(harvest, sent, isLap: true)
+    }
+
+    /// What an observer finds counted now, lane by lane.
+    func counts() throws -> [Counts] {
+        let statistics = try RingStatistics(name, options: options)
+        return (0..<shape.lanes).map { number in
+            let lane = statistics.lanes.first { $0.number == number }
+            return Counts(messages: lane?.messages ?? 0, byteCount: lane?.byteCount ?? 0)
+        }
+    }
+
+    /// Successors count on from there.
+    private func countProblems(_ before: [Counts], then sent: Int, _ after: [Counts]) -> [String] {
+        let wanted = before.reduce(Counts(), +) + Counts(messages: UInt64(sent), byteCount: UInt64(sent * Letter.smallest))
+        let found = after.reduce(Counts(), +)
+        return found == wanted ? [] : ["the successors count \(found), not \(wanted)"]
     }
 
     /// As many small letters as fit.

@@ -2,12 +2,16 @@
 struct Situation {
     enum Fill: String {
         case none, few, nearly, full
+        /// What a producer makes room for at a time: the operation makes room again, and tells observers.
+        case run
     }
 
     enum Position: String {
         case start
         /// The operation's record crosses the end of the capacity.
         case edge
+        /// It begins there, in the second mapping.
+        case beyond
         /// And the end of the numbers.
         case last
     }
@@ -40,19 +44,27 @@ struct Situation {
     var priorCount: UInt32 { prior != .none && operation.side == .producer ? 2 : 0 }
 
     static let capacity: UInt64 = 4096
-    var spacing: UInt64 { shape == .total ? 32 : 24 }
+    var spacing: UInt64 { Self.spacing(shape) }
+
+    /// Of a letter of the smallest size.
+    static func spacing(_ shape: TestRing.Shape) -> UInt64 { shape == .total ? 32 : 24 }
+
+    /// How many such letters go into the room that a producer opens at a time, an eighth of the lane.
+    static func run(_ shape: TestRing.Shape) -> Int { Int(capacity / 8 / spacing(shape)) }
 
     /// Where the ring begins.
     var first: UInt64 {
         let before =
             switch fill {
             case .none: priorCount == 0 ? 0 : 2 * spacing
+            case .run: UInt64(Self.run(shape)) * spacing
             case .few: (operation.side == .producer ? (operation == .attachProducer ? 2 : 3) : 0) * spacing
             case .nearly, .full: Self.capacity / 2
             }
         return switch position {
         case .start: 0
         case .edge: Self.capacity &- before &- 24 & ~7
+        case .beyond: Self.capacity &- before &+ 48
         case .last: 0 &- before &- 24 & ~7
         }
     }
@@ -64,7 +76,7 @@ struct Situation {
     /// Left out of the short form: what steps through the same code as another situation that is in it.
     var isRepetition: Bool {
         if operation.side == .name { return shape != .spsc }
-        if isSymmetric || position == .last || fill == .nearly { return shape != .spsc }
+        if isSymmetric || position == .last || fill == .nearly || fill == .run { return shape != .spsc }
         let ofOneLane: [Operation] = [
             .claim, .abandonedClaim, .abandonedBatch, .sendToFull, .dropProducer, .attachProducer, .receive, .receiveLast,
             .acknowledge, .closeConsumer, .dropConsumer, .attachConsumer,
@@ -102,6 +114,10 @@ struct Situation {
         list.append(.init(operation: .batch, shape: shape, fill: .none, hasSleeper: true))
         // A merging consumer that waits for its last producers sleeps on, and has counted what it read.
         if shape == .spsc { list.append(.init(operation: .closeProducer, shape: shape, fill: .none, hasSleeper: true)) }
+        list.append(.init(operation: .send, shape: shape, fill: .run))
+        for operation in [Operation.send, .claim, .batch, .abandonedBatch, .closeProducer, .dropProducer] {
+            list.append(.init(operation: operation, shape: shape, fill: .run, position: .beyond))
+        }
         for prior in [Prior.none, .closed, .died] {
             list.append(.init(operation: .attachProducer, shape: shape, fill: .none, prior: prior))
         }

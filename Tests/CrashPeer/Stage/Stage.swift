@@ -109,7 +109,7 @@ final class Stage {
                 try feed()
                 if neighbour != nil { try sendAsNeighbour() }
             }
-        case .nearly, .full: while feeder!.freeBytes >= 240 { try feed(200) }
+        case .run, .nearly, .full: while feeder!.freeBytes >= 240 { try feed(200) }
         }
         switch situation.operation {
         case .readEnd:
@@ -232,7 +232,7 @@ final class Stage {
 extension Note {
     fileprivate func send(_ producer: inout Producer, lane: Int, order: UInt32, size: Int = Letter.smallest) throws {
         let letter = Letter(lane: UInt32(lane), number: low(lane), order: order)
-        begin(lane, through: letter.number + 1)
+        begin(lane, through: letter.number + 1, byteCount: size)
         guard try producer.trySend(letter.bytes(size), tag: letter.number) else { throw Stage.Failure(description: "lane \(lane) is full") }
         finish(lane)
     }

@@ -14,6 +14,7 @@ struct DeathRow: CustomStringConvertible, Sendable {
         DeathRow("a message is whole or absent", "send/spsc/nearly", "send/spsc/last", "send/mpsc/none/start"),
         DeathRow("an uncommitted claim leaves no trace", "claim/spsc/none", "abandonedClaim/spsc"),
         DeathRow("a batch is whole or absent", "batch/spsc/none/start", "batch/total/none/start", "abandonedBatch/spsc"),
+        DeathRow("counts are exactly what was committed", "send/spsc/run", "batch/spsc/run/beyond", "closeProducer/spsc/run/beyond"),
         DeathRow("a full ring stays as it was", "sendToFull/spsc", "waitForRoom/spsc/full/symmetric"),
         DeathRow("the next sender wakes the consumer", "send/spsc/none/asleep", "send/mpsc/none/asleep"),
         DeathRow("a stream that was closed or cut off is told so", "closeProducer/spsc/full", "dropProducer/spsc"),

@@ -137,10 +137,15 @@ struct RingTapTests {
         let (shape, data) = (sender.writer.pointee.shape, sender.writer.pointee.data)
         for (laps, size) in [(1, 29), (3, 7), (9, 5)] {
             var isFirst = true
-            let account = LaneAccount(now: control, shape, data: data) {
-                guard isFirst else { return }
-                isFirst = false
-                while end < UInt64(laps) * 4096 * 2 + 64 { try! pass(size) }
+            let account = try LaneAccount.now(shape) { () throws in
+                let told = LaneAccount(control)
+                if isFirst {
+                    isFirst = false
+                    while end < UInt64(laps) * 4096 * 2 + 64 { try pass(size) }
+                }
+                return told
+            } header: {
+                RecordHeader(bits: sr_load_acquire_u64(data + Int($0 & shape.mask)))
             }
             #expect(ends.contains(account.tail), "\(account.tail)")
             #expect(account.tail == end)
