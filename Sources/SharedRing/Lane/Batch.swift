@@ -9,8 +9,9 @@ public import CSharedRing
 @frozen
 public struct Batch: ~Copyable, ~Escapable {
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
-    /// Unmanaged: the producer, which this batch borrows, keeps it. To count one reference more would cost as much as ten messages.
-    @usableFromInline let side: Unmanaged<ProducerSide>
+    /// Counted, though the producer that this batch borrows keeps it: on a path that ends in `exit`, Swift 6.3 destroys the producer before
+    /// the batch was used last.
+    @usableFromInline let side: ProducerSide
     /// Where the next record goes. The writer's place stays at the first one until the commit.
     @usableFromInline var place: UnsafeMutableRawPointer
     /// The header that is stored last.
@@ -26,7 +27,7 @@ public struct Batch: ~Copyable, ~Escapable {
     @_lifetime(&producer)
     init(_ producer: inout Producer) {
         unsafe writer = producer.writer
-        unsafe side = .passUnretained(producer.side)
+        side = producer.side
         unsafe place = producer.writer.pointee.place
     }
 
@@ -127,7 +128,7 @@ public struct Batch: ~Copyable, ~Escapable {
         let writer = unsafe writer  // see `flush`
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
         flush()
-        try unsafe side.takeUnretainedValue().sleepForRoom(for: byteCount, until: Deadline(after: timeout))
+        try side.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
         unsafe place = writer.pointee.place
     }
 }
