@@ -73,12 +73,8 @@ extension Producer {
     @inline(__always)
     @_lifetime(&self)
     public mutating func claim(byteCount: Int, timeout: Duration? = nil) throws(RingError) -> Claim {
-        let slot: LaneWriter.Slot
-        if unsafe _slowPath(byteCount < 0 || !writer.pointee.isReady(for: byteCount)) {
-            slot = try waitForSlot(for: byteCount, timeout: timeout)
-        } else {
-            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
-        }
+        // A negative count is refused where there is no room.
+        let slot = byteCount < 0 ? try waitForSlot(for: byteCount, timeout: timeout) : try slot(for: byteCount, timeout: timeout)
         return Claim(&self, slot, byteCount: byteCount)
     }
 
@@ -89,13 +85,8 @@ extension Producer {
     @inline(__always)
     @_lifetime(&self)
     public mutating func tryClaim(byteCount: Int) throws(RingError) -> Claim? {
-        let slot: LaneWriter.Slot
-        if unsafe _slowPath(byteCount < 0 || !writer.pointee.isReady(for: byteCount)) {
-            guard let made = try unsafe writer.pointee.makeSlot(for: byteCount) else { return nil }
-            slot = made
-        } else {
-            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
-        }
+        let slot = byteCount < 0 ? try unsafe writer.pointee.makeSlot(for: byteCount) : try slotNow(for: byteCount)
+        guard let slot else { return nil }
         return Claim(&self, slot, byteCount: byteCount)
     }
 }

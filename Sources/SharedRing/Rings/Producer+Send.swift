@@ -3,6 +3,24 @@
 // bytes have no padding, which is what makes `Span.bytes` unsafe in general.
 
 extension Producer {
+    // MARK: Room
+
+    /// Where a message of `count` bytes goes; waits for room if there is none.
+    @inlinable
+    @inline(__always)
+    mutating func slot(for count: Int, timeout: Duration?) throws(RingError) -> LaneWriter.Slot {
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { return try waitForSlot(for: count, timeout: timeout) }
+        return unsafe LaneWriter.Slot(ready: writer.pointee)
+    }
+
+    /// The same; nil if there is no room.
+    @inlinable
+    @inline(__always)
+    mutating func slotNow(for count: Int) throws(RingError) -> LaneWriter.Slot? {
+        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { return try unsafe writer.pointee.makeSlot(for: count) }
+        return unsafe LaneWriter.Slot(ready: writer.pointee)
+    }
+
     // MARK: Bytes
 
     /// Sends a message, waiting for room if the ring is full.
@@ -19,12 +37,7 @@ extension Producer {
     @inline(__always)
     public mutating func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let count = bytes.byteCount
-        let slot: LaneWriter.Slot
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
-            slot = try waitForSlot(for: count, timeout: timeout)
-        } else {
-            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
-        }
+        let slot = try slot(for: count, timeout: timeout)
         unsafe LaneWriter.copy(bytes, to: slot.payload)
         unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
     }
@@ -37,13 +50,7 @@ extension Producer {
     @inline(__always)
     public mutating func trySend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = bytes.byteCount
-        let slot: LaneWriter.Slot
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
-            guard let made = try unsafe writer.pointee.makeSlot(for: count) else { return false }
-            slot = made
-        } else {
-            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
-        }
+        guard let slot = try slotNow(for: count) else { return false }
         unsafe LaneWriter.copy(bytes, to: slot.payload)
         unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
         return true
@@ -107,12 +114,7 @@ extension Producer {
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) throws(RingError) {
         let count = MemoryLayout<Value>.size
-        let slot: LaneWriter.Slot
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
-            slot = try waitForSlot(for: count, timeout: timeout)
-        } else {
-            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
-        }
+        let slot = try slot(for: count, timeout: timeout)
         unsafe slot.payload.storeBytes(of: value, as: Value.self)
         unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
     }
@@ -122,13 +124,7 @@ extension Producer {
     @inline(__always)
     public mutating func trySend<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0) throws(RingError) -> Bool {
         let count = MemoryLayout<Value>.size
-        let slot: LaneWriter.Slot
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) {
-            guard let made = try unsafe writer.pointee.makeSlot(for: count) else { return false }
-            slot = made
-        } else {
-            slot = unsafe LaneWriter.Slot(ready: writer.pointee)
-        }
+        guard let slot = try slotNow(for: count) else { return false }
         unsafe slot.payload.storeBytes(of: value, as: Value.self)
         unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
         return true
