@@ -47,7 +47,7 @@ public struct Message: ~Copyable, ~Escapable {
         unsafe start = reader.pointee.payload
         byteCount = unsafe reader.pointee.shape.messageSize(header)
         tag = header.tag
-        id = 2  // even, as no id of a message that is out, and not 0: `deinit` does nothing, even in a child forked meanwhile
+        id = 1  // odd, and no message is out meanwhile, so `handedOut` is even or `nothingMore`: `deinit` does nothing
     }
 
     /// The payload.

@@ -60,6 +60,18 @@ struct LateMessageTests {
         #expect(tags.filter { $0 >= 10 } == [10, 11, 12, 13])
     }
 
+    @Test("A drain steps over each message once, whatever number its reader is at")
+    func lent() throws {
+        var consumer = try ring(messages: 1...6).makeConsumer()
+        consumer.reader.pointee.handedOut = 0  // there the 2^19th reader of a process begins, as the numbers wrap
+        var tags: [UInt32] = []
+        for count in 1...3 {
+            if let message = try consumer.next() { tags.append(message.tag) }
+            #expect(consumer.drain(limit: 1) { message in tags.append(message.tag) } == 1, "round \(count)")
+        }
+        #expect(tags == [1, 2, 3, 4, 5, 6])
+    }
+
     @Test("Acknowledging covers it")
     func manual() throws {
         let ring = try ring(messages: 1...3)
