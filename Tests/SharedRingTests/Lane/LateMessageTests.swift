@@ -29,6 +29,27 @@ struct LateMessageTests {
         #expect(try takeTwo(&consumer) == [5])
     }
 
+    @Test("Destroyed while the next one is out, it does not end that one") func whileTheNextIsOut() throws {
+        let consumer = try ring(messages: 1...3).makeConsumer()
+        let reader = consumer.reader
+        func next() throws -> LaneReader.Found { try #require(reader.pointee.find()) }
+        let first = Message(reader, try next())
+        let second = Message(reader, try next())
+        let head = reader.pointee.head
+        _ = consume first
+        var isOut = reader.pointee.handedOut == second.id
+        #expect(isOut && reader.pointee.head == head)
+        // One that ended in time, and one after it.
+        _ = consume second
+        let third = Message(reader, try next())
+        isOut = reader.pointee.handedOut == third.id
+        #expect(isOut && third.tag == 3)
+        _ = consume third
+        let shape = reader.pointee.shape
+        #expect(reader.pointee.head == head + shape.spacing(10) + shape.spacing(15))
+        _ = consume consumer
+    }
+
     @Test("So it is with looking, draining and many lanes")
     func others() throws {
         var consumer = try ring(messages: 1...6).makeConsumer()
