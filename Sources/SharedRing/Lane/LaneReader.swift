@@ -224,7 +224,8 @@ struct LaneReader: ~Copyable {
         let (place, id) = unsafe (place, handedOut &+ 1)
         let header = unsafe Self.header(at: place)
         if _slowPath(UInt64(header.size) != lastSize) { return takes(header) ? findAnew(header, id) : nil }
-        return unsafe Found(place + 8, header.byteCount, header.tag, id)  // SR_RECORD_HEADER_SIZE: without tickets, or it had no size
+        // 8 is SR_RECORD_HEADER_SIZE: a lane with tickets has `noSize`, and never comes here.
+        return unsafe Found(place + 8, header.byteCount, header.tag, id)
     }
 
     /// Whether the record at the head, which has this header, is a message of this lane. It is the last one then.
