@@ -34,9 +34,6 @@ struct LaneWriter: ~Copyable {
     private var counted: LaneAccount
     /// What observers were told last.
     private var told: LaneAccount
-    /// As `room`, but a position, and of every lane: what is left from a position to here is the largest message that fits there and keeps
-    /// to the bound that was told.
-    private var limit: UInt64
     /// The head that was last seen.
     private(set) var lastHead: UInt64
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
@@ -95,7 +92,6 @@ struct LaneWriter: ~Copyable {
         runSpacing = Int(shape.spacing(0))
         counted = unsafe LaneAccount(control)
         told = counted
-        limit = 0
         guard head & (shape.alignment &- 1) == 0 else {
             throw Self.impossible(ring, lane, "its head is \(head), no multiple of its record alignment \(shape.alignment)")
         }
@@ -213,8 +209,9 @@ struct LaneWriter: ~Copyable {
         let position = unsafe position(of: start)
         moveToFirstMapping()
         unsafe start = place(at: position)
-        // A lane that is not plain comes here with each message, mostly with room that is open already.
-        if !isPlain && byteCount <= Int(bitPattern: UInt(limit &- position)) { return true }
+        // A lane that is not plain comes here with each message, mostly with room that is open already: what keeps to the bound that was
+        // told, which lies no further from the head than the capacity.
+        if !isPlain && byteCount <= Int(bitPattern: UInt(told.bound &- overhead &- position)) { return true }
         if byteCount > left(at: position) { try look() }
         unsafe open(for: byteCount, at: start)
         return byteCount <= left(at: position)
@@ -252,7 +249,7 @@ struct LaneWriter: ~Copyable {
         // Beside the message, since of a claim there may be little committed: then the next one is to fit, too.
         let run = min(byteCount &+ min(Self.longestStretch, Int(shape.capacity / 8)), shape.largestMessage)
         let length = Int64(min(left(at: position), run))
-        limit = position &+ UInt64(bitPattern: length)
+        let limit = position &+ UInt64(bitPattern: length)
         // Never back: below the last bound something may be written that was not committed, by a predecessor that was killed, too. What
         // is told at first may be a stranger's; a bound lies no further from the head than the capacity.
         let (last, bound) = (counted.bound &- lastHead, limit &+ overhead)

@@ -110,8 +110,7 @@ final class Victim {
         for number in 0..<lanes {
             let position = 0 &- UInt64(2 * capacity)
             lane(number).pointee.head = position
-            lane(number).pointee.accounts = (sr_account(tail: position, messages: 0, bytes: 0, bound: position), sr_account())
-            lane(number).pointee.account_turn = 0
+            sr_tell_account(lane(number), sr_account(tail: position, messages: 0, bytes: 0, bound: position))
         }
         for _ in 0..<2 {
             try fill(messages: .max, bytes: 30, closes: true)
