@@ -86,7 +86,7 @@ struct Handshake: ~Copyable {
         let consumer = try receiving.makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, slice: options.slice)
         let producer = try sending.makeProducer(waiting: options.waiting, slice: options.slice)
         let descriptors = [Descriptor(try receiving.duplicateDescriptor()), Descriptor(try sending.duplicateDescriptor())]
-        try socket.send(packet(SR_LINK_WELCOME), descriptors: descriptors.map(\.number), until: deadline)
+        try socket.send(packet(SR_LINK_WELCOME), descriptors: descriptors, until: deadline)
         let (answer, others) = try socket.receive(until: deadline)
         guard answer.kind == UInt32(SR_LINK_ATTACHED), others.isEmpty else {
             throw unexpected(answer, others.count, "the news that it has attached")
@@ -130,13 +130,21 @@ struct Handshake: ~Copyable {
                 .incompatible, ring: socket.path,
                 "its listener chose version \(welcome.newest) of the handshake, this client speaks \(SR_LINK_VERSION)")
         }
-        let producer = try SPSCRing.open(descriptor: descriptors[0].number, options: ringOptions)
-            .makeProducer(waiting: options.waiting, slice: options.slice)
-        let consumer = try SPSCRing.open(descriptor: descriptors[1].number, options: ringOptions)
-            .makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, slice: options.slice)
+        let (sending, receiving) = try rings(descriptors)
+        let producer = try sending.makeProducer(waiting: options.waiting, slice: options.slice)
+        let consumer = try receiving.makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, slice: options.slice)
         try socket.send(packet(SR_LINK_ATTACHED), until: deadline)
         try socket.watch(producer.side, consumer.side)
         return Link(producer: producer, consumer: consumer, peer: peer)
+    }
+
+    /// The rings that came with the welcome. Each handle keeps a duplicate of its descriptor.
+    private func rings(_ descriptors: [Descriptor]) throws(RingError) -> (SPSCRing, SPSCRing) {
+        // An array is released after its last use, and with it the descriptors whose numbers were read out of it.
+        defer { withExtendedLifetime(descriptors) {} }
+        let sending = try SPSCRing.open(descriptor: descriptors[0].number, options: ringOptions)
+        let receiving = try SPSCRing.open(descriptor: descriptors[1].number, options: ringOptions)
+        return (sending, receiving)
     }
 
     private func refused(_ packet: sr_link_packet) -> RingError {

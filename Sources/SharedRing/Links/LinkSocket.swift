@@ -60,10 +60,13 @@ final class LinkSocket: @unchecked Sendable {
 
     // MARK: Packets
 
-    func send(_ packet: sr_link_packet, descriptors: [Int32] = [], until deadline: Deadline) throws(RingError) {
+    func send(_ packet: sr_link_packet, descriptors: [Descriptor] = [], until deadline: Deadline) throws(RingError) {
+        // An array is released after its last use: without this, the descriptors would be closed once their numbers are read.
+        defer { withExtendedLifetime(descriptors) {} }
+        let numbers = descriptors.map(\.number)
         // SAFETY: the packet's own bytes, and the array's, for the length of the call.
         let result = unsafe withUnsafeBytes(of: packet) { bytes in
-            unsafe descriptors.withUnsafeBufferPointer { list in
+            unsafe numbers.withUnsafeBufferPointer { list in
                 // Any address will do for none.
                 var nothing: Int32 = 0
                 return unsafe sr_socket_send(
