@@ -45,6 +45,19 @@ int sr_futex_clear_and_wake(uint32_t *word) {
     return result(syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word, op));
 }
 
+int sr_futex_try_wait(void) {
+    uint32_t word = 0;
+    int r = sr_futex_wait(&word, 1, 1); /* does not sleep: the word is another, and the deadline passed */
+    return r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR ? 0 : r;
+}
+
+int sr_futex_try_clear_and_wake(void) {
+    uint32_t word = 1;
+    int r = sr_futex_clear_and_wake(&word);
+    /* One that says it has, and has not, is as bad as one that refuses. */
+    return r < 0 ? r : word == 0 ? 0 : -ENOSYS;
+}
+
 int sr_membarrier_offered(void) {
     const int both = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
     long offered = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
@@ -253,6 +266,8 @@ int sr_map_over(void *address, uint64_t length, int fd, uint64_t offset, int wri
     return result(madvise(address, length, MADV_DONTFORK));
 }
 
+int sr_leave_out_of_dumps(void *address, uint64_t length) { return result(madvise(address, length, MADV_DONTDUMP)); }
+
 int sr_unmap(void *address, uint64_t length) { return result(munmap(address, length)); }
 
 uint32_t sr_process_id(void) { return (uint32_t)getpid(); }
@@ -292,6 +307,22 @@ uint64_t sr_process_start_time(void) {
 void sr_process_name(char *buffer, uint64_t count) {
     long n = read_proc("/proc/self/comm", buffer, count);
     buffer[n > 0 && buffer[n - 1] == '\n' ? n - 1 : n] = 0;
+}
+
+int sr_is_user_unmapped(uint32_t user) {
+    char text[32];
+    /* The kernel's own default, where /proc does not tell. */
+    uint32_t overflow = read_proc("/proc/sys/kernel/overflowuid", text, sizeof text) ? (uint32_t)strtoul(text, NULL, 10) : 65534;
+    if (user != overflow) return 0;
+    /* Lines of "first here, first outside, count"; at most 340 of them. */
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    if (!map) return 1;
+    unsigned long long first, outside, count;
+    int is_mapped = 0;
+    while (!is_mapped && fscanf(map, "%llu %llu %llu", &first, &outside, &count) == 3)
+        is_mapped = user >= first && user - first < count;
+    fclose(map);
+    return !is_mapped;
 }
 
 const char *sr_error_text(int error) { return strerrordesc_np(error); }

@@ -19,14 +19,18 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case alreadyExists
         /// There is something of that name, but it is not a ring: a directory, a symbolic link, another program's file.
         case notARing
-        /// It is a ring whose header contradicts itself, its file or this machine.
+        /// It is a ring whose header contradicts itself, its file or this machine. See ``DamagedRing``.
         case damaged
+        /// ``DamagedRing/remove(_:options:)`` found a sound ring, or one that is being made.
+        case notDamaged
         /// It was made by an incompatible version, or needs a feature that this process or its kernel does not have.
         case incompatible
         /// It belongs to a user that was not allowed.
         case wrongOwner
         /// The file system has no room for the whole ring, so none was made.
         case outOfSpace
+        /// The ring is there with another capacity, lane count, order or alignment than ``RingOptions/exactTraits`` asks for.
+        case differentShape
         /// `remove` found somebody attached.
         case inUse
         /// The name stands for another ring than the one that was opened.
@@ -87,15 +91,24 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
     public var code: Code { facts.code }
     /// The system's error number, where there was one.
     public var errno: Int32? { facts.errno }
-    /// The ring's name, or how it was handed over.
-    public var ring: String { facts.ring }
-    /// What was expected and what was found, for people.
-    public var detail: String { facts.detail }
+    /// The ring's name, or how it was handed over, as people are shown it: see ``FileName/description``.
+    public var ring: String { facts.ring.printable }
+    /// What was expected and what was found, for people. Control characters in names and labels are escaped.
+    public var detail: String { facts.detail.printable }
+    /// What can be done about it, for people, where that is not plain; nil otherwise.
+    public var remedy: String? {
+        switch code {
+        case .damaged: "when nobody uses it any more, 'sharedring remove --damaged', or DamagedRing.remove, takes it away"
+        case .poisoned: "'sharedring check' says what is in it; the others can be ended and the ring removed"
+        default: nil
+        }
+    }
 
-    /// One sentence: the ring, what happened, and the system's error if there was one.
+    /// One sentence: the ring, what happened, the system's error if there was one, and the remedy if there is one.
     public var description: String {
         var sentence = "ring '\(ring)': \(detail)"
         if let errno { sentence += " (\(Self.text(of: errno)))" }
+        if let remedy { sentence += "; \(remedy)" }
         return sentence
     }
 

@@ -6,6 +6,8 @@ struct MissedMessages {
     private var times: UInt64 = 0
     private var byteCount: UInt64 = 0
     private var mostMessages: UInt64 = 0
+    /// Whether `mostMessages` are so many for certain.
+    private var isExact = true
     private var told: UInt64 = 0
     private var nextReport = ContinuousClock.now
 
@@ -16,6 +18,7 @@ struct MissedMessages {
         // A stranger's positions: the sums may be absurd, and must not trap.
         byteCount &+= miss.byteCount
         mostMessages &+= miss.mostMessages
+        if miss.messages == nil { isExact = false }
     }
 
     mutating func report() {
@@ -32,7 +35,7 @@ struct MissedMessages {
     private mutating func tell(_ when: String) {
         told = times
         StandardStreams.note(
-            "ring '\(name.printable)': missed \(when)\(byteCount) bytes, headers included, that were overwritten before they were seen: "
-                + "at least \(counted(Int(clamping: times), "message")), at most \(mostMessages)")
+            "ring '\(name.printable)': missed \(when)\(isExact ? "" : "at most ")\(counted(Int(clamping: mostMessages), "message")), "
+                + "which were overwritten before they were seen: \(counted(Int(clamping: byteCount), "byte")), headers included")
     }
 }

@@ -26,7 +26,6 @@ extension StaleRing {
         case .inUse(let detail): detail
         case .damaged(let damage): "it is damaged; 'sharedring remove' without --stale removes it: \(damage.sentence)"
         case .refused(let error): error.reason
-        case .unspeakableName: "its name is not UTF-8, so it is no ring's"
         }
     }
 

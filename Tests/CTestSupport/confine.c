@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
@@ -22,15 +23,17 @@
 static const struct {
     const char *name;
     unsigned number;
-    unsigned flags; /* not 0: only with all of these in the third argument */
+    unsigned argument, mask, value; /* only if this argument, masked, has this value */
 } calls[] = {
-    {"membarrier", SYS_membarrier, 0},
-    {"memfd_create", SYS_memfd_create, 0},
-    {"linkat", SYS_linkat, 0},
-    {"renameat2", SYS_renameat2, 0},
-    {"unlinkat", SYS_unlinkat, 0},
-    {"fallocate", SYS_fallocate, 0},
-    {"O_TMPFILE", SYS_openat, O_TMPFILE},
+    {"membarrier", SYS_membarrier, 0, 0, 0},
+    {"memfd_create", SYS_memfd_create, 0, 0, 0},
+    {"linkat", SYS_linkat, 0, 0, 0},
+    {"renameat2", SYS_renameat2, 0, 0, 0},
+    {"unlinkat", SYS_unlinkat, 0, 0, 0},
+    {"fallocate", SYS_fallocate, 0, 0, 0},
+    {"O_TMPFILE", SYS_openat, 2, O_TMPFILE, O_TMPFILE},
+    {"FUTEX_WAKE_OP", SYS_futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE_OP},
+    {"FUTEX_WAIT_BITSET", SYS_futex, 1, (unsigned)~FUTEX_CLOCK_REALTIME, FUTEX_WAIT_BITSET}, /* the shared kind: not Dispatch's */
 };
 
 int ts_deny(const char *name, int error) {
@@ -39,9 +42,9 @@ int ts_deny(const char *name, int error) {
         struct sock_filter code[] = {
             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].number, 0, 4),
-            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(2)),
-            BPF_STMT(BPF_ALU | BPF_AND | BPF_K, calls[i].flags),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].flags, 0, 1),
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(calls[i].argument)),
+            BPF_STMT(BPF_ALU | BPF_AND | BPF_K, calls[i].mask),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].value, 0, 1),
             BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA)),
             BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         };

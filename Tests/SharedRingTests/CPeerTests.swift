@@ -79,6 +79,18 @@ struct CPeerTests {
         try producer.close()
     }
 
+    /// Such a bit stands for duties that a client has to know: of a file-backed ring, to clear the mark that says it was flushed.
+    @Test("It refuses a ring with a required feature that it does not know") func features() throws {
+        var options = place.options(capacity: 4096)
+        options.outlivesRestart = true
+        let ring = try SPSCRing.create("r", options: options)
+        try ring.makeProducer().close()
+        try ring.flush()
+        let before = try Data(contentsOf: URL(fileURLWithPath: place.path("r")))
+        #expect(try start("receive", place.path("r")).wait() >> 8 == 1)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: place.path("r"))) == before)
+    }
+
     @Test("It takes no role that somebody has") func taken() throws {
         let ring = try ring(.automatic, alignment: 8)
         let producer = try ring.makeProducer()

@@ -47,6 +47,7 @@ enum Confined {
         case "address-space": try addressSpace(options)
         case "broken-lane": try brokenLane(options)
         case "memfd": try memfd()
+        case "anonymous": try anonymous()
         case "unlink": try unlink(options)
         default: throw Wrong(description: "there is no case '\(name)'")
         }
@@ -140,6 +141,17 @@ enum Confined {
         var next = try ring.makeConsumer()
         text = try next.next(timeout: .zero)?.text
         try require(text == "lost from sight", "lost")
+    }
+
+    private static func anonymous() throws {
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        var producer = try ring.makeProducer()
+        var consumer = try ring.makeConsumer()
+        try producer.send("x")
+        let text = try consumer.next(timeout: .zero)?.text
+        try require(text == "x", "no x")
+        try producer.close()
+        try consumer.close()
     }
 
     private static func memfd() throws {

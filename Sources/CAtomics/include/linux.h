@@ -28,6 +28,11 @@ int sr_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
  * or neither. Returns how many it woke. */
 int sr_futex_clear_and_wake(uint32_t *word);
 
+/* Whether the two calls above work in this process, tried on a word of its own: 0, or the negative errno of the first that does not. A
+ * sandbox can allow futex(2) and not all of its operations. */
+int sr_futex_try_wait(void);
+int sr_futex_try_clear_and_wake(void);
+
 /* --- membarrier ---------------------------------------------------------------------------------------- */
 
 int sr_membarrier_offered(void);  /* 1 if the kernel has both calls below */
@@ -64,6 +69,9 @@ int64_t sr_write_at(int fd, const void *buffer, uint64_t count, uint64_t offset)
 int sr_close(int fd);
 int sr_random(void *buffer, uint64_t count);
 uint32_t sr_effective_user(void);
+/* 1 if the id is the one that stands for all users that this process's user namespace does not map, and is itself not mapped there.
+ * 1 as well if it is that id and /proc does not tell. */
+int sr_is_user_unmapped(uint32_t user);
 uint64_t sr_page_size(void);
 
 /* --- anonymous segments ------------------------------------------------------------------------------------ */
@@ -91,6 +99,7 @@ int64_t sr_reserve(uint64_t length);
 /* Maps the file over a part of a reservation; not inherited by forked children. */
 int sr_map_over(void *address, uint64_t length, int fd, uint64_t offset, int writable, int prefault);
 int sr_unmap(void *address, uint64_t length);
+int sr_leave_out_of_dumps(void *address, uint64_t length);
 
 /* --- fork ----------------------------------------------------------------------------------------------------------- */
 

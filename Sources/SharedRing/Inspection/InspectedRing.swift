@@ -5,11 +5,11 @@ struct InspectedRing {
     let segment: Segment
 
     /// Of the options, the directory and the allowed owners count. Throws as `SPSCRing.open`.
-    init(_ name: String, options: RingOptions) throws(RingError) {
-        self.name = try SegmentName(name, in: options.directory)
+    init(_ name: FileName, options: RingOptions) throws(RingError) {
+        self.name = try SegmentName(name, in: options.directoryName)
         directory = try self.name.openDirectory()
         guard let segment = try Segment.open(self.name, in: directory, owners: options.allowedOwners, isWritable: false) else {
-            throw RingError(.notFound, ring: name, "there is none in '\(self.name.directory)'")
+            throw RingError(.notFound, ring: self.name.ring, "there is none in '\(self.name.directory)'")
         }
         self.segment = segment
     }

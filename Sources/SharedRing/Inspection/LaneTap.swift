@@ -14,15 +14,46 @@ struct LaneTap {
     private let controlMapping: Mapping
     private let control: UnsafeMutablePointer<sr_lane_control>
     private(set) var position: UInt64
+    /// What was sent in the lane before the position; nil: not known.
+    private var count: Count?
     /// What was said to be damaged already.
     private var damagedPosition: UInt64?
+
+    /// Where a tap begins in a lane.
+    enum Beginning {
+        /// Where it began when nobody had used it yet: with its first message.
+        case unused(head: UInt64, sent: LaneAccount)
+        case head
+        case tail
+    }
+
+    /// Messages since the lane was made, and the bytes in them. A stranger's words may be among them: wrapping.
+    private struct Count {
+        var messages: UInt64
+        var byteCount: UInt64
+
+        init(messages: UInt64, byteCount: UInt64) {
+            self.messages = messages
+            self.byteCount = byteCount
+        }
+
+        init(_ account: LaneAccount) { self.init(messages: account.messages, byteCount: account.byteCount) }
+
+        static func + (a: Count, b: Count) -> Count {
+            Count(messages: a.messages &+ b.messages, byteCount: a.byteCount &+ b.byteCount)
+        }
+
+        static func - (a: Count, b: Count) -> Count {
+            Count(messages: a.messages &- b.messages, byteCount: a.byteCount &- b.byteCount)
+        }
+    }
 
     // SAFETY, for every `unsafe` here: the words lie in the control mapping, which this keeps; a position is checked to be aligned
     // and masked before it becomes an address, and a record that `admits` ends inside the double mapping.
 
     init(
         _ number: Int, of header: SegmentHeader, data: Mapping, control: UnsafeMutablePointer<sr_lane_control>,
-        keeping controlMapping: Mapping, from start: RingTap.Start
+        keeping controlMapping: Mapping, from beginning: Beginning
     ) {
         self.number = number
         shape = LaneShape(header)
@@ -31,10 +62,20 @@ struct LaneTap {
         self.data = data
         self.controlMapping = controlMapping
         unsafe self.control = control
-        // SYNC: record-visible: what was committed before this head was stored is seen to be.
-        let head = unsafe sr_load_acquire_u64(sr_head(control))
-        position = head
-        if start == .tail {
+        switch beginning {
+        case .unused(let head, let sent):
+            position = head
+            // A lane that nobody has used is counted from its account, whose tail is where it begins.
+            count = sent.tail == head ? Count(sent) : nil
+        case .head:
+            // SYNC: record-visible: what was committed before this head was stored is seen to be.
+            position = unsafe sr_load_acquire_u64(sr_head(control))
+            count = nil
+            if let (head, count) = countedHead(isFirst: true) { (position, self.count) = (head, count) }
+        case .tail:
+            let head = unsafe sr_load_acquire_u64(sr_head(control))
+            position = head
+            count = nil
             let (shape, base) = unsafe (shape, data.base)
             let account = LaneAccount.now(shape) {
                 unsafe LaneAccount(control)
@@ -42,8 +83,55 @@ struct LaneTap {
                 // SYNC: account: a word that was overwritten is seen with the account that was told before.
                 unsafe RecordHeader(bits: sr_load_acquire_u64(base + Int($0 & shape.mask)))
             }
-            if account.tail & (shape.alignment - 1) == 0, account.tail &- head <= shape.capacity { position = account.tail }
+            if account.tail & (shape.alignment - 1) == 0, account.tail &- head <= shape.capacity {
+                position = account.tail
+                count = Count(account)
+            }
         }
+    }
+
+    // MARK: Counting
+
+    /// Where the head is, and what was sent before it, by the newest account and the records between the two. Nil: the lane's words
+    /// contradict each other, or it was overtaken again and again.
+    ///
+    /// - Parameter isFirst: the head itself is wanted. Otherwise the account's own tail will do, if the head has passed it: from there on
+    ///   the records are still in their places, and so there is more to show.
+    private func countedHead(isFirst: Bool = false) -> (head: UInt64, count: Count)? {
+        var newest: LaneAccount?
+        for _ in 0..<8 {
+            // SYNC: account
+            let account = unsafe LaneAccount(control)
+            // SYNC: record-visible. Behind the account, so it is no older than the head that the account's producer had seen.
+            let head = unsafe sr_load_acquire_u64(sr_head(control))
+            guard account.tail & (shape.alignment - 1) == 0, head & (shape.alignment - 1) == 0 else { return nil }
+            let isPassed = Int64(bitPattern: head &- account.tail) >= 0
+            let (start, end) = isPassed ? (account.tail, head) : (head, account.tail)
+            guard end &- start <= shape.capacity else { return nil }
+            newest = account
+            if isPassed, !isFirst { return (account.tail, Count(account)) }
+            guard let walked = walk(from: start, to: end), !isOverwritten(start) else { continue }
+            let sent = Count(account)
+            return (head, isPassed ? sent + walked : sent - walked)
+        }
+        // What was overtaken is a stream in full flight: its newest account is as good a place, and says what was sent before it.
+        return newest.map { ($0.tail, Count($0)) }
+    }
+
+    /// What the records from one position to another amount to. Nil: no record ends there.
+    private func walk(from start: UInt64, to end: UInt64) -> Count? {
+        var walked = Count(messages: 0, byteCount: 0)
+        var at = start
+        while at != end {
+            // SYNC: record-visible; and account: a word that was overwritten is seen with the account that was told before.
+            let record = unsafe RecordHeader(bits: sr_load_acquire_u64(data.base + Int(at & shape.mask)))
+            guard record.isEnd || shape.admits(record) else { return nil }
+            let size = record.isEnd ? 0 : shape.messageSize(record)
+            at &+= record.isEnd ? shape.spacingOfEnd : shape.spacing(size)
+            guard at &- start <= end &- start else { return nil }
+            if !record.isEnd { walked = walked + Count(messages: 1, byteCount: UInt64(size)) }
+        }
+        return walked
     }
 
     /// Whether the head is beyond a position now, so that what was read there before this call may have been something else's.
@@ -68,6 +156,9 @@ struct LaneTap {
         var run: [RingTap.Event] = []
         let next = copyRun(into: &run)
         if isOverwritten(position) { return resynchronise(into: &events) }
+        for case .message(let message) in run {
+            count = count.map { $0 + Count(messages: 1, byteCount: UInt64(message.bytes.count)) }
+        }
         events += run
         position = next.position
         if let bits = next.impossible {
@@ -122,7 +213,7 @@ struct LaneTap {
         return TappedMessage(lane: number, position: position, tag: header.tag, ticket: ticket, bytes: bytes)
     }
 
-    /// Goes on at the head.
+    /// Goes on at the head, or behind it where the records are still in their places; and says what was missed.
     private mutating func resynchronise(into events: inout [RingTap.Event]) {
         let head = unsafe sr_load_acquire_u64(sr_head(control))
         guard head & (shape.alignment - 1) == 0 else {
@@ -130,12 +221,26 @@ struct LaneTap {
             damagedPosition = head
             return
         }
-        let missed = Int64(bitPattern: head &- position)
-        if missed > 0 {
-            let most = max(1, UInt64(missed) / shape.alignment)
-            events.append(.missed(TapMiss(lane: number, position: position, nextPosition: head, mostMessages: most)))
+        // Never back: what was shown is not shown again. What contradicts that is a stranger's.
+        let counted = countedHead().flatMap { Int64(bitPattern: $0.head &- position) > 0 ? $0 : nil }
+        let next = counted?.head ?? head
+        let skipped = Int64(bitPattern: next &- position)
+        if skipped > 0 {
+            var miss = TapMiss(
+                lane: number, position: position, nextPosition: next, messages: nil, messageBytes: nil,
+                mostMessages: max(1, UInt64(skipped) / shape.alignment))
+            // More than can stand in so many bytes is a stranger's count.
+            if let now = counted?.count, let before = count, now.messages &- before.messages <= miss.mostMessages,
+                now.byteCount &- before.byteCount <= miss.byteCount
+            {
+                miss.messages = now.messages &- before.messages
+                miss.messageBytes = now.byteCount &- before.byteCount
+                miss.mostMessages = now.messages &- before.messages
+            }
+            events.append(.missed(miss))
         }
-        position = head
+        position = next
+        count = counted?.count
     }
 
     private func damage(_ detail: String) -> RingTap.Event {

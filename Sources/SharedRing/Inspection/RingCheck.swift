@@ -96,16 +96,21 @@ public struct RingCheck: Sendable {
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``, for what is no ring or has a damaged header.
     public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(named: FileName(name), options: options)
+    }
+
+    /// As ``init(_:options:)``, of a name that need not be text.
+    public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
         let ring = try InspectedRing(name, options: options)
         try self.init(ring.segment, ring.name)
         guard try ring.name.facts(in: ring.directory)?.isSameFile(as: ring.segment.facts) == true else {
-            throw RingError(.notFound, ring: name, "it was removed from '\(ring.name.directory)' while it was examined")
+            throw RingError(.notFound, ring: ring.name.ring, "it was removed from '\(ring.name.directory)' while it was examined")
         }
     }
 
     init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
         let header = segment.header
-        let ring = name.name
+        let ring = name.ring
         report = try RingReport(segment, name)
         isBeingRemoved = sr_lock_query(segment.descriptor.number, SharedRing.Role.consumer.lockByte, 1) == 2
 

@@ -46,6 +46,9 @@ public struct RingReport: Sendable {
         public var backlog: Int
     }
 
+    /// What leads to it again, byte for byte.
+    public var fileName: FileName
+    /// The same as text, repaired if it is not UTF-8.
     public var name: String
     public var directory: String
     public var kind: Kind
@@ -82,13 +85,18 @@ public struct RingReport: Sendable {
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``.
     public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(named: FileName(name), options: options)
+    }
+
+    /// As ``init(_:options:)``, of a name that need not be text.
+    public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
         let ring = try InspectedRing(name, options: options)
         try self.init(ring.segment, ring.name)
     }
 
     init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
         let header = segment.header
-        let ring = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name)
+        let ring = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.ring)
 
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
@@ -100,8 +108,9 @@ public struct RingReport: Sendable {
             return Role(presence: presence, attachments: Int(epoch / 2 + epoch % 2), card: segment.card(of: role))
         }
 
-        self.name = name.name
-        directory = name.directory
+        fileName = name.name
+        self.name = name.name.repairedText
+        directory = name.directory.repairedText
         kind = header.kind == .spsc ? .spsc : .mpsc
         isTotallyOrdered = header.isTotallyOrdered
         layoutVersion = "\(SR_ABI_MAJOR).\(SR_ABI_MINOR)"
@@ -115,34 +124,41 @@ public struct RingReport: Sendable {
         usesAsymmetricBarrier = header.usesAsymmetricBarrier
         isPersistent = ring.persistent != 0
         consumer = role(.consumer, epoch: ring.consumer_epoch) {
-            (try? segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.name))?.consumer_epoch
+            (try? segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.ring))?.consumer_epoch
         }
         laneCount = header.laneCount
 
         var lanes: [Lane] = []
         for number in 0..<header.laneCount {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name)
+            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring)
             guard control.producer_epoch != 0 else { continue }
-            let tail = try LaneAccount(number, of: segment, ring: name.name).tail
+            let tail = try LaneAccount(number, of: segment, ring: name.ring).tail
             // The tail is a little newer than the head. A stranger's words may say anything.
             let backlog = Int64(bitPattern: tail &- control.head)
             lanes.append(
                 Lane(
                     number: number,
                     producer: role(.lane(number), epoch: control.producer_epoch) {
-                        (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.name))?.producer_epoch
+                        (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring))?.producer_epoch
                     }, head: control.head,
                     tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
         }
         self.lanes = lanes
     }
 
-    /// The names of the rings in a directory, sorted. What is not a ring, or not an allowed owner's, is left out; so is one that
-    /// is still being made, or whose creator died while it made it, and one whose name is not UTF-8.
+    /// The names of the rings in a directory, sorted. Those that are not UTF-8 are left out: see ``fileNames(options:)``.
     ///
     /// - Throws: `system` if the directory can't be read.
     public static func names(options: RingOptions = RingOptions()) throws(RingError) -> [String] {
-        try Segment.fileNames(in: options.directory).names.filter { name in
+        try fileNames(options: options).compactMap(\.text)
+    }
+
+    /// The names of the rings in a directory, in the order of their bytes. What is not a ring, or not an allowed owner's, is left out; so is
+    /// one that is still being made, or whose creator died while it made it, and one that is damaged: see ``DamagedRing``.
+    ///
+    /// - Throws: `system` if the directory can't be read.
+    public static func fileNames(options: RingOptions = RingOptions()) throws(RingError) -> [FileName] {
+        try Segment.fileNames(in: options.directoryName).filter { name in
             guard let ring = try? InspectedRing(name, options: options) else { return false }
             return !ring.name.isTemporary(of: ring.segment.header)
         }

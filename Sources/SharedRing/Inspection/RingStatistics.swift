@@ -55,17 +55,22 @@ public struct RingStatistics: Sendable {
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``.
     public init(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(named: FileName(name), options: options)
+    }
+
+    /// As ``init(_:options:)``, of a name that need not be text.
+    public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
         let ring = try InspectedRing(name, options: options)
         let segment = ring.segment
         let header = segment.header
         // The roles first: asking for them takes longest, and the counters' time should be one.
         report = try RingReport(segment, ring.name)
         readNanoseconds = sr_now_ns()
-        consumerSleeps = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name).consumer_statistics.sleeps
+        consumerSleeps = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring.name.ring).consumer_statistics.sleeps
         var lanes: [Lane] = []
         for lane in report.lanes {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: name)
-            let account = try LaneAccount(lane.number, of: segment, ring: name)
+            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.name.ring)
+            let account = try LaneAccount(lane.number, of: segment, ring: ring.name.ring)
             lanes.append(Lane(control, account, of: lane, capacity: header.laneCapacity))
         }
         self.lanes = lanes

@@ -5,8 +5,9 @@ import CSharedRing
 /// A tap has no role and maps everything for reading only: whatever it does, producers and consumer go on as if it were not there,
 /// and it works on what dead or stopped processes left. It never wakes and is never woken, so whoever uses it looks again and again.
 ///
-/// Nobody waits for a tap, so what it has not looked at in time is overwritten; it says how much of each lane it missed, and goes on
-/// at the head. A message is shown if, after it was copied, its space had not been given back, or the lane's producer had not said that
+/// Nobody waits for a tap, so what it has not looked at in time is overwritten; it says how many messages of each lane it missed, and goes
+/// on where the records are still in their places. What is shown and what is missed of a lane are together what was sent in it since the
+/// tap began, exactly, whatever the lane's producers were doing and whoever of them was killed. A message is shown if, after it was copied, its space had not been given back, or the lane's producer had not said that
 /// it may write there again. It says so before it does, at most 64 KiB or an eighth of the lane ahead, or the length of one larger message:
 /// so what is shown was not overwritten, whatever the producer was writing, and some of what is missed was not overwritten either.
 ///
@@ -39,22 +40,43 @@ public struct RingTap: ~Copyable {
     private let controlMapping: Mapping
     private let control: UnsafeMutablePointer<sr_ring_control>
     private var lanes: [LaneTap?]
+    /// Where the lanes begin that nobody had used when the tap began.
+    private let unused: [LaneTap.Beginning?]
 
     /// - Parameters:
     ///   - name: the ring's name.
-    ///   - start: where to begin in the lanes that are in use. A lane that comes into use later is shown from its beginning.
+    ///   - start: where to begin in the lanes that are in use. A lane that comes into use later is shown, or counted as missed, from its
+    ///     first message.
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``, but needs no more than read permission.
     public init(_ name: String, from start: Start = .head, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(named: FileName(name), from: start, options: options)
+    }
+
+    /// As ``init(_:from:options:)``, of a name that need not be text.
+    public init(named name: FileName, from start: Start = .head, options: RingOptions = RingOptions()) throws(RingError) {
         let ring = try InspectedRing(name, options: options)
-        let segment = ring.segment
-        let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: name)
+        var segment = ring.segment
+        segment.isDataDumped = options.isDataDumped
+        let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.name.ring)
         // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count. It is only read.
         let control = unsafe (mapping.base + offset).assumingMemoryBound(to: sr_ring_control.self)
         var lanes = [LaneTap?](repeating: nil, count: segment.header.laneCount)
+        var unused = [LaneTap.Beginning?](repeating: nil, count: segment.header.laneCount)
         for number in lanes.indices {
-            lanes[number] = try unsafe Self.lane(number, of: segment, control, keeping: mapping, from: start, ring: name)
+            // SAFETY: the lane exists, and its block lies in the control mapping.
+            // In this order: if the lane is not in use even after these were read, nothing was ever sent in it before them.
+            let lane = unsafe sr_lane(control, UInt32(number))
+            let first = unsafe sr_load_acquire_u64(sr_head(lane))
+            let beginning = unsafe LaneTap.Beginning.unused(head: first, sent: LaneAccount(lane))
+            if unsafe Self.isInUse(number, control) {
+                lanes[number] = try unsafe Self.lane(
+                    number, of: segment, control, keeping: mapping, from: start == .head ? .head : .tail, ring: ring.name.ring)
+            } else {
+                unused[number] = beginning
+            }
         }
+        self.unused = unused
         self.segment = segment
         self.name = ring.name
         directory = ring.directory
@@ -70,9 +92,9 @@ public struct RingTap: ~Copyable {
     public mutating func look() throws(RingError) -> [Event] {
         var events: [Event] = []
         for number in lanes.indices {
-            if lanes[number] == nil {
+            if lanes[number] == nil, let beginning = unused[number], unsafe Self.isInUse(number, control) {
                 lanes[number] = try unsafe Self.lane(
-                    number, of: segment, control, keeping: controlMapping, from: .head, ring: name.name)
+                    number, of: segment, control, keeping: controlMapping, from: beginning, ring: name.ring)
             }
             lanes[number]?.look(into: &events)
         }
@@ -88,16 +110,19 @@ public struct RingTap: ~Copyable {
     /// What everything waits in that has the size of a lane, in bytes.
     public var capacity: Int { segment.header.laneCapacity }
 
-    /// Nil: the lane is not in use.
-    private static func lane(
-        _ number: Int, of segment: Segment, _ control: UnsafeMutablePointer<sr_ring_control>, keeping mapping: Mapping, from start: Start,
-        ring: String
-    ) throws(RingError) -> LaneTap? {
-        // SAFETY: the word and the lane's block lie in the control mapping, which the caller keeps: the lane exists.
+    private static func isInUse(_ number: Int, _ control: UnsafeMutablePointer<sr_ring_control>) -> Bool {
+        // SAFETY: the word lies in the control mapping, which the caller keeps: the lane exists.
         // SYNC: lane-in-use (pairs with `init` of ProducerSide)
-        guard unsafe sr_load_acquire_u64(sr_lane_bitmap(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1 else { return nil }
+        unsafe sr_load_acquire_u64(sr_lane_bitmap(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1
+    }
+
+    private static func lane(
+        _ number: Int, of segment: Segment, _ control: UnsafeMutablePointer<sr_ring_control>, keeping mapping: Mapping,
+        from beginning: LaneTap.Beginning, ring: String
+    ) throws(RingError) -> LaneTap {
         let data = try Mapping.lane(number, of: segment, writable: false, prefault: false, ring: ring)
+        // SAFETY: the lane's block lies in the control mapping, which the tap keeps: the lane exists.
         return unsafe LaneTap(
-            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping, from: start)
+            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping, from: beginning)
     }
 }

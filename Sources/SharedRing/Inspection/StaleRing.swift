@@ -22,21 +22,22 @@ public struct StaleRing: Sendable {
         case inUse(String)
         /// What is damaged, for people.
         case damaged(RingCheck.Damage)
-        /// No ring, another user's, or gone.
+        /// No ring, another user's, a damaged one (see ``DamagedRing``), or gone.
         case refused(RingError)
-        /// Its name is not UTF-8, so it is no ring's.
-        case unspeakableName
     }
 
-    public let name: String
+    /// What leads to it again, if it is still there.
+    public let fileName: FileName
+    /// The same as text, repaired if it is not UTF-8.
+    public var name: String { fileName.repairedText }
     public let outcome: Outcome
     /// What waited in it.
     public let messages: Int
     public let byteCount: Int
     public let streamEnds: Int
 
-    private init(_ name: String, _ outcome: Outcome, _ check: RingCheck? = nil) {
-        self.name = name
+    private init(_ name: FileName, _ outcome: Outcome, _ check: RingCheck? = nil) {
+        fileName = name
         self.outcome = outcome
         messages = check?.messages ?? 0
         byteCount = check?.byteCount ?? 0
@@ -53,28 +54,33 @@ public struct StaleRing: Sendable {
     public static func removeAll(
         includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
     ) throws(RingError) -> [StaleRing] {
-        let files = try Segment.fileNames(in: options.directory)
-        let rings = files.names.compactMap { name -> StaleRing? in
-            let ring = remove(name, includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)
+        try Segment.fileNames(in: options.directoryName).compactMap { name -> StaleRing? in
+            let ring = remove(named: name, includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)
             if case .spared(.refused(let error)) = ring.outcome, error.code == .notFound { return nil }  // gone since
             return ring
         }
-        return rings + files.unspeakable.map { StaleRing($0, .spared(.unspeakableName)) }
     }
 
     /// Removes one ring if it is stale. See ``removeAll(includingUndelivered:isRehearsal:options:)``.
     public static func remove(
         _ name: String, includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
     ) -> StaleRing {
+        remove(named: FileName(name), includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)
+    }
+
+    /// As ``remove(_:includingUndelivered:isRehearsal:options:)``, of a name that need not be text.
+    public static func remove(
+        named name: FileName, includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
+    ) -> StaleRing {
         do throws(RingError) {
-            let name = try SegmentName(name, in: options.directory)
+            let name = try SegmentName(name, in: options.directoryName)
             // Without a lock first: most are spared, and need not be disturbed.
             let directory = try name.openDirectory()
             guard
                 let segment = try Segment.open(
                     name, in: directory, owners: options.allowedOwners, isWritable: false, orUnfinished: true)
             else {
-                throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+                throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
             }
             let first = try judge(segment, name, includingUndelivered)
             if case .spared = first.outcome { return first }

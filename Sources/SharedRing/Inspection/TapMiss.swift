@@ -5,7 +5,13 @@ public struct TapMiss: Sendable {
     public var position: UInt64
     /// Where it goes on.
     public var nextPosition: UInt64
-    /// The most messages that can have been there; there was one at least, or the end of a stream.
+    /// How many messages were there: with those that were shown before and are shown later, exactly as many as were sent. Nil if it can't be
+    /// known: the producer keeps no account, or its lane's words are a stranger's.
+    public var messages: UInt64?
+    /// The bytes of those messages, without headers and tickets.
+    public var messageBytes: UInt64?
+
+    /// ``messages``, or the most that can have been there.
     public var mostMessages: UInt64
 
     /// The bytes of the lane between the two, headers and gaps included.

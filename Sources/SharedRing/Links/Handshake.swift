@@ -40,14 +40,10 @@ struct Handshake: ~Copyable {
 
     private func allowedPeer(_ whose: StaticString) throws(RingError) -> LinkPeer {
         let peer = try socket.peer
-        let isAllowed =
-            switch options.allowedUsers {
-            case .sameUser: peer.userID == sr_effective_user()
-            case .users(let users): users.contains(peer.userID)
-            case .anyone: true
-            }
+        let user = User(peer.userID)
+        let isAllowed = if case .sameUser = options.allowedUsers { user.isOneself } else { options.allowedUsers.admits(user) }
         guard isAllowed else {
-            throw RingError(.wrongOwner, ring: socket.path, "its \(whose) runs as user \(peer.userID), who is not allowed")
+            throw RingError(.wrongOwner, ring: socket.path, "its \(whose) runs as \(user), who is not allowed")
         }
         return peer
     }

@@ -42,12 +42,12 @@ public struct MPSCRing: Sendable {
     public static func create(
         _ name: String, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(try .create(name, shape: shape(lanes, order), options: options))
+        MPSCRing(try .create(FileName(name), shape: shape(lanes, order), options: options))
     }
 
     /// Finds an existing ring. See ``SPSCRing/open(_:options:)``.
     public static func open(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> MPSCRing {
-        MPSCRing(try .open(name, kind: .mpsc, options: options))
+        MPSCRing(try .open(FileName(name), kind: .mpsc, options: options))
     }
 
     /// Finds the ring of that name, or makes it. Its lane count and order are its creator's. See
@@ -55,8 +55,36 @@ public struct MPSCRing: Sendable {
     public static func openOrCreate(
         _ name: String, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
+        MPSCRing(try .openOrCreate(FileName(name), shape: shape(lanes, order), options: options))
+    }
+
+    // MARK: Names that need not be text
+
+    /// As ``create(_:lanes:order:options:)``.
+    public static func create(
+        named name: FileName, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
+    ) throws(RingError) -> MPSCRing {
+        MPSCRing(try .create(name, shape: shape(lanes, order), options: options))
+    }
+
+    /// As ``open(_:options:)``.
+    public static func open(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> MPSCRing {
+        MPSCRing(try .open(name, kind: .mpsc, options: options))
+    }
+
+    /// As ``openOrCreate(_:lanes:order:options:)``.
+    public static func openOrCreate(
+        named name: FileName, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
+    ) throws(RingError) -> MPSCRing {
         MPSCRing(try .openOrCreate(name, shape: shape(lanes, order), options: options))
     }
+
+    /// As ``remove(_:options:)``.
+    public static func remove(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
+        try SPSCRing.remove(named: name, options: options)
+    }
+
+    // MARK: Rings without a name
 
     /// Makes a ring without a name. See ``SPSCRing/anonymous(options:)``.
     public static func anonymous(

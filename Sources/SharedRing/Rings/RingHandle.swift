@@ -23,48 +23,53 @@ final class RingHandle: Sendable {
 
     // MARK: Making
 
-    static func create(_ name: String, shape: RingShape, options: RingOptions) throws(RingError) -> RingHandle {
-        let name = try SegmentName(name, in: options.directory)
-        let header = try SegmentHeader(shape, options: options, ring: name.name)
+    static func create(_ name: FileName, shape: RingShape, options: RingOptions) throws(RingError) -> RingHandle {
+        let name = try SegmentName(name, in: options.directoryName)
+        let header = try SegmentHeader(shape, options: options, ring: name.ring)
         guard try Segment.create(name, header: header, options: options) else {
-            throw RingError(.alreadyExists, ring: name.name, "there is something of that name in '\(name.directory)' already")
+            throw RingError(.alreadyExists, ring: name.ring, "there is something of that name in '\(name.directory)' already")
         }
         return RingHandle(location: .named(name), header: header, options: options, intent: .exactly(header.instance))
     }
 
-    static func open(_ name: String, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
-        let name = try SegmentName(name, in: options.directory)
+    static func open(_ name: FileName, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
+        let name = try SegmentName(name, in: options.directoryName)
         guard let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners) else {
-            throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+            throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
         }
-        try require(kind, segment.header, ring: name.name)
+        try require(kind, segment.header, ring: name.ring)
         return RingHandle(
             location: .named(name), header: segment.header, options: options, intent: .exactly(segment.header.instance))
     }
 
     static func openOrCreate(
-        _ name: String, shape: RingShape, options: RingOptions
+        _ name: FileName, shape: RingShape, options: RingOptions
     ) throws(RingError) -> RingHandle {
-        let name = try SegmentName(name, in: options.directory)
-        let wanted = try SegmentHeader(shape, options: options, ring: name.name)
+        let name = try SegmentName(name, in: options.directoryName)
+        let wanted = try SegmentHeader(shape, options: options, ring: name.ring)
         // Found, made, or lost a race and then found; each further turn means that somebody removed it in between.
         for _ in 0..<10_000 {
             if let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners) {
-                try require(shape.kind, segment.header, ring: name.name)
+                try require(shape.kind, segment.header, ring: name.ring)
+                try segment.header.requireTraits(options.exactTraits, of: wanted, ring: name.ring)
                 return RingHandle(location: .named(name), header: segment.header, options: options, intent: .orCreate)
             }
             if try Segment.create(name, header: wanted, options: options) {
                 return RingHandle(location: .named(name), header: wanted, options: options, intent: .orCreate)
             }
         }
-        throw RingError(.inUse, ring: name.name, "others kept removing it while this process tried to open it 10,000 times")
+        throw RingError(.inUse, ring: name.ring, "others kept removing it while this process tried to open it 10,000 times")
     }
 
     static func anonymous(shape: RingShape, options: RingOptions) throws(RingError) -> RingHandle {
         let ring = options.label.isEmpty ? "anonymous" : options.label
         let header = try SegmentHeader(shape, options: options, ring: ring)
         let descriptor = try Segment.createAnonymous(header: header, options: options)
-        return RingHandle(location: .anonymous(descriptor), header: header, options: options, intent: .exactly(header.instance))
+        // Made here, whoever this process is shown as: a user namespace may not map its own user.
+        var options = options
+        options.allowedOwners = .anyone
+        return RingHandle(
+            location: .anonymous(descriptor, ring: ring), header: header, options: options, intent: .exactly(header.instance))
     }
 
     static func open(descriptor: Int32, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
@@ -75,7 +80,7 @@ final class RingHandle: Sendable {
         let segment = try Segment.open(own, ring: ring, owners: options.allowedOwners)
         try require(kind, segment.header, ring: ring)
         return RingHandle(
-            location: .anonymous(own), header: segment.header, options: options, intent: .exactly(segment.header.instance))
+            location: .anonymous(own, ring: ring), header: segment.header, options: options, intent: .exactly(segment.header.instance))
     }
 
     private static func require(_ kind: SegmentHeader.Kind, _ header: SegmentHeader, ring: String) throws(RingError) {
@@ -95,10 +100,15 @@ final class RingHandle: Sendable {
             guard case .named(let name) = location, case .orCreate = intent else {
                 throw RingError(.notFound, ring: location.ring, "it was removed since it was opened")
             }
-            let header = try SegmentHeader(header.shape, options: options, ring: name.name)
+            let header = try SegmentHeader(header.shape, options: options, ring: name.ring)
             _ = try Segment.create(name, header: header, options: options)
         }
         try Self.require(header.kind, attachment.header, ring: location.ring)
+        // What another made since then, if this handle would have made it.
+        if case .orCreate = intent, attachment.header.instance != header.instance {
+            let wanted = try SegmentHeader(header.shape, options: options, ring: location.ring)
+            try attachment.header.requireTraits(options.exactTraits, of: wanted, ring: location.ring)
+        }
         return attachment
     }
 
@@ -110,7 +120,7 @@ final class RingHandle: Sendable {
     }
 
     func duplicateDescriptor(inheritable: Bool) throws(RingError) -> Int32 {
-        guard case .anonymous(let descriptor) = location else {
+        guard case .anonymous(let descriptor, _) = location else {
             throw RingError(.invalidOption, ring: location.ring, "a named ring is opened by its name, not handed over as a descriptor")
         }
         let duplicate = sr_duplicate(descriptor.number, inheritable ? 1 : 0)

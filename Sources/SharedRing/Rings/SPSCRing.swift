@@ -26,7 +26,7 @@ public struct SPSCRing: Sendable {
     ///   - options: see ``RingOptions``.
     /// - Throws: `alreadyExists`, `outOfSpace`, `invalidName`, `invalidOption`, `incompatible`, `system`.
     public static func create(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(try .create(name, shape: .spsc, options: options))
+        SPSCRing(try .create(FileName(name), shape: .spsc, options: options))
     }
 
     /// Finds an existing ring.
@@ -36,16 +36,41 @@ public struct SPSCRing: Sendable {
     ///   - options: the directory and the allowed owners count; the rest is as its creator chose.
     /// - Throws: `notFound`, `notARing`, `damaged`, `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func open(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(try .open(name, kind: .spsc, options: options))
+        SPSCRing(try .open(FileName(name), kind: .spsc, options: options))
     }
 
     /// Finds the ring of that name, as it is, or makes it as the options say. An endpoint made of this handle later does the same again, should the ring
     /// have been removed meanwhile.
     ///
-    /// - Throws: as ``open(_:options:)`` and ``create(_:options:)``, without `notFound` and `alreadyExists`.
+    /// - Throws: as ``open(_:options:)`` and ``create(_:options:)``, without `notFound` and `alreadyExists`; `differentShape` if what it
+    ///   finds differs in one of ``RingOptions/exactTraits``.
     public static func openOrCreate(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .openOrCreate(FileName(name), shape: .spsc, options: options))
+    }
+
+    // MARK: Names that need not be text
+
+    /// As ``create(_:options:)``.
+    public static func create(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .create(name, shape: .spsc, options: options))
+    }
+
+    /// As ``open(_:options:)``.
+    public static func open(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
+        SPSCRing(try .open(name, kind: .spsc, options: options))
+    }
+
+    /// As ``openOrCreate(_:options:)``.
+    public static func openOrCreate(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
         SPSCRing(try .openOrCreate(name, shape: .spsc, options: options))
     }
+
+    /// As ``remove(_:options:)``.
+    public static func remove(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
+        try Segment.remove(try SegmentName(name, in: options.directoryName), owners: options.allowedOwners)
+    }
+
+    // MARK: Rings without a name
 
     /// Makes a ring without a name, for parent and child or for peers who pass descriptors: sealed memory, which nobody can
     /// truncate under its users. It ends with its last user.
@@ -66,7 +91,7 @@ public struct SPSCRing: Sendable {
     ///
     /// - Throws: `inUse`, naming the holders; `notFound`, `notARing`, `wrongOwner`, `invalidName`, `system`.
     public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
-        try Segment.remove(try SegmentName(name, in: options.directory), owners: options.allowedOwners)
+        try remove(named: FileName(name), options: options)
     }
 
     /// Brings a ring that was made to outlive restarts (``RingOptions/outlivesRestart``) to the disk. Nobody may be attached:

@@ -103,7 +103,8 @@ final class Attachment: @unchecked Sendable {
         var refusals = 0
         for turn in 0..<10_000 {
             switch try attempt(request, at: location, options: options, expecting: expecting, create: create) {
-            case .locked(let segment, let lock, let role):
+            case .locked(var segment, let lock, let role):
+                segment.isDataDumped = options.isDataDumped
                 let attachment = try Attachment(location: location, role: role, segment: segment, lock: lock)
                 try attachment.requireFlushed(options: options)
                 return attachment
@@ -141,7 +142,7 @@ final class Attachment: @unchecked Sendable {
             segment = found
             openLock = { () throws(SystemFailure) in try RoleLock(directory: directory.number, name: name.name, of: -1) }
             stillNamed = { (try? name.facts(in: directory))?.isSameFile(as: found.facts) ?? false }
-        case .anonymous(let descriptor):
+        case .anonymous(let descriptor, _):
             let found = try Segment.open(descriptor, ring: ring, owners: options.allowedOwners)
             segment = found
             openLock = { () throws(SystemFailure) in
@@ -151,6 +152,7 @@ final class Attachment: @unchecked Sendable {
         if let expecting, expecting != segment.header.instance {
             throw RingError(.replaced, ring: ring, "it was removed and made anew since it was opened")
         }
+        try requireFutex(ring: ring)
         try requireBarrier(of: segment.header, ring: ring)
 
         do throws(SystemFailure) {
@@ -178,6 +180,22 @@ final class Attachment: @unchecked Sendable {
         let shown = roles.prefix(8).map { "\(holder($0)) as \($0)" }.joined(separator: ", ")
         let others = roles.count > 8 ? " and \(roles.count - 8) others" : ""
         return RingError(.roleTaken, ring: ring, "all its \(roles.count) lanes are taken: by \(shown)\(others)")
+    }
+
+    /// Every wake is a `FUTEX_WAKE_OP`, which clears the doorbell and wakes in one step; nothing else is safe against a kill in the middle.
+    /// Were it refused, each of this side's wakes would be lost and the other would sleep through its check interval, so an endpoint must
+    /// not attach. Two system calls.
+    private static func requireFutex(ring: String) throws(RingError) {
+        func refuse(_ result: Int32, _ operation: StaticString) -> RingError {
+            RingError(
+                .incompatible, ring: ring, errno: -result,
+                "this process can't use the \(operation) operation of futex(2), by which endpoints wait and wake; its kernel or sandbox has to allow it"
+            )
+        }
+        let waited = sr_futex_try_wait()
+        guard waited == 0 else { throw refuse(waited, "FUTEX_WAIT_BITSET") }
+        let woke = sr_futex_try_clear_and_wake()
+        guard woke == 0 else { throw refuse(woke, "FUTEX_WAKE_OP") }
     }
 
     /// In the asymmetric kind each side leaves its barrier to the other, which issues it before it sleeps. One that could not

@@ -11,7 +11,7 @@ final class RoleLock: @unchecked Sendable {
 
     /// Opens `name` in `directory`, or, if `name` is nil, the file of descriptor `of` again. The negative errno is thrown
     /// as `SystemFailure`.
-    init(directory: Int32, name: String?, of descriptor: Int32) throws(SystemFailure) {
+    init(directory: Int32, name: FileName?, of descriptor: Int32) throws(SystemFailure) {
         var failure: Int32 = 0
         // SAFETY: the strings and `failure` live for the length of the call; the entry is ours until `deinit`.
         let opened =
@@ -41,11 +41,13 @@ final class RoleLock: @unchecked Sendable {
     func giveBack() { _ = sr_unlock(descriptor, Role.consumer.lockByte, 0) }
 
     /// Whether this is the file that was opened for mapping, and not one that took its name in between.
-    func isOf(_ segment: Segment) throws(SystemFailure) -> Bool {
+    func isOf(_ segment: Segment) throws(SystemFailure) -> Bool { try isOf(segment.facts) }
+
+    func isOf(_ file: sr_file_facts) throws(SystemFailure) -> Bool {
         var facts = sr_file_facts()
         // SAFETY: `facts` lives for the length of the call.
         _ = try SystemFailure.check(unsafe sr_facts(descriptor, &facts))
-        return facts.isSameFile(as: segment.facts)
+        return facts.isSameFile(as: file)
     }
 
     /// Unlocks a lane's byte that a merging consumer took to clean up.

@@ -38,6 +38,12 @@ final class Mapping: @unchecked Sendable {
         guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "\(count) bytes of it can't be mapped") }
     }
 
+    /// Twice a lane in a core dump, for each endpoint, is time that a dead process keeps its role. A kernel that can't leave it out dumps it.
+    private func leaveOutOfDumps(_ count: Int) {
+        // SAFETY: the bytes lie inside the reservation; what they hold and who may touch them stays as it is.
+        _ = unsafe sr_leave_out_of_dumps(base, UInt64(count))
+    }
+
     /// The control blocks, and where in the mapping they start.
     static func control(
         of segment: Segment, writable: Bool = true, ring: String
@@ -64,6 +70,7 @@ final class Mapping: @unchecked Sendable {
                 at: copy * capacity, capacity, of: segment, from: segment.header.dataOffset + lane * capacity,
                 writable: writable, prefault: prefault, ring: ring)
         }
+        if !segment.isDataDumped { mapping.leaveOutOfDumps(2 * capacity) }
         return mapping
     }
 }

@@ -28,8 +28,28 @@ public struct RingOptions: Sendable {
         case anyone
     }
 
+    /// What a ring's creator chose for good. See ``exactTraits``.
+    public struct Traits: OptionSet, Sendable {
+        public let rawValue: UInt
+
+        public init(rawValue: UInt) { self.rawValue = rawValue }
+
+        /// ``RingOptions/capacity``, as it is rounded.
+        public static let capacity = Traits(rawValue: 1)
+        /// How many producers an ``MPSCRing`` can have.
+        public static let laneCount = Traits(rawValue: 2)
+        /// The ``MPSCRing/Order`` of an ``MPSCRing``.
+        public static let order = Traits(rawValue: 4)
+        /// ``RingOptions/recordAlignment``.
+        public static let recordAlignment = Traits(rawValue: 8)
+        public static let all: Traits = [.capacity, .laneCount, .order, .recordAlignment]
+    }
+
+    /// The capacity of a ring for which none is given, in bytes: 1 MiB.
+    public static let defaultCapacity = 1 << 20
+
     /// The bytes of each lane, rounded up to a power of two and at least a page. The largest message is a little less.
-    public var capacity = 1 << 20
+    public var capacity = RingOptions.defaultCapacity
     /// Records start at multiples of this: a power of two from 8 to 128. 8 packs small messages densely; 64 gives each
     /// a cache line of its own.
     public var recordAlignment = 8
@@ -38,7 +58,18 @@ public struct RingOptions: Sendable {
     /// Free text of at most 63 bytes of UTF-8, shown by `sharedring info`.
     public var label = ""
     /// Where named rings live. Anything but a tmpfs costs disk writes.
-    public var directory = "/dev/shm"
+    public var directory: String {
+        get { directoryName.repairedText }
+        set { directoryName = FileName(newValue) }
+    }
+    /// The same, of a path that need not be UTF-8.
+    public var directoryName = FileName("/dev/shm")
+    /// In which traits a ring that `openOrCreate` finds has to be as these options say. In the others it may differ: a handle's
+    /// `capacity`, `laneCount` and `order` tell how it is.
+    public var exactTraits: Traits = []
+    /// Whether the data of lanes that this process maps is part of its core dumps. If not, a dump has the ring's control blocks only: it is
+    /// smaller by twice the ring's capacity, and done sooner. (While a process is dumped it keeps its roles.)
+    public var isDataDumped = false
     /// Maps all pages at attach, so that no send or receive meets a page fault.
     public var prefault = false
     /// Whose rings to accept.

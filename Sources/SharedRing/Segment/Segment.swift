@@ -8,6 +8,14 @@ struct Segment: Sendable {
     let descriptor: Descriptor
     let facts: sr_file_facts
     let header: SegmentHeader
+    /// Whether maps of its data are to be part of a core dump.
+    var isDataDumped = false
+
+    init(descriptor: Descriptor, facts: sr_file_facts, header: SegmentHeader) {
+        self.descriptor = descriptor
+        self.facts = facts
+        self.header = header
+    }
 
     // MARK: Creating
 
@@ -61,7 +69,7 @@ struct Segment: Sendable {
     /// Makes a segment and gives it its name in one step. False: the name is taken. Its creator then attaches like anybody else.
     static func create(_ name: SegmentName, header: SegmentHeader, options: RingOptions) throws(RingError) -> Bool {
         guard !options.usesHugePages else {
-            throw RingError(.invalidOption, ring: name.name, "only an anonymous ring can lie in huge pages")
+            throw RingError(.invalidOption, ring: name.ring, "only an anonymous ring can lie in huge pages")
         }
         let directory = try name.openDirectory()
         if try name.facts(in: directory) != nil { return false }
@@ -69,7 +77,7 @@ struct Segment: Sendable {
         let temporary = sr_open_temporary(directory.number)
         if temporary >= 0 {
             let file = Descriptor(temporary)
-            try fill(file, with: header, options: options, ring: name.name)
+            try fill(file, with: header, options: options, ring: name.ring)
             // SAFETY: the string lives for the length of the call.
             let linked = unsafe name.name.withCString { unsafe sr_link_descriptor(file.number, directory.number, $0) }
             if linked == 0 { return true }
@@ -87,7 +95,7 @@ struct Segment: Sendable {
         // SAFETY: here and below, the strings live for the length of their calls.
         let opened = unsafe temporaryName.withCString { unsafe sr_open_exclusive(directory.number, $0) }
         guard opened >= 0 else {
-            throw RingError(.system, ring: name.name, errno: -opened, "nothing can be created in '\(name.directory)'")
+            throw RingError(.system, ring: name.ring, errno: -opened, "nothing can be created in '\(name.directory)'")
         }
         var lock: RoleLock?
         // In this order: unlocked first, it would look like a dead creator's.
@@ -98,18 +106,18 @@ struct Segment: Sendable {
         let file = Descriptor(opened)
         // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised; and that is
         // written before the long part, the allocation.
-        lock = try lockEverything(of: temporaryName, in: directory, ring: name.name)
-        try write(header.stored, at: 0, in: file, ring: name.name)
-        try fill(file, with: header, options: options, ring: name.name)
+        lock = try lockEverything(of: temporaryName, in: directory, ring: name.ring)
+        try write(header.stored, at: 0, in: file, ring: name.ring)
+        try fill(file, with: header, options: options, ring: name.ring)
         let linked = unsafe temporaryName.withCString { from in
             unsafe name.name.withCString { to in unsafe sr_rename_exclusive(directory.number, from, to) }
         }
         if linked == -SystemFailure.exists { return false }
-        guard linked == 0 else { throw RingError(.system, ring: name.name, errno: -linked, "it can't be given its name") }
+        guard linked == 0 else { throw RingError(.system, ring: name.ring, errno: -linked, "it can't be given its name") }
         return true
     }
 
-    private static func lockEverything(of file: String, in directory: Descriptor, ring: String) throws(RingError) -> RoleLock {
+    private static func lockEverything(of file: FileName, in directory: Descriptor, ring: String) throws(RingError) -> RoleLock {
         do throws(SystemFailure) {
             let lock = try RoleLock(directory: directory.number, name: file, of: -1)
             _ = try lock.takeEverything()
@@ -148,12 +156,12 @@ struct Segment: Sendable {
         if opened >= 0 {
             let file = Descriptor(opened)
             do throws(RingError) {
-                return try check(file, owners: owners, ring: name.name, isAnonymous: false)
+                return try check(file, owners: owners, ring: name.ring, isAnonymous: false)
             } catch {
                 // Opened while it had its name, and removed before it was examined: nothing is there.
                 if error.code == .notFound { return nil }
                 if orUnfinished, error.code == .damaged,
-                    let unfinished = try? check(file, owners: owners, ring: name.name, isAnonymous: false, isUnfinished: true),
+                    let unfinished = try? check(file, owners: owners, ring: name.ring, isAnonymous: false, isUnfinished: true),
                     name.isTemporary(of: unfinished.header)
                 {
                     return unfinished
@@ -164,14 +172,14 @@ struct Segment: Sendable {
 
         // Say what is in the way rather than only which error number it gave.
         guard let facts = try name.facts(in: directory) else { return nil }
-        guard facts.type == 0o100000 else { throw notRegular(facts, ring: name.name) }
+        guard facts.type == 0o100000 else { throw notRegular(facts, ring: name.ring) }
         if opened == -SystemFailure.permissionDenied {
             throw RingError(
-                .wrongOwner, ring: name.name, errno: SystemFailure.permissionDenied,
-                "it belongs to user \(facts.owner) and its mode is \(String(facts.permissions, radix: 8))")
+                .wrongOwner, ring: name.ring, errno: SystemFailure.permissionDenied,
+                "it belongs to \(User(facts.owner)) and its mode is \(String(facts.permissions, radix: 8))")
         }
         if opened == -SystemFailure.notFound { return nil }
-        throw RingError(.system, ring: name.name, errno: -opened, "it can't be opened")
+        throw RingError(.system, ring: name.ring, errno: -opened, "it can't be opened")
     }
 
     /// Opens the file of a descriptor that was inherited or received. The descriptor stays the caller's.
@@ -198,15 +206,10 @@ struct Segment: Sendable {
         guard examined == 0 else { throw RingError(.system, ring: ring, errno: -examined, "it can't be examined") }
 
         guard facts.type == 0o100000 else { throw notRegular(facts, ring: ring) }
-        let allowed =
-            switch owners {
-            case .sameUser: false
-            case .users(let users): users.contains(facts.owner)
-            case .anyone: true
-            }
         // One's own always: else `openOrCreate` could not attach to what it has made.
-        guard allowed || facts.owner == sr_effective_user() else {
-            throw RingError(.wrongOwner, ring: ring, "it belongs to user \(facts.owner), this process runs as \(sr_effective_user())")
+        let user = User(facts.owner)
+        guard owners.admits(user) || user.isOneself else {
+            throw RingError(.wrongOwner, ring: ring, "it belongs to \(user), this process runs as \(sr_effective_user())")
         }
         if isAnonymous {
             guard sr_is_sealed(file.number) == 1 else {
@@ -224,6 +227,11 @@ struct Segment: Sendable {
         let count = unsafe withUnsafeMutableBytes(of: &stored) { unsafe sr_read_at(file.number, $0.baseAddress!, UInt64(size), 0) }
         guard count >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-count), "its header can't be read") }
         guard count == size else {
+            if count >= MemoryLayout<UInt64>.size, stored.magic == UInt64(SR_MAGIC) {
+                throw RingError(
+                    .damaged, ring: ring,
+                    "it begins as a ring, and its file has \(facts.size) bytes where a ring's header alone has \(size)")
+            }
             throw RingError(.notARing, ring: ring, "not a ring: its file has \(facts.size) bytes, a ring's header alone has \(size)")
         }
         let header = try SegmentHeader(checking: stored, fileSize: isUnfinished ? stored.total_size : facts.size, ring: ring)
@@ -271,26 +279,22 @@ struct Segment: Sendable {
         return words
     }
 
-    /// The names of the files in a directory. One that is not UTF-8 is no ring's; the second list has those, repaired for people.
-    static func fileNames(in directory: String) throws(RingError) -> (names: [String], unspeakable: [String]) {
+    /// The names of the files in a directory, in the order of their bytes.
+    static func fileNames(in directory: FileName) throws(RingError) -> [FileName] {
         // SAFETY: the stream is ours until it is closed, and each entry is used before the next is read.
-        guard let stream = unsafe opendir(directory) else {
+        guard !directory.bytes.contains(0) else { throw RingError(.invalidName, ring: "", "the directory must not contain a NUL byte") }
+        guard let stream = unsafe directory.withCString({ unsafe opendir($0) }) else {
             throw RingError(.system, ring: "", errno: errno, "the directory '\(directory)' can't be read")
         }
         defer { unsafe closedir(stream) }
-        var names: [String] = []
-        var unspeakable: [String] = []
+        var names: [FileName] = []
         while let entry = unsafe readdir(stream) {
             // An entry is only as long as its name: the array that `d_name` is declared as may reach past the stream's buffer.
             let record = unsafe UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.d_reclen))
-            let bytes = unsafe Array(record.dropFirst(MemoryLayout<dirent>.offset(of: \.d_name)!).prefix { $0 != 0 })
-            if let name = String(validating: bytes, as: UTF8.self) {
-                if name != ".", name != ".." { names.append(name) }
-            } else {
-                unspeakable.append(String(decoding: bytes, as: UTF8.self))
-            }
+            let name = unsafe FileName(bytes: record.dropFirst(MemoryLayout<dirent>.offset(of: \.d_name)!).prefix { $0 != 0 })
+            if name != FileName("."), name != FileName("..") { names.append(name) }
         }
-        return (names.sorted(), unspeakable.sorted())
+        return names.sorted()
     }
 
     // MARK: Flushing
@@ -300,13 +304,13 @@ struct Segment: Sendable {
         // In the same hands as a removal, and with nothing removed.
         try remove(name, owners: owners) { segment throws(RingError) in
             guard segment.header.isFileBacked else {
-                throw RingError(.invalidOption, ring: name.name, "it was not made to outlive a restart")
+                throw RingError(.invalidOption, ring: name.ring, "it was not made to outlive a restart")
             }
             // The mark last: it vouches for all that came before.
-            try segment.sync(ring: name.name)
+            try segment.sync(ring: name.ring)
             let mark = segment.header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.clean)!
-            try write(UInt32(1), at: mark, in: segment.descriptor, ring: name.name)
-            try segment.sync(ring: name.name)
+            try write(UInt32(1), at: mark, in: segment.descriptor, ring: name.ring)
+            try segment.sync(ring: name.ring)
             return false
         }
     }
@@ -322,11 +326,15 @@ struct Segment: Sendable {
     /// Takes the name away if it still stands for `segment`. False: it stands for something else by now. The caller holds
     /// every role byte.
     static func unlink(_ name: SegmentName, ifStill segment: Segment) throws(RingError) -> Bool {
+        try unlink(name, ifStill: segment.facts)
+    }
+
+    static func unlink(_ name: SegmentName, ifStill file: sr_file_facts) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
-        guard let now = try name.facts(in: directory), now.isSameFile(as: segment.facts) else { return false }
+        guard let now = try name.facts(in: directory), now.isSameFile(as: file) else { return false }
         // SAFETY: the string lives for the length of the call.
         let result = unsafe name.name.withCString { unsafe sr_unlink_at(directory.number, $0) }
-        guard result == 0 else { throw RingError(.system, ring: name.name, errno: -result, "it can't be removed") }
+        guard result == 0 else { throw RingError(.system, ring: name.ring, errno: -result, "it can't be removed") }
         return true
     }
 
@@ -342,7 +350,7 @@ struct Segment: Sendable {
         // Each further turn means that another remover was at work; the bound is against a stranger who plays with us.
         for _ in 0..<1000 {
             guard let segment = try open(name, in: directory, owners: owners, orUnfinished: orUnfinished) else {
-                throw RingError(.notFound, ring: name.name, "there is none in '\(name.directory)'")
+                throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
             }
             let lock: RoleLock
             let isAlone: Bool
@@ -352,7 +360,7 @@ struct Segment: Sendable {
                 isAlone = try lock.takeEverything()
             } catch {
                 if error.errno == SystemFailure.notFound { continue }  // removed between the two opens
-                throw RingError(.system, ring: name.name, errno: error.errno, "its role bytes can't be locked")
+                throw RingError(.system, ring: name.ring, errno: error.errno, "its role bytes can't be locked")
             }
             if isAlone {
                 guard try isWanted(segment) else { return false }
@@ -360,10 +368,10 @@ struct Segment: Sendable {
                 continue  // locked, but no longer of that name: somebody else removed it in the same moment
             }
             let holders = segment.holders(seenBy: lock)
-            if !holders.isEmpty { throw RingError(.inUse, ring: name.name, "it is in use by \(holders)") }
+            if !holders.isEmpty { throw RingError(.inUse, ring: name.ring, "it is in use by \(holders)") }
             sr_sleep_ns(10_000)  // it was another remover, or somebody who has let go since
         }
-        throw RingError(.inUse, ring: name.name, "others kept its role bytes locked while this process tried 1,000 times to remove it")
+        throw RingError(.inUse, ring: name.ring, "others kept its role bytes locked while this process tried 1,000 times to remove it")
     }
 
     /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody has a role.

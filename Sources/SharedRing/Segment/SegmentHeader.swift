@@ -259,6 +259,28 @@ struct SegmentHeader: Sendable, Equatable {
     }
 }
 
+// MARK: - Comparing with what was asked for
+
+extension SegmentHeader {
+    /// Throws `differentShape` if it differs from `wanted` in one of the traits, naming all that differ.
+    func requireTraits(_ traits: RingOptions.Traits, of wanted: SegmentHeader, ring: String) throws(RingError) {
+        var differences: [String] = []
+        func compare<Value: Equatable>(_ trait: RingOptions.Traits, _ what: String, _ found: Value, _ asked: Value) {
+            if traits.contains(trait), found != asked { differences.append("its \(what) is \(found), not \(asked)") }
+        }
+        compare(.capacity, "capacity in bytes", laneCapacity, wanted.laneCapacity)
+        compare(.laneCount, "lane count", laneCount, wanted.laneCount)
+        compare(.order, "order", order, wanted.order)
+        compare(.recordAlignment, "record alignment", recordAlignment, wanted.recordAlignment)
+        guard differences.isEmpty else {
+            throw RingError(
+                .differentShape, ring: ring, "it is there already, and not as it has to be: \(differences.joined(separator: "; "))")
+        }
+    }
+
+    private var order: String { isTotallyOrdered ? "total" : "per producer" }
+}
+
 // MARK: - What follows from it
 
 extension SegmentHeader {

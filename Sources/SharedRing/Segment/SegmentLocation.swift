@@ -13,14 +13,14 @@ final class Descriptor: Sendable {
 enum SegmentLocation: Sendable {
     /// A file in a directory.
     case named(SegmentName)
-    /// A sealed memfd.
-    case anonymous(Descriptor)
+    /// A sealed memfd, and what to call it: the descriptor here is a duplicate, whose number its user has never seen.
+    case anonymous(Descriptor, ring: String)
 
     /// For error messages.
     var ring: String {
         switch self {
-        case .named(let name): name.name
-        case .anonymous(let descriptor): "descriptor \(descriptor.number)"
+        case .named(let name): name.ring
+        case .anonymous(_, let ring): ring
         }
     }
 }
@@ -29,29 +29,44 @@ enum SegmentLocation: Sendable {
 struct SegmentName: Sendable {
     static let longest = 200
 
-    let directory: String
-    let name: String
+    let directory: FileName
+    let name: FileName
+
+    /// The name for error messages.
+    var ring: String { name.description }
 
     /// Throws `invalidName`.
-    init(_ name: String, in directory: String) throws(RingError) {
-        func refuse(_ why: String) -> RingError { RingError(.invalidName, ring: name, why) }
-        let bytes = name.utf8
+    init(_ name: FileName, in directory: FileName) throws(RingError) {
+        func refuse(_ why: String) -> RingError { RingError(.invalidName, ring: name.description, why) }
+        let bytes = name.bytes
         guard !bytes.isEmpty else { throw refuse("a name must not be empty") }
         guard bytes.count <= Self.longest else { throw refuse("a name has at most \(Self.longest) bytes, this one has \(bytes.count)") }
         guard !bytes.contains(UInt8(ascii: "/")) else { throw refuse("a name must not contain a slash") }
         guard !bytes.contains(0) else { throw refuse("a name must not contain a NUL byte") }
-        guard name != ".", name != ".." else { throw refuse("a name must not be '.' or '..'") }
-        guard !directory.isEmpty, !directory.utf8.contains(0) else { throw refuse("the directory must not be empty or contain a NUL byte") }
+        guard name != FileName("."), name != FileName("..") else { throw refuse("a name must not be '.' or '..'") }
+        guard !directory.bytes.isEmpty, !directory.bytes.contains(0) else {
+            throw refuse("the directory must not be empty or contain a NUL byte")
+        }
         self.name = name
         self.directory = directory
     }
 
+    /// Throws `invalidName`.
+    init(_ name: String, in directory: String) throws(RingError) { try self.init(FileName(name), in: FileName(directory)) }
+
     /// What the ring's file is called while it is made, where it can't be made without a name.
-    func temporary(for instance: SegmentHeader.Instance) -> String { ".\(name).\(String(instance.high, radix: 36))" }
+    func temporary(for instance: SegmentHeader.Instance) -> FileName {
+        FileName(bytes: Self.temporaryStart + name.bytes + Self.temporaryEnd(instance))
+    }
 
     /// Whether it is such a name, of a file with this header: while nobody holds its lock, its creator has died.
     func isTemporary(of header: SegmentHeader) -> Bool {
-        name.hasPrefix(".") && name.hasSuffix(".\(String(header.instance.high, radix: 36))")
+        name.bytes.starts(with: Self.temporaryStart) && name.bytes.reversed().starts(with: Self.temporaryEnd(header.instance).reversed())
+    }
+
+    private static let temporaryStart = Array(".".utf8)
+    private static func temporaryEnd(_ instance: SegmentHeader.Instance) -> [UInt8] {
+        Array(".\(String(instance.high, radix: 36))".utf8)
     }
 
     /// The directory, opened. Every later step goes through this descriptor, so that they all mean the same directory.
@@ -59,7 +74,7 @@ struct SegmentName: Sendable {
         // SAFETY: the string lives for the length of the call.
         let result = unsafe directory.withCString { unsafe sr_open_directory($0) }
         guard result >= 0 else {
-            throw RingError(.system, ring: name, errno: -result, "the directory '\(directory)' can't be opened")
+            throw RingError(.system, ring: ring, errno: -result, "the directory '\(directory)' can't be opened")
         }
         return Descriptor(result)
     }
@@ -70,7 +85,7 @@ struct SegmentName: Sendable {
         // SAFETY: the string and `facts` live for the length of the call.
         let result = unsafe name.withCString { unsafe sr_facts_at(directory.number, $0, &facts) }
         if result == -SystemFailure.notFound { return nil }
-        guard result == 0 else { throw RingError(.system, ring: name, errno: -result, "'\(self.directory)/\(name)' can't be examined") }
+        guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "'\(self.directory)/\(name)' can't be examined") }
         return facts
     }
 }

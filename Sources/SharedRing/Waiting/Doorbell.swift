@@ -11,7 +11,11 @@ enum Doorbell {
     @usableFromInline
     @inline(never)
     static func wake(_ word: UnsafeMutablePointer<UInt32>) {
-        // SAFETY: a word of a mapping that the caller keeps alive. The call fails only for a bad address.
-        _ = unsafe sr_futex_clear_and_wake(word)
+        // SAFETY: a word of a mapping that the caller keeps alive.
+        if unsafe sr_futex_clear_and_wake(word) >= 0 { return }
+        // It worked at attach and does not now (a seccomp filter installed since). In two steps then: the check interval bounds what a kill
+        // between them costs.
+        unsafe sr_store_release_u32(word, 0)
+        _ = unsafe sr_futex_wake(word)
     }
 }

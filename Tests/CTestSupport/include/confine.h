@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /* From now on a system call of this process fails with `error`, whatever thread makes it, and those of its children's: a
- * seccomp filter, as sandboxes have them. Names: membarrier, memfd_create, linkat, renameat2, unlinkat, fallocate, or
- * O_TMPFILE for opening with that flag. 0, or the negative errno; -EINVAL for another name. There is no way back. */
+ * seccomp filter, as sandboxes have them. Names: membarrier, memfd_create, linkat, renameat2, unlinkat, fallocate,
+ * O_TMPFILE for opening with that flag, FUTEX_WAKE_OP, or FUTEX_WAIT_BITSET (of words that processes share). 0, or the negative errno; -EINVAL for another name. There is no way back. */
 int ts_deny(const char *_Nonnull name, int error);
 
 /* Lets this process take so many bytes of address space more than it has, and no more; UINT64_MAX: any number again.

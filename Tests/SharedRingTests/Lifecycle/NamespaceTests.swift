@@ -145,6 +145,37 @@ struct NamespaceTests {
         #expect(try consumer.next(timeout: patience)?.text == "x")
     }
 
+    /// In a user namespace that maps nobody, the kernel shows this process to itself as the overflow user, and every file's owner, too.
+    @Test("In a user namespace, a user that it does not map is nobody's: not one's own, nor one that can be named") func unmapped() throws {
+        _ = try ring()
+        let words = [Surroundings.unshare, "--user", Peer.executable, "producer", "r", "directory=\(place.path)"]
+        for options in [[], ["owner=65534"]] {
+            let answer = try Peer(words.dropFirst() + options, executable: words[0]).line()
+            #expect(answer.hasPrefix("error wrongOwner") && answer.contains("does not map"), "\(answer)")
+        }
+        #expect(try RingReport("r", options: place.options()).producerAttachments == 0)
+        // It is a matter of whom to trust, and not of what can be done.
+        let anyone = try Peer(words.dropFirst() + ["owner=anyone"], executable: words[0])
+        #expect(try anyone.line() == "attached")
+
+        let mapped = [Surroundings.unshare, "--user", "--map-root-user"]
+        let own = try Peer("consumer", of: "r", in: place, by: mapped)
+        #expect(try anyone.ask("send x") == "sent")
+        #expect(try own.ask("next") == "message x")
+    }
+
+    @Test("A process that its user namespace does not map can use a ring that it has made without a name, and no link") func unmappedSelf()
+        throws
+    {
+        let confined = try Peer(["--user", Peer.executable, "confined", "anonymous", place.path], executable: Surroundings.unshare)
+        #expect(try confined.line() == "passed")
+        let listener = try Peer(["link-echo", place.path("socket")])
+        #expect(try listener.line() == "listening")
+        let talker = try Peer(["--user", Peer.executable, "link-talk", place.path("socket")], executable: Surroundings.unshare)
+        let answer = try talker.line()
+        #expect(answer.hasPrefix("error wrongOwner") && answer.contains("does not map"), "\(answer)")
+    }
+
     @Test("Who asks for another user's ring and finds none can use the one it makes") func ownAmongOthers() throws {
         var producer = try ring { $0.allowedOwners = .users([Self.stranger]) }.makeProducer()
         try producer.send("x")

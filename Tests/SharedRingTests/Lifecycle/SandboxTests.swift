@@ -62,6 +62,36 @@ struct SandboxTests {
         }
     }
 
+    // MARK: futex
+
+    @Test(
+        "Without an operation of futex(2) that waits or wakes need: attaching is refused, on either side, and names it",
+        arguments: ["producer", "consumer"], ["FUTEX_WAKE_OP", "FUTEX_WAIT_BITSET"])
+    func withoutFutex(role: String, operation: String) throws {
+        _ = try SPSCRing.create("r", options: place.options())
+        let peer = try Peer([role, "r", "directory=\(place.path)", "deny=\(operation)"])
+        let answer = try peer.line()
+        #expect(answer.hasPrefix("error incompatible") && answer.contains(operation), "\(answer)")
+        #expect(try RingReport("r", options: place.options()).producerAttachments == 0)
+    }
+
+    /// The consumer here looks around once in ten minutes: only a wake ends its sleep in time.
+    @Test("FUTEX_WAKE_OP taken away after attaching: a sleeper is woken all the same") func wakeOpTakenAway() throws {
+        let peer = try Peer("producer", of: "r", in: place)
+        let box = Box(try SPSCRing.open("r", options: place.options()).makeConsumer(waiting: .sleep, slice: .seconds(600)))
+        #expect(try peer.ask("deny FUTEX_WAKE_OP") == "denied")
+        let receiver = Worker {
+            var consumer = box.take()
+            return try consumer.next()?.text
+        }
+        let path = place.path("r")
+        let doorbell = try RingReport("r", options: place.options()).header(in: place).controlOffset
+        #expect(eventually { UInt32(truncatingIfNeeded: Forgery(path: path).load(at: doorbell)) == 1 })
+        usleep(20_000)  // into its sleep; were it not there yet, it would find the message in any case
+        #expect(try peer.ask("send woken") == "sent")
+        #expect(try receiver.join(within: 15) == "woken")
+    }
+
     // MARK: Making a file
 
     @Test(

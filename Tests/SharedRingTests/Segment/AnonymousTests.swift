@@ -52,6 +52,30 @@ struct AnonymousTests {
         expectError(.notARing, saying: "starts with 0x0") { () throws(RingError) in _ = try SPSCRing.open(descriptor: other) }
     }
 
+    @Test("A descriptor that forbids writing is refused by the number that its user gave, and so are later errors") func numbers() throws {
+        let copy = sr_memfd("sealed")
+        defer { close(copy) }
+        do {
+            let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+            let own = try ring.duplicateDescriptor()
+            defer { close(own) }
+            var bytes = [UInt8](repeating: 0, count: 3 * 4096)
+            #expect(pread(own, &bytes, bytes.count, 0) == bytes.count && write(copy, bytes, bytes.count) == bytes.count)
+        }
+        sr_allocate(copy, 3 * 4096)
+        #expect(fcntl(copy, 1033 /* F_ADD_SEALS */, 0xe /* SHRINK, GROW, WRITE */) == 0)
+        expectError(.system, saying: "'descriptor \(copy)'") { () throws(RingError) in
+            try SPSCRing.open(descriptor: copy).makeProducer().close()
+        }
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        let number = try ring.duplicateDescriptor()
+        defer { close(number) }
+        let again = try SPSCRing.open(descriptor: number)
+        let producer = try again.makeProducer()
+        expectError(.roleTaken, saying: "'descriptor \(number)'") { () throws(RingError) in try again.makeProducer().close() }
+        try producer.close()
+    }
+
     @Test("The descriptor may be closed once the ring is open, and the ring outlives its handle") func ownership() throws {
         var ring: SPSCRing? = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let descriptor = try ring!.duplicateDescriptor()

@@ -45,6 +45,37 @@ struct BackingTests {
         return texts
     }
 
+    /// The flags of this process's maps of a file, by their address: "rd wr sh … dd".
+    private func flags(ofMaps path: String) throws -> [[Substring]] {
+        // Of a file in /proc nobody knows the size before it is read.
+        let maps = String(decoding: try #require(try FileHandle(forReadingAtPath: "/proc/self/smaps")?.readToEnd()), as: UTF8.self)
+        var found: [[Substring]] = []
+        var isOurs = false
+        for line in maps.split(separator: "\n") {
+            if line.contains("-"), line.split(separator: " ").first?.contains("-") == true { isOurs = line.hasSuffix(path) }
+            if isOurs, line.hasPrefix("VmFlags:") { found.append(line.dropFirst(8).split(separator: " ")) }
+        }
+        return found
+    }
+
+    @Test("A ring's data is left out of core dumps, unless that is asked for", arguments: [false, true]) func dumps(isDumped: Bool) throws {
+        let place = Place()
+        var options = place.options()
+        options.isDataDumped = isDumped
+        let ring = try MPSCRing.create("r", lanes: 2, options: options)
+        let producer = try ring.makeProducer()
+        let consumer = try ring.makeConsumer()
+        let tap = try RingTap("r", options: options)
+        let flags = try flags(ofMaps: place.path("r"))
+        // Twice the lane, for each of the three; and the control blocks of each, which are small and tell where everybody stood.
+        #expect(flags.count == 9)
+        #expect(flags.count { $0.contains("dd") } == (isDumped ? 0 : 6))
+        #expect(flags.allSatisfy { $0.contains("dc") }, "and none of it is a forked child's")
+        withExtendedLifetime(tap) {}
+        try producer.close()
+        try consumer.close()
+    }
+
     @Test("A flushed ring outlives a restart, with all it holds")
     func flushed() throws {
         try withDirectory { options in
