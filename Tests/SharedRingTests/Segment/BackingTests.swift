@@ -48,7 +48,12 @@ struct BackingTests {
     /// The flags of this process's maps of a file, by their address: "rd wr sh … dd".
     private func flags(ofMaps path: String) throws -> [[Substring]] {
         // Of a file in /proc nobody knows the size before it is read.
-        let maps = String(decoding: try #require(try FileHandle(forReadingAtPath: "/proc/self/smaps")?.readToEnd()), as: UTF8.self)
+        let file = open("/proc/self/smaps", O_RDONLY)
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = read(file, &buffer, buffer.count), count > 0 { bytes += buffer[..<count] }
+        let maps = String(decoding: bytes, as: UTF8.self)
         var found: [[Substring]] = []
         var isOurs = false
         for line in maps.split(separator: "\n") {
