@@ -18,7 +18,7 @@ struct CommandTests {
         let tool = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("ringbench").path
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        process.arguments = ["60", tool] + words
+        process.arguments = ["120", tool] + words
         let (output, errors) = (Pipe(), Pipe())
         process.standardOutput = output
         process.standardError = errors

@@ -24,11 +24,11 @@ struct MisuseTests {
             [
                 "-c", "exec \"$@\" 2>&1", "sh", Self.swiftc!, "-frontend", "-emit-sil", "-swift-version", "6",
                 "-I", Self.products + "/Modules", "-Xcc", "-fmodule-map-file=\(Self.products)/CSharedRing.build/module.modulemap",
-                "-Xcc", "-I\(Self.package)/Sources/CAtomics/include", "-module-cache-path", place.path("cache"),
+                "-Xcc", "-I\(Self.package)/Sources/CAtomics/include", "-module-cache-path", Self.products + "/ModuleCacheOfMisuse",
                 "-o", "/dev/null", file,
             ], executable: "/bin/sh")
         var lines: [String] = []
-        while let line = try? compiler.line(within: 60) { lines.append(line) }
+        while let line = try? compiler.line() { lines.append(line) }
         try compiler.wait()
         return lines.filter { $0.contains("error: ") }
     }

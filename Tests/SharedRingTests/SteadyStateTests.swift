@@ -34,8 +34,10 @@ struct SteadyStateTests {
         guard process.terminationStatus == 0 else { throw Peer.Failure(description: "\(path) failed: \(process.terminationStatus)") }
     }
 
-    /// An optimised build of `TestPeer`, if there is one that is not older than the sources: unoptimised code allocates.
+    /// An optimised build of `TestPeer`, if there is one that is not older than the sources: unoptimised code allocates. In a release build it
+    /// is the one beside these tests.
     static let optimisedPeer: String? = {
+        if isOptimised { return Peer.executable }
         let package = MisuseTests.package
         let newest = ["Sources", "Tests/TestPeer"].flatMap { folder in
             (FileManager.default.enumerator(atPath: "\(package)/\(folder)")?.allObjects as? [String] ?? []).map {

@@ -130,7 +130,7 @@ enum Confined {
         let early = failure { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(200))?.text }
         try require(early?.code == .timedOut, "one of two is still there: \(early?.description ?? "ended")")
         try second.close()
-        let end = failure { () throws(RingError) in _ = try consumer.next(timeout: .seconds(20))?.text }
+        let end = failure { () throws(RingError) in _ = try consumer.next(timeout: patience)?.text }
         try require(end?.code == .poisoned, "as if whole: \(end?.description ?? "ended")")
         try require(end?.description.contains("not all of their lanes") == true, "\(end!)")
         let isRemoved = try consumer.removeRingIfUnused()

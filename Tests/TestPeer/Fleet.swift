@@ -22,32 +22,42 @@ enum Fleet {
         let directory = arguments.first { $0.hasPrefix("directory=") }?.dropFirst("directory=".count)
         if let directory { options.directory = String(directory) }
         let received = Count()
-        let before = threads()
+        let threadsBefore = threads()
         var senders: [Handover<Producer>] = []
         var tasks: [Task<Void, any Error>] = []
+        var counters: [() throws -> UInt64] = []
         for index in 0..<rings {
             let ring =
                 directory == nil ? try SPSCRing.anonymous(options: options) : try SPSCRing.create("\(index)", options: options)
+            if directory == nil {
+                let descriptor = try ring.duplicateDescriptor()
+                counters.append { try WakeupSoak.statistics(of: descriptor).consumerSleeps }
+            } else {
+                counters.append { [options] in try RingStatistics("\(index)", options: options).consumerSleeps }
+            }
             senders.append(Handover(try ring.makeProducer()))
             let box = Handover(try ring.makeConsumer(slice: .milliseconds(number("slice", or: 100))))
             tasks.append(Task { try await receive(box.value.take()!, received) })
         }
-        // All are suspended once the waiter threads have their places; then they, and nobody else, are idle.
-        try await Task.sleep(for: .milliseconds(300))
+        // A waiter thread counts every ring that it sleeps for. Once all are counted, nothing but these threads looks at them.
+        while try counters.contains(where: { try $0() == 0 }) { try await Task.sleep(for: .milliseconds(1)) }
         let waiters = threads()
         if arguments.contains("loses-waitv"), ts_forbid(449, ENOSYS) != 0 { return say("error no seccomp") }
-        let cpu = ts_cpu_us()
+        // The longer one of the two outside: the machine may be busy, and this process late.
+        let start = ContinuousClock.now
+        let before = ts_cpu_us()
         try await Task.sleep(for: .milliseconds(number("idle", or: 0)))
-        let idle = ts_cpu_us() - cpu
+        let cpu = ts_cpu_us() - before
+        let idle = Int((ContinuousClock.now - start) / .microseconds(1))
 
-        if arguments.contains("leave") { return say("leaving waiters \(waiters - before)") }
+        if arguments.contains("leave") { return say("leaving waiters \(waiters - threadsBefore)") }
         for round in 0..<rounds {
             for sender in senders { try await sender.value!.send(value: round) }
             if round % 4 == 0 { try await Task.sleep(for: .milliseconds(1)) }
         }
         for sender in senders { try sender.value.take()!.close() }
         for task in tasks { try await task.value }
-        say("received \(received.value.load(ordering: .relaxed)) waiters \(waiters - before) idle_us \(idle)")
+        say("received \(received.value.load(ordering: .relaxed)) waiters \(waiters - threadsBefore) cpu_us \(cpu) idle_us \(idle)")
     }
 
     private static func receive(_ consumer: consuming Consumer, _ received: Count) async throws {

@@ -9,7 +9,7 @@ enum Linked {
     static func echo(_ path: String) throws {
         var options = LinkOptions()
         options.ring.capacity = 1 << 16
-        options.slice = .seconds(60)
+        options.slice = .seconds(600)
         let listener = try LinkListener(path: path, options: options)
         say("listening")
         while true {
@@ -29,13 +29,13 @@ enum Linked {
 
     static func talk(_ path: String) throws {
         var options = LinkOptions()
-        options.slice = .seconds(60)
-        var link = try Link.connect(path: path, options: options, timeout: .seconds(20))
+        options.slice = .seconds(600)
+        var link = try Link.connect(path: path, options: options, timeout: patience)
         say("linked")
         while let line = readLine() {
             if line == "close" { return try link.close() }
             try link.producer.send(line)
-            say(try link.consumer.next(timeout: .seconds(20))?.text ?? "(ended)")
+            say(try link.consumer.next(timeout: patience)?.text ?? "(ended)")
         }
     }
 }

@@ -49,15 +49,21 @@ public enum OrderHistory {
         return count
     }
 
+    private final class Count: Sendable { let value = Atomic(0) }
+
     /// Records a history of `producers` threads and one consumer, checks it, and says what it found.
     static func run(producers: Int, count: Int) throws -> String {
         let ring = try MPSCRing.anonymous(lanes: producers, order: .total, options: RingOptions(capacity: 1 << 18))
         var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: producers))
         let histories = Mutex<[Int: [Send]]>([:])
+        // Each has a lane of its own only while the others are attached, too.
+        let attached = Count()
         let threads = (0..<producers).map { _ in
             let thread = Thread {
                 do {
                     var producer = try ring.makeProducer()
+                    attached.value.add(1, ordering: .relaxed)
+                    while attached.value.load(ordering: .relaxed) < producers { sched_yield() }
                     let sends = try record(&producer, count: count)
                     histories.withLock { $0[producer.lane] = sends }
                     try producer.close()
@@ -72,7 +78,7 @@ public enum OrderHistory {
         deliveries.reserveCapacity(producers * count)
         var descents = 0
         var lastTicket: UInt64?
-        while let message = try consumer.next(timeout: .seconds(30)) {
+        while let message = try consumer.next(timeout: patience) {
             let ticket = message.sequence
             if let lastTicket, ticket <= lastTicket { descents += 1 }
             lastTicket = ticket

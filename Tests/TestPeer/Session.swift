@@ -2,6 +2,12 @@ import CTestSupport
 import Foundation
 import SharedRing
 
+/// A test gives up before its peer does, so an answer that comes only with this time's end is none.
+let patience = Duration.seconds(600)
+
+/// Seconds that a child lives for which nobody ends: longer than a test waits for what must happen in its life.
+let childLife: UInt32 = 300
+
 /// An endpoint that does what it is told, a line at a time, and answers each with a line.
 enum Session {
     static func producer(_ setup: Setup) throws {
@@ -14,7 +20,7 @@ enum Session {
             do throws(RingError) {
                 switch words.first {
                 case "send":
-                    try producer.send(rest, timeout: .seconds(20))
+                    try producer.send(rest, timeout: patience)
                     say("sent")
                 case "fill":
                     var count = 0
@@ -29,14 +35,14 @@ enum Session {
                     say("done")
                 case "batch":
                     var batch = producer.batch()
-                    for i in 0..<Int(rest)! { try batch.append(Array("batched \(i)".utf8), timeout: .seconds(20)) }
+                    for i in 0..<Int(rest)! { try batch.append(Array("batched \(i)".utf8), timeout: patience) }
                     say("appended \(batch.count)")
                     if readLine() == "commit" { batch.commit() }
                     say("done")
                 case "fork":  // and leave the child alive; it ends by itself
-                    say("\(ts_fork({ _ in Int32(sleep(20)) }, nil))")
+                    say("\(ts_fork({ _ in Int32(sleep(childLife)) }, nil))")
                 case "acknowledged":
-                    try producer.waitUntilAcknowledged(timeout: .seconds(20))
+                    try producer.waitUntilAcknowledged(timeout: patience)
                     say("acknowledged")
                 case "close":
                     closes = true
@@ -64,7 +70,7 @@ enum Session {
         var isDone = false
         while !isDone {
             var event = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
-            if poll(&event, 1, 20_000) == 0 { say("nothing"); isDone = true }
+            if poll(&event, 1, 600_000) == 0 { say("nothing"); isDone = true }
             _ = try source.drain { message in
                 say("message \(message.text)")
                 isDone = true
@@ -84,13 +90,13 @@ enum Session {
             do throws(RingError) {
                 switch words.first {
                 case "next":
-                    if let message = try consumer.next(timeout: .seconds(20)) {
+                    if let message = try consumer.next(timeout: patience) {
                         say("message \(message.text)")
                     } else {
                         say("ended")
                     }
                 case "take":  // and keep the view until the next line
-                    if let message = try consumer.next(timeout: .seconds(20)) {
+                    if let message = try consumer.next(timeout: patience) {
                         say("holding \(message.text)")
                         _ = readLine()
                         say("done")
@@ -117,7 +123,7 @@ enum Session {
 
     /// What either endpoint does.
     private static func others(_ word: String, _ rest: String) {
-        let sleep = [strdup("sleep"), strdup("20"), nil]
+        let sleep = [strdup("sleep"), strdup("\(childLife)"), nil]
         switch word {
         case "exit": exit(0)
         case "deny":

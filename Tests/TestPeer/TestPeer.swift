@@ -23,7 +23,7 @@ struct TestPeer {
         let arguments = Array(CommandLine.arguments.dropFirst())
         // Whatever happens to the tests, this process ends. (Torture has a bound of its own, which may be long.)
         if arguments.first != "wakeups" {  // which has a bound for each of its runs
-            alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 100)
+            alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 600)
         }
         do {
             switch arguments.first {

@@ -11,12 +11,12 @@ import Testing
         let space = try Workspace()
         let last = 20_000
         func receive() throws -> ToolProcess {
-            try ToolProcess(["receive", "r", "--lines", "--lanes", "8", "--senders", "6"] + options, in: space, bound: 60)
+            try ToolProcess(["receive", "r", "--lines", "--lanes", "8", "--senders", "6"] + options, in: space)
         }
         let early = receiverFirst ? try receive() : nil
         let senders = try (0..<6).map { sender in
             try ToolProcess(
-                ["send", "r", "--lines", "--lanes", "8"] + options, in: space, input: .data(signedLines(of: sender, 1...last)), bound: 60)
+                ["send", "r", "--lines", "--lanes", "8"] + options, in: space, input: .data(signedLines(of: sender, 1...last)))
         }
         let receiver = try early ?? receive()
         for sender in senders { #expect(sender.end() == .init(status: 0, errors: "")) }

@@ -42,7 +42,7 @@ final class ToolProcess {
     init(
         _ words: [String], in space: Workspace, input: Input = .nothing, outputToPipe: Bool = false, outputTo path: String? = nil,
         environment: [String: String] = [:],
-        bound: Int = 30
+        bound: Int = 120
     ) throws {
         let base = space.scratch.appendingPathComponent(UUID().uuidString)
         outputFile = base.appendingPathExtension("out")

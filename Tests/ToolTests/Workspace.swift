@@ -24,9 +24,9 @@ final class Workspace {
 
 /// Looks again and again until `condition` holds; false if it does not within the bound. Not a pause: the condition must
 /// come true, and the test goes on as soon as it is.
-func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
+func eventually(within seconds: Double = 120, _ condition: () throws -> Bool) rethrows -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
-    while !condition() {
+    while try !condition() {
         if ContinuousClock.now > end { return false }
         usleep(1_000)
     }

@@ -42,7 +42,7 @@ final class Program: @unchecked Sendable {
     var lines: [String] { collected.withLock { $0 } }
 
     /// Waits for a line that begins so, and gives its rest.
-    func line(beginning prefix: String, within seconds: Double = 30) throws -> String {
+    func line(beginning prefix: String, within seconds: Double = 120) throws -> String {
         let end = Date().addingTimeInterval(seconds)
         while Date() < end {
             if let line = lines.last(where: { $0.hasPrefix(prefix) }) { return String(line.dropFirst(prefix.count)) }
@@ -60,7 +60,7 @@ final class Program: @unchecked Sendable {
     func terminate() { Foundation.kill(process.processIdentifier, SIGTERM) }
 
     /// Its exit status, once it has ended by itself.
-    func wait(within seconds: Double = 30) throws -> Int32 {
+    func wait(within seconds: Double = 120) throws -> Int32 {
         let end = Date().addingTimeInterval(seconds)
         while process.isRunning {
             guard Date() < end else { throw Failure(what: "it does not end") }
@@ -71,7 +71,7 @@ final class Program: @unchecked Sendable {
 }
 
 /// Waits, with a bound, for something that another process will make true.
-func eventually(within seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool {
+func eventually(within seconds: Double = 120, _ condition: () throws -> Bool) rethrows -> Bool {
     let end = Date().addingTimeInterval(seconds)
     while try !condition() {
         if Date() > end { return false }

@@ -28,7 +28,7 @@ private func inChild(_ body: @escaping () -> Int32) -> Int32 {
 
 private func isReadable(_ descriptor: Int32) -> Bool {
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    return poll(&entry, 1, 15_000) == 1
+    return poll(&entry, 1, patienceMilliseconds) == 1
 }
 
 @Suite("Waiting and forked children", .serialized)
@@ -88,7 +88,7 @@ struct ForkedWaitingTests {
     private static func forkWithLink() throws {
         let place = Place()
         let listener = try LinkListener(path: place.path("s"))
-        let worker = Worker { Box(try Link.connect(path: place.path("s"), timeout: .seconds(20))) }
+        let worker = Worker { Box(try Link.connect(path: place.path("s"), timeout: patience)) }
         let link = UnsafeMutablePointer<Link>.allocate(capacity: 1)
         link.initialize(to: try listener.accept(timeout: patience))
         var client = try worker.join().take()

@@ -45,14 +45,14 @@ struct SanitizedEventSourceTests {
             #expect(!isReadable(source.descriptor))
             try producer.send("a\(round)")
             try producer.send("b\(round)")
-            try #require(isReadable(source.descriptor, within: 20_000))
+            try #require(isReadable(source.descriptor, within: patienceMilliseconds))
             #expect(try source.poll() == "a\(round)")
             #expect(isReadable(source.descriptor), "something is left")
             #expect(try source.poll() == "b\(round)")
             #expect(try source.poll() == "(empty)")
         }
         try producer.close()
-        try #require(isReadable(source.descriptor, within: 20_000))
+        try #require(isReadable(source.descriptor, within: patienceMilliseconds))
         #expect(try source.poll() == "(ended)")
         try source.close()
     }
@@ -65,12 +65,12 @@ struct SanitizedEventSourceTests {
         #expect(try source.poll() == "(empty)")
         producer = nil
         _ = producer == nil
-        try #require(isReadable(source.descriptor, within: 20_000))
+        try #require(isReadable(source.descriptor, within: patienceMilliseconds))
         expectError(.peerDied) { () throws(RingError) in _ = try source.poll() }
         #expect(try source.poll() == "(empty)")
 
         canceller.cancel()
-        try #require(isReadable(source.descriptor, within: 20_000))
+        try #require(isReadable(source.descriptor, within: patienceMilliseconds))
         for _ in 0..<2 { expectError(.cancelled) { () throws(RingError) in _ = try source.poll() } }
         canceller.reset()
         #expect(try source.poll() == "(empty)")
@@ -91,7 +91,7 @@ struct SanitizedEventSourceTests {
         try producer.waitUntilAcknowledged(timeout: patience)
         try producer.send("5")
         try producer.close()
-        try #require(isReadable(source.descriptor, within: 20_000))
+        try #require(isReadable(source.descriptor, within: patienceMilliseconds))
         #expect(try source.drain { texts.append($0.text) } == .ended)
         #expect(texts == (0...5).map { "\($0)" })
         try source.acknowledge()
@@ -100,7 +100,7 @@ struct SanitizedEventSourceTests {
 
     @Test("The consumer comes back; dropping the source while it waits frees the role") func back() throws {
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: .seconds(60)).eventSource()
+        var source = try ring.makeConsumer(slice: longSlice).eventSource()
         #expect(try source.poll() == "(empty)")
         var consumer = source.consumer()
         try producer.send("synchronous again")
@@ -142,7 +142,7 @@ struct SanitizedEventSourceTests {
         var next = [Int](repeating: 0, count: rings)
         var ended = 0
         while ended < rings {
-            let index = Int(ts_epoll_next(loop, 20_000))
+            let index = Int(ts_epoll_next(loop, patienceMilliseconds))
             try #require(index >= 0, "\(next)")
             taking: while true {
                 switch try sources[index].tryNext() {
@@ -178,7 +178,7 @@ struct SanitizedEventSourceTests {
             if number % 100 == 0 { usleep(500) }
         }
         try producer.close()
-        #expect(done.wait(timeout: .now() + 20) == .success)
+        #expect(done.wait(timeout: .now() + patienceSeconds) == .success)
         reading.cancel()
         #expect(received.withLock { $0 } == (0..<1000).map { "\($0)" } + ["(ended)"])
     }
@@ -193,13 +193,13 @@ struct SanitizedEventSourceTests {
             try producer.send("x")
             try producer.close()
         }
-        try #require(isReadable(source.descriptor, within: 20_000))
+        try #require(isReadable(source.descriptor, within: patienceMilliseconds))
         #expect(try source.poll() == "x")
         try source.acknowledge()
         try worker.join()
         var answer = try source.poll()
         while answer == "(empty)" {
-            try #require(isReadable(source.descriptor, within: 20_000))
+            try #require(isReadable(source.descriptor, within: patienceMilliseconds))
             answer = try source.poll()
         }
         #expect(answer == "(ended)")

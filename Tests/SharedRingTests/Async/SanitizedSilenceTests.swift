@@ -22,7 +22,7 @@ struct SanitizedSilenceTests {
     private func afterSilence(_ watch: Watch, _ body: @escaping @Sendable () throws -> Void) -> Worker<Void> {
         let before = sr_load_relaxed_u64(watch.sleeper.sleeps)
         return Worker {
-            #expect(eventually(within: 200) { sr_load_relaxed_u64(watch.sleeper.sleeps) > before + 50 })
+            #expect(eventually(within: asyncPatienceSeconds) { sr_load_relaxed_u64(watch.sleeper.sleeps) > before + 50 })
             try body()
         }
     }
@@ -33,7 +33,7 @@ struct SanitizedSilenceTests {
             let worker = afterSilence(consumer.side.watch) { [peer] in peer.tell("send \(text)") }
             try await consumer.ready(timeout: asyncPatience)
             #expect(try consumer.poll() == text)
-            try worker.join(within: 200)
+            try worker.join(within: asyncPatienceSeconds)
         }
     }
 
@@ -42,7 +42,7 @@ struct SanitizedSilenceTests {
         let worker = afterSilence(consumer.side.watch) { [peer] in peer.kill() }
         try await consumer.ready(timeout: asyncPatience)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.poll() }
-        try worker.join(within: 200)
+        try worker.join(within: asyncPatienceSeconds)
     }
 
     @Test("An event source's descriptor tells it, too") func eventSource() throws {
@@ -51,9 +51,9 @@ struct SanitizedSilenceTests {
         var source = try consumer.eventSource()
         let worker = afterSilence(watch) { [peer] in peer.kill() }
         guard case .empty = try source.tryNext() else { throw Peer.Failure(description: "something is there") }
-        try worker.join(within: 200)
+        try worker.join(within: asyncPatienceSeconds)
         var entry = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
-        #expect(poll(&entry, 1, 20_000) == 1)
+        #expect(poll(&entry, 1, patienceMilliseconds) == 1)
         expectError(.peerDied) { () throws(RingError) in _ = try source.tryNext() }
     }
 
@@ -63,7 +63,7 @@ struct SanitizedSilenceTests {
         let canceller = consumer.canceller
         let worker = afterSilence(watch) { canceller.cancel() }
         #expect(await asyncCode { () throws(RingError) in try await consumer.ready() } == .cancelled)
-        try worker.join(within: 200)
+        try worker.join(within: asyncPatienceSeconds)
         canceller.reset()
 
         let box = Box(consumer)
@@ -75,7 +75,7 @@ struct SanitizedSilenceTests {
         let cancelling = afterSilence(watch) { task.cancel() }
         let (code, back) = await task.value
         #expect(code == .cancelled)
-        try cancelling.join(within: 200)
+        try cancelling.join(within: asyncPatienceSeconds)
 
         consumer = back.take()
         let start = ContinuousClock.now

@@ -112,7 +112,7 @@ struct RingStatisticsTests {
             try producer.send(message, timeout: patience)
         }
         #expect(eventually { (try? lane().sleeps) ?? 0 > 0 })
-        var consumer = try ring.makeConsumer(slice: .seconds(20))
+        var consumer = try ring.makeConsumer(slice: longSlice)
         #expect(try consumer.receive() == message)
         _ = try waiter.join()
         #expect(try lane().messages == 5 && lane().sleeps > 0)
@@ -121,7 +121,7 @@ struct RingStatisticsTests {
     @Test("The consumer's wake of a sleeping producer is counted") func producerWakes() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var consumer = try ring.makeConsumer()
-        var producer = try ring.makeProducer(waiting: .sleep, slice: .seconds(20))
+        var producer = try ring.makeProducer(waiting: .sleep, slice: longSlice)
         let message = [UInt8](repeating: 1, count: 1000)
         while try producer.trySend(message) {}
         let control = Forgery(path: place.path("r"))
@@ -142,7 +142,7 @@ struct RingStatisticsTests {
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer()
         for _ in 0..<3 { try producer.send("a") }
-        let box = Box(try ring.makeConsumer(waiting: .sleep, slice: .seconds(20)))
+        let box = Box(try ring.makeConsumer(waiting: .sleep, slice: longSlice))
         let waiter = Worker {
             var consumer = box.take()
             for _ in 0..<4 { _ = try consumer.receive(timeout: patience) }
@@ -157,13 +157,13 @@ struct RingStatisticsTests {
     @Test("Waiting without a thread is sleeping, too") func asynchronousSleeps() async throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer()
-        let box = Box(try ring.makeConsumer(slice: .seconds(20)))
+        let box = Box(try ring.makeConsumer(slice: longSlice))
         let task = Task {
             let consumer = box.take()
-            try await consumer.ready(timeout: .seconds(200))
+            try await consumer.ready(timeout: asyncPatience)
         }
         // Not `eventually`: the task needs the thread. And long: other suites' tests block the pool's two threads.
-        let end = ContinuousClock.now + .seconds(200)
+        let end = ContinuousClock.now + asyncPatience
         while try statistics().consumerSleeps == 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(1)) }
         #expect(try statistics().consumerSleeps > 0)
         #expect(try producer.trySend("a".utf8.map { $0 }))

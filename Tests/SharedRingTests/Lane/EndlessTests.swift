@@ -21,7 +21,7 @@ struct EndlessTests {
         var codes: [RingError.Code] = []
         // A closed stream may be told as often as it stands there; a death once.
         for _ in 0..<3 {
-            do throws(RingError) { _ = try consumer.next(timeout: .seconds(1)) } catch { codes.append(error.code) }
+            do throws(RingError) { _ = try consumer.next(timeout: patience) } catch { codes.append(error.code) }
         }
         #expect(epoch % 2 == 0 ? codes.isEmpty : codes == [.peerDied, .poisoned, .poisoned])
         _ = producer.largestMessage
@@ -69,7 +69,7 @@ struct EndlessTests {
         sr_store_release_u64(other.writer.pointee.data + 8, 0)  // its ticket was 1
         var texts: [String] = []
         for _ in 0..<2 {
-            guard let message = try consumer.next(timeout: .seconds(5)) else { break }
+            guard let message = try consumer.next(timeout: patience) else { break }
             texts.append(message.text)
         }
         #expect(texts.sorted() == ["one", "other"])

@@ -15,9 +15,9 @@ struct LateMessageTests {
     }
 
     private func takeTwo<Source: MessageSource & ~Copyable>(_ consumer: inout Source) throws -> [UInt32] {
-        guard let first = try consumer.next(timeout: .seconds(5)) else { return [] }
+        guard let first = try consumer.next(timeout: patience) else { return [] }
         let tag = first.tag
-        guard let second = try consumer.next(timeout: .seconds(5)) else { return [tag] }
+        guard let second = try consumer.next(timeout: patience) else { return [tag] }
         return [tag, second.tag]
     }
 

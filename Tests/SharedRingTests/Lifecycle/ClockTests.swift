@@ -1,3 +1,4 @@
+import CSharedRing
 import Foundation
 import Testing
 
@@ -20,7 +21,9 @@ struct ClockTests {
         #expect(try peer.line() == "attached")
         for i in 0..<5 {
             peer.tell("next")
-            usleep(30_000)  // it sleeps through some slices
+            // It sleeps, and a short pause lets it sleep through a slice.
+            #expect(eventually { sr_load_acquire_u32(producer.writer.pointee.doorbell) == 1 })
+            usleep(15_000)
             try producer.send("\(i)")
             #expect(try peer.line() == "message \(i)")
         }

@@ -64,6 +64,7 @@ struct DescendantTests {
     @Test("Children started while others attach catch nothing") func startedMeanwhile() throws {
         let isDone = Turn()
         defer { isDone.set(1) }
+        let begun = Turn()
         let attaching = Worker { [options = place.options()] in
             var count = 0
             while isDone.value == 0 {
@@ -71,11 +72,13 @@ struct DescendantTests {
                 try ring.makeProducer().close()
                 try ring.makeConsumer().close()
                 count += 1
+                begun.set(1)
             }
             return count
         }
+        #expect(begun.wait(for: 1))
         for _ in 0..<40 {
-            let child = try Peer(["5"], executable: "/bin/sleep")
+            let child = try Peer(["300"], executable: "/bin/sleep")
             try #require(try openFiles(of: child.pid).isEmpty || eventually { (try? openFiles(of: child.pid))?.isEmpty == true })
             child.kill()
         }

@@ -222,10 +222,10 @@ struct RingCheckTests {
                 var producer = try ring.makeProducer()
                 let bytes = [UInt8](repeating: 1, count: 400)  // no record's header looks like that
                 var size = 0
-                while isDone.value == 0 {
+                repeat {
                     size = (size + 37) % 400
                     _ = try producer.trySend(Array(bytes[..<size]))
-                }
+                } while isDone.value == 0
                 try producer.close()
             }
         }

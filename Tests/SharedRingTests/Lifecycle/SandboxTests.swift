@@ -52,8 +52,8 @@ struct SandboxTests {
         LaneWriter.terminate(producer.writer.pointee.place(at: 16))
         LaneWriter.storeHeader(RecordHeader(byteCount: bytes.count, tag: 0), at: producer.writer.pointee.place)
         if isDenied {
-            // The peer gives up, and looks once more, after 20 seconds.
-            #expect(try peer.line(within: 15) == "message unheard")
+            // The peer gives up, and looks once more, long after this test does.
+            #expect(try peer.line() == "message unheard")
         } else {
             // That this shows anything: with its slice of ten minutes it would sleep on.
             #expect(throws: Peer.Failure.self) { try peer.line(within: 0.3) }

@@ -146,18 +146,21 @@ struct StaleRingTests {
     @Test("While others clear up, no message that was sent is lost") func race() throws {
         let isDone = Turn()
         defer { isDone.set(1) }
+        let haveRemoved = Turn()
         let cleaners = (0..<2).map { _ in
             Worker { [options = place.options()] in
-                var removed = 0
                 while isDone.value == 0 {
                     for ring in try StaleRing.removeAll(options: options) {
-                        if case .removed = ring.outcome { removed += 1 }
+                        if case .removed = ring.outcome { haveRemoved.set(1) }
                     }
                 }
-                return removed
             }
         }
-        for i in 0..<1500 {
+        var i = 0
+        let patience = Patience()
+        while i < 1500 || haveRemoved.value == 0 {
+            i += 1
+            if i > 1500 { try patience.yield() }
             var producer = try SPSCRing.openOrCreate("r", options: place.options()).makeProducer()
             try producer.send("\(i)")
             try producer.close()
@@ -168,8 +171,6 @@ struct StaleRingTests {
             if i % 8 == 0 { sched_yield() }
         }
         isDone.set(1)
-        var removed = 0
-        for cleaner in cleaners { removed += try cleaner.join() }
-        #expect(removed > 0, "they did clear up")
+        for cleaner in cleaners { try cleaner.join() }
     }
 }

@@ -63,7 +63,7 @@ struct StrangerTests {
     private let place = Place()
     private var path: String { place.path("service") }
 
-    private func options(handshake: Duration = .seconds(20)) -> LinkOptions {
+    private func options(handshake: Duration = patience) -> LinkOptions {
         var options = LinkOptions()
         options.ring.capacity = 4096
         options.handshakeTimeout = handshake
@@ -77,7 +77,7 @@ struct StrangerTests {
     }
 
     /// What the listener says of one stranger, after whom a real client gets its link.
-    private func refusal(handshake: Duration = .seconds(20), _ stranger: (Raw) throws -> Void) throws -> RingError.Code? {
+    private func refusal(handshake: Duration = patience, _ stranger: (Raw) throws -> Void) throws -> RingError.Code? {
         let listener = try LinkListener(path: path, options: options(handshake: handshake))
         defer { listener.close() }
         let raw = try connect()
@@ -129,7 +129,7 @@ struct StrangerTests {
     }
 
     /// What a client throws at a listener that answers its hello so.
-    private func codeOfClient(handshake: Duration = .seconds(20), _ answer: @escaping @Sendable (Raw) -> Void) throws -> RingError.Code? {
+    private func codeOfClient(handshake: Duration = patience, _ answer: @escaping @Sendable (Raw) -> Void) throws -> RingError.Code? {
         let listening = sr_socket_listen(path, 0o600)
         try #require(listening >= 0)
         defer {

@@ -136,9 +136,12 @@ struct TotalOrderTests {
         let count = 20_000
         let ring = try MPSCRing.anonymous(lanes: producers, order: .total, options: RingOptions(capacity: 1 << 16))
         var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: producers))
+        // Each has a lane of its own only while the others are attached, too.
+        let gate = Gate(producers)
         let workers = (0..<producers).map { _ in
             Worker { () throws -> [OrderHistory.Send] in
                 var producer = try ring.makeProducer()
+                gate.pass()
                 let sends = try OrderHistory.record(&producer, count: count)
                 try producer.close()
                 return sends

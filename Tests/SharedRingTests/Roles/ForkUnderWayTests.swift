@@ -155,7 +155,7 @@ struct ForkUnderWayTests {
             try other.send("second", tag: 2)
             for descriptor in [source.descriptor, merging.descriptor] {
                 var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-                #expect(poll(&entry, 1, 20_000) == 1)
+                #expect(poll(&entry, 1, patienceMilliseconds) == 1)
             }
         }
         let child = ts_split()
@@ -216,6 +216,7 @@ struct ForkUnderWayTests {
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer()
         let turn = Turn()
+        let begun = Turn()
         let worker = Worker {
             var count = 0
             while turn.value == 0 {
@@ -225,10 +226,12 @@ struct ForkUnderWayTests {
                 try sender.send(value: count)
                 guard receiver.nextNow()?.integer(as: Int.self) == count else { throw Patience.Exhausted() }
                 count += 1
+                begun.set(1)
             }
             return count
         }
         defer { turn.set(1) }
+        #expect(begun.wait(for: 1))
         for number in UInt32(1)...40 {
             try producer.send("message", tag: number)
             let child = ts_split()

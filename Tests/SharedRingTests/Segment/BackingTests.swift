@@ -40,7 +40,7 @@ struct BackingTests {
     private func receiveAll(_ ring: SPSCRing) throws -> [String] {
         var consumer = try ring.makeConsumer()
         var texts: [String] = []
-        while let message = try consumer.next(timeout: .seconds(5)) { texts.append(message.text) }
+        while let message = try consumer.next(timeout: patience) { texts.append(message.text) }
         try consumer.close()
         return texts
     }

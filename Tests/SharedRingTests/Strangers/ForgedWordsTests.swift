@@ -32,16 +32,20 @@ struct ForgedWordsTests {
         let consumer = try ring.makeConsumer(waiting: waiting, slice: .milliseconds(5))
         let attachment = producer.side.attachment
         let isOver = Turn()
+        let begun = Turn()
+        defer { isOver.set(1) }
         let stranger = Worker {
             var count = 0
             while isOver.value == 0 {
                 sr_store_relaxed_u32(sr_data_doorbell(attachment.control), 0)
                 sr_store_relaxed_u32(sr_space_doorbell(attachment.lane(0)), 0)
                 count += 1
+                begun.set(1)
                 sched_yield()
             }
             return count
         }
+        #expect(begun.wait(for: 1))
         let box = Box(consumer)
         let worker = Worker {
             var consumer = box.take()
@@ -55,7 +59,7 @@ struct ForgedWordsTests {
             try producer.send(value: i)
             if i < 49 { try producer.waitUntilAcknowledged(timeout: patience) }
         }
-        try worker.join(within: 60)
+        try worker.join()
         isOver.set(1)
         #expect(try stranger.join() > 0)
     }

@@ -84,15 +84,18 @@ struct ReplacedTests {
     @Test("While others attach, over and over: what is locked is what is mapped") func exchanged() throws {
         for name in ["a", "b"] { _ = try SPSCRing.create(name, options: place.options()) }
         let isOver = Turn()
+        let begun = Turn()
         let (one, other) = (place.path("a"), place.path("b"))
         let stranger = Worker {
             var count = 0
             while isOver.value == 0 && count < 5_000_000 {
                 if ts_exchange(one, other) == 0 { count += 1 }
+                begun.set(1)
             }
             return count
         }
         defer { isOver.set(1) }
+        #expect(begun.wait(for: 1))
         let ring = try SPSCRing.openOrCreate("a", options: place.options())
         for _ in 0..<300 {
             let failure = failure { () throws(RingError) in

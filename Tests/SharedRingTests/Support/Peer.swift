@@ -58,15 +58,15 @@ final class Peer: @unchecked Sendable {
     }
 
     /// The next line of its standard output.
-    func line(within seconds: Double = 30) throws -> String {
-        let end = Date().addingTimeInterval(seconds)
+    func line(within seconds: Double = patienceSeconds) throws -> String {
+        let end = ContinuousClock.now + .seconds(seconds)
         while true {
             if let newline = received.firstIndex(of: 10) {
                 defer { received.removeSubrange(...newline) }
                 return String(decoding: received[..<newline], as: UTF8.self)
             }
             var poll = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
-            let left = end.timeIntervalSinceNow
+            let left = (end - ContinuousClock.now) / .seconds(1)
             guard left > 0, Glibc.poll(&poll, 1, Int32(left * 1000) + 1) > 0 else { throw Failure(description: "the peer is silent") }
             var buffer = [UInt8](repeating: 0, count: 4096)
             let count = read(output, &buffer, buffer.count)
@@ -104,7 +104,7 @@ final class Peer: @unchecked Sendable {
 
     /// The wait status, once it has ended: 0 is a clean exit, 9 killed by SIGKILL.
     @discardableResult
-    func wait(within seconds: Double = 60) throws -> Int32 {
+    func wait(within seconds: Double = patienceSeconds) throws -> Int32 {
         if let status { return status }
         var status: Int32 = 0
         let ended = eventually(within: seconds) { waitpid(pid, &status, WNOHANG) == pid }

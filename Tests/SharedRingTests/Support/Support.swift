@@ -4,8 +4,30 @@ import Testing
 
 @testable import SharedRing
 
-/// Long enough for a loaded machine, short enough for a test run: no test passes because this time passed.
-let patience = Duration.seconds(20)
+/// The bound of a wait whose end a test expects: it ends a test that hangs, and is no measurement. The machine may be busy with other work,
+/// so the bound is far longer than any such wait takes. No test passes because this time passed.
+let patience = Duration.seconds(patienceSeconds)
+let patienceSeconds = 120.0
+let patienceMilliseconds = Int32(120_000)
+
+/// The same for waits that need another task to go on: the tests of other suites block the cooperative pool's few threads for minutes.
+let asyncPatience = Duration.seconds(asyncPatienceSeconds)
+let asyncPatienceSeconds = 900.0
+
+/// How often a side checks on its peer where a test shows that something else ended its wait: longer than any test has patience.
+let longSlice = Duration.seconds(3600)
+
+/// Whether this is a build as it ships.
+var isOptimised: Bool {
+    #if DEBUG
+        false
+    #else
+        true
+    #endif
+}
+
+/// How many times as much is tried as by default, where it takes long: `SHAREDRING_SOAK_SECONDS`.
+let soakFactor = Double(ProcessInfo.processInfo.environment["SHAREDRING_SOAK_SECONDS"] ?? "") ?? 1
 
 /// Checks that the body throws this code, and that the sentence names these facts.
 func expectError(
@@ -82,7 +104,7 @@ final class Worker<Result: Sendable>: Sendable {
         var description: String { "the thread did not end within \(seconds) s" }
     }
 
-    func join(within seconds: Double = 30) throws -> Result {
+    func join(within seconds: Double = patienceSeconds) throws -> Result {
         guard done.wait(timeout: .now() + seconds) == .success else { throw Hung(seconds: seconds) }
         done.signal()
         return try result.withLock { try $0!.get() }
@@ -102,10 +124,10 @@ final class Gate: Sendable {
 }
 
 /// Waits, with yields and a bound, for something that another thread or process will make true.
-func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
-    let end = Date().addingTimeInterval(seconds)
+func eventually(within seconds: Double = patienceSeconds, _ condition: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + .seconds(seconds)
     while !condition() {
-        if Date() > end { return false }
+        if ContinuousClock.now > end { return false }
         usleep(500)
     }
     return true
@@ -139,18 +161,18 @@ extension Consumer {
 struct Patience {
     struct Exhausted: Error {}
 
-    private let end = Date().addingTimeInterval(20)
+    private let end = ContinuousClock.now + patience
 
     func yield() throws {
         sched_yield()
-        if Date() > end { throw Exhausted() }
+        if ContinuousClock.now > end { throw Exhausted() }
     }
 }
 
 /// How a child ended: its status, or 128 and the signal's number; -1 if it did not end.
 func end(of pid: Int32) -> Int32 {
     var status: Int32 = 0
-    guard pid > 0, eventually(within: 30, { waitpid(pid, &status, WNOHANG) == pid }) else { return -1 }
+    guard pid > 0, eventually({ waitpid(pid, &status, WNOHANG) == pid }) else { return -1 }
     return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
 }
 
@@ -163,10 +185,10 @@ final class Turn: Sendable {
     func set(_ value: Int) { number.store(value, ordering: .releasing) }
 
     func wait(for value: Int) -> Bool {
-        let end = Date().addingTimeInterval(20)
+        let end = ContinuousClock.now + patience
         while self.value < value {
             sched_yield()
-            if Date() > end { return false }
+            if ContinuousClock.now > end { return false }
         }
         return true
     }

@@ -7,11 +7,11 @@ import Testing
 struct WakeupSoakTests {
     @Test("Slices of ten minutes", arguments: WakeupSoak.all) func soak(_ plan: WakeupSoak) throws {
         var plan = plan
-        plan.messages = Int(500 * WakeupTests.factor)
+        plan.messages = Int(200 * soakFactor)
         // Who waits adaptively may find something every time before it would sleep, and then nothing was tried: once more.
         var tried = WakeupSoak.Tally()
         for _ in 0..<50 {
-            let tally = try plan.run(within: 40 + 2 * WakeupTests.factor)
+            let tally = try plan.run(within: WakeupTests.bound)
             #expect(tally.received == plan.producers * plan.messages, "\(plan)")
             tried += tally
             if tried.consumerSleeps > 0 && tried.producerSleeps > 0 { break }

@@ -19,10 +19,11 @@ struct WakeupTests {
         [WaitStrategy.sleep, .adaptive, .spin].map { Case(barrier: barrier, waiting: $0) }
     }
 
-    static let factor = Double(ProcessInfo.processInfo.environment["SHAREDRING_SOAK_SECONDS"] ?? "") ?? 1
+    /// Seconds, against hanging.
+    static let bound = patienceSeconds + 10 * soakFactor
 
-    /// Messages for about a second a case. (Two spinning threads on a shared core need a time slice a turn.)
-    private func count(_ waiting: WaitStrategy) -> Int { Int(Self.factor * (waiting == .spin ? 2_000 : 20_000)) }
+    /// Messages for about a quarter of a second a case. (Two spinning threads on a shared core need a time slice a turn.)
+    private func count(_ waiting: WaitStrategy) -> Int { Int(soakFactor * (waiting == .spin ? 300 : 5_000)) }
 
     @Test("Between two threads, through 4 KiB, with pauses at random", arguments: cases) func threads(_ test: Case) throws {
         var options = RingOptions(capacity: 4096)
@@ -33,9 +34,8 @@ struct WakeupTests {
         let consumer = Box(try ring.makeConsumer(waiting: test.waiting, slice: .seconds(600)))
         let sender = Worker { try Soak.send(producer.take(), count: count, seed: 1, largest: 2000) }
         let receiver = Worker { try Soak.receive(consumer.take(), seed: 1, largest: 2000) }
-        let bound = 40 + 2 * Self.factor
-        try sender.join(within: bound)
-        #expect(try receiver.join(within: bound) == count)
+        try sender.join(within: Self.bound)
+        #expect(try receiver.join(within: Self.bound) == count)
     }
 
     @Test("Between two processes", arguments: cases) func processes(_ test: Case) throws {
@@ -47,8 +47,8 @@ struct WakeupTests {
         ]
         let receiver = try Peer(["soak-receive"] + arguments)
         let sender = try Peer(["soak-send"] + arguments)
-        #expect(try sender.line(within: 60) == "sent \(count)")
-        #expect(try receiver.line(within: 60) == "received \(count)")
+        #expect(try sender.line(within: Self.bound) == "sent \(count)")
+        #expect(try receiver.line(within: Self.bound) == "received \(count)")
     }
 
     @Test("Back and forth: each side sleeps for each message", arguments: [RingOptions.Barrier.symmetric, .automatic])
@@ -60,7 +60,7 @@ struct WakeupTests {
         let served = Box(try there.makeConsumer(waiting: .sleep, slice: .seconds(600)))
         let reply = Box(try back.makeProducer(slice: .seconds(600)))
         let answered = Box(try back.makeConsumer(waiting: .sleep, slice: .seconds(600)))
-        let rounds = Int(Self.factor * 10_000)
+        let rounds = Int(soakFactor * 3_000)
         let client = Worker {
             var request = request.take()
             var answered = answered.take()
@@ -76,7 +76,7 @@ struct WakeupTests {
             while let message = try served.next() { try reply.send(value: message.unsafeValue(as: UInt64.self)) }
             try reply.close()
         }
-        try client.join(within: 40 + 2 * Self.factor)
+        try client.join(within: Self.bound)
         try server.join()
     }
 
@@ -84,7 +84,7 @@ struct WakeupTests {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let box = Box(try ring.makeProducer(waiting: .sleep, slice: .seconds(600)))
         var consumer = try ring.makeConsumer(acknowledgement: way == 2 ? .manual : .automatic)
-        let count = 20_000
+        let count = 5_000
         let sender = Worker {
             var producer = box.take()
             for i in 0..<UInt64(count) { try producer.send(value: i) }
@@ -92,8 +92,8 @@ struct WakeupTests {
             try producer.close()
         }
         var (received, strange) = (UInt64(0), 0)
-        let end = Date().addingTimeInterval(30)
-        while received < count, Date() < end {
+        let end = ContinuousClock.now + patience
+        while received < count, ContinuousClock.now < end {
             switch way {
             case 0:
                 let before = received

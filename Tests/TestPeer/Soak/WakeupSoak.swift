@@ -149,7 +149,7 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
     }
 
     /// The ring's counters, read from its memory.
-    private static func statistics(of descriptor: Int32) throws -> Tally {
+    static func statistics(of descriptor: Int32) throws -> Tally {
         func read<Part: BitwiseCopyable>(_ part: inout Part, at offset: Int) throws {
             let size = MemoryLayout<Part>.size
             guard pread(descriptor, &part, size, off_t(offset)) == size else { throw Failure(description: "its counters can't be read") }
@@ -191,7 +191,7 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
             for var plan in all.shuffled(using: &random) where Date().timeIntervalSince(start) < seconds {
                 plan.seed = seed
                 plan.messages = values["messages"].flatMap(Int.init) ?? 5_000
-                let tally = try plan.run(within: 60)
+                let tally = try plan.run(within: 300)
                 guard tally.received == plan.producers * plan.messages else { throw Failure(description: "LOST: \(plan); \(tally)") }
                 say("\(plan): \(tally)")
                 sum += tally
