@@ -33,10 +33,10 @@ struct Axis {
 
     /// Percentiles: each further nine as wide as the one before.
     static func percentiles(to fraction: Double) -> Axis {
-        let names = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %"]
+        let names = ["", "90 %", "99 %", "99.9 %", "99.99 %"]  // The 50 % stand too near to the beginning for another name.
         let high = place(ofPercentile: fraction)
-        var ticks = names.indices.filter { Double($0) <= high + 0.01 }.map { Tick(place: Double($0), text: names[$0]) }
-        ticks.append(Tick(place: place(ofPercentile: 0.5), text: "50 %"))
+        let tens = names.indices.filter { Double($0) <= high + 0.01 }.map { Tick(place: Double($0), text: names[$0]) }
+        let ticks = [Tick(place: place(ofPercentile: 0.5), text: "50 %")] + tens
         return Axis(low: 0, high: high, ticks: ticks, title: "of all messages took at most")
     }
 

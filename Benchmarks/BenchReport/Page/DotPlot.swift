@@ -1,4 +1,6 @@
-/// One figure of many things, each a dot on a line of its own, with the range of its repeats.
+/// One figure of many things, each a dot on a row of its own, with the range of its repeats and the figure beside it.
+///
+/// Rows are elements, not a drawing: so on a narrow screen the figure moves above its bar instead of out of sight.
 struct DotPlot {
     struct Row {
         var name: String
@@ -6,6 +8,8 @@ struct DotPlot {
         var value: Double
         var range: ClosedRange<Double>
         var text: String
+        /// The ends of the range, in words; empty where they say no more than the figure.
+        var rangeText: String
         /// Whether it begins another group.
         var isApart = false
     }
@@ -15,39 +19,26 @@ struct DotPlot {
     var x: Axis
     var rows: [Row]
 
-    private static let width = 980.0
-    private static let left = 260.0
-    private static let right = 860.0
-    private static let rowHeight = 25.0
-
-    private func across(_ value: Double) -> Double { Self.left + x.fraction(logarithm(value)) * (Self.right - Self.left) }
-
-    var svg: String {
-        var places: [Double] = []
-        for row in rows {
-            places.append(places.isEmpty ? 22 : places[places.count - 1] + Self.rowHeight * (row.isApart ? 1.6 : 1))
+    var html: String {
+        // The name of a tick at the very edge would not fit on a narrow screen if it stood in the middle.
+        let ticks = x.ticks.map { tick in
+            "<i\(x.fraction(tick.place) > 0.96 ? " class=\"last\"" : "") style=\"left:\(percent(x.fraction(tick.place)))\"><span>\(escaped(tick.text))</span></i>"
         }
-        let bottom = (places.last ?? 0) + 15
-        var lines = ["<svg viewBox=\"0 0 \(at(Self.width)) \(at(bottom + 54))\" role=\"img\" aria-label=\"\(escaped(summary))\">"]
-        lines += x.ticks.map { tick in
-            let place = Self.left + x.fraction(tick.place) * (Self.right - Self.left)
-            return "<line class=\"grid\" x1=\"\(at(place))\" x2=\"\(at(place))\" y1=\"4\" y2=\"\(at(bottom))\"/>"
-                + "<text class=\"tick\" text-anchor=\"middle\" x=\"\(at(place))\" y=\"\(at(bottom + 20))\">\(escaped(tick.text))</text>"
-        }
-        lines.append(
-            "<text class=\"axis\" text-anchor=\"middle\" x=\"\(at((Self.left + Self.right) / 2))\" y=\"\(at(bottom + 44))\">\(escaped(x.title))</text>"
-        )
-        lines += zip(rows, places).map { self.row($0, $1) }
-        return (lines + ["</svg>"]).joined(separator: "\n")
+        return "<div class=\"dots\" role=\"group\" aria-label=\"\(escaped(summary))\">\n<div class=\"ticks\" aria-hidden=\"true\">"
+            + ticks.joined() + "</div>\n" + rows.map(row).joined(separator: "\n")
+            + "\n<div class=\"title\">\(escaped(x.title))</div>\n</div>"
     }
 
-    private func row(_ row: Row, _ place: Double) -> String {
-        let dot = across(row.value)
-        let (from, to) = (across(row.range.lowerBound), across(row.range.upperBound))
-        return "<line class=\"row\" x1=\"\(at(Self.left))\" x2=\"\(at(Self.right))\" y1=\"\(at(place))\" y2=\"\(at(place))\"/>"
-            + "<text class=\"label \(row.style.colour)\" text-anchor=\"end\" x=\"\(at(Self.left - 14))\" y=\"\(at(place + 4.5))\">\(escaped(row.name))</text>"
-            + "<line class=\"range \(row.style.colour)\" x1=\"\(at(from))\" x2=\"\(at(to))\" y1=\"\(at(place))\" y2=\"\(at(place))\"/>"
-            + "<circle class=\"mark \(row.style.colour)\" cx=\"\(at(dot))\" cy=\"\(at(place))\" r=\"5\"/>"
-            + "<text class=\"value\" x=\"\(at(max(dot, to) + 12))\" y=\"\(at(place + 4.5))\">\(escaped(row.text))</text>"
+    private func row(_ row: Row) -> String {
+        func place(_ value: Double) -> Double { x.fraction(logarithm(value)) }
+        let (from, dot, to) = (place(row.range.lowerBound), place(row.value), place(row.range.upperBound))
+        let range = row.rangeText.isEmpty ? "" : " <small>\(escaped(row.rangeText))</small>"
+        return "<div class=\"row\(row.isApart ? " apart" : "")\" style=\"--to:\(decimal(max(dot, to), 4))\">"
+            + "<span class=\"name \(row.style.colour)\">\(escaped(row.name))</span>"
+            + "<span class=\"plot\"><i class=\"bar \(row.style.colour)\" style=\"left:\(percent(from));width:\(percent(to - from))\"></i>"
+            + "<i class=\"dot \(row.style.colour)\" style=\"left:\(percent(dot))\"></i></span>"
+            + "<span class=\"value\">\(escaped(row.text))\(range)</span></div>"
     }
+
+    private func percent(_ fraction: Double) -> String { decimal(fraction * 100, 2) + "%" }
 }

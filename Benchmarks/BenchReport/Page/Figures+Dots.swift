@@ -3,7 +3,7 @@ private enum Measure {
     case rate, processorTime
 
     func value(_ result: CaseResult) -> Double { self == .rate ? result.headline : result.cpuPerMessage }
-    /// Nobody keeps the processor time of each repeat.
+    /// The processor time of single repeats is not kept.
     func range(_ result: CaseResult) -> ClosedRange<Double> {
         let values = self == .rate ? result.repeats : [result.cpuPerMessage]
         return values.min()!...values.max()!
@@ -17,6 +17,11 @@ private enum Measure {
         }
     }
 
+    /// The ends of the range, if its figure is that of several repeats that differ.
+    func rangeText(_ result: CaseResult) -> String {
+        self == .rate ? Spread(result.repeats).text(unit: result.headline >= 999_500 ? 1e6 : 1e3) : ""
+    }
+
     func tick(_ value: Double) -> String {
         if self == .processorTime { return roundDuration(value) }
         return value >= 999_500 ? roundNumber(value / 1e6) + " M" : roundNumber(value / 1e3) + " k"
@@ -28,7 +33,7 @@ extension Figures {
         let chosen = alike(.throughput).filter { !$0.setup.transport.isFloor }.sorted { $0.headline > $1.headline }
         guard let size = chosen.first?.setup.size else { return nil }
         return dots(
-            chosen, .rate, "Messages a second", "One way, \(byteCount(size)), one message a call. Bars are the range of the repeats.",
+            chosen, .rate, "Messages a second", "One way, \(byteCount(size)), one message a call. \(Self.bars)",
             axis: "Messages a second, logarithmic", name: { name($0.setup) })
     }
 
@@ -51,17 +56,21 @@ extension Figures {
     }
 
     func crowd(drainsAfter: Bool) -> Figure? {
+        // In the order in which they are shown: from few producers to many, and the fastest first.
         let chosen = results.filter { $0.setup.crowd?.drainsAfter == drainsAfter }
+            .sorted { ($0.setup.crowd?.producers ?? 0, $1.headline) < ($1.setup.crowd?.producers ?? 0, $0.headline) }
         guard let size = chosen.first?.setup.size else { return nil }
         let caption =
             drainsAfter
             ? "The consumer begins when all have sent, so that only their sending is timed."
-            : "One consumer takes from all. Bars are the range of the repeats."
+            : "One consumer takes from all. \(Self.bars)"
         return dots(
             chosen, .rate, drainsAfter ? "What producers cost each other" : "Many producers",
             "\(byteCount(size)), each producer a process. \(caption)", axis: "Messages a second of all producers, logarithmic",
             name: { crowdName($0.setup) }, group: { $0.setup.crowd?.producers ?? 0 })
     }
+
+    private static let bars = "A dot is the median, its bar the range of the repeats."
 
     private func crowdName(_ setup: CaseSetup) -> String {
         guard let crowd = setup.crowd else { return name(setup) }
@@ -86,11 +95,12 @@ extension Figures {
             defer { last = group(result) }
             return DotPlot.Row(
                 name: name(result), style: SeriesStyle(result.setup), value: measure.value(result), range: measure.range(result),
-                text: measure.text(result), isApart: group(result) != last)
+                text: measure.text(result), rangeText: measure.rangeText(result), isApart: group(result) != last)
         }
         return Figure(
             title: title, caption: caption,
-            svg: DotPlot(summary: title, x: .logarithmic(ends + chosen.map { measure.value($0) }, axis, text: measure.tick), rows: rows).svg
+            html: DotPlot(summary: title, x: .logarithmic(ends + chosen.map { measure.value($0) }, axis, text: measure.tick), rows: rows)
+                .html
         )
     }
 }

@@ -2,7 +2,7 @@
 struct Figure {
     var title: String
     var caption: String
-    var svg: String
+    var html: String
 }
 
 /// Which figures the results allow.
@@ -42,7 +42,9 @@ struct Figures {
         let shown = 0.1...0.99991
         let series = chosen.map { result in
             LineChart.Series(
-                name: name(result.setup), note: duration(result.latency?.p50 ?? 0), style: SeriesStyle(result.setup),
+                name: name(result.setup),
+                note: [result.latency?.p50, result.curve.last { shown.contains($0.fraction) }?.nanoseconds].compactMap { $0.map(duration) }
+                    .joined(separator: " · "), style: SeriesStyle(result.setup),
                 points: result.curve.filter { shown.contains($0.fraction) }.map {
                     (Axis.place(ofPercentile: $0.fraction), logarithm($0.nanoseconds))
                 })
@@ -61,11 +63,11 @@ struct Figures {
         guard let (title, caption) = titles[mode] else { return nil }
         let x = Axis.percentiles(to: reach)
         return Figure(
-            title: title, caption: caption + "Behind each name its median.",
-            svg: LineChart(
+            title: title, caption: caption + "Behind each name its median, and the figure at the end of its line.",
+            html: LineChart(
                 summary: "\(title): latency by percentile", x: x,
                 y: .logarithmic(values, "Latency", text: roundDuration), series: series
-            ).svg)
+            ).html)
     }
 
     private func bySize(_ chosen: [CaseResult], _ figure: (CaseResult) -> Double, note: (CaseResult) -> String) -> [LineChart.Series] {
@@ -91,11 +93,11 @@ struct Figures {
         guard sizes(chosen).count > 1 else { return nil }
         return Figure(
             title: "Round trips by size", caption: "Medians. Behind each name that of the largest message.",
-            svg: LineChart(
+            html: LineChart(
                 summary: "Round trip by message size", x: .sizes(sizes(chosen), "Size of a message"),
                 y: .logarithmic(chosen.map(\.headline), "Median round trip", text: roundDuration),
                 series: bySize(chosen, \.headline, note: { duration($0.headline) })
-            ).svg)
+            ).html)
     }
 
     private var throughputBySize: Figure? {
@@ -117,9 +119,9 @@ struct Figures {
                 "One way, as fast as they will go: payload that was written in full, read in full and checked. "
                 + (all.contains { $0.setup.batch > 1 } ? "Dashed: several messages a call. " : "")
                 + "At the end of each line its last figure.",
-            svg: LineChart(
+            html: LineChart(
                 summary: "Throughput by message size", x: .sizes(ends, "Size of a message"),
                 y: .logarithmic(all.map(\.gigabytesPerSecond), "GB/s", text: roundNumber), series: series
-            ).svg)
+            ).html)
     }
 }

@@ -23,12 +23,12 @@ package struct ReportPage {
             "<title>What a message costs: \(escaped(machine?.processor ?? ""))</title>\n<style>\n\(PageStyle.css)</style>\n</head>\n<body>",
             "<h1>What a message costs from process to process</h1>",
             "<p class=\"lead\">\(lead)</p>",
-            cards, warnings,
+            cards, banner,
             figures.all.map {
-                "<h2>\(escaped($0.title))</h2>\n<figure>\n<figcaption>\(escaped($0.caption))</figcaption>\n\($0.svg)\n</figure>"
+                "<h2>\(escaped($0.title))</h2>\n<figure>\n<figcaption>\(escaped($0.caption))</figcaption>\n\($0.html)\n</figure>"
             }
             .joined(separator: "\n"),
-            self.machine, method, tables, "</body>\n</html>\n",
+            self.machine, method, remarks, tables, "</body>\n</html>\n",
         ]
         return parts.joined(separator: "\n")
     }
@@ -48,11 +48,28 @@ package struct ReportPage {
         return cards.isEmpty ? "" : "<div class=\"cards\">\n\(cards.joined(separator: "\n"))\n</div>"
     }
 
-    private func card(_ what: String, _ figure: String, beside: String) -> String {
-        let words = figure.split(separator: " ", maxSplits: 1)
+    /// - Parameters:
+    ///   - spread: the repeats of the figure. Its median is shown with its range, and with a caution where that is wide.
+    ///   - text: how a figure is written, with its unit.
+    private func card(_ what: String, _ spread: Spread, _ text: (Double) -> String, beside: [String?]) -> String {
+        let words = text(spread.middle).split(separator: " ", maxSplits: 1)
         let unit = words.count > 1 ? "<small>\(escaped(String(words[1])))</small>" : ""
+        var range = ""
+        if let caution = spread.caution(text) {
+            range = "<span class=\"caution\">\(escaped(caution))</span>"
+        } else if text(spread.least) != text(spread.most) {
+            range = "<span class=\"range\">of \(escaped(Spread.words(spread.least, spread.most, text)))</span>"
+        }
+        let lines = beside.compactMap { $0 }.map { "<span class=\"beside\">\(escaped($0))</span>" }
         return "<div class=\"card\"><span class=\"what\">\(escaped(what))</span><b>\(escaped(String(words[0])))\(unit)</b>"
-            + "<span class=\"beside\">\(escaped(beside))</span></div>"
+            + range + lines.joined() + "</div>"
+    }
+
+    /// "1.75 times the floor", with the range of the ratios where it is wide.
+    private func times(_ ring: CaseResult, _ other: CaseResult?, _ name: String) -> String? {
+        guard let other else { return nil }
+        let ratios = Spread(ring.ratios(to: other))
+        return "\(brief(ratios.middle)) times \(name)" + (ratios.isWide ? ", of \(ratios.text(unit: 1))" : "")
     }
 
     /// The ring that does best, which the card names.
@@ -62,53 +79,63 @@ package struct ReportPage {
 
     private var roundTripCard: String? {
         best(.rtt) { $0.headline < $1.headline }.map { ring in
-            let floor = standards.floor(for: ring).map { "\(brief(ring.ratio(to: $0))) times the floor" }
-            let pipe = standards.pipe(for: ring).map { "a pipe: \(duration($0.headline))" }
-            return card(
-                "Median round trip, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))", duration(ring.headline),
-                beside: [floor, pipe].compactMap { $0 }.joined(separator: "; "))
+            card(
+                "Median round trip, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))", Spread(ring.repeats), duration,
+                beside: [
+                    times(ring, standards.floor(for: ring), "the floor"),
+                    standards.pipe(for: ring).map { "a pipe: \(duration($0.headline))" },
+                ])
         }
     }
 
     private var loadCard: String? {
-        best(.rate) { $0.latency?.p99 ?? 0 < $1.latency?.p99 ?? 0 }.map { ring in
+        best(.rate) { $0.headline < $1.headline }.map { ring in
             card(
-                "99 % at 100,000 a second, \(figures.name(ring.setup))", duration(ring.latency?.p99 ?? 0),
-                beside: standards.pipe(for: ring).map { "a pipe: \(duration($0.latency?.p99 ?? 0))" } ?? "")
+                "Median at 100,000 a second, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))", Spread(ring.repeats), duration,
+                beside: [
+                    ring.latency.map { "99 % within \(duration($0.p99))" },
+                    standards.pipe(for: ring).map { "a pipe: \(duration($0.headline))" },
+                ])
         }
     }
 
     private var rateCard: String? {
         best(.throughput) { $0.headline > $1.headline }.map { ring in
             card(
-                "Messages a second, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))", brief(ring.headline / 1e6) + " million",
-                beside: standards.pipe(for: ring).map { "\(brief(ring.ratio(to: $0))) times a pipe" } ?? "")
+                "Messages a second, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))", Spread(ring.repeats),
+                { brief($0 / 1e6) + " million" }, beside: [times(ring, standards.pipe(for: ring), "a pipe")])
         }
     }
 
     private var bytesCard: String? {
         let rings = results.filter { $0.setup.mode == .throughput && $0.setup.transport == .ring }
         return rings.max { $0.gigabytesPerSecond < $1.gigabytesPerSecond }.map { ring in
-            let floor = standards.floor(for: ring).map { "\(brief(ring.ratio(to: $0))) times copying in and out" } ?? ""
-            return card(
-                "Payload a second, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))", brief(ring.gigabytesPerSecond) + " GB",
-                beside: floor)
+            card(
+                "Payload a second, \(byteCount(ring.setup.size)), \(figures.name(ring.setup))",
+                Spread(ring.repeats.map { $0 * Double(ring.setup.size) / 1e9 }), { brief($0) + " GB" },
+                beside: [times(ring, standards.floor(for: ring), "copying in and out")])
         }
     }
 
     // MARK: What to know about them
 
-    private var warnings: String {
-        let common = results.commonWarnings
-        var lines = notes + common
-        let disturbed = results.filter { !Set(common).isSuperset(of: $0.warnings) }
-        if !disturbed.isEmpty {
-            let more = disturbed.count > 6 ? "; and \(disturbed.count - 6) more" : ""
-            lines.append(
-                "Preempted often, more than 100 times a second: \(disturbed.prefix(6).map(\.setup.name).joined(separator: "; "))\(more)")
-        }
+    /// What throws doubt on every figure of the page, and nothing else: who reads a banner about trifles reads no second one.
+    private var banner: String {
+        let lines = results.commonWarnings
         guard !lines.isEmpty else { return "" }
-        return "<div class=\"warnings\">\(lines.map { "<p>\(escaped($0))</p>" }.joined())</div>"
+        return "<div class=\"warnings\">\(lines.map { "<p>\(escaped($0.prefix(1).uppercased() + $0.dropFirst()))</p>" }.joined())</div>"
+    }
+
+    /// What concerns single cases: those that could not be measured, that were disturbed, or whose repeats differ.
+    private var remarks: String {
+        var lines = notes
+        let disturbed = results.filter { !Set(results.commonWarnings).isSuperset(of: $0.warnings) }
+        if !disturbed.isEmpty {
+            lines.append("Preempted more than 100 times a second: \(disturbed.map(\.setup.name).joined(separator: "; "))")
+        }
+        lines += ResultTables(results).cautions
+        guard !lines.isEmpty else { return "" }
+        return "<h2>Remarks</h2>\n<ul class=\"remarks\">\(lines.map { "<li>\(escaped($0))</li>" }.joined())</ul>"
     }
 
     private var machine: String {

@@ -24,7 +24,18 @@ package struct ResultTables {
     }
 
     package var lines: [String] {
-        tables.flatMap { ["", "\($0.mode.rawValue): \($0.mode.title)"] + TextTable.lines($0.rows, leftColumns: $0.leftColumns) }
+        let tables = tables.flatMap {
+            ["", "\($0.mode.rawValue): \($0.mode.title)"] + TextTable.lines($0.rows, leftColumns: $0.leftColumns)
+        }
+        return tables + (cautions.isEmpty ? [] : [""] + cautions)
+    }
+
+    /// Cases whose median alone would mislead: with two modes, or with repeats that differ widely.
+    var cautions: [String] {
+        results.compactMap { result in
+            func text(_ value: Double) -> String { result.setup.mode.isTimed ? duration(value) : brief(value / 1e6) + " M/s" }
+            return Spread(result.repeats).caution(text).map { "\(result.setup.name): \($0)" }
+        }
     }
 
     private func table(_ mode: Mode, _ chosen: [CaseResult]) -> Table {
