@@ -12,7 +12,9 @@ enum Doorbell {
     @inline(never)
     static func wake(_ word: UnsafeMutablePointer<UInt32>) {
         // SAFETY: a word of a mapping that the caller keeps alive.
-        if unsafe sr_futex_clear_and_wake(word) >= 0 { return }
+        let result = unsafe sr_futex_clear_and_wake(word)
+        // In a forked child the parent's word is not mapped, and must not be touched.
+        if result >= 0 || result == -SystemFailure.badAddress { return }
         // It worked at attach and does not now (a seccomp filter installed since). In two steps then: the check interval bounds what a kill
         // between them costs.
         unsafe sr_store_release_u32(word, 0)
