@@ -99,7 +99,7 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
     public var remedy: String? {
         switch code {
         case .damaged: "when nobody uses it any more, 'sharedring remove --damaged', or DamagedRing.remove, takes it away"
-        case .poisoned: "'sharedring check' says what is in it; the others can be ended and the ring removed"
+        case .poisoned: "'sharedring check' says what is wrong with it; once its other users have ended it can be removed"
         default: nil
         }
     }

@@ -20,6 +20,7 @@ struct SystemFailure: Error {
     static let interrupted: Int32 = 4
     static let tryAgain: Int32 = 11
     static let permissionDenied: Int32 = 13
+    static let badAddress: Int32 = 14
     static let exists: Int32 = 17
     static let tooLarge: Int32 = 27
     static let noSpace: Int32 = 28

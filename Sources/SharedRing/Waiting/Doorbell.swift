@@ -11,10 +11,10 @@ enum Doorbell {
     @usableFromInline
     @inline(never)
     static func wake(_ word: UnsafeMutablePointer<UInt32>) {
-        // SAFETY: a word of a mapping that the caller keeps alive.
+        // SAFETY: a word of a mapping that the caller keeps alive. It may not be there in a forked child, or if its file was truncated: the
+        // kernel finds that out, and the word is not touched then.
         let result = unsafe sr_futex_clear_and_wake(word)
-        // In a forked child the parent's word is not mapped, and must not be touched.
-        if result >= 0 || result == -SystemFailure.badAddress { return }
+        guard result < 0, result != -SystemFailure.badAddress else { return }
         // It worked at attach and does not now (a seccomp filter installed since). In two steps then: the check interval bounds what a kill
         // between them costs.
         unsafe sr_store_release_u32(word, 0)
