@@ -347,6 +347,7 @@ final class MergeSide: @unchecked Sendable {
         publishAll()
         // Of an end of all streams that is to come nothing is kept: should this consumer be killed, its successor waits for the same producers.
         for lane in lanes {
+            lane.watch.acknowledge()
             if ending == .never { lane.watch.finish() }
             lane.watch.keepFinished()
         }
@@ -447,8 +448,11 @@ final class MergeSide: @unchecked Sendable {
 
     func close() throws(RingError) {
         try attachment.requireOwnProcess()
-        for lane in lanes { lane.watch.finish() }
         settle()
+        for lane in lanes {
+            lane.watch.finishAcknowledged()
+            lane.watch.keepFinished()
+        }
         role.close()
         for lane in lanes { lane.wakeProducer() }
     }

@@ -21,6 +21,8 @@ struct PeerWatch {
     private var kept: UInt32
     /// The newest epoch whose end may be kept; see `finish`.
     private var finished: UInt32
+    /// The newest epoch whose end was reported when the watcher's user acknowledged last.
+    private var acknowledged: UInt32
     /// What had been told when this watch began.
     private let toldBefore: UInt32
     /// The odd epoch, of a holder while it was attached, whose end this watch told last; 0 is no epoch. A holder that is
@@ -55,6 +57,7 @@ struct PeerWatch {
         }
         kept = reported
         finished = reported
+        acknowledged = reported
         toldBefore = reported
         // Told as closed, though its epoch may have been left odd, and marked as a death by its successor.
         if unsafe toldWord != nil, reported & 1 == 0 { lastEnded = reported &- 1 }
@@ -69,6 +72,12 @@ struct PeerWatch {
 
     /// Whatever was reported up to now has been told. Who tells of many ends at once, as of the end of all streams, notes each of them before that.
     mutating func finish() { finished = reported }
+
+    /// The user acknowledges: whatever was reported up to now, too.
+    mutating func acknowledge() { acknowledged = reported }
+
+    /// `finish` of what was acknowledged: for a user who ends in order.
+    mutating func finishAcknowledged() { finished = acknowledged }
 
     /// `keep`, of what `finish` came after.
     mutating func keepFinished() {

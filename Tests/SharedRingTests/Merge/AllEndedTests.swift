@@ -20,10 +20,12 @@ struct AllEndedTests {
     }
 
     private func collector(
-        _ atLeast: Int, includingEarlier: Bool = false, _ acknowledgement: Acknowledgement = .automatic, _ order: MPSCRing.Order = .perProducer
+        _ atLeast: Int, _ includingEarlier: Bool = false, _ acknowledgement: Acknowledgement = .automatic,
+        _ order: MPSCRing.Order = .perProducer
     ) throws -> MergingConsumer {
         try ring(order).makeConsumer(
-            ending: .whenAllEnded(atLeast: atLeast, includingEarlier: includingEarlier), acknowledgement: acknowledgement, slice: .milliseconds(10))
+            ending: .whenAllEnded(atLeast: atLeast, includingEarlier: includingEarlier), acknowledgement: acknowledgement,
+            slice: .milliseconds(10))
     }
 
     /// Everything to the end, which must come.
@@ -42,11 +44,11 @@ struct AllEndedTests {
         for run in 0..<3 {
             let lines = ["one", "two", "three"].map { "\($0) \(run)" }
             for line in lines { try log(line, order) }
-            var consumer = try collector(3, .automatic, order)
+            var consumer = try collector(3, false, .automatic, order)
             #expect(try rest(&consumer) == lines.sorted())
             if closes { try consumer.close() }
         }
-        var consumer = try collector(3, .automatic, order)
+        var consumer = try collector(3, false, .automatic, order)
         expectNoEnd(&consumer)
         try log("one of three", order)
         #expect(try consumer.receive(timeout: patience) != nil)
@@ -93,7 +95,7 @@ struct AllEndedTests {
         var first = try collector(2)
         #expect(try rest(&first) == ["a", "b"])
         try first.close()
-        var second = try collector(2, includingEarlier: true)
+        var second = try collector(2, true)
         #expect(try rest(&second) == [])
         try log("c")
         #expect(try rest(&second) == ["c"])
@@ -120,11 +122,13 @@ struct AllEndedTests {
         #expect(try rest(&consumer).count <= 3)
     }
 
-    @Test("One that closes before the end leaves none of them to the next") func closed() throws {
+    @Test("One that closes before the end leaves none of them to the next", arguments: [Acknowledgement.automatic, .manual])
+    func closed(acknowledgement: Acknowledgement) throws {
         for line in ["a", "b"] { try log(line) }
-        var first = try collector(3)
+        var first = try collector(3, false, acknowledgement)
         for _ in 0..<2 { #expect(try first.receive(timeout: patience) != nil) }
         expectNoEnd(&first)
+        try first.acknowledge()
         try first.close()
         var second = try collector(3)
         for line in ["c", "d", "e"] { try log(line) }

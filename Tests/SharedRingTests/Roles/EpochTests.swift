@@ -8,7 +8,9 @@ import Testing
 struct EpochTests {
     private let place = Place()
 
-    @Test("Odd follows as odd, even as even, and a close is its attachment's successor", arguments: [0, 1, 2, 0x7fff_ffff, 0xffff_fffc] as [UInt32])
+    @Test(
+        "Odd follows as odd, even as even, and a close is its attachment's successor",
+        arguments: [0, 1, 2, 0x7fff_ffff, 0xffff_fffc] as [UInt32])
     func steps(start: UInt32) {
         var epoch = start
         for _ in 0..<8 {
@@ -41,7 +43,9 @@ struct EpochTests {
         }
     }
 
-    @Test("Where an epoch begins anew, each stream comes with its end, and the ring is known to be used", arguments: [0xffff_fffa, 0xffff_fffe] as [UInt32])
+    @Test(
+        "Where an epoch begins anew, each stream comes with its end, and the ring is known to be used",
+        arguments: [0xffff_fffa, 0xffff_fffe] as [UInt32])
     func streams(epoch: UInt32) throws {
         let ring = try SPSCRing.create("r", options: place.options())
         try age("r", to: epoch)
