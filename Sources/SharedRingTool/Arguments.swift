@@ -5,8 +5,9 @@ import SharedRing
 struct Arguments {
     let command: Command
     let wantsHelp: Bool
+    /// The rings, each once.
     let names: [String]
-    /// The ring; empty if the command takes none.
+    /// The first of them; empty if the command takes none.
     var name: String { names.first ?? "" }
     private let values: [String: String]
 
@@ -31,9 +32,10 @@ struct Arguments {
             }
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let option = command.options.first(where: { $0.name == parts[0] }) else {
-                throw ToolFailure.usage("there is no option '\(parts[0])' of '\(command.rawValue)'", of: command)
+                let suggestion = Suggestion.ending(for: String(parts[0]), among: command.options.map(\.name))
+                throw ToolFailure.usage("there is no option '\(parts[0])' of '\(command.rawValue)'\(suggestion)", of: command)
             }
-            if !option.hasValue {
+            if option.value == nil {
                 if parts.count > 1 { throw ToolFailure.usage("the option '\(option.name)' takes no value", of: command) }
                 values[option.name] = ""
             } else if parts.count > 1 {
@@ -49,10 +51,10 @@ struct Arguments {
         self.command = command
         self.values = values
         self.wantsHelp = wantsHelp
-        self.names = names
+        self.names = names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
         if wantsHelp { return }
-        let expected = command.nameCount { values[$0] != nil }
-        if names.count < expected.lowerBound { throw ToolFailure.usage("the ring's name is missing", of: command) }
+        let expected = command.operandCount { values[$0] != nil }
+        if names.count < expected.lowerBound { throw ToolFailure.usage("the \(command.operand) is missing", of: command) }
         if names.count > expected.upperBound {
             throw ToolFailure.usage("'\(names[expected.upperBound])' is one word too many", of: command)
         }
@@ -73,11 +75,15 @@ struct Arguments {
         return value
     }
 
-    func size(_ option: String) throws -> Int? {
-        try value(option, "size, like 4096, 64K or 1MiB, above 0") { word in
-            SizeNotation.bytes(word).flatMap { $0 > 0 ? $0 : nil }
+    func size(_ option: String, upTo most: Int = .max) throws -> Int? {
+        let limit = most == .max ? "" : ", and at most \(SizeNotation.text(most))"
+        return try value(option, "size, like 4096, 64K or 1MiB, above 0\(limit)") { word in
+            SizeNotation.bytes(word).flatMap { (1...most).contains($0) ? $0 : nil }
         }
     }
+
+    /// Of one lane. The library refuses a larger one when it makes a ring; here it is refused also if no ring is made.
+    func capacity() throws -> Int? { try size("--capacity", upTo: 1 << 40) }
 
     func count(_ option: String, upTo most: Int = .max) throws -> Int? {
         try value(option, most == .max ? "number above 0" : "number from 1 to \(most)") { word in

@@ -11,7 +11,7 @@ struct CreateCommand {
         lanes = try LaneOptions(arguments)
         var options = RingOptions()
         options.directory = try arguments.directory()
-        options.capacity = try arguments.size("--capacity") ?? lanes.defaultCapacity
+        if let capacity = try arguments.capacity() { options.capacity = capacity }
         if let alignment = try arguments.size("--alignment") { options.recordAlignment = alignment }
         let mode = try arguments.value("--mode", "file mode in octal, like 0600") { word -> UInt32? in
             UInt32(word, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }

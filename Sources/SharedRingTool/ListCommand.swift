@@ -1,22 +1,32 @@
+import Glibc
 import SharedRing
 
 /// `sharedring list`: the rings of a directory.
 struct ListCommand {
+    private enum Format {
+        case table, names, json
+    }
+
     private let options: RingOptions
-    private let isJSON: Bool
+    private let format: Format
 
     init(_ arguments: Arguments) throws {
         options = try arguments.findingOptions()
-        isJSON = arguments.has("--json")
+        let formats = ["--json", "--names"].filter(arguments.has)
+        if formats.count > 1 { throw ToolFailure.usage("'\(formats[0])' and '\(formats[1])' exclude each other", of: .list) }
+        format = arguments.has("--json") ? .json : arguments.has("--names") ? .names : .table
     }
 
     func run() throws {
         // One that has gone since is left out, like one that is no ring of ours.
         let reports = try names().compactMap { try? RingReport($0, options: options) }
-        if isJSON {
-            try StandardStreams.print("\(JSON.object(["rings": .array(reports.map(\.json))]))\n")
-        } else {
-            try StandardStreams.print(Self.aligned(reports.map(\.columns)))
+        switch format {
+        case .json: try StandardStreams.print("\(JSON.object(["rings": .array(reports.map(\.json))]))\n")
+        case .names: try StandardStreams.print(reports.map { "\($0.name.printable)\n" }.joined())
+        case .table:
+            // Headings are for people: what reads lines from a pipe gets a ring with each.
+            let headings = isatty(STDOUT_FILENO) == 1 && !reports.isEmpty ? [RingReport.headings] : []
+            try StandardStreams.print(Self.aligned(headings + reports.map(\.columns)))
         }
     }
 

@@ -35,7 +35,7 @@ struct MissedMessages {
     private mutating func tell(_ when: String) {
         told = times
         StandardStreams.note(
-            "ring '\(name.printable)': missed \(when)\(isExact ? "" : "at most ")\(counted(Int(clamping: mostMessages), "message")), "
-                + "which were overwritten before they were seen: \(counted(Int(clamping: byteCount), "byte")), headers included")
+            "ring '\(name)': missed \(when)\(isExact ? "" : "at most ")\(counted(mostMessages, "message")), "
+                + "which were overwritten before they were seen: \(counted(byteCount, "byte")), headers included")
     }
 }

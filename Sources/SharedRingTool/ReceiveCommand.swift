@@ -43,6 +43,7 @@ struct ReceiveCommand {
     private func receive<Source: RingConsumer & ~Copyable>(_ consumer: consuming Source) throws {
         let progress = Progress("received", data: STDOUT_FILENO)
         defer { progress.clear() }
+        Signals.endInOrder(on: [SIGINT, SIGTERM, SIGHUP])
         var reception = Reception(consumer, options: options, senders: senders, progress: progress)
         do {
             try reception.receive()

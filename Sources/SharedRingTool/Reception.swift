@@ -45,6 +45,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         // to let go of its role; then at leisure, since it is another sender who will have something to say.
         var pause = Duration.milliseconds(1)
         while true {
+            if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
             do throws(RingError) {
                 if hasEnded, try leaveRing() { return false }
                 // Looks up now and then, to note deaths.
@@ -95,7 +96,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         hasEnded = report.producerAttachments >= senders
         if report.areOver(senders), report.backlog == 0 {
             StandardStreams.note(
-                "note: ring '\(options.name)' has had \(report.producerAttachments) senders since it was made, and nothing is left of them; "
+                "note: ring '\(options.name)' has had \(counted(report.producerAttachments, "sender")) since it was made, and nothing is left of them; "
                     + "'--senders' counts them too")
         }
     }
@@ -132,7 +133,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
 
     /// After an end: removes the ring, or finds that it is to stay. False: there is, or may be, more to receive.
     private mutating func leaveRing() throws(RingError) -> Bool {
-        guard options.keepsRing || consumer.isRingPersistent else { return try consumer.removeRingIfUnused() }
+        guard options.keepsRing || consumer.isRingPersistent else { return try removeRingAtEnd() }
         do throws(RingError) {
             guard try areSendersOver() else { return false }
             // Messages of a sender that reopened the stream belong to it; and there may be an end of that one too.
@@ -144,9 +145,22 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         }
     }
 
+    /// Everything was delivered. That the ring's file can't be removed, like another user's in a directory with the sticky bit, does
+    /// not change that.
+    private mutating func removeRingAtEnd() throws(RingError) -> Bool {
+        do throws(RingError) {
+            return try consumer.removeRingIfUnused()
+        } catch {
+            guard error.code == .system else { throw error }
+            progress.clear()
+            StandardStreams.note("note: everything was received; the ring stays: \(error)")
+            return true
+        }
+    }
+
     private mutating func timedOut() -> ToolFailure {
         removeRing()
-        return ToolFailure("ring '\(options.name)': no message within \(options.patience.word)")
+        return ToolFailure("ring '\(options.name)': no message within \(options.patience.word)", status: ToolFailure.timeout)
     }
 
     /// If nobody else is attached, and nothing is left in it. It is no second failure if that can't be done.

@@ -2,14 +2,15 @@ import SharedRing
 
 /// `sharedring remove`: a ring that nobody is attached to, with whatever is in it; or all that their users have left behind.
 struct RemoveCommand {
-    private let names: [String]
+    private let arguments: Arguments
+    private var names: [String] { arguments.names }
     private let isForStale: Bool
     private let includesUndelivered: Bool
     private let isRehearsal: Bool
     private let options: RingOptions
 
     init(_ arguments: Arguments) throws {
-        names = arguments.names
+        self.arguments = arguments
         isForStale = arguments.has("--stale")
         includesUndelivered = arguments.has("--force")
         isRehearsal = arguments.has("--dry-run")
@@ -20,12 +21,18 @@ struct RemoveCommand {
     }
 
     func run() throws {
-        guard isForStale else { return try SPSCRing.remove(names[0], options: options) }
+        guard isForStale else { return try removeNamed() }
         let rings = try names.isEmpty ? all() : names.map(one)
         try StandardStreams.print(rings.map { "\($0.text(isRehearsal: isRehearsal))\n" }.joined())
         for ring in rings {
             if let failure = ring.failure(isNamed: !names.isEmpty) { throw failure }
         }
+    }
+
+    private func removeNamed() throws {
+        var rings = EachRing(arguments)
+        _ = try rings.map(names) { name in try SPSCRing.remove(name, options: options) }
+        try rings.finish()
     }
 
     private func one(_ name: String) -> StaleRing {

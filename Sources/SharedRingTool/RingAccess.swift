@@ -19,7 +19,7 @@ struct RingAccess {
         var shape: String {
             switch self {
             case .single: "one lane, for one sender at a time"
-            case .merging(let ring): "\(ring.laneCount) lanes in \(ring.order.word) order"
+            case .merging(let ring): "\(counted(ring.laneCount, "lane")) in \(ring.order.word) order"
             }
         }
     }
@@ -28,13 +28,16 @@ struct RingAccess {
     private let lanes: LaneOptions
     private let options: RingOptions
     private let capacity: Int?
+    /// Whether none is made.
+    private let mustExist: Bool
 
     init(_ arguments: Arguments, isPersistent: Bool) throws {
         name = arguments.name
         lanes = try LaneOptions(arguments)
-        capacity = try arguments.size("--capacity")
+        capacity = try arguments.capacity()
+        mustExist = arguments.has("--existing")
         var options = try arguments.findingOptions()
-        options.capacity = capacity ?? lanes.defaultCapacity
+        if let capacity { options.capacity = capacity }
         options.isPersistent = isPersistent
         self.options = options
     }
@@ -65,13 +68,16 @@ struct RingAccess {
         do throws(RingError) {
             return try report().kind
         } catch {
-            if error.code == .notFound { return nil }
+            if error.code == .notFound, !mustExist { return nil }
             throw error
         }
     }
 
     private func ring(_ existing: RingReport.Kind?) throws(RingError) -> Ring {
         switch (existing, lanes.count) {
+        // Should it go away meanwhile, none is made.
+        case (.spsc, _) where mustExist: .single(try SPSCRing.open(name, options: options))
+        case (.mpsc, _) where mustExist: .merging(try MPSCRing.open(name, options: options))
         case (nil, nil), (.spsc, nil): .single(try SPSCRing.openOrCreate(name, options: options))
         case (nil, let count?), (.mpsc, let count?):
             .merging(try MPSCRing.openOrCreate(name, lanes: count, order: lanes.order, options: options))
@@ -95,7 +101,7 @@ struct RingAccess {
 
     private func noteDifferences(_ ring: Ring) {
         if let capacity, ring.capacity != rounded(capacity) {
-            note("a capacity of \(ring.capacity) bytes", "'--capacity' counts")
+            note("a capacity of \(counted(ring.capacity, "byte"))", "'--capacity' counts")
         }
         guard let count = lanes.count else { return }
         if case .merging(let ring) = ring, ring.laneCount == count, !lanes.hasOrder || ring.order == lanes.order { return }
@@ -109,7 +115,7 @@ struct RingAccess {
     /// What a ring asked to have this capacity has.
     private func rounded(_ capacity: Int) -> Int {
         var size = sysconf(Int32(_SC_PAGESIZE))
-        while size < capacity { size *= 2 }
+        while size < capacity { size *= 2 }  // ends: `Arguments.capacity` has a limit far below 2^62
         return size
     }
 }

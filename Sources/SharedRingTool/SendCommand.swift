@@ -25,7 +25,8 @@ struct SendCommand {
         case .chunks(let size):
             if size > largest {
                 progress.clear()
-                StandardStreams.note("note: \(size) bytes are more than the largest message; sending \(largest) bytes at a time")
+                StandardStreams.note(
+                    "note: '--bytes' asks for more than the largest message; sending \(counted(largest, "byte")) at a time")
             }
             try transmission.sendChunks(of: min(size, largest))
         case .lines: try transmission.sendMessages(LineSplitter(largest: largest))

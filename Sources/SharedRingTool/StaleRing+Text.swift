@@ -15,7 +15,7 @@ extension StaleRing {
     private var undelivered: String? {
         var parts: [String] = []
         if messages > 0 { parts.append("\(counted(messages, "undelivered message")) of \(counted(byteCount, "byte"))") }
-        if streamEnds > 0 { parts.append(streamEnds == 1 ? "1 unread end of a stream" : "\(streamEnds) unread ends of streams") }
+        if streamEnds > 0 { parts.append(counted(streamEnds, "unread end of a stream", "unread ends of streams")) }
         return parts.isEmpty ? nil : parts.joined(separator: " and ")
     }
 

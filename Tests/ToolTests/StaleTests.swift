@@ -70,7 +70,6 @@ import Testing
         #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
         for option in ["--force", "--dry-run"] { #expect(try ToolProcess.run("remove", option, "r", in: space).end.status == 2) }
         #expect(try ToolProcess.run("remove", in: space).end.status == 2)
-        #expect(try ToolProcess.run("remove", "r", "s", in: space).end.status == 2)
         #expect(space.traces == ["r"])
         #expect(try ToolProcess.run("remove", "--stale", "--dir", space.rings.path + "/none", in: space).end.status == 1)
     }
