@@ -6,20 +6,21 @@ struct Arguments {
     let command: Command
     let wantsHelp: Bool
     /// The rings, each once.
-    let names: [String]
+    let names: [FileName]
     /// The first of them; empty if the command takes none.
-    var name: String { names.first ?? "" }
-    private let values: [String: String]
+    var name: FileName { names.first ?? FileName("") }
+    private let values: [String: FileName]
 
-    init(_ words: [String], of command: Command) throws {
-        var values: [String: String] = [:]
-        var names: [String] = []
+    init(_ words: [FileName], of command: Command) throws {
+        var values: [String: FileName] = [:]
+        var names: [FileName] = []
         var onlyNames = false
         var wantsHelp = false
         var rest = words[...]
-        while let word = rest.popFirst() {
+        while let bytes = rest.popFirst() {
+            let word = bytes.repairedText
             if onlyNames || !word.hasPrefix("-") || word == "-" {
-                names.append(word)
+                names.append(bytes)
                 continue
             }
             if word == "--" {
@@ -37,11 +38,11 @@ struct Arguments {
             }
             if option.value == nil {
                 if parts.count > 1 { throw ToolFailure.usage("the option '\(option.name)' takes no value", of: command) }
-                values[option.name] = ""
+                values[option.name] = FileName("")
             } else if parts.count > 1 {
-                values[option.name] = String(parts[1])
+                values[option.name] = FileName(bytes: bytes.bytes.drop { $0 != UInt8(ascii: "=") }.dropFirst())
             } else if option.isValueOptional {
-                values[option.name] = rest.first?.first?.isNumber == true ? rest.removeFirst() : ""
+                values[option.name] = rest.first?.text?.first?.isNumber == true ? rest.removeFirst() : FileName("")
             } else if let value = rest.popFirst() {
                 values[option.name] = value
             } else {
@@ -64,11 +65,11 @@ struct Arguments {
 
     func has(_ option: String) -> Bool { values[option] != nil }
 
-    func text(_ option: String) -> String? { values[option] }
+    func text(_ option: String) -> String? { values[option]?.repairedText }
 
     /// A value that `parse` makes of the option's word; nil if the option is not there.
     func value<Value>(_ option: String, _ what: String, _ parse: (String) -> Value?) throws -> Value? {
-        guard let word = values[option] else { return nil }
+        guard let word = text(option) else { return nil }
         guard let value = parse(word) else {
             throw ToolFailure.usage("'\(word)' after '\(option)' is no \(what)", of: command)
         }
@@ -94,19 +95,21 @@ struct Arguments {
     // MARK: What several commands share
 
     /// Where the ring lives.
-    func directory() throws -> String {
+    func directory() throws -> FileName {
         if let given = values["--dir"] {
-            if given.isEmpty { throw ToolFailure.usage("'' after '--dir' is no directory", of: command) }
+            if given.bytes.isEmpty { throw ToolFailure.usage("'' after '--dir' is no directory", of: command) }
             return given
         }
-        if let variable = getenv("SHAREDRING_DIR"), variable.pointee != 0 { return String(cString: variable) }
-        return RingOptions().directory
+        if let variable = getenv("SHAREDRING_DIR"), variable.pointee != 0 {
+            return FileName(bytes: UnsafeBufferPointer(start: variable, count: strlen(variable)).map(UInt8.init(bitPattern:)))
+        }
+        return RingOptions().directoryName
     }
 
     /// Which rings are found: where, and whose.
     func findingOptions() throws -> RingOptions {
         var options = RingOptions()
-        options.directory = try directory()
+        options.directoryName = try directory()
         if let owners = try value("--owner", "user, user id or 'anyone'", RingOptions.Owners.init(word:)) { options.allowedOwners = owners }
         return options
     }

@@ -11,17 +11,19 @@ struct CheckCommand {
         try question.run { name in
             let check: RingCheck
             do throws(RingError) {
-                check = try RingCheck(name, options: question.options)
+                check = try RingCheck(named: name, options: question.options)
             } catch {
-                if question.wantsJSON, error.code != .invalidName { try StandardStreams.print("\(JSON.failedCheck(of: name, error))\n") }
+                if question.wantsJSON, error.code != .invalidName {
+                    try StandardStreams.print("\(JSON.failedCheck(of: name.label, error))\n")
+                }
                 throw error
             }
             return .init(text: check.text, json: check.json, complaint: check.damage.first.map { complaint(name, $0, of: check) })
         }
     }
 
-    private func complaint(_ name: String, _ first: RingCheck.Damage, of check: RingCheck) -> ToolFailure {
+    private func complaint(_ name: FileName, _ first: RingCheck.Damage, of check: RingCheck) -> ToolFailure {
         let others = check.damage.count == 1 ? "" : "; \(counted(check.damage.count - 1, "further finding"))"
-        return ToolFailure("ring '\(name.printable)' is damaged: \(first.sentence)\(others)")
+        return ToolFailure("ring '\(name)' is damaged: \(first.sentence)\(others)")
     }
 }

@@ -32,7 +32,7 @@ enum Command: String, CaseIterable {
                 .value("--barrier", .word(["automatic", "asymmetric", "symmetric"])), .value("--lanes", .count), Self.order,
                 Self.directory,
             ]
-        case .remove: [.flag("--stale"), .flag("--force"), .flag("--dry-run")] + Self.finding
+        case .remove: [.flag("--stale"), .flag("--damaged"), .flag("--force"), .flag("--dry-run")] + Self.finding
         case .stat: [.optionalValue("--watch", .duration), .flag("--json"), .flag("--prometheus")] + Self.finding
         case .tap:
             [
@@ -57,7 +57,7 @@ enum Command: String, CaseIterable {
     func operandCount(_ has: (String) -> Bool) -> ClosedRange<Int> {
         switch self {
         case .list: 0...0
-        case .remove where has("--stale"): 0...Int.max
+        case .remove where has("--stale") || has("--damaged"): 0...Int.max
         case .stat, .remove, .info, .check: 1...Int.max
         case .send, .receive, .create, .tap, .completions: 1...1
         }
@@ -66,7 +66,7 @@ enum Command: String, CaseIterable {
     /// Behind the tool's name, in an overview.
     var synopsis: String {
         switch self {
-        case .remove: "remove NAME...|--stale [options]"
+        case .remove: "remove NAME...|--stale|--damaged"
         case .list: "list [options]"
         case .info, .check, .stat: "\(rawValue) NAME... [options]"
         case .completions: "completions SHELL"
@@ -102,6 +102,7 @@ enum Command: String, CaseIterable {
         [
             .flag("--lines"), .flag("--frames"), .value("--bytes", .size), .value("--capacity", .size),
             .value("--wait", .word(["spin", "adaptive", "sleep"])), .value("--timeout", .duration), .flag("--keep"), .flag("--existing"),
+            .flag("--exact"),
             .value("--lanes", .count), order,
         ] + finding
 }

@@ -12,9 +12,10 @@ struct CompletionsCommand {
     private let shell: Shell
 
     init(_ arguments: Arguments) throws {
-        guard let shell = Shell(rawValue: arguments.name) else {
-            let suggestion = Suggestion.ending(for: arguments.name, among: Shell.allCases.map(\.rawValue))
-            throw ToolFailure.usage("'\(arguments.name)' is no shell of bash, zsh and fish\(suggestion)", of: .completions)
+        let name = arguments.name.repairedText
+        guard let shell = Shell(rawValue: name) else {
+            let suggestion = Suggestion.ending(for: name, among: Shell.allCases.map(\.rawValue))
+            throw ToolFailure.usage("'\(name)' is no shell of bash, zsh and fish\(suggestion)", of: .completions)
         }
         self.shell = shell
     }

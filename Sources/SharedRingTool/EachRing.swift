@@ -9,7 +9,7 @@ struct EachRing {
     init(_ arguments: Arguments) { self.arguments = arguments }
 
     /// What the body gives for each ring for which it does not throw.
-    mutating func map<Value>(_ names: [String], _ body: (String) throws -> Value) throws -> [Value] {
+    mutating func map<Value>(_ names: [FileName], _ body: (FileName) throws -> Value) throws -> [Value] {
         try names.compactMap { name in
             do {
                 return try body(name)

@@ -132,6 +132,7 @@ enum Help {
     private static let remove = """
         Usage: sharedring remove NAME... [options]
                sharedring remove --stale [--force] [--dry-run] [NAME...] [options]
+               sharedring remove --damaged [--dry-run] [NAME...] [options]
 
         Removes each ring NAME, with whatever is in it. Nobody may be attached.
 
@@ -142,6 +143,12 @@ enum Help {
         removal. Also goes what a process left that died while it made a ring. Everything else is
         left as it is; a line each says what was removed, what was spared, and why.
 
+        With --damaged it removes those of the given rings, or of all, that nobody can attach to any
+        more, because the ring's header or its file is damaged, and that nobody uses. Nobody who lives
+        can lose anything by it. 'sharedring list' has them.
+
+          --stale           those that are left behind
+          --damaged         those that are damaged
           --force           also removes rings in which something waits, and with it what waits; it
                             says how many messages
           --dry-run         only says what it would do
@@ -155,6 +162,7 @@ enum Help {
           sharedring remove prices
           sharedring remove log orders
           sharedring remove --stale --dry-run
+          sharedring remove --damaged
 
         \(exitStatus)
         """
@@ -163,11 +171,13 @@ enum Help {
         Usage: sharedring list [options]
 
         Writes a line for each ring: its name, its kind, its lanes, the capacity of each, who is
-        attached, and how much waits to be received. On a terminal there is a line of headings over
-        them, in a pipe or a file there is none.
+        attached, and how much waits to be received. A damaged ring has 'damaged' for its kind, and what
+        is wrong. On a terminal there is a line of headings over them, in a pipe or a file there is none.
 
-          --names           only the names, a line each
-          --json            one object with the key "rings": an array of what info --json gives
+          --names           only the names of those that are sound, a line each, as they are; a name with
+                            control characters, or that is no UTF-8, is left out
+          --json            one object with the keys "rings", an array of what info --json gives, and
+                            "damaged"
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
@@ -263,7 +273,7 @@ enum Help {
         may write over it, which it says some way ahead. What is shown is what was sent.
 
           --text            a line each: what is not fit for a terminal stands there as \\u{1B}, a
-                            backslash as \\\\, what is no UTF-8 is replaced; the default
+                            backslash as \\\\, what is no UTF-8 as \\xE9; the default
           --hex             the lane, position, tag and size, then the bytes like 'hexdump -C'
           --lines-json      a JSON object a line, with the keys lane, position, tag, bytes and text,
                             and ticket in a total order; the ends of streams, too
@@ -311,6 +321,8 @@ enum Help {
           --timeout D       give up after D without progress of the other side (default: never)
           --keep            leave the ring where it is at the end of the stream
           --existing        make no ring: it is an error if there is none
+          --exact           it is an error if the ring is there with another capacity, lane count or
+                            order than the options above ask for; without this, a note
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)

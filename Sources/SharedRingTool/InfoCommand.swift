@@ -8,7 +8,7 @@ struct InfoCommand {
 
     func run() throws {
         try question.run { name in
-            let report = try RingReport(name, options: question.options)
+            let report = try RingReport(named: name, options: question.options)
             return .init(text: report.text, json: report.json)
         }
     }

@@ -2,7 +2,7 @@ import SharedRing
 
 /// What a tap was too late for, told on standard error: when it happens, at most once a second, and at the end.
 struct MissedMessages {
-    private let name: String
+    private let name: FileName
     private var times: UInt64 = 0
     private var byteCount: UInt64 = 0
     private var mostMessages: UInt64 = 0
@@ -11,7 +11,7 @@ struct MissedMessages {
     private var told: UInt64 = 0
     private var nextReport = ContinuousClock.now
 
-    init(_ name: String) { self.name = name }
+    init(_ name: FileName) { self.name = name }
 
     mutating func note(_ miss: TapMiss) {
         times += 1

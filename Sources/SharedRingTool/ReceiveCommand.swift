@@ -24,7 +24,7 @@ struct ReceiveCommand {
         }
     }
 
-    private func attach() throws(RingError) -> Endpoint {
+    private func attach() throws -> Endpoint {
         let isBuffered = options.format == .lines || options.format == .frames
         let acknowledgement = isBuffered ? Acknowledgement.manual : .automatic
         let slice = options.patience.slice

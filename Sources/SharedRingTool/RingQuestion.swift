@@ -13,7 +13,7 @@ struct RingQuestion {
     }
 
     /// Answers for one ring after the other: with JSON a line each, else blocks with an empty line between them.
-    func run(_ answer: (String) throws -> Answer) throws {
+    func run(_ answer: (FileName) throws -> Answer) throws {
         var rings = EachRing(arguments)
         var isFirst = true
         _ = try rings.map(arguments.names) { name in

@@ -27,7 +27,7 @@ extension RingReport {
 
         let width = facts.reduce(0) { max($0, $1.0.count) } + 2
         let lines = facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
-        return "ring '\(name.printable)' in \(directory.printable)\n\(lines)"
+        return "ring '\(fileName)' in \(directory.printable)\n\(lines)"
     }
 
     /// What stands over the list.
@@ -36,7 +36,7 @@ extension RingReport {
     /// The fields of a line of the list.
     var columns: [String] {
         [
-            name.printable, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
+            fileName.description, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
             "backlog \(SizeNotation.text(backlog))",
         ]
     }

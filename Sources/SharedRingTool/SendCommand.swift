@@ -35,15 +35,16 @@ struct SendCommand {
         if drains { try transmission.waitUntilAcknowledged() }
         try transmission.close()
     }
+
     private func attach() throws -> Producer {
-        do throws(RingError) {
+        do {
             return try options.ring.attach { ring throws(RingError) in
                 switch ring {
                 case .single(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
                 case .merging(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
                 }
             }
-        } catch {
+        } catch let error as RingError {
             guard error.code == .roleTaken, (try? options.ring.report().kind) == .spsc else { throw error }
             throw ToolFailure("\(error); a ring that is made with '--lanes' takes several senders at once")
         }

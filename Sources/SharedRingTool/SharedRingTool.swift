@@ -20,8 +20,8 @@ struct SharedRingTool {
         }
     }
 
-    private static func run(_ words: [String]) throws {
-        guard let first = words.first else { throw ToolFailure.usage("a command is missing") }
+    private static func run(_ words: [FileName]) throws {
+        guard let first = words.first?.repairedText else { throw ToolFailure.usage("a command is missing") }
         let rest = Array(words.dropFirst())
         switch first {
         case "help": try help(rest)
@@ -34,7 +34,7 @@ struct SharedRingTool {
         }
     }
 
-    private static func run(_ command: Command, _ words: [String]) throws {
+    private static func run(_ command: Command, _ words: [FileName]) throws {
         let arguments = try Arguments(words, of: command)
         if arguments.wantsHelp { return try StandardStreams.print(Help.text(of: command)) }
         do {
@@ -55,8 +55,8 @@ struct SharedRingTool {
         }
     }
 
-    private static func help(_ words: [String]) throws {
-        guard let word = words.first else { return try StandardStreams.print(Help.overview) }
+    private static func help(_ words: [FileName]) throws {
+        guard let word = words.first?.repairedText else { return try StandardStreams.print(Help.overview) }
         let command = try Command.named(word)
         if words.count > 1 { throw ToolFailure.usage("'\(words[1])' is one word too many") }
         try StandardStreams.print(Help.text(of: command))

@@ -5,10 +5,10 @@ extension StaleRing {
     func text(isRehearsal: Bool) -> String {
         let removed = isRehearsal ? "would remove" : "removed"
         return switch outcome {
-        case .removed: "\(removed)  '\(name.printable)'\(undelivered.map { ", with \($0)" } ?? ", in which nothing waited")"
-        case .removedUnfinished: "\(removed)  '\(name.printable)', which a process left that died while it made a ring"
+        case .removed: "\(removed)  '\(fileName)'\(undelivered.map { ", with \($0)" } ?? ", in which nothing waited")"
+        case .removedUnfinished: "\(removed)  '\(fileName)', which a process left that died while it made a ring"
         case .spared(let reason):
-            "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(name.printable)': \(text(of: reason))"
+            "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(fileName)': \(text(of: reason))"
         }
     }
 

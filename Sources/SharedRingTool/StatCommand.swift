@@ -41,9 +41,9 @@ struct StatCommand {
             Clock.sleep(interval)
             if Signals.isEndAskedFor { break }
             // One that has gone is told of once, and not looked for again.
-            let now = try readings(of: before.map(\.report.name), &rings)
-            let earlier = Dictionary(before.map { ($0.report.name, $0) }) { one, _ in one }
-            let rates = now.map { RingRates(from: earlier[$0.report.name] ?? $0, to: $0) }
+            let now = try readings(of: before.map(\.report.fileName), &rings)
+            let earlier = Dictionary(before.map { ($0.report.fileName, $0) }) { one, _ in one }
+            let rates = now.map { RingRates(from: earlier[$0.report.fileName] ?? $0, to: $0) }
             before = now
             if rates.isEmpty { break }
             let lines = rates.map(\.lines).joined(separator: [""])
@@ -57,7 +57,7 @@ struct StatCommand {
         try rings.finish()
     }
 
-    private func readings(of names: [String], _ rings: inout EachRing) throws -> [RingStatistics] {
-        try rings.map(names) { name in try RingStatistics(name, options: options) }
+    private func readings(of names: [FileName], _ rings: inout EachRing) throws -> [RingStatistics] {
+        try rings.map(names) { name in try RingStatistics(named: name, options: options) }
     }
 }

@@ -3,7 +3,7 @@ import SharedRing
 
 /// `sharedring tap`: the messages of a ring as they pass, without taking any.
 struct TapCommand {
-    private let name: String
+    private let name: FileName
     private let options: RingOptions
     private let format: TapFormat
     private let start: RingTap.Start
@@ -26,7 +26,7 @@ struct TapCommand {
     }
 
     func run() throws {
-        var tap = try RingTap(name, from: start, options: options)
+        var tap = try RingTap(named: name, from: start, options: options)
         Signals.endInOrder(on: [SIGINT])
         var misses = MissedMessages(name)
         defer { misses.sumUp() }
@@ -38,7 +38,7 @@ struct TapCommand {
             // Before the look: what was committed by then is shown before the end.
             let isRemoved = tap.isRemoved
             if end == nil, Signals.isEndAskedFor || limit.map({ begin.duration(to: .now) >= $0 }) ?? false {
-                end = TapEnd(isRemoved ? nil : try? RingReport(name, options: options))
+                end = TapEnd(isRemoved ? nil : try? RingReport(named: name, options: options))
             }
             let events = try tap.look()
             var text = ""

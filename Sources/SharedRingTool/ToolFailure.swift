@@ -68,18 +68,21 @@ extension ToolFailure {
         guard let options = try? arguments.findingOptions() else { return "" }
         switch error.code {
         case .notFound:
-            return Suggestion.ending(for: error.ring, among: (try? RingReport.names(options: options)) ?? [])
+            return Suggestion.ending(
+                for: error.ring, among: ((try? RingReport.fileNames(options: options)) ?? []).map(\.description))
         case .wrongOwner where error.errno == nil && arguments.command != .create:
             // With an errno it is the file's mode that is in the way, and no option helps.
-            return "; '--owner \(owner(of: error.ring, in: options.directory) ?? "USER")' takes it"
+            return "; '--owner \(arguments.names.lazy.compactMap { owner(of: $0, as: error.ring, options) }.first ?? "USER")' takes it"
         default: return ""
         }
     }
 
-    /// A name, or an id that has none.
-    private static func owner(of ring: String, in directory: String) -> String? {
+    /// A name, or an id that has none. Nil if it is another ring that the error is about.
+    private static func owner(of name: FileName, as ring: String, _ options: RingOptions) -> String? {
+        guard name.description == ring else { return nil }
         var facts = stat()
-        guard lstat("\(directory)/\(ring)", &facts) == 0 else { return nil }
+        let path = options.directoryName.bytes + [UInt8(ascii: "/")] + name.bytes + [0]
+        guard path.withUnsafeBytes({ lstat($0.bindMemory(to: CChar.self).baseAddress!, &facts) }) == 0 else { return nil }
         return getpwuid(facts.st_uid).map { String(cString: $0.pointee.pw_name) } ?? "\(facts.st_uid)"
     }
 }

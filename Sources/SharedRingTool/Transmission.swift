@@ -4,10 +4,10 @@ import SharedRing
 struct Transmission: ~Copyable {
     var producer: Producer
     let progress: Progress
-    private let ring: String
+    private let ring: FileName
     private let patience: Patience
 
-    init(_ producer: consuming Producer, ring: String, patience: Patience, progress: Progress) {
+    init(_ producer: consuming Producer, ring: FileName, patience: Patience, progress: Progress) {
         self.producer = producer
         self.ring = ring
         self.patience = patience

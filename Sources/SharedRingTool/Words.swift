@@ -9,25 +9,6 @@ func counted(_ count: some BinaryInteger, _ noun: String, _ plural: String? = ni
 func countedEnds(_ count: Int) -> String { counted(count, "end of a stream", "ends of streams") }
 
 extension String {
-    /// Fit for a terminal: control characters, which a name or another process may hold, stand there as "\u{1B}".
-    var printable: String { escaped(backslash: false) }
-
-    /// `printable`, and a backslash stands there twice: what was an escape before can be told from what was escaped here.
-    var unambiguous: String { escaped(backslash: true) }
-
-    private func escaped(backslash: Bool) -> String {
-        var text = ""
-        for scalar in unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator:
-                text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-            case _ where backslash && scalar == "\\": text += "\\\\"
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        return text
-    }
-
     func padded(to width: Int) -> String { self + String(repeating: " ", count: Swift.max(0, width - count)) }
 }
 
@@ -47,7 +28,7 @@ enum Suggestion {
 
     /// "; did you mean 'receive'?", or nothing.
     static func ending(for word: String, among words: [String]) -> String {
-        nearest(to: word, among: words).map { "; did you mean '\($0.printable)'?" } ?? ""
+        nearest(to: word, among: words).map { "; did you mean '\($0)'?" } ?? ""
     }
 
     /// How many letters must be put in, left out, replaced or swapped with their neighbour (optimal string alignment); nil: more

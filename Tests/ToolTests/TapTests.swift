@@ -127,7 +127,7 @@ import Testing
             try ToolProcess.run("send", "r", "--bytes", "100", "--lanes", "2", "--order", "total", in: space, input: message).end.status
                 == 0)
         let text = try ToolProcess.run("tap", "r", "--seconds", "0", in: space).output
-        #expect(String(decoding: text, as: UTF8.self) == "a\\u{1B}[1m\\u{9}\"ü\" \\\\123456789\u{FFFD}\\u{0}\n")
+        #expect(String(decoding: text, as: UTF8.self) == "a\\u{1B}[1m\\t\"ü\" \\\\123456789\\xFF\\u{0}\n")
 
         let json = try ToolProcess.run("tap", "r", "--seconds", "0", "--lines-json", in: space).output.split(separator: 10)
         #expect(json.count == 2)

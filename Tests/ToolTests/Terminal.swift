@@ -5,6 +5,8 @@ import Glibc
 final class Terminal {
     let path: String
     private let descriptor: Int32
+    /// Kept open, so that there is a terminal before and after the process has it.
+    private let other: Int32
 
     init(rows: UInt16 = 24, columns: UInt16 = 80) throws {
         // Glibc's module has no `posix_openpt`.
@@ -17,9 +19,13 @@ final class Terminal {
             ioctl(descriptor, UInt(TIOCSWINSZ), &size) == 0
         else { throw POSIXError(.ENODEV) }
         path = "/dev/pts/\(number)"
+        other = open(path, O_RDWR | O_NOCTTY)
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        close(other)
+        close(descriptor)
+    }
 
     func type(_ text: String) {
         let bytes = Array(text.utf8)
