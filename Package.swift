@@ -54,7 +54,7 @@ let package = Package(
         .testTarget(
             name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer", "CPeer", "CrashPeer"],
             swiftSettings: plain),
-        .testTarget(name: "ToolTests", dependencies: ["SharedRingTool"], swiftSettings: plain),
+        .testTarget(name: "ToolTests", dependencies: ["SharedRingTool", "SharedRing"], swiftSettings: plain),
         .testTarget(name: "BenchTests", dependencies: ["BenchReport", "ringbench"], swiftSettings: plain),
     ]
 )

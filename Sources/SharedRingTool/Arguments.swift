@@ -5,20 +5,22 @@ import SharedRing
 struct Arguments {
     let command: Command
     let wantsHelp: Bool
-    let names: [String]
-    /// The ring; empty if the command takes none.
-    var name: String { names.first ?? "" }
-    private let values: [String: String]
+    /// The rings, each once.
+    let names: [FileName]
+    /// The first of them; empty if the command takes none.
+    var name: FileName { names.first ?? FileName("") }
+    private let values: [String: FileName]
 
-    init(_ words: [String], of command: Command) throws {
-        var values: [String: String] = [:]
-        var names: [String] = []
+    init(_ words: [FileName], of command: Command) throws {
+        var values: [String: FileName] = [:]
+        var names: [FileName] = []
         var onlyNames = false
         var wantsHelp = false
         var rest = words[...]
-        while let word = rest.popFirst() {
+        while let bytes = rest.popFirst() {
+            let word = bytes.repairedText
             if onlyNames || !word.hasPrefix("-") || word == "-" {
-                names.append(word)
+                names.append(bytes)
                 continue
             }
             if word == "--" {
@@ -31,15 +33,16 @@ struct Arguments {
             }
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let option = command.options.first(where: { $0.name == parts[0] }) else {
-                throw ToolFailure.usage("there is no option '\(parts[0])' of '\(command.rawValue)'", of: command)
+                let suggestion = Suggestion.ending(for: String(parts[0]), among: command.options.map(\.name))
+                throw ToolFailure.usage("there is no option '\(parts[0])' of '\(command.rawValue)'\(suggestion)", of: command)
             }
-            if !option.hasValue {
+            if option.value == nil {
                 if parts.count > 1 { throw ToolFailure.usage("the option '\(option.name)' takes no value", of: command) }
-                values[option.name] = ""
+                values[option.name] = FileName("")
             } else if parts.count > 1 {
-                values[option.name] = String(parts[1])
+                values[option.name] = FileName(bytes: bytes.bytes.drop { $0 != UInt8(ascii: "=") }.dropFirst())
             } else if option.isValueOptional {
-                values[option.name] = rest.first?.first?.isNumber == true ? rest.removeFirst() : ""
+                values[option.name] = rest.first?.text?.first?.isNumber == true ? rest.removeFirst() : FileName("")
             } else if let value = rest.popFirst() {
                 values[option.name] = value
             } else {
@@ -49,10 +52,10 @@ struct Arguments {
         self.command = command
         self.values = values
         self.wantsHelp = wantsHelp
-        self.names = names
+        self.names = names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
         if wantsHelp { return }
-        let expected = command.nameCount { values[$0] != nil }
-        if names.count < expected.lowerBound { throw ToolFailure.usage("the ring's name is missing", of: command) }
+        let expected = command.operandCount { values[$0] != nil }
+        if names.count < expected.lowerBound { throw ToolFailure.usage("the \(command.operand) is missing", of: command) }
         if names.count > expected.upperBound {
             throw ToolFailure.usage("'\(names[expected.upperBound])' is one word too many", of: command)
         }
@@ -62,22 +65,26 @@ struct Arguments {
 
     func has(_ option: String) -> Bool { values[option] != nil }
 
-    func text(_ option: String) -> String? { values[option] }
+    func text(_ option: String) -> String? { values[option]?.repairedText }
 
     /// A value that `parse` makes of the option's word; nil if the option is not there.
     func value<Value>(_ option: String, _ what: String, _ parse: (String) -> Value?) throws -> Value? {
-        guard let word = values[option] else { return nil }
+        guard let word = text(option) else { return nil }
         guard let value = parse(word) else {
             throw ToolFailure.usage("'\(word)' after '\(option)' is no \(what)", of: command)
         }
         return value
     }
 
-    func size(_ option: String) throws -> Int? {
-        try value(option, "size, like 4096, 64K or 1MiB, above 0") { word in
-            SizeNotation.bytes(word).flatMap { $0 > 0 ? $0 : nil }
+    func size(_ option: String, upTo most: Int = .max) throws -> Int? {
+        let limit = most == .max ? "" : ", and at most \(SizeNotation.text(most))"
+        return try value(option, "size, like 4096, 64K or 1MiB, above 0\(limit)") { word in
+            SizeNotation.bytes(word).flatMap { (1...most).contains($0) ? $0 : nil }
         }
     }
+
+    /// Of one lane. The library refuses a larger one when it makes a ring; here it is refused also if no ring is made.
+    func capacity() throws -> Int? { try size("--capacity", upTo: 1 << 40) }
 
     func count(_ option: String, upTo most: Int = .max) throws -> Int? {
         try value(option, most == .max ? "number above 0" : "number from 1 to \(most)") { word in
@@ -88,19 +95,21 @@ struct Arguments {
     // MARK: What several commands share
 
     /// Where the ring lives.
-    func directory() throws -> String {
+    func directory() throws -> FileName {
         if let given = values["--dir"] {
-            if given.isEmpty { throw ToolFailure.usage("'' after '--dir' is no directory", of: command) }
+            if given.bytes.isEmpty { throw ToolFailure.usage("'' after '--dir' is no directory", of: command) }
             return given
         }
-        if let variable = getenv("SHAREDRING_DIR"), variable.pointee != 0 { return String(cString: variable) }
-        return RingOptions().directory
+        if let variable = getenv("SHAREDRING_DIR"), variable.pointee != 0 {
+            return FileName(bytes: UnsafeBufferPointer(start: variable, count: strlen(variable)).map(UInt8.init(bitPattern:)))
+        }
+        return RingOptions().directoryName
     }
 
     /// Which rings are found: where, and whose.
     func findingOptions() throws -> RingOptions {
         var options = RingOptions()
-        options.directory = try directory()
+        options.directoryName = try directory()
         if let owners = try value("--owner", "user, user id or 'anyone'", RingOptions.Owners.init(word:)) { options.allowedOwners = owners }
         return options
     }

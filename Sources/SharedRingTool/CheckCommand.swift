@@ -6,19 +6,24 @@ struct CheckCommand {
 
     init(_ arguments: Arguments) throws { question = try RingQuestion(arguments) }
 
-    /// Throws if the ring is damaged or none, after writing what there is to say.
+    /// Throws if a ring is damaged or none, after writing what there is to say.
     func run() throws {
-        let name = question.name
-        let check: RingCheck
-        do throws(RingError) {
-            check = try RingCheck(name, options: question.options)
-        } catch {
-            if question.wantsJSON, error.code != .invalidName { try StandardStreams.print("\(JSON.failedCheck(of: name, error))\n") }
-            throw error
+        try question.run { name in
+            let check: RingCheck
+            do throws(RingError) {
+                check = try RingCheck(named: name, options: question.options)
+            } catch {
+                if question.wantsJSON, error.code != .invalidName {
+                    try StandardStreams.print("\(JSON.failedCheck(of: name.label, error))\n")
+                }
+                throw error
+            }
+            return .init(text: check.text, json: check.json, complaint: check.damage.first.map { complaint(name, $0, of: check) })
         }
-        try question.answer(text: check.text, json: check.json)
-        guard let first = check.damage.first else { return }
+    }
+
+    private func complaint(_ name: FileName, _ first: RingCheck.Damage, of check: RingCheck) -> ToolFailure {
         let others = check.damage.count == 1 ? "" : "; \(counted(check.damage.count - 1, "further finding"))"
-        throw ToolFailure("ring '\(name.printable)' is damaged: \(first.sentence)\(others)")
+        return ToolFailure("ring '\(name)' is damaged: \(first.sentence)\(others)")
     }
 }

@@ -1,51 +1,108 @@
-/// What the tool can do, and which options each of it takes.
-enum Command: String {
-    case send, receive, create, remove, list, info, check, stat, tap
+/// What the tool can do, and which options each of it takes. The parser, the completions and the suggestions go by this table.
+enum Command: String, CaseIterable {
+    case send, receive, create, remove, list, info, check, stat, tap, completions
+
+    /// What stands behind an option.
+    enum Value: Equatable {
+        case size, count, duration, text, mode, user, directory
+        /// One of these.
+        case word([String])
+    }
 
     /// An option of a command line; one with a value is followed by it, after a blank or "=".
     struct Option {
         let name: String
-        let hasValue: Bool
-        /// Whether it may be left out: the next word is one only if it begins with a digit.
+        /// Nil: it takes none.
+        let value: Value?
+        /// Whether the value may be left out: the next word is one only if it begins with a digit.
         let isValueOptional: Bool
 
-        static func flag(_ name: String) -> Option { Option(name: name, hasValue: false, isValueOptional: false) }
-        static func value(_ name: String) -> Option { Option(name: name, hasValue: true, isValueOptional: false) }
-        static func optionalValue(_ name: String) -> Option { Option(name: name, hasValue: true, isValueOptional: true) }
+        static func flag(_ name: String) -> Option { Option(name: name, value: nil, isValueOptional: false) }
+        static func value(_ name: String, _ value: Value) -> Option { Option(name: name, value: value, isValueOptional: false) }
+        static func optionalValue(_ name: String, _ value: Value) -> Option { Option(name: name, value: value, isValueOptional: true) }
     }
 
     var options: [Option] {
         switch self {
         case .send: Self.transfer + [.flag("--drain")]
-        case .receive: Self.transfer + [.value("--senders"), .value("--senders-ever"), .flag("--ends")]
+        case .receive: Self.transfer + [.value("--senders", .count), .value("--senders-ever", .count), .flag("--ends")]
         case .create:
             [
-                .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--lanes"),
-                .value("--order"), .value("--dir"),
+                .value("--capacity", .size), .value("--alignment", .size), .value("--mode", .mode), .value("--label", .text),
+                .value("--barrier", .word(["automatic", "asymmetric", "symmetric"])), .value("--lanes", .count), Self.order,
+                Self.directory,
             ]
-        case .remove: [.flag("--stale"), .flag("--force"), .flag("--dry-run"), .value("--owner"), .value("--dir")]
-        case .stat: [.optionalValue("--watch"), .flag("--json"), .flag("--prometheus"), .value("--owner"), .value("--dir")]
+        case .remove: [.flag("--stale"), .flag("--damaged"), .flag("--force"), .flag("--dry-run")] + Self.finding
+        case .stat: [.optionalValue("--watch", .duration), .flag("--json"), .flag("--prometheus")] + Self.finding
         case .tap:
             [
-                .flag("--text"), .flag("--hex"), .flag("--lines-json"), .flag("--from-head"), .flag("--from-tail"), .value("--count"),
-                .value("--seconds"), .value("--owner"), .value("--dir"),
-            ]
-        case .list, .info, .check: [.flag("--json"), .value("--owner"), .value("--dir")]
+                .flag("--text"), .flag("--hex"), .flag("--lines-json"), .flag("--from-head"), .flag("--from-tail"),
+                .value("--count", .count), .value("--seconds", .duration),
+            ] + Self.finding
+        case .list: [.flag("--json"), .flag("--names")] + Self.finding
+        case .info, .check: [.flag("--json")] + Self.finding
+        case .completions: []
         }
     }
 
-    /// How many rings it is about.
-    func nameCount(_ has: (String) -> Bool) -> ClosedRange<Int> {
+    /// What its words are that are no options.
+    var operand: String {
+        switch self {
+        case .completions: "shell"
+        default: "ring's name"
+        }
+    }
+
+    /// How many of them it takes.
+    func operandCount(_ has: (String) -> Bool) -> ClosedRange<Int> {
         switch self {
         case .list: 0...0
-        case .remove where has("--stale"): 0...Int.max
-        case .stat: 1...Int.max
-        default: 1...1
+        case .remove where has("--stale") || has("--damaged"): 0...Int.max
+        case .stat, .remove, .info, .check: 1...Int.max
+        case .send, .receive, .create, .tap, .completions: 1...1
         }
     }
 
-    private static let transfer: [Option] = [
-        .flag("--lines"), .flag("--frames"), .value("--bytes"), .value("--capacity"), .value("--wait"), .value("--timeout"),
-        .flag("--keep"), .value("--lanes"), .value("--order"), .value("--owner"), .value("--dir"),
-    ]
+    /// Behind the tool's name, in an overview.
+    var synopsis: String {
+        switch self {
+        case .remove: "remove NAME...|--stale|--damaged"
+        case .list: "list [options]"
+        case .info, .check, .stat: "\(rawValue) NAME... [options]"
+        case .completions: "completions SHELL"
+        case .send, .receive, .create, .tap: "\(rawValue) NAME [options]"
+        }
+    }
+
+    var summary: String {
+        switch self {
+        case .send: "send standard input"
+        case .receive: "write what comes to standard output"
+        case .create: "make an empty ring that stays"
+        case .remove: "remove rings that nobody uses"
+        case .list: "the rings that are there"
+        case .info: "what a ring looks like, and who uses it"
+        case .check: "whether the next process can use a ring"
+        case .stat: "what goes through rings, in rates"
+        case .tap: "show the messages that pass, and take none"
+        case .completions: "completions for bash, zsh or fish"
+        }
+    }
+
+    static func named(_ word: String) throws -> Command {
+        if let command = Command(rawValue: word) { return command }
+        let suggestion = Suggestion.ending(for: word, among: allCases.map(\.rawValue) + ["help"])
+        throw ToolFailure.usage("there is no command '\(word)'\(suggestion)")
+    }
+
+    private static let order = Option.value("--order", .word(["per-producer", "total"]))
+    private static let directory = Option.value("--dir", .directory)
+    private static let finding: [Option] = [.value("--owner", .user), directory]
+    private static let transfer: [Option] =
+        [
+            .flag("--lines"), .flag("--frames"), .value("--bytes", .size), .value("--capacity", .size),
+            .value("--wait", .word(["spin", "adaptive", "sleep"])), .value("--timeout", .duration), .flag("--keep"), .flag("--existing"),
+            .flag("--exact"),
+            .value("--lanes", .count), order,
+        ] + finding
 }

@@ -2,7 +2,7 @@ import SharedRing
 
 /// `sharedring create`: an empty ring that stays.
 struct CreateCommand {
-    private let name: String
+    private let name: FileName
     private let lanes: LaneOptions
     private let options: RingOptions
 
@@ -10,8 +10,8 @@ struct CreateCommand {
         name = arguments.name
         lanes = try LaneOptions(arguments)
         var options = RingOptions()
-        options.directory = try arguments.directory()
-        options.capacity = try arguments.size("--capacity") ?? lanes.defaultCapacity
+        options.directoryName = try arguments.directory()
+        if let capacity = try arguments.capacity() { options.capacity = capacity }
         if let alignment = try arguments.size("--alignment") { options.recordAlignment = alignment }
         let mode = try arguments.value("--mode", "file mode in octal, like 0600") { word -> UInt32? in
             UInt32(word, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }
@@ -33,9 +33,9 @@ struct CreateCommand {
 
     func run() throws {
         if let count = lanes.count {
-            _ = try MPSCRing.create(name, lanes: count, order: lanes.order, options: options)
+            _ = try MPSCRing.create(named: name, lanes: count, order: lanes.order, options: options)
         } else {
-            _ = try SPSCRing.create(name, options: options)
+            _ = try SPSCRing.create(named: name, options: options)
         }
     }
 }

@@ -4,32 +4,32 @@ enum Help {
         sharedring carries messages between processes through a ring in shared memory.
 
         Usage:
-          sharedring send NAME [options]       send standard input
-          sharedring receive NAME [options]    write what comes to standard output
-          sharedring create NAME [options]     make an empty ring that stays
-          sharedring remove NAME [options]     remove a ring that nobody uses
-          sharedring remove --stale [NAME...]  remove the rings that their users have left behind
-          sharedring list [options]            the rings that are there
-          sharedring info NAME [options]       what a ring looks like, and who uses it
-          sharedring check NAME [options]      whether the next process can use it, and what it finds
-          sharedring stat NAME... [options]    what goes through rings, in rates
-          sharedring tap NAME [options]        shows the messages that pass, and takes none
-          sharedring help COMMAND              the options of a command
+        \(synopses)
+          sharedring help COMMAND                       the options of a command, and examples
           sharedring --version
 
         Sender and receiver may start in either order; whoever comes first makes the ring, and the
-        receiver removes it at the end of the stream.
+        receiver removes it at the end of the stream. A ring that is made with --lanes takes many
+        senders at once.
 
+        Examples:
           sharedring receive photos > copy.tar &
           sharedring send photos < photos.tar
-
-        A ring that is made with --lanes takes many senders at once:
-
           sharedring receive log --lines --lanes 16 --senders 3 > all.txt &
-          for host in a b c; do ssh $host journalctl | sharedring send log --lines & done
+          for file in a b c; do sharedring send log --lines < $file.log & done
+
+        To install it, in a clone of its repository:
+          swift build -c release --product sharedring
+          sudo install .build/release/sharedring /usr/local/bin/
+        and for completions, in ~/.bashrc:
+          eval "$(sharedring completions bash)"
 
         \(exitStatus)
         """
+
+    private static var synopses: String {
+        Command.allCases.map { "  " + "sharedring \($0.synopsis)".padded(to: 46) + $0.summary }.joined(separator: "\n")
+    }
 
     static func text(of command: Command) -> String {
         switch command {
@@ -42,6 +42,7 @@ enum Help {
         case .check: check
         case .stat: stat
         case .tap: tap
+        case .completions: completions
         }
     }
 
@@ -63,6 +64,11 @@ enum Help {
 
         \(notation)
 
+        Examples:
+          sharedring send photos < photos.tar
+          tail -n 100 app.log | sharedring send log --lines
+          sharedring send log --lines --existing --timeout 5s < app.log
+
         \(exitStatus)
         """
 
@@ -73,6 +79,11 @@ enum Help {
         removes the ring. On a ring with lanes there is no end without --senders: it goes on until
         it is interrupted, and leaves the ring. Messages come whole, and each sender's in order; to
         see whole lines of several senders, send and receive with --lines.
+
+        What was written is acknowledged, and what was not stays for the next receiver: also at SIGINT,
+        SIGTERM or SIGHUP, which end it after the message that is being written (one that can't be
+        written within a second comes again), and when the output fails. When nobody reads the output any more it ends with status 0. A ring that can't be removed,
+        like another user's in /dev/shm, stays, with a note.
 
         How a message is written:
           --bytes SIZE      as it is, whatever SIZE; the default
@@ -90,6 +101,11 @@ enum Help {
 
         \(notation)
 
+        Examples:
+          sharedring receive photos > copy.tar
+          sharedring receive log --lines --senders 2 > all.txt
+          sharedring receive numbers --lines --timeout 5s | head -n 3
+
         \(exitStatus)
         """
 
@@ -98,8 +114,7 @@ enum Help {
 
         Makes an empty ring, which stays until it is removed with 'sharedring remove'.
 
-          --capacity SIZE   bytes of data, rounded up to a power of two (default 4M; with lanes
-                            1M, of which each lane takes so much)
+          --capacity SIZE   bytes of data, of each lane, rounded up to a power of two (default 1M)
           --lanes N         for N senders at a time, 1 to 1024; without this, for one
           --order ORDER     between senders: per-producer (the default) or total, that of sending
           --alignment SIZE  what records are aligned to: a power of two from 8 (the default) to 128
@@ -110,14 +125,20 @@ enum Help {
 
         \(sizes)
 
+        Examples:
+          sharedring create prices
+          sharedring create log --lanes 16 --capacity 256K --order total
+          sharedring create orders --mode 0660 --label 'orders of today'
+
         \(exitStatus)
         """
 
     private static let remove = """
-        Usage: sharedring remove NAME [options]
+        Usage: sharedring remove NAME... [options]
                sharedring remove --stale [--force] [--dry-run] [NAME...] [options]
+               sharedring remove --damaged [--dry-run] [NAME...] [options]
 
-        Removes a ring, with whatever is in it. Nobody may be attached.
+        Removes each ring NAME, with whatever is in it. Nobody may be attached.
 
         With --stale it removes those of the given rings, or of all, that somebody has been attached
         to, that nobody is attached to now, and in which nothing waits to be received: neither a
@@ -126,6 +147,12 @@ enum Help {
         removal. Also goes what a process left that died while it made a ring. Everything else is
         left as it is; a line each says what was removed, what was spared, and why.
 
+        With --damaged it removes those of the given rings, or of all, that nobody can attach to any
+        more, because the ring's header or its file is damaged, and that nobody uses. Nobody who lives
+        can lose anything by it. 'sharedring list' has them.
+
+          --stale           those that are left behind
+          --damaged         those that are damaged
           --force           also removes rings in which something waits, and with it what waits; it
                             says how many messages
           --dry-run         only says what it would do
@@ -135,6 +162,12 @@ enum Help {
 
         Sparing a ring is no error; a ring that was named and is not there is.
 
+        Examples:
+          sharedring remove prices
+          sharedring remove log orders
+          sharedring remove --stale --dry-run
+          sharedring remove --damaged
+
         \(exitStatus)
         """
 
@@ -142,45 +175,61 @@ enum Help {
         Usage: sharedring list [options]
 
         Writes a line for each ring: its name, its kind, its lanes, the capacity of each, who is
-        attached, and how much waits to be received.
+        attached, and how much waits to be received. A damaged ring has 'damaged' for its kind, and what
+        is wrong. On a terminal there is a line of headings over them, in a pipe or a file there is none.
 
-          --json            one object with the key "rings": an array of what info --json gives
+          --names           only the names of those that are sound, a line each, as they are; a name with
+                            control characters, or that is no UTF-8, is left out
+          --json            one object with the keys "rings", an array of what info --json gives, and
+                            "damaged"
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        Examples:
+          sharedring list
+          sharedring list --names | xargs sharedring info
 
         \(exitStatus)
         """
 
     private static let info = """
-        Usage: sharedring info NAME [options]
+        Usage: sharedring info NAME... [options]
 
-        Writes what the ring NAME looks like: its facts, who has or had its roles, where its lanes
+        Writes what each ring NAME looks like: its facts, who has or had its roles, where its lanes
         stand. Takes no role: it disturbs nobody, and works when its processes are stopped or dead.
 
-          --json            one JSON object on one line
+          --json            one JSON object on one line for each ring
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        Examples:
+          sharedring info log
+          sharedring info --json log prices
 
         \(exitStatus)
         """
 
     private static let check = """
-        Usage: sharedring check NAME [options]
+        Usage: sharedring check NAME... [options]
 
-        Examines the ring NAME down to its records, also one that dead processes left, and writes
+        Examines each ring NAME down to its records, also one that dead processes left, and writes
         in words what state it is in: who is attached, has closed or died, how much waits in each
         lane, what was left half done, and what the next producer and the next consumer will find.
         Takes no role: it disturbs nobody. A ring in use changes while it is examined; the numbers
         are then a moment's, and what is seen only in passing is not called damage.
 
-          --json            one JSON object on one line
+          --json            one JSON object on one line for each ring
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
-        Exit status: 0 the next process can use it, however its last users ended; 1 it is damaged,
+        Examples:
+          sharedring check log
+          sharedring check log prices && echo usable
+
+        Exit status: 0 the next process can use each, however its last users ended; 1 one is damaged,
         or there is no ring of that name; 2 a wrong command line.
 
         """
@@ -192,14 +241,15 @@ enum Help {
         second apart, and gives messages and megabytes a second, what waits, how often a lane was
         full, how often somebody slept and was woken, and who is attached. Lanes in which nothing
         happens share a line. Takes no role: it disturbs nobody, and works when its processes are
-        stopped or dead. Counters go on from one user to the next.
+        stopped or dead. Counters go on from one user to the next. A ring that is not there is an error,
+        and the others are shown all the same.
 
         In a sender's line 'wakes/s' counts how often it woke the consumer, in the consumer's how
         often that woke a sender. 1 MB is 1,000,000 bytes of messages; the backlog counts the bytes
         of a lane that wait, headers and gaps included.
 
-          --watch [D]       again and again, every second or every D; on a terminal in place. Ends
-                            with status 0 at SIGINT (Ctrl-C)
+          --watch [D]       again and again, every second or every D; on a terminal in place. Ends at
+                            SIGINT (Ctrl-C), or when the last of the rings has gone
           --json            one JSON object on one line for each ring: counts since it was made, and rates
           --prometheus      the counts, at once, in Prometheus' text format
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
@@ -207,6 +257,10 @@ enum Help {
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         D is a number of seconds, or one with ms, s, m or h.
+
+        Examples:
+          sharedring stat log prices
+          sharedring stat log prices --prometheus > rings.prom
 
         \(exitStatus)
         """
@@ -222,34 +276,57 @@ enum Help {
         A message that was received meanwhile is shown as long as its sender has not said that it
         may write over it, which it says some way ahead. What is shown is what was sent.
 
-          --text            a line each: what is not fit for a terminal stands there as \\u{1B}, what is
-                            no UTF-8 is replaced; the default
+          --text            a line each: what is not fit for a terminal stands there as \\u{1B}, a
+                            backslash as \\\\, what is no UTF-8 as \\xE9; the default
           --hex             the lane, position, tag and size, then the bytes like 'hexdump -C'
           --lines-json      a JSON object a line, with the keys lane, position, tag, bytes and text,
                             and ticket in a total order; the ends of streams, too
           --from-head       begin with what waits to be received; the default
           --from-tail       begin with what is sent from now on
           --count N         end after N messages
-          --seconds D       end after D; 0: show what is there, and end
+          --seconds D       end after D, with what is there then; 0: show all that is there now, and end
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
         D is a number of seconds, or one with ms, s, m or h.
 
+        Examples:
+          sharedring tap log --seconds 0
+          sharedring tap log --count 3 --hex
+          sharedring tap log --seconds 0 --lines-json > log.json
+
+        \(exitStatus)
+        """
+
+    private static let completions = """
+        Usage: sharedring completions SHELL
+
+        Writes completions of commands, options and names of rings for a shell: bash, zsh or fish.
+
+        Examples:
+          eval "$(sharedring completions bash)"
+          sharedring completions zsh > ~/.zfunc/_sharedring
+          sharedring completions fish > ~/.config/fish/completions/sharedring.fish
+
+        The first is for ~/.bashrc; for zsh, ~/.zfunc must be in $fpath.
+
         \(exitStatus)
         """
 
     private static let transfer = """
         Options:
-          --capacity SIZE   bytes of data if the ring is made now, rounded up to a power of two
-                            (default 4M; with lanes 1M, of which each lane takes so much)
+          --capacity SIZE   bytes of data, of each lane, if the ring is made now, rounded up to a power
+                            of two (default 1M; 4M is faster where the machine is busy)
           --lanes N         if the ring is made now: for N senders at a time, 1 to 1024
           --order ORDER     if it is made with lanes: per-producer (the default) or total, the order
                             of sending across all senders
           --wait HOW        spin, adaptive (the default) or sleep
           --timeout D       give up after D without progress of the other side (default: never)
           --keep            leave the ring where it is at the end of the stream
+          --existing        make no ring: it is an error if there is none
+          --exact           it is an error if the ring is there with another capacity, lane count or
+                            order than the options above ask for; without this, a note
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
@@ -264,7 +341,8 @@ enum Help {
 
     private static let exitStatus = """
         Exit status: 0 done; 1 an error; 2 a wrong command line; 3 the sender ended without closing
-        the stream (everything it had committed was delivered); 128 + N ended by signal N.
+        the stream (everything it had committed was delivered); 4 no progress within --timeout;
+        128 + N ended by signal N.
 
         """
 }

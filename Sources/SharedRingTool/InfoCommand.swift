@@ -1,13 +1,15 @@
 import SharedRing
 
-/// `sharedring info`: what a ring looks like, without taking a role of it.
+/// `sharedring info`: what rings look like, without taking a role of them.
 struct InfoCommand {
     private let question: RingQuestion
 
     init(_ arguments: Arguments) throws { question = try RingQuestion(arguments) }
 
     func run() throws {
-        let report = try RingReport(question.name, options: question.options)
-        try question.answer(text: report.text, json: report.json)
+        try question.run { name in
+            let report = try RingReport(named: name, options: question.options)
+            return .init(text: report.text, json: report.json)
+        }
     }
 }

@@ -1,28 +1,44 @@
+import Glibc
 import SharedRing
 
 /// `sharedring list`: the rings of a directory.
 struct ListCommand {
+    private enum Format {
+        case table, names, json
+    }
+
     private let options: RingOptions
-    private let isJSON: Bool
+    private let format: Format
 
     init(_ arguments: Arguments) throws {
         options = try arguments.findingOptions()
-        isJSON = arguments.has("--json")
+        let formats = ["--json", "--names"].filter(arguments.has)
+        if formats.count > 1 { throw ToolFailure.usage("'\(formats[0])' and '\(formats[1])' exclude each other", of: .list) }
+        format = arguments.has("--json") ? .json : arguments.has("--names") ? .names : .table
     }
 
     func run() throws {
         // One that has gone since is left out, like one that is no ring of ours.
-        let reports = try names().compactMap { try? RingReport($0, options: options) }
-        if isJSON {
-            try StandardStreams.print("\(JSON.object(["rings": .array(reports.map(\.json))]))\n")
-        } else {
-            try StandardStreams.print(Self.aligned(reports.map(\.columns)))
+        let (reports, damaged) = try rings()
+        switch format {
+        case .json:
+            try StandardStreams.print("\(JSON.object(["rings": .array(reports.map(\.json)), "damaged": .array(damaged.map(\.json))]))\n")
+        case .names:
+            // For programs, so each is a name that leads to its ring.
+            let names = reports.compactMap(\.fileName.text).filter { $0.printable == $0 }
+            try StandardStreams.print(names.map { "\($0)\n" }.joined())
+        case .table:
+            // Headings are for people: what reads lines from a pipe gets a ring with each.
+            let rows = (reports.map { ($0.fileName, $0.columns) } + damaged.map { ($0.fileName, $0.columns) }).sorted { $0.0 < $1.0 }
+            let headings = isatty(STDOUT_FILENO) == 1 && !rows.isEmpty ? [RingReport.headings] : []
+            try StandardStreams.print(Self.aligned(headings + rows.map(\.1)))
         }
     }
 
-    private func names() throws -> [String] {
+    private func rings() throws -> (sound: [RingReport], damaged: [DamagedRing]) {
         do throws(RingError) {
-            return try RingReport.names(options: options)
+            let names = try RingReport.fileNames(options: options)
+            return (names.compactMap { try? RingReport(named: $0, options: options) }, try DamagedRing.all(options: options))
         } catch {
             throw ToolFailure(aboutNoRing: error)
         }

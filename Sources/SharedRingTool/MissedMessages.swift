@@ -2,7 +2,7 @@ import SharedRing
 
 /// What a tap was too late for, told on standard error: when it happens, at most once a second, and at the end.
 struct MissedMessages {
-    private let name: String
+    private let name: FileName
     private var times: UInt64 = 0
     private var byteCount: UInt64 = 0
     private var mostMessages: UInt64 = 0
@@ -11,7 +11,7 @@ struct MissedMessages {
     private var told: UInt64 = 0
     private var nextReport = ContinuousClock.now
 
-    init(_ name: String) { self.name = name }
+    init(_ name: FileName) { self.name = name }
 
     mutating func note(_ miss: TapMiss) {
         times += 1
@@ -35,7 +35,7 @@ struct MissedMessages {
     private mutating func tell(_ when: String) {
         told = times
         StandardStreams.note(
-            "ring '\(name.printable)': missed \(when)\(isExact ? "" : "at most ")\(counted(Int(clamping: mostMessages), "message")), "
-                + "which were overwritten before they were seen: \(counted(Int(clamping: byteCount), "byte")), headers included")
+            "ring '\(name)': missed \(when)\(isExact ? "" : "at most ")\(counted(mostMessages, "message")), "
+                + "which were overwritten before they were seen: \(counted(byteCount, "byte")), headers included")
     }
 }

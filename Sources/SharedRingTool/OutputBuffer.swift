@@ -18,8 +18,19 @@ struct OutputBuffer: ~Copyable {
     private let format: Format
     private var memory: UnsafeMutableRawBufferPointer
     private var count = 0
-    /// How many messages are in it.
-    private(set) var messages = 0
+
+    /// A message in it.
+    private struct Piece {
+        let lane: Int
+        /// In its lane.
+        let position: UInt64
+        /// In the buffer.
+        let end: Int
+    }
+
+    /// In their order.
+    private var pieces: [Piece] = []
+    var messages: Int { pieces.count }
 
     init(_ format: Format, capacity: Int) {
         self.format = format
@@ -46,12 +57,30 @@ struct OutputBuffer: ~Copyable {
         }
         if format == .lines { place.storeBytes(of: 10, toByteOffset: size, as: UInt8.self) }
         count += size + overhead
-        messages += 1
+        pieces.append(Piece(lane: message.lane, position: message.position, end: count))
     }
+
+    // MARK: Of which only a part was written
+
+    /// Where the message ends that was begun when so many bytes were written; there, if none was.
+    func endOfMessage(at written: Int) -> Int {
+        let index = firstUnwritten(written)
+        let start = index == 0 ? 0 : pieces[index - 1].end
+        return index < pieces.count && start < written ? pieces[index].end : written
+    }
+
+    /// When so many bytes were written: of each lane the position of the first message that is not whole among them.
+    func unwrittenPositions(_ written: Int) -> [Int: UInt64] {
+        var positions: [Int: UInt64] = [:]
+        for piece in pieces[firstUnwritten(written)...] where positions[piece.lane] == nil { positions[piece.lane] = piece.position }
+        return positions
+    }
+
+    private func firstUnwritten(_ written: Int) -> Int { pieces.firstIndex { $0.end > written } ?? pieces.count }
 
     mutating func clear() {
         count = 0
-        messages = 0
+        pieces.removeAll(keepingCapacity: true)
     }
 
     /// Makes an empty buffer larger.

@@ -25,9 +25,9 @@ struct Patience {
         limit.map { start.duration(to: .now) >= $0 } ?? false
     }
 
-    /// How long a wait that looks up once a second may still take.
+    /// How long a wait that looks up once in a slice, for deaths and signals, may still take. Waiting looks round as often anyway.
     func rest(since start: ContinuousClock.Instant) -> Duration {
-        let longest = Duration.seconds(1)
+        let longest = Duration.milliseconds(100)
         return limit.map { max(.zero, min(longest, $0 - start.duration(to: .now))) } ?? longest
     }
 }

@@ -30,7 +30,7 @@ final class Progress {
         let elapsed = start.duration(to: now).components
         let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
         let rate = SizeNotation.text(Int(Double(self.bytes) / seconds))
-        StandardStreams.writeError("\r\(verb) \(SizeNotation.text(self.bytes)) in \(self.messages) messages, \(rate)/s\u{1B}[K")
+        StandardStreams.writeError("\r\(verb) \(SizeNotation.text(self.bytes)) in \(counted(self.messages, "message")), \(rate)/s\u{1B}[K")
         isShown = true
     }
 

@@ -26,7 +26,7 @@ struct ReceiveCommand {
         }
     }
 
-    private func attach() throws(RingError) -> Endpoint {
+    private func attach() throws -> Endpoint {
         let isBuffered = options.format == .lines || options.format == .frames
         let acknowledgement = isBuffered ? Acknowledgement.manual : .automatic
         let slice = options.patience.slice
@@ -45,6 +45,7 @@ struct ReceiveCommand {
     private func receive<Source: RingConsumer & ~Copyable>(_ consumer: consuming Source) throws {
         let progress = Progress("received", data: STDOUT_FILENO)
         defer { progress.clear() }
+        Signals.endInOrder(on: [SIGINT, SIGTERM, SIGHUP])
         var reception = Reception(consumer, options: options, senders: senders, tellsEnds: tellsEnds, progress: progress)
         do {
             try reception.receive()

@@ -1,4 +1,7 @@
+import Glibc
 import SharedRing
+
+// What was written is acknowledged, and what was not is not: also if a signal ends this receiver, or the output fails.
 
 extension Reception where Source: ~Copyable {
     /// Writes each message as it is, straight from the ring. Only when it is written its view ends, and with it the claim
@@ -7,8 +10,13 @@ extension Reception where Source: ~Copyable {
         let progress = progress
         while try waitForMessage() {
             _ = try consumer.drain { message throws(ToolFailure) in
+                // Before a message, not after: who throws leaves the message in the ring.
+                if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
                 let bytes = message.bytes
-                try bytes.withUnsafeBytes { raw throws(ToolFailure) in try StandardStreams.write(raw) }
+                try bytes.withUnsafeBytes { raw throws(ToolFailure) in
+                    let (count, error) = Self.write(raw) { written in written == 0 ? 0 : raw.count }
+                    if count < raw.count { throw Self.failure(error) }
+                }
                 progress.advance(bytes: bytes.byteCount, messages: 1)
             }
         }
@@ -35,9 +43,30 @@ extension Reception where Source: ~Copyable {
     }
 
     private mutating func write(_ buffer: inout OutputBuffer) throws {
-        try StandardStreams.write(buffer.bytes)
-        try consumer.acknowledge()
-        progress.advance(bytes: buffer.bytes.count, messages: buffer.messages)
-        buffer.clear()
+        let (count, error) = Self.write(buffer.bytes, endOfMessage: { written in buffer.endOfMessage(at: written) })
+        if count == buffer.bytes.count {
+            try consumer.acknowledge()
+            progress.advance(bytes: count, messages: buffer.messages)
+            buffer.clear()
+            if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
+            return
+        }
+        // A pipe that nobody reads takes with it what it held, so nothing of this counts as written.
+        if error != EPIPE { try consumer.acknowledge(before: buffer.unwrittenPositions(count)) }
+        throw Self.failure(error)
+    }
+
+    /// Writes until a signal asks for an end, and then to the end of the message that was begun, for a second at most: the next
+    /// receiver writes to the same place, and should not write behind half a message. Returns how much was written, and why not all.
+    private static func write(_ bytes: UnsafeRawBufferPointer, endOfMessage: (Int) -> Int) -> (count: Int, error: Int32) {
+        let (count, error) = StandardStreams.writeUntilAsked(bytes)
+        guard error == EINTR else { return (count, error) }
+        let (rest, failure) = StandardStreams.writeRest(UnsafeRawBufferPointer(rebasing: bytes[count..<endOfMessage(count)]))
+        return (count + rest, failure == 0 ? error : failure)
+    }
+
+    private static func failure(_ error: Int32) -> ToolFailure {
+        if error == EINTR, let signal = Signals.request { return .ended(by: signal) }
+        return StandardStreams.outputFailure(error)
     }
 }

@@ -51,6 +51,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         var pause = Duration.milliseconds(1)
         while true {
             tellEnds()
+            if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
             do throws(RingError) {
                 if hasEnded, try leaveRing() { return false }
                 // Looks up now and then, to note deaths.
@@ -158,7 +159,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
 
     /// After an end: removes the ring, or finds that it is to stay. False: there is, or may be, more to receive.
     private mutating func leaveRing() throws(RingError) -> Bool {
-        guard options.keepsRing || consumer.isRingPersistent else { return try consumer.removeRingIfUnused() }
+        guard options.keepsRing || consumer.isRingPersistent else { return try removeRingAtEnd() }
         do throws(RingError) {
             guard try areSendersOver() else { return false }
             // Messages of a sender that reopened the stream belong to it; and there may be an end of that one too.
@@ -170,9 +171,22 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         }
     }
 
+    /// Everything was delivered. That the ring's file can't be removed, like another user's in a directory with the sticky bit, does
+    /// not change that.
+    private mutating func removeRingAtEnd() throws(RingError) -> Bool {
+        do throws(RingError) {
+            return try consumer.removeRingIfUnused()
+        } catch {
+            guard error.code == .system else { throw error }
+            progress.clear()
+            StandardStreams.note("note: everything was received; the ring stays: \(error)")
+            return true
+        }
+    }
+
     private mutating func timedOut() -> ToolFailure {
         removeRing()
-        return ToolFailure("ring '\(options.name)': no message within \(options.patience.word)")
+        return ToolFailure("ring '\(options.name)': no message within \(options.patience.word)", status: ToolFailure.timeout)
     }
 
     /// If nobody else is attached, and nothing is left in it. It is no second failure if that can't be done.

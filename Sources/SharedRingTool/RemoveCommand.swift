@@ -2,25 +2,31 @@ import SharedRing
 
 /// `sharedring remove`: a ring that nobody is attached to, with whatever is in it; or all that their users have left behind.
 struct RemoveCommand {
-    private let names: [String]
+    private let arguments: Arguments
+    private var names: [FileName] { arguments.names }
     private let isForStale: Bool
+    private let isForDamaged: Bool
     private let includesUndelivered: Bool
     private let isRehearsal: Bool
     private let options: RingOptions
 
     init(_ arguments: Arguments) throws {
-        names = arguments.names
+        self.arguments = arguments
         isForStale = arguments.has("--stale")
+        isForDamaged = arguments.has("--damaged")
         includesUndelivered = arguments.has("--force")
         isRehearsal = arguments.has("--dry-run")
         options = try arguments.findingOptions()
-        for option in ["--force", "--dry-run"] where arguments.has(option) && !isForStale {
-            throw ToolFailure.usage("'\(option)' needs '--stale'", of: arguments.command)
+        if isForStale && isForDamaged { throw ToolFailure.usage("'--stale' and '--damaged' exclude each other", of: .remove) }
+        if includesUndelivered && !isForStale { throw ToolFailure.usage("'--force' needs '--stale'", of: .remove) }
+        if isRehearsal && !isForStale && !isForDamaged {
+            throw ToolFailure.usage("'--dry-run' needs '--stale' or '--damaged'", of: .remove)
         }
     }
 
     func run() throws {
-        guard isForStale else { return try SPSCRing.remove(names[0], options: options) }
+        if isForDamaged { return try removeDamaged() }
+        guard isForStale else { return try removeNamed() }
         let rings = try names.isEmpty ? all() : names.map(one)
         try StandardStreams.print(rings.map { "\($0.text(isRehearsal: isRehearsal))\n" }.joined())
         for ring in rings {
@@ -28,8 +34,43 @@ struct RemoveCommand {
         }
     }
 
-    private func one(_ name: String) -> StaleRing {
-        StaleRing.remove(name, includingUndelivered: includesUndelivered, isRehearsal: isRehearsal, options: options)
+    /// A line for each ring, as for stale ones. To spare one is no failure.
+    private func removeDamaged() throws {
+        let damaged = try known()
+        var rings = EachRing(arguments)
+        _ = try rings.map(names.isEmpty ? damaged.map(\.fileName) : names) { name in
+            let detail = damaged.first { $0.fileName == name }.map { ": \($0.error.reason)" } ?? ""
+            if isRehearsal {
+                let line = detail.isEmpty ? "would spare   '\(name)': it is not damaged" : "would remove  '\(name)'\(detail)"
+                return try StandardStreams.print("\(line)\n")
+            }
+            do throws(RingError) {
+                try DamagedRing.remove(named: name, options: options)
+            } catch {
+                guard error.code == .inUse || error.code == .notDamaged else { throw error }
+                return try StandardStreams.print("spared   '\(name)': \(error.reason)\n")
+            }
+            try StandardStreams.print("removed  '\(name)'\(detail)\n")
+        }
+        try rings.finish()
+    }
+
+    private func known() throws -> [DamagedRing] {
+        do throws(RingError) {
+            return try DamagedRing.all(options: options)
+        } catch {
+            throw ToolFailure(aboutNoRing: error)
+        }
+    }
+
+    private func removeNamed() throws {
+        var rings = EachRing(arguments)
+        _ = try rings.map(names) { name in try SPSCRing.remove(named: name, options: options) }
+        try rings.finish()
+    }
+
+    private func one(_ name: FileName) -> StaleRing {
+        StaleRing.remove(named: name, includingUndelivered: includesUndelivered, isRehearsal: isRehearsal, options: options)
     }
 
     private func all() throws -> [StaleRing] {

@@ -19,43 +19,66 @@ struct RingAccess {
         var shape: String {
             switch self {
             case .single: "one lane, for one sender at a time"
-            case .merging(let ring): "\(ring.laneCount) lanes in \(ring.order.word) order"
+            case .merging(let ring): "\(counted(ring.laneCount, "lane")) in \(ring.order.word) order"
             }
         }
     }
 
-    let name: String
+    let name: FileName
     private let lanes: LaneOptions
     private let options: RingOptions
     private let capacity: Int?
+    /// Whether none is made.
+    private let mustExist: Bool
+    /// Whether a ring that is there must be as the command line says.
+    private let isExact: Bool
 
     init(_ arguments: Arguments, isPersistent: Bool) throws {
         name = arguments.name
         lanes = try LaneOptions(arguments)
-        capacity = try arguments.size("--capacity")
+        capacity = try arguments.capacity()
+        mustExist = arguments.has("--existing")
         var options = try arguments.findingOptions()
-        options.capacity = capacity ?? lanes.defaultCapacity
+        if let capacity { options.capacity = capacity }
         options.isPersistent = isPersistent
+        isExact = arguments.has("--exact")
+        if isExact {
+            if capacity != nil { options.exactTraits.insert(.capacity) }
+            if lanes.count != nil { options.exactTraits.insert(.laneCount) }
+            if lanes.hasOrder { options.exactTraits.insert(.order) }
+        }
         self.options = options
     }
 
-    func report() throws(RingError) -> RingReport { try RingReport(name, options: options) }
+    func report() throws(RingError) -> RingReport { try RingReport(named: name, options: options) }
 
     /// Takes a role of the ring of that name. If there is none, it is made: for many senders if `--lanes` says so.
-    func attach<Endpoint: ~Copyable>(_ take: (Ring) throws(RingError) -> Endpoint) throws(RingError) -> Endpoint {
+    func attach<Endpoint: ~Copyable>(_ take: (Ring) throws(RingError) -> Endpoint) throws -> Endpoint {
         // The ring may be removed, or another made, at any moment: each further turn means that somebody did.
         var turn = 0
+        func requireOvertaken(_ error: RingError, _ kind: RingReport.Kind?) throws {
+            turn += 1
+            guard turn < 100, try isOvertaken(error, kind) else { throw error }
+            usleep(1_000)
+        }
         while true {
             let kind = try existingKind()
+            let ring: Ring
             do throws(RingError) {
-                let ring = try ring(kind)
+                ring = try self.ring(kind)
+            } catch {
+                try requireOvertaken(error, kind)
+                continue
+            }
+            if isExact, let difference = differences(ring).first {
+                throw ToolFailure("ring '\(name)' is there already, with \(difference.fact)")
+            }
+            do throws(RingError) {
                 let endpoint = try take(ring)
                 noteDifferences(ring)
                 return endpoint
             } catch {
-                turn += 1
-                guard turn < 100, try isOvertaken(error, kind) else { throw error }
-                usleep(1_000)
+                try requireOvertaken(error, kind)
             }
         }
     }
@@ -65,19 +88,22 @@ struct RingAccess {
         do throws(RingError) {
             return try report().kind
         } catch {
-            if error.code == .notFound { return nil }
+            if error.code == .notFound, !mustExist { return nil }
             throw error
         }
     }
 
     private func ring(_ existing: RingReport.Kind?) throws(RingError) -> Ring {
         switch (existing, lanes.count) {
-        case (nil, nil), (.spsc, nil): .single(try SPSCRing.openOrCreate(name, options: options))
+        // Should it go away meanwhile, none is made.
+        case (.spsc, _) where mustExist: .single(try SPSCRing.open(named: name, options: options))
+        case (.mpsc, _) where mustExist: .merging(try MPSCRing.open(named: name, options: options))
+        case (nil, nil), (.spsc, nil): .single(try SPSCRing.openOrCreate(named: name, options: options))
         case (nil, let count?), (.mpsc, let count?):
-            .merging(try MPSCRing.openOrCreate(name, lanes: count, order: lanes.order, options: options))
+            .merging(try MPSCRing.openOrCreate(named: name, lanes: count, order: lanes.order, options: options))
         // Not what would be made here, should it go away meanwhile.
-        case (.spsc, _?): .single(try SPSCRing.open(name, options: options))
-        case (.mpsc, nil): .merging(try MPSCRing.open(name, options: options))
+        case (.spsc, _?): .single(try SPSCRing.open(named: name, options: options))
+        case (.mpsc, nil): .merging(try MPSCRing.open(named: name, options: options))
         }
     }
 
@@ -93,23 +119,27 @@ struct RingAccess {
 
     // MARK: What counts only for a new ring
 
-    private func noteDifferences(_ ring: Ring) {
+    /// What is asked for and is otherwise, and by which options.
+    private func differences(_ ring: Ring) -> [(fact: String, options: String)] {
+        var differences: [(fact: String, options: String)] = []
         if let capacity, ring.capacity != rounded(capacity) {
-            note("a capacity of \(ring.capacity) bytes", "'--capacity' counts")
+            differences.append(("a capacity of \(counted(ring.capacity, "byte"))", "'--capacity' counts"))
         }
-        guard let count = lanes.count else { return }
-        if case .merging(let ring) = ring, ring.laneCount == count, !lanes.hasOrder || ring.order == lanes.order { return }
-        note(ring.shape, "'--lanes' and '--order' count")
+        guard let count = lanes.count else { return differences }
+        if case .merging(let ring) = ring, ring.laneCount == count, !lanes.hasOrder || ring.order == lanes.order { return differences }
+        return differences + [(ring.shape, "'--lanes' and '--order' count")]
     }
 
-    private func note(_ fact: String, _ options: String) {
-        StandardStreams.note("note: ring '\(name)' is there already, with \(fact); \(options) only for a new one")
+    private func noteDifferences(_ ring: Ring) {
+        for (fact, options) in differences(ring) {
+            StandardStreams.note("note: ring '\(name)' is there already, with \(fact); \(options) only for a new one")
+        }
     }
 
     /// What a ring asked to have this capacity has.
     private func rounded(_ capacity: Int) -> Int {
         var size = sysconf(Int32(_SC_PAGESIZE))
-        while size < capacity { size *= 2 }
+        while size < capacity { size *= 2 }  // ends: `Arguments.capacity` has a limit far below 2^62
         return size
     }
 }

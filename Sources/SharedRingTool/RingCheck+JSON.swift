@@ -4,7 +4,7 @@ import SharedRing
 extension RingCheck {
     var json: JSON {
         .object([
-            "name": .string(report.name),
+            "name": .string(report.fileName.label),
             "directory": .string(report.directory),
             "usable": .boolean(damage.isEmpty),
             "state": .string(state),

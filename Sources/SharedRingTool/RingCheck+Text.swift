@@ -17,7 +17,7 @@ extension RingCheck {
 
         let width = facts.reduce(0) { max($0, $1.0.count) } + 2
         let lines = facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
-        return "ring '\(report.name.printable)' in \(report.directory.printable)\n\(lines)"
+        return "ring '\(report.fileName)' in \(report.directory.printable)\n\(lines)"
     }
 }
 

@@ -30,7 +30,7 @@ extension RingCheck {
         guard messages + streamEnds > 0 else { return isMoving ? "nothing for certain" : "nothing" }
         var parts: [String] = []
         if messages > 0 { parts.append("\(counted(messages, "message")) of \(counted(byteCount, "byte"))") }
-        if streamEnds > 0 { parts.append(streamEnds == 1 ? "1 end of a stream" : "\(streamEnds) ends of streams") }
+        if streamEnds > 0 { parts.append(countedEnds(streamEnds)) }
         return parts.joined(separator: ", ")
     }
 
@@ -93,7 +93,7 @@ extension RingCheck {
         let start = report.kind == .spsc ? "starts at position \(lanes[0].head)" : "starts in \(counted(lanes.count, "lane"))"
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
         let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }
-        if ends > 0 { steps.append("is told of \(ends == 1 ? "1 end of a stream" : "\(ends) ends of streams")") }
+        if ends > 0 { steps.append("is told of \(countedEnds(ends))") }
         let untold = lanes.count { $0.producer.presence == .died && !$0.endsWithMark && !$0.isEndTold }
         if untold > 0 { steps.append("learns that \(untold == 1 ? "a producer" : "\(untold) producers") died") }
         if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }
@@ -111,7 +111,7 @@ extension RingCheck.Lane {
     /// "then 2 ends of streams, 1 of a producer that died".
     var endsText: String {
         let all = closeMarks + deathMarks
-        let ends = all == 1 ? "1 end of a stream" : "\(all) ends of streams"
+        let ends = countedEnds(all)
         return deathMarks == 0 ? ends : "\(ends), \(all == 1 ? "" : "\(deathMarks) ")of a producer that died"
     }
 }

@@ -8,6 +8,8 @@ protocol RingConsumer: MessageSource, ~Copyable {
     mutating func nextEnd() -> ProducerEnd?
     var isRingPersistent: Bool { get }
     mutating func acknowledge() throws(RingError)
+    /// All but the messages from these positions on, by lane. It is to be closed then.
+    mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError)
     mutating func removeRingIfUnused() throws(RingError) -> Bool
     consuming func close() throws(RingError)
 }

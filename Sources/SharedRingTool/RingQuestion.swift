@@ -1,18 +1,38 @@
 import SharedRing
 
-/// What `info` and `check` are asked: about which ring, and in which form to answer.
+/// What `info` and `check` are asked: about which rings, and in which form to answer.
 struct RingQuestion {
-    let name: String
     let options: RingOptions
     let wantsJSON: Bool
+    private let arguments: Arguments
 
     init(_ arguments: Arguments) throws {
-        name = arguments.name
+        self.arguments = arguments
         options = try arguments.findingOptions()
         wantsJSON = arguments.has("--json")
     }
 
-    func answer(text: @autoclosure () -> String, json: @autoclosure () -> JSON) throws {
-        try StandardStreams.print(wantsJSON ? "\(json())\n" : text())
+    /// Answers for one ring after the other: with JSON a line each, else blocks with an empty line between them.
+    func run(_ answer: (FileName) throws -> Answer) throws {
+        var rings = EachRing(arguments)
+        var isFirst = true
+        _ = try rings.map(arguments.names) { name in
+            let answer = try answer(name)
+            if wantsJSON {
+                try StandardStreams.print("\(answer.json)\n")
+            } else {
+                try StandardStreams.print((isFirst ? "" : "\n") + answer.text)
+            }
+            isFirst = false
+            if let complaint = answer.complaint { throw complaint }
+        }
+        try rings.finish()
+    }
+
+    struct Answer {
+        let text: String
+        let json: JSON
+        /// What is thrown after it was given.
+        var complaint: ToolFailure?
     }
 }

@@ -5,7 +5,7 @@ extension RingRates {
     var json: JSON {
         let report = statistics.report
         return .object([
-            "name": .string(report.name),
+            "name": .string(report.fileName.label),
             "directory": .string(report.directory),
             "instance": .string(report.instance),
             "kind": .string(report.kind.rawValue),

@@ -23,7 +23,7 @@ extension RingRates {
         rows.append(
             ["consumer", "", "", "", "", "", count(consumerSleeps), count(total.producerWakes), report.consumer.shortText])
 
-        var lines = ["ring '\(report.name.printable)' (\(shape)), over \(decimal(seconds)) s"]
+        var lines = ["ring '\(report.fileName)' (\(shape)), over \(decimal(seconds)) s"]
         lines += aligned(rows)
         if lanes.isEmpty { lines.append("  no producer has come yet") }
         if !idle.isEmpty {

@@ -4,7 +4,7 @@ import SharedRing
 extension RingReport {
     var json: JSON {
         .object([
-            "name": .string(name),
+            "name": .string(fileName.label),
             "directory": .string(directory),
             "kind": .string(kind.rawValue),
             "order": .string(order.word),

@@ -6,10 +6,10 @@ extension RingReport {
     var text: String {
         var facts: [(String, String)] = [
             ("kind", kind == .spsc ? "spsc" : "mpsc, \(counted(laneCount, "lane")), \(order.word) order"),
-            ("capacity", "\(capacity) bytes" + (kind == .spsc ? "" : " a lane")),
-            ("largest message", "\(largestMessage) bytes"),
-            ("alignment", "\(recordAlignment) bytes"),
-            ("file", "\(totalSize) bytes"),
+            ("capacity", counted(capacity, "byte") + (kind == .spsc ? "" : " a lane")),
+            ("largest message", counted(largestMessage, "byte")),
+            ("alignment", counted(recordAlignment, "byte")),
+            ("file", counted(totalSize, "byte")),
         ]
         if !label.isEmpty { facts.append(("label", label.printable)) }
         facts += [
@@ -27,13 +27,16 @@ extension RingReport {
 
         let width = facts.reduce(0) { max($0, $1.0.count) } + 2
         let lines = facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
-        return "ring '\(name.printable)' in \(directory.printable)\n\(lines)"
+        return "ring '\(fileName)' in \(directory.printable)\n\(lines)"
     }
+
+    /// What stands over the list.
+    static let headings = ["NAME", "KIND", "LANES", "CAPACITY", "ATTACHED", "WAITING"]
 
     /// The fields of a line of the list.
     var columns: [String] {
         [
-            name.printable, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
+            fileName.description, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
             "backlog \(SizeNotation.text(backlog))",
         ]
     }

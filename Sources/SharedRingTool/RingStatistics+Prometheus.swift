@@ -8,7 +8,7 @@ extension RingStatistics {
 
         func family(_ name: String, _ type: String, _ help: String, _ samples: (RingStatistics) -> [(labels: String, value: String)]) {
             let samples = rings.flatMap { ring in
-                samples(ring).map { ("ring=\"\(ring.report.name.labelValue)\"\($0.labels)", $0.value) }
+                samples(ring).map { ("ring=\"\(ring.report.fileName.label.labelValue)\"\($0.labels)", $0.value) }
             }
             if samples.isEmpty { return }
             text += "# HELP sharedring_\(name) \(help)\n# TYPE sharedring_\(name) \(type)\n"

@@ -25,7 +25,8 @@ struct SendCommand {
         case .chunks(let size):
             if size > largest {
                 progress.clear()
-                StandardStreams.note("note: \(size) bytes are more than the largest message; sending \(largest) bytes at a time")
+                StandardStreams.note(
+                    "note: '--bytes' asks for more than the largest message; sending \(counted(largest, "byte")) at a time")
             }
             try transmission.sendChunks(of: min(size, largest))
         case .lines: try transmission.sendMessages(LineSplitter(largest: largest))
@@ -34,15 +35,16 @@ struct SendCommand {
         if drains { try transmission.waitUntilAcknowledged() }
         try transmission.close()
     }
+
     private func attach() throws -> Producer {
-        do throws(RingError) {
+        do {
             return try options.ring.attach { ring throws(RingError) in
                 switch ring {
                 case .single(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
                 case .merging(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
                 }
             }
-        } catch {
+        } catch let error as RingError {
             guard error.code == .roleTaken, (try? options.ring.report().kind) == .spsc else { throw error }
             throw ToolFailure("\(error); a ring that is made with '--lanes' takes several senders at once")
         }

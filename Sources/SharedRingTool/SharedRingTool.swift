@@ -10,33 +10,31 @@ struct SharedRingTool {
         StandardStreams.occupyClosedDescriptors()
         Signals.install()
         do {
-            try run(Array(CommandLine.arguments.dropFirst()))
+            try run(CommandLineWords.all)
         } catch let failure as ToolFailure {
-            StandardStreams.note(failure.sentence)
+            if !failure.sentence.isEmpty { StandardStreams.note(failure.sentence) }
             exit(failure.status)
         } catch {
-            // A RingError describes itself in one sentence.
             StandardStreams.note("\(error)")
             exit(ToolFailure.error)
         }
     }
 
-    private static func run(_ words: [String]) throws {
-        guard let first = words.first else { throw ToolFailure.usage("a command is missing") }
+    private static func run(_ words: [FileName]) throws {
+        guard let first = words.first?.repairedText else { throw ToolFailure.usage("a command is missing") }
         let rest = Array(words.dropFirst())
         switch first {
         case "help": try help(rest)
         case "--help", "-h": try StandardStreams.print(Help.overview)
         case "--version": try StandardStreams.print("sharedring \(version)\n")
-        default:
-            guard let command = Command(rawValue: first) else {
-                throw ToolFailure.usage(first.hasPrefix("-") ? "there is no option '\(first)'" : "there is no command '\(first)'")
-            }
-            try run(command, rest)
+        case _ where first.hasPrefix("-"):
+            let suggestion = Suggestion.ending(for: first, among: ["--help", "--version"])
+            throw ToolFailure.usage("there is no option '\(first)'\(suggestion)")
+        default: try run(try Command.named(first), rest)
         }
     }
 
-    private static func run(_ command: Command, _ words: [String]) throws {
+    private static func run(_ command: Command, _ words: [FileName]) throws {
         let arguments = try Arguments(words, of: command)
         if arguments.wantsHelp { return try StandardStreams.print(Help.text(of: command)) }
         do {
@@ -50,16 +48,16 @@ struct SharedRingTool {
             case .check: try CheckCommand(arguments).run()
             case .stat: try StatCommand(arguments).run()
             case .tap: try TapCommand(arguments).run()
+            case .completions: try CompletionsCommand(arguments).run()
             }
-        } catch let error as RingError where error.code == .invalidName || error.code == .invalidOption {
-            // The library found a word of the command line wrong.
-            throw ToolFailure.usage("\(error)", of: command)
+        } catch {
+            throw ToolFailure(error, of: arguments)
         }
     }
 
-    private static func help(_ words: [String]) throws {
-        guard let word = words.first else { return try StandardStreams.print(Help.overview) }
-        guard let command = Command(rawValue: word) else { throw ToolFailure.usage("there is no command '\(word)'") }
+    private static func help(_ words: [FileName]) throws {
+        guard let word = words.first?.repairedText else { return try StandardStreams.print(Help.overview) }
+        let command = try Command.named(word)
         if words.count > 1 { throw ToolFailure.usage("'\(words[1])' is one word too many") }
         try StandardStreams.print(Help.text(of: command))
     }

@@ -53,8 +53,8 @@ struct LineSplitter: Splitter {
             length += rest ?? count
             isWhole = rest != nil || count == 0
         }
-        let measure = isWhole ? "\(length)" : "more than \(length)"
-        return ToolFailure("a line has \(measure) bytes, and the largest message of this ring has \(largest)")
+        let measure = (isWhole ? "" : "more than ") + counted(length, "byte")
+        return ToolFailure("a line has \(measure), and the largest message of this ring has \(largest)")
     }
 
     /// A last line without a newline.
@@ -82,15 +82,17 @@ struct FrameSplitter: Splitter {
     }
 
     func refusal(of bytes: UnsafeRawBufferPointer) -> ToolFailure {
-        ToolFailure("a frame has \(length(bytes)) bytes, and the largest message of this ring has \(largest)")
+        ToolFailure("a frame has \(counted(length(bytes), "byte")), and the largest message of this ring has \(largest)")
     }
 
     func last(_ bytes: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer? {
         if bytes.isEmpty { return nil }
         guard bytes.count >= Self.headerSize else {
-            throw ToolFailure("the input ends in the middle of a frame: its header has \(Self.headerSize) bytes, \(bytes.count) are there")
+            throw ToolFailure(
+                "the input ends in the middle of a frame: its header has \(counted(Self.headerSize, "byte")), of which \(bytes.count) came")
         }
         throw ToolFailure(
-            "the input ends in the middle of a frame: it has \(length(bytes)) bytes, \(bytes.count - Self.headerSize) are there")
+            "the input ends in the middle of a frame: it has \(counted(length(bytes), "byte")), of which \(bytes.count - Self.headerSize) came"
+        )
     }
 }

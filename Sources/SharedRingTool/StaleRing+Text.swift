@@ -5,17 +5,17 @@ extension StaleRing {
     func text(isRehearsal: Bool) -> String {
         let removed = isRehearsal ? "would remove" : "removed"
         return switch outcome {
-        case .removed: "\(removed)  '\(name.printable)'\(undelivered.map { ", with \($0)" } ?? ", in which nothing waited")"
-        case .removedUnfinished: "\(removed)  '\(name.printable)', which a process left that died while it made a ring"
+        case .removed: "\(removed)  '\(fileName)'\(undelivered.map { ", with \($0)" } ?? ", in which nothing waited")"
+        case .removedUnfinished: "\(removed)  '\(fileName)', which a process left that died while it made a ring"
         case .spared(let reason):
-            "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(name.printable)': \(text(of: reason))"
+            "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(fileName)': \(text(of: reason))"
         }
     }
 
     private var undelivered: String? {
         var parts: [String] = []
         if messages > 0 { parts.append("\(counted(messages, "undelivered message")) of \(counted(byteCount, "byte"))") }
-        if streamEnds > 0 { parts.append(streamEnds == 1 ? "1 unread end of a stream" : "\(streamEnds) unread ends of streams") }
+        if streamEnds > 0 { parts.append(counted(streamEnds, "unread end of a stream", "unread ends of streams")) }
         return parts.isEmpty ? nil : parts.joined(separator: " and ")
     }
 

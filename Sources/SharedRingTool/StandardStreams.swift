@@ -19,8 +19,9 @@ enum StandardStreams {
         while true {
             let count = Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
             if count >= 0 { return count }
-            guard isPassing(errno, waitingFor: POLLIN, on: STDIN_FILENO) else {
-                throw ToolFailure("standard input can't be read (\(text(of: errno)))")
+            let error = errno
+            guard isPassing(error, waitingFor: POLLIN, on: STDIN_FILENO) else {
+                throw ToolFailure("standard input can't be read (\(text(of: error)))")
             }
         }
     }
@@ -40,18 +41,36 @@ enum StandardStreams {
 
     /// Writes all of it to standard output.
     static func write(_ bytes: UnsafeRawBufferPointer) throws(ToolFailure) {
-        let error = writeAll(bytes, to: STDOUT_FILENO)
-        if error != 0 { throw ToolFailure("standard output can't be written (\(text(of: error)))") }
+        let (_, error) = writeAll(bytes, to: STDOUT_FILENO)
+        if error != 0 { throw outputFailure(error) }
+    }
+
+    /// Writes to standard output until a signal asks for an end in order.
+    ///
+    /// - Returns: how many bytes were written, and why not all; 0: all were. EINTR: a signal has asked.
+    static func writeUntilAsked(_ bytes: UnsafeRawBufferPointer) -> (count: Int, error: Int32) {
+        writeAll(bytes, to: STDOUT_FILENO) { Signals.isEndAskedFor }
+    }
+
+    /// Writes what should not stay half written, though a signal has asked for an end: for a second at most.
+    static func writeRest(_ bytes: UnsafeRawBufferPointer) -> (count: Int, error: Int32) {
+        let begin = ContinuousClock.now
+        return writeAll(bytes, to: STDOUT_FILENO) { begin.duration(to: .now) > .seconds(1) }
+    }
+
+    /// For a write that failed with this errno.
+    static func outputFailure(_ error: Int32) -> ToolFailure {
+        error == EPIPE ? .outputClosed : ToolFailure("standard output can't be written (\(text(of: error)))")
     }
 
     static func print(_ text: String) throws(ToolFailure) {
         var text = text
-        let error = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDOUT_FILENO) }
-        if error != 0 { throw ToolFailure("standard output can't be written (\(Self.text(of: error)))") }
+        let (_, error) = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDOUT_FILENO) }
+        if error != 0 { throw outputFailure(error) }
     }
 
-    /// A sentence on standard error.
-    static func note(_ sentence: String) { writeError("sharedring: \(sentence)\n") }
+    /// A sentence on standard error, on one line: whatever control characters it has, of names for example, are escaped here.
+    static func note(_ sentence: String) { writeError("sharedring: \(sentence.printable)\n") }
 
     /// As it is, to standard error; if that fails, there is nobody left to tell.
     static func writeError(_ text: String) {
@@ -61,22 +80,27 @@ enum StandardStreams {
 
     // MARK: Below
 
-    /// 0, or the errno of the write that failed.
-    private static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
+    /// How many bytes were written, and the errno of the write that failed; 0: none did. Looks at `isOver` when it is interrupted.
+    private static func writeAll(
+        _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, until isOver: () -> Bool = { false }
+    ) -> (count: Int, error: Int32) {
         var written = 0
         while written < bytes.count {
             let count = Glibc.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
+            let error = count < 0 ? errno : 0
             if count >= 0 {
                 written += count
-            } else if !isPassing(errno, waitingFor: POLLOUT, on: descriptor) {
-                return errno
+            } else if !isPassing(error, waitingFor: POLLOUT, on: descriptor) {
+                return (written, error)
             }
+            // A write that is interrupted in the midst gives the count so far.
+            if written < bytes.count, isOver() { return (written, EINTR) }
         }
-        return 0
+        return (written, 0)
     }
 
     /// Whether to try again: interrupted, or the descriptor does not block (somebody shares it with us) and had to be waited
-    /// for. Leaves `errno` as it was if not.
+    /// for.
     private static func isPassing(_ error: Int32, waitingFor event: Int32, on descriptor: Int32) -> Bool {
         if error == EINTR { return true }
         guard error == EAGAIN else { return false }

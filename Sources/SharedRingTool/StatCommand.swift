@@ -7,15 +7,14 @@ struct StatCommand {
         case text, json, prometheus
     }
 
-    private let names: [String]
+    private let arguments: Arguments
     private let options: RingOptions
     private let format: Format
     private let isWatching: Bool
     private let interval: Duration
 
     init(_ arguments: Arguments) throws {
-        // A ring that is named twice is shown once: Prometheus takes no sample twice.
-        names = arguments.names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
+        self.arguments = arguments
         options = try arguments.findingOptions()
         let formats = ["--json", "--prometheus", "--watch"].filter(arguments.has)
         if formats.count > 1 { throw ToolFailure.usage("'\(formats[0])' and '\(formats[1])' exclude each other", of: .stat) }
@@ -28,25 +27,37 @@ struct StatCommand {
             } ?? .seconds(1)
     }
 
+    /// A ring that is not there, or can't be read, keeps nothing from the others; the status says that there was one.
     func run() throws {
-        var before = try readings()
-        if format == .prometheus { return try StandardStreams.print(RingStatistics.prometheus(before)) }
-        if isWatching { Signals.endInOrder(on: SIGINT) }
+        var rings = EachRing(arguments)
+        var before = try readings(of: arguments.names, &rings)
+        if format == .prometheus {
+            try StandardStreams.print(RingStatistics.prometheus(before))
+            return try rings.finish()
+        }
+        if isWatching { Signals.endInOrder(on: [SIGINT]) }
         var display = Display()
-        repeat {
+        while !before.isEmpty {
             Clock.sleep(interval)
             if Signals.isEndAskedFor { break }
-            let now = try readings()
-            let rates = zip(before, now).map { RingRates(from: $0, to: $1) }
+            // One that has gone is told of once, and not looked for again.
+            let now = try readings(of: before.map(\.report.fileName), &rings)
+            let earlier = Dictionary(before.map { ($0.report.fileName, $0) }) { one, _ in one }
+            let rates = now.map { RingRates(from: earlier[$0.report.fileName] ?? $0, to: $0) }
             before = now
+            if rates.isEmpty { break }
             let lines = rates.map(\.lines).joined(separator: [""])
             switch format {
             case .json: try StandardStreams.print(rates.map { "\($0.json)\n" }.joined())
             case _ where isWatching: try display.show(Array(lines))
             default: try StandardStreams.print(lines.joined(separator: "\n") + "\n")
             }
-        } while isWatching
+            if !isWatching { break }
+        }
+        try rings.finish()
     }
 
-    private func readings() throws -> [RingStatistics] { try names.map { try RingStatistics($0, options: options) } }
+    private func readings(of names: [FileName], _ rings: inout EachRing) throws -> [RingStatistics] {
+        try rings.map(names) { name in try RingStatistics(named: name, options: options) }
+    }
 }

@@ -3,7 +3,7 @@ import SharedRing
 
 /// `sharedring tap`: the messages of a ring as they pass, without taking any.
 struct TapCommand {
-    private let name: String
+    private let name: FileName
     private let options: RingOptions
     private let format: TapFormat
     private let start: RingTap.Start
@@ -26,16 +26,20 @@ struct TapCommand {
     }
 
     func run() throws {
-        var tap = try RingTap(name, from: start, options: options)
-        Signals.endInOrder(on: SIGINT)
+        var tap = try RingTap(named: name, from: start, options: options)
+        Signals.endInOrder(on: [SIGINT])
         var misses = MissedMessages(name)
         defer { misses.sumUp() }
         let begin = ContinuousClock.now
         var shown = 0
         var pause = Duration.milliseconds(1)
+        var end: TapEnd?
         while true {
             // Before the look: what was committed by then is shown before the end.
-            let isOver = tap.isRemoved || Signals.isEndAskedFor || limit.map { begin.duration(to: .now) >= $0 } ?? false
+            let isRemoved = tap.isRemoved
+            if end == nil, Signals.isEndAskedFor || limit.map({ begin.duration(to: .now) >= $0 }) ?? false {
+                end = TapEnd(isRemoved ? nil : try? RingReport(named: name, options: options))
+            }
             let events = try tap.look()
             var text = ""
             for event in events where shown < count ?? .max {
@@ -46,18 +50,17 @@ struct TapCommand {
                 case .ended(let lane, let position, let isClosed):
                     text += format.text(ofEnd: lane, position, isClosed: isClosed)
                 case .missed(let miss): misses.note(miss)
-                case .damaged(let damage): StandardStreams.note("ring '\(name.printable)' is damaged: \(damage.sentence)")
+                case .damaged(let damage): StandardStreams.note("ring '\(name)' is damaged: \(damage.sentence)")
                 }
             }
             if !text.isEmpty { try StandardStreams.print(text) }
-            if shown == count || Signals.isEndAskedFor { return }
+            if shown == count { return }
+            if end?.isReached(by: events) ?? false { return }
             if events.isEmpty {
-                if isOver { return }
+                if isRemoved { return }
                 Clock.sleep(pause)
                 pause = min(pause * 2, .milliseconds(10))
             } else {
-                // A stream that never pauses does not keep it beyond its time.
-                if isOver, !tap.isRemoved { return }
                 pause = .milliseconds(1)
             }
             misses.report()

@@ -6,7 +6,7 @@ enum TapFormat {
 
     func text(of message: TappedMessage) -> String {
         switch self {
-        case .text: String(decoding: message.bytes, as: UTF8.self).printable + "\n"
+        case .text: String(escaping: message.bytes) + "\n"
         case .hex: Self.heading(message) + Self.dump(message.bytes)
         case .json: "\(message.json)\n"
         }

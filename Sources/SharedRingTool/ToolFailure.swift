@@ -9,10 +9,18 @@ struct ToolFailure: Error {
     static let usage: Int32 = 2
     /// The stream was cut off: the sender ended without closing it.
     static let cutOff: Int32 = 3
+    /// The other side made no progress within `--timeout`.
+    static let timeout: Int32 = 4
 
     let status: Int32
-    /// For standard error, without the "sharedring: " before it.
+    /// For standard error, without the "sharedring: " before it; empty: everything was said.
     let sentence: String
+
+    /// Nobody reads what is written any more, as after `sharedring list | head -1`: for a tool that is no error.
+    static let outputClosed = ToolFailure("", status: 0)
+
+    /// A signal asked for an end, and it came in order.
+    static func ended(by signal: Int32) -> ToolFailure { ToolFailure("", status: 128 + signal) }
 
     init(_ sentence: String, status: Int32 = ToolFailure.error) {
         self.sentence = sentence
@@ -32,4 +40,49 @@ struct ToolFailure: Error {
 extension RingError {
     /// The description without the ring.
     var reason: String { detail + (errno.map { " (\(String(cString: strerror($0))))" } ?? "") }
+}
+
+// MARK: What to do about it
+
+extension ToolFailure {
+    /// Any error of a command, with what the user can do about it.
+    init(_ error: any Error, of arguments: Arguments) {
+        switch error {
+        case let failure as ToolFailure: self = failure
+        case let error as RingError: self.init(error, of: arguments)
+        default: self.init("\(error)")
+        }
+    }
+
+    private init(_ error: RingError, of arguments: Arguments) {
+        switch error.code {
+        case .invalidName, .invalidOption:
+            // The library found a word of the command line wrong.
+            self = .usage("\(error)", of: arguments.command)
+        default: self.init("\(error)\(Self.advice(on: error, arguments))")
+        }
+    }
+
+    /// Begins with "; ", or is empty.
+    private static func advice(on error: RingError, _ arguments: Arguments) -> String {
+        guard let options = try? arguments.findingOptions() else { return "" }
+        switch error.code {
+        case .notFound:
+            return Suggestion.ending(
+                for: error.ring, among: ((try? RingReport.fileNames(options: options)) ?? []).map(\.description))
+        case .wrongOwner where error.errno == nil && arguments.command != .create:
+            // With an errno it is the file's mode that is in the way, and no option helps.
+            return "; '--owner \(arguments.names.lazy.compactMap { owner(of: $0, as: error.ring, options) }.first ?? "USER")' takes it"
+        default: return ""
+        }
+    }
+
+    /// A name, or an id that has none. Nil if it is another ring that the error is about.
+    private static func owner(of name: FileName, as ring: String, _ options: RingOptions) -> String? {
+        guard name.description == ring else { return nil }
+        var facts = stat()
+        let path = options.directoryName.bytes + [UInt8(ascii: "/")] + name.bytes + [0]
+        guard path.withUnsafeBytes({ lstat($0.bindMemory(to: CChar.self).baseAddress!, &facts) }) == 0 else { return nil }
+        return getpwuid(facts.st_uid).map { String(cString: $0.pointee.pw_name) } ?? "\(facts.st_uid)"
+    }
 }

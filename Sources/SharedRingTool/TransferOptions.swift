@@ -14,7 +14,7 @@ struct TransferOptions {
         case frames
     }
 
-    let name: String
+    let name: FileName
     let format: Format
     let waiting: WaitStrategy
     let patience: Patience

@@ -4,10 +4,10 @@ import SharedRing
 struct Transmission: ~Copyable {
     var producer: Producer
     let progress: Progress
-    private let ring: String
+    private let ring: FileName
     private let patience: Patience
 
-    init(_ producer: consuming Producer, ring: String, patience: Patience, progress: Progress) {
+    init(_ producer: consuming Producer, ring: FileName, patience: Patience, progress: Progress) {
         self.producer = producer
         self.ring = ring
         self.patience = patience
@@ -21,7 +21,7 @@ struct Transmission: ~Copyable {
     /// Returns when a message of `byteCount` bytes fits. It then goes on fitting.
     mutating func waitForRoom(for byteCount: Int) throws {
         if producer.freeBytes >= byteCount && byteCount > 0 { return }
-        try waitThroughReceivers("room for a message of \(byteCount) bytes") { producer, timeout throws(RingError) in
+        try waitThroughReceivers("room for a message of \(counted(byteCount, "byte"))") { producer, timeout throws(RingError) in
             _ = try producer.claim(byteCount: byteCount, timeout: timeout)
         }
     }
@@ -56,7 +56,7 @@ struct Transmission: ~Copyable {
                 free = producer.freeBytes
                 start = .now
             } else if patience.isExhausted(since: start) {
-                throw ToolFailure("ring '\(ring)': no \(what) within \(patience.word)")
+                throw ToolFailure("ring '\(ring)': no \(what) within \(patience.word)", status: ToolFailure.timeout)
             }
         }
     }

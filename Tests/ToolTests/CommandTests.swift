@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import SharedRing
 import Testing
 
 /// The command line, the ring's coming and going, and what the tool says when something is wrong.
@@ -17,10 +18,15 @@ import Testing
         (["create", "a", "--lanes", "2", "--order", "some"], "'some'"), (["receive", "a", "--senders", "0"], "'0'"),
         (["receive", "a", "--senders", "two"], "'two'"), (["send", "a", "--senders", "2"], "'--senders'"), (["list", "a"], "'a'"),
         (["info"], "name is missing"), (["info", "a/b"], "'a/b'"), (["info", "a", "--lines"], "'--lines'"),
-        (["list", "--json=1"], "'--json' takes no value"), (["check"], "name is missing"), (["check", "a", "b"], "'b'"),
-        (["remove", "a", "b"], "'b'"), (["remove"], "name is missing"), (["remove", "a", "--force"], "'--stale'"),
+        (["list", "--json=1"], "'--json' takes no value"), (["check"], "name is missing"), (["tap", "a", "b"], "'b'"),
+        (["completions"], "shell is missing"), (["completions", "tcsh"], "'tcsh'"), (["remove"], "name is missing"),
+        (["remove", "a", "--force"], "'--stale'"), (["remove", "--stale", "--damaged"], "'--damaged'"),
+        (["remove", "--damaged", "--force"], "'--stale'"), (["remove", "a", "--dry-run"], "'--damaged'"),
         (["stat"], "name is missing"), (["stat", "a", "--json", "--prometheus"], "'--prometheus'"), (["stat", "a", "--watch", "0"], "'0'"),
         (["tap", "a", "--text", "--hex"], "'--hex'"), (["tap", "a", "--count", "0"], "'0'"), (["tap", "a", "--seconds", "soon"], "'soon'"),
+        (["sned", "a"], "did you mean 'send'?"), (["send", "a", "--capcity", "1M"], "did you mean '--capacity'?"),
+        (["--versoin"], "did you mean '--version'?"), (["help", "recieve"], "did you mean 'receive'?"),
+        (["list", "--json", "--names"], "'--names'"), (["send", "\u{1B}[1m", "--bytes", "\u{1B}"], "'\\u{1B}'"),
         (["send", "a", "--owner", "no-such-user"], "'no-such-user'"), (["create", "a", "--owner", "0"], "'--owner'"),
     ])
     func aWrongWordIsNamedWithAPointerToHelp(_ words: [String], _ named: String) throws {
@@ -35,7 +41,8 @@ import Testing
 
     @Test(arguments: [
         ["--help"], ["help"], ["send", "--help"], ["help", "send"], ["receive", "x", "--help"], ["help", "create"], ["list", "--help"],
-        ["help", "info"], ["help", "check"], ["help", "stat"], ["tap", "--help"], ["remove", "--stale", "--help"], ["--version"],
+        ["help", "info"], ["help", "check"], ["help", "stat"], ["tap", "--help"], ["remove", "--stale", "--help"], ["help", "completions"],
+        ["--version"],
     ])
     func helpGoesToStandardOutput(_ words: [String]) throws {
         let space = try Workspace()
@@ -84,7 +91,7 @@ import Testing
         #expect(space.traces == ["r"])
         // Its end was told, and is not told again: the next receiver waits.
         let next = try ToolProcess.run("receive", "r", "--timeout", "200ms", "--keep", in: space)
-        #expect(next.end.status == 1)
+        #expect(next.end.status == 4)
         #expect(next.output == Data())
     }
 
@@ -108,7 +115,7 @@ import Testing
     @Test func aReceiverGivesUpAfterItsTimeout() throws {
         let space = try Workspace()
         let (end, output) = try ToolProcess.run("receive", "r", "--timeout", "100ms", in: space)
-        #expect(end == .init(status: 1, errors: "sharedring: ring 'r': no message within 100ms\n"))
+        #expect(end == .init(status: 4, errors: "sharedring: ring 'r': no message within 100ms\n"))
         #expect(output == Data())
         #expect(space.traces == [])
     }
@@ -119,7 +126,7 @@ import Testing
         let data = options.isEmpty ? randomData(100_000) : Data("a".utf8)
         let sender = try ToolProcess(["send", "r", "--capacity", "4K", "--timeout", "0.1"] + options, in: space, input: .data(data))
         let end = sender.end()
-        #expect(end.status == 1)
+        #expect(end.status == 4)
         #expect(end.errors.hasSuffix("within 0.1 s\n"))
         #expect(try ToolProcess.run("receive", "r", in: space).end.status == 3)
     }
@@ -151,6 +158,142 @@ import Testing
         let other = try ToolProcess.run("send", "r", "--capacity", "1M", in: space)
         #expect(other.end.status == 0)
         #expect(other.end.errors.contains("65536"))
+    }
+
+    /// Each of these trapped, or could: the last one after it had attached to the ring.
+    @Test(arguments: [
+        ["--capacity", "8000000000G"], ["--capacity", "9223372036854775807"], ["--capacity", "2049G"],
+        ["--capacity", "99999999999999999999999"], ["--bytes", "99999999999999999999"], ["--timeout", "1e400"],
+        ["--timeout", "99999999999999999999h"], ["--lanes", "99999999999999999999"], ["--owner", "4294967296"],
+    ])
+    func noNumberTraps(_ option: [String]) throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
+        for words in [["send", "r"] + option, ["receive", "r"] + option] {
+            let end = try ToolProcess(words, in: space).end()
+            #expect(end.status == 2 && end.errors.contains("'\(option[1])'"), "\(words): \(end)")
+        }
+        #expect(try RingInfo("r", in: space).number("producer_attachments") == 0, "it is refused before anybody attaches")
+    }
+
+    @Test func theLargestNumbersThatAreAllowedDoNoHarm() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
+        let most = "\(Int.max)"
+        for words in [
+            ["send", "r", "--capacity", "1024G"], ["send", "r", "--bytes", most], ["send", "r", "--timeout", "9000000000s"],
+            ["send", "r", "--timeout", "0"], ["send", "r", "--lanes", "1024"],
+            ["tap", "r", "--seconds", "0", "--count", most], ["send", "r", "--timeout", "0.0000000000000000000001"],
+        ] { #expect(try ToolProcess(words, in: space).end().status == 0, "\(words)") }
+        let slow = try ToolProcess(["receive", "r", "--senders", most, "--timeout", "1ms"], in: space).end()
+        #expect([0, 4].contains(slow.status))
+        for words in [["create", "s", "--alignment", most], ["create", "s", "--mode", "77777777777777777777777"]] {
+            #expect(try ToolProcess(words, in: space).end().status == 2, "\(words)")
+        }
+        for words in [["stat", "r", "--watch", "99999999999h"], ["tap", "r", "--count", most + "0"], ["tap", "r", "--seconds", "1e11"]] {
+            #expect(try ToolProcess(words, in: space).end().status == 2, "\(words)")
+        }
+    }
+
+    @Test(arguments: [
+        (["--capacity", "1M"], "65536 bytes"), (["--lanes", "3"], "2 lanes in per-producer order"),
+        (["--lanes", "2", "--order", "total"], "2 lanes in per-producer order"),
+    ])
+    func anExactShapeIsRequiredIfAskedFor(options: [String], fact: String) throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", "--lanes", "2", "--capacity", "64K", in: space).end.status == 0)
+        for more in [["--exact"], ["--exact", "--existing"]] {
+            let end = try ToolProcess(["send", "r"] + options + more, in: space).end()
+            #expect(end.status == 1 && end.errors.contains(fact), "\(end)")
+        }
+        #expect(try RingInfo("r", in: space).number("producer_attachments") == 0)
+        let noted = try ToolProcess(["send", "r"] + options, in: space).end()
+        #expect(noted.status == 0 && noted.errors.contains(fact) && noted.errors.contains("only for a new one"))
+        let same = ["send", "r", "--exact", "--capacity", "60000", "--lanes", "2", "--order", "per-producer"]
+        #expect(try ToolProcess(same, in: space).end() == .init(status: 0, errors: ""))
+        #expect(try ToolProcess(["send", "new", "--exact"] + options, in: space).end().status == 0)
+    }
+
+    // MARK: Names
+
+    /// As they are on the disk: in two normalisations, and not UTF-8.
+    @Test func namesAreBytes() throws {
+        let space = try Workspace()
+        let script = """
+            set -e
+            a=$'caf\\xc3\\xa9' b=$'cafe\\xcc\\x81' c=$'\\xe9' d=$'\\xea'
+            for name in "$a" "$b" "$c" "$d"; do sharedring create "$name"; done
+            sharedring stat --json "$a" "$b" "$c" "$d" | wc -l
+            sharedring stat --prometheus "$a" "$b" "$c" "$d" | grep -c sharedring_consumer_attached{
+            sharedring remove "$c" "$b"
+            sharedring list | wc -l
+            ls "$SHAREDRING_DIR" | wc -l
+            test -e "$SHAREDRING_DIR/$a" && test -e "$SHAREDRING_DIR/$d"
+            sharedring info "$d" | head -n 1
+            """
+        let (end, output) = try ToolProcess.shell(script, in: space)
+        #expect(end == .init(status: 0, errors: ""))
+        #expect(
+            String(decoding: output, as: UTF8.self) == "4\n4\n2\n2\nring '\\xEA' in \(space.rings.path)\n")
+    }
+
+    @Test(arguments: ["send", "receive"]) func existingMakesNoRing(command: String) throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "prices", in: space).end.status == 0)
+        let none = try ToolProcess.run(command, "prizes", "--existing", in: space)
+        #expect(none.end.status == 1 && none.end.errors.contains("there is none") && none.end.errors.contains("did you mean 'prices'?"))
+        #expect(space.traces == ["prices"])
+        #expect(try ToolProcess.run("send", "prices", "--existing", in: space).end.status == 0)
+    }
+
+    @Test func aRingThatIsNotThereIsNamedWithOneThatIs() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "orders", in: space).end.status == 0)
+        for command in ["info", "check", "stat", "tap", "remove"] {
+            let end = try ToolProcess.run(command, "oders", in: space).end
+            #expect(end.status == 1 && end.errors.contains("did you mean 'orders'?"), "\(command): \(end)")
+            #expect(try !ToolProcess.run(command, "xyz", in: space).end.errors.contains("did you mean"))
+        }
+    }
+
+    @Test func severalNamesAreDealtWithOneByOne() throws {
+        let space = try Workspace()
+        for name in ["a", "b", "c"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+        for command in ["info", "check"] {
+            let (end, output) = try ToolProcess.run(command, "a", "none", "b", in: space)
+            let text = String(decoding: output, as: UTF8.self)
+            #expect(end.status == 1 && end.errors.contains("'none'") && end.errors.filter { $0 == "\n" }.count == 1)
+            #expect(text.hasPrefix("ring 'a' in") && text.contains("\n\nring 'b' in"))
+            let json = try ToolProcess.run(command, "--json", "a", "b", in: space)
+            #expect(json.end.status == 0 && json.output.filter { $0 == 10 }.count == 2)
+        }
+        let removal = try ToolProcess.run("remove", "a", "none", "b", in: space)
+        #expect(removal.end.status == 1 && removal.end.errors.contains("'none'"))
+        #expect(space.traces == ["c"])
+    }
+
+    @Test func controlCharactersOfNamesAreEscapedInEveryOutput() throws {
+        let space = try Workspace()
+        let name = "a\u{1B}[31m\nb"
+        for words in [
+            ["info", name], ["send", name, "--frob"], ["remove", name], ["stat", name], ["tap", name], ["receive", name, "--existing"],
+            ["create", name], ["create", name], ["info", name], ["check", name], ["list"], ["list", "--names"], ["list", "--json"],
+            ["send", name, "--capacity", "1"], ["stat", name, "--json"], ["stat", name, "--prometheus"], ["remove", "--stale"],
+            ["receive", name, "--timeout", "1ms"], ["send", name, "--dir", "\u{1B}none"],
+        ] {
+            let process = try ToolProcess(words, in: space)
+            let errors = process.end().errors
+            #expect(!errors.contains("\u{1B}") && errors.split(separator: "\n").allSatisfy { $0.hasPrefix("sharedring: ") }, "\(words)")
+            // Prometheus' format has no escape for it: labels are any text.
+            if !words.contains("--prometheus") { #expect(!process.written.contains(0x1B), "\(words)") }
+        }
+    }
+
+    @Test(arguments: [[], ["--lanes", "2"]]) func aRingHasTheSizeThatTheLibraryGivesIt(lanes: [String]) throws {
+        let space = try Workspace()
+        #expect(try ToolProcess(["create", "a"] + lanes, in: space).end().status == 0)
+        #expect(try ToolProcess(["send", "b"] + lanes, in: space).end().status == 0)
+        for name in ["a", "b"] { #expect(try RingInfo(name, in: space).number("capacity") == RingOptions().capacity) }
     }
 
     @Test func theDirectoryOfTheCommandLineCountsMost() throws {

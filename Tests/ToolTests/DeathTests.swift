@@ -104,9 +104,7 @@ import Testing
         let receiver = try ToolProcess(["receive", "r", "--lines"], in: space, outputToPipe: true)
         let beginning = try receiver.output!.read(upToCount: 10)!
         try receiver.output!.close()
-        let end = receiver.end()
-        #expect(end.status == 1)
-        #expect(end.errors == "sharedring: standard output can't be written (Broken pipe)\n")
+        #expect(receiver.end() == .init(status: 0, errors: ""), "that nobody reads on is no error")
         #expect(beginning == data.prefix(10))
 
         // Its one write did not succeed, so all is still there.
@@ -130,8 +128,8 @@ import Testing
 
     @Test(
         arguments: [
-            ([1, 0, 0, 0, 65, 9, 0], "its header has 4 bytes, 2 are there"),
-            ([1, 0, 0, 0, 65, 9, 0, 0, 0, 66], "it has 9 bytes, 1 are there"),
+            ([1, 0, 0, 0, 65, 9, 0], "its header has 4 bytes, of which 2 came"),
+            ([1, 0, 0, 0, 65, 9, 0, 0, 0, 66], "it has 9 bytes, of which 1 came"),
             ([1, 0, 0, 0, 65, 255, 255, 255, 255], "4294967295 bytes"),
         ] as [([UInt8], String)])
     func aWrongFrameIsAnError(_ frames: [UInt8], _ reason: String) throws {

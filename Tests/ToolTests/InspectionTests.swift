@@ -10,7 +10,7 @@ import Testing
         #expect(plain.end == .init(status: 0, errors: ""))
         #expect(plain.output == Data())
         let json = try ToolProcess.run("list", "--json", in: space)
-        #expect(json.output == Data("{\"rings\":[]}\n".utf8))
+        #expect(json.output == Data("{\"rings\":[],\"damaged\":[]}\n".utf8))
     }
 
     @Test func theListHasALineForEachRing() throws {
@@ -25,7 +25,7 @@ import Testing
         #expect(end == .init(status: 0, errors: ""))
         #expect(
             String(decoding: output, as: UTF8.self) == """
-                a-longer-name  spsc  1 lane    4.0 MiB   nobody      backlog 0 B
+                a-longer-name  spsc  1 lane    1.0 MiB   nobody      backlog 0 B
                 many           mpsc  12 lanes  64.0 KiB  1 producer  backlog 0 B
 
                 """)

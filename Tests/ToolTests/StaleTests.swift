@@ -70,8 +70,38 @@ import Testing
         #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
         for option in ["--force", "--dry-run"] { #expect(try ToolProcess.run("remove", option, "r", in: space).end.status == 2) }
         #expect(try ToolProcess.run("remove", in: space).end.status == 2)
-        #expect(try ToolProcess.run("remove", "r", "s", in: space).end.status == 2)
         #expect(space.traces == ["r"])
         #expect(try ToolProcess.run("remove", "--stale", "--dir", space.rings.path + "/none", in: space).end.status == 1)
+    }
+
+    /// Nobody can attach to it, so nobody but its owner could get rid of it.
+    @Test func aDamagedRingIsListedAndCanBeRemoved() throws {
+        let space = try Workspace()
+        for name in ["broken", "sound"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+        let file = try FileHandle(forUpdating: space.rings.appendingPathComponent("broken"))
+        try file.truncate(atOffset: 8192)
+        try file.close()
+        let message = try ToolProcess.run("send", "broken", in: space).end
+        #expect(message.status == 1 && message.errors.contains("'sharedring remove --damaged'"))
+
+        let list = String(decoding: try ToolProcess.run("list", in: space).output, as: UTF8.self).split(separator: "\n")
+        #expect(list.count == 2 && list[0].hasPrefix("broken  damaged ") && list[1].hasPrefix("sound   spsc "))
+        let json = try JSONSerialization.jsonObject(with: try ToolProcess.run("list", "--json", in: space).output) as? [String: Any]
+        #expect((json?["damaged"] as? [[String: Any]])?.map { $0["name"] as? String } == ["broken"])
+        #expect((json?["rings"] as? [[String: Any]])?.count == 1)
+        #expect(try ToolProcess.run("list", "--names", in: space).output == Data("sound\n".utf8))
+
+        func remove(_ words: String...) throws -> (status: Int32?, text: String) {
+            let process = try ToolProcess(["remove", "--damaged"] + words, in: space)
+            return (process.end().status, String(decoding: process.written, as: UTF8.self))
+        }
+        let rehearsal = try remove("--dry-run")
+        #expect(rehearsal.status == 0 && rehearsal.text.hasPrefix("would remove  'broken': ") && space.traces.count == 2)
+        let spared = try remove("sound")
+        #expect(spared.status == 0 && spared.text.hasPrefix("spared   'sound': it is not damaged"))
+        #expect(try remove("none").status == 1)
+        let removal = try remove()
+        #expect(removal.status == 0 && removal.text.hasPrefix("removed  'broken': "))
+        #expect(space.traces == ["sound"])
     }
 }

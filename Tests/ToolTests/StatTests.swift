@@ -69,7 +69,7 @@ import Testing
         #expect(object["producers_attached"] as? Int == 1)
 
         let text = String(decoding: try ToolProcess.run("stat", "r", in: space).output, as: UTF8.self)
-        #expect(text.hasPrefix("ring 'r' (spsc, 4.0 MiB), over "))
+        #expect(text.hasPrefix("ring 'r' (spsc, 1.0 MiB), over "))
         #expect(text.contains("messages/s") && text.contains("process \(sender.id) (sharedring)"))
         #expect(text.contains("process \(receiver.id) (sharedring)"))
         sender.send(SIGKILL)
@@ -145,8 +145,25 @@ import Testing
             ])
         #expect(samples.filter { $0.hasPrefix("# ") }.count == Set(samples.filter { $0.hasPrefix("# ") }).count)
 
-        let (end, output) = try ToolProcess.run("stat", "a", "none", in: space)
-        #expect(end.status == 1 && end.errors.contains("'none'") && output.isEmpty)
+    }
+
+    /// A program that asks for several rings gets those that are there.
+    @Test(arguments: [[], ["--json"], ["--prometheus"], ["--watch", "10ms"]])
+    func aRingThatIsMissingKeepsNothingFromTheOthers(format: [String]) throws {
+        let space = try Workspace()
+        try send("abc", to: "a", in: space)
+        try send("abc", to: "b", in: space)
+        let process = try ToolProcess(["stat", "a", "none", "b"] + format, in: space)
+        if format.contains("--watch") {
+            #expect(eventually { process.written.count > 1000 })
+            process.send(SIGINT)
+        }
+        let end = process.end()
+        #expect(end.status == 1 && end.errors.contains("'none'") && end.errors.filter { $0 == "\n" }.count == 1)
+        let text = String(decoding: process.written, as: UTF8.self)
+        for name in ["a", "b"] {
+            #expect(["ring '\(name)'", "\"name\":\"\(name)\"", "ring=\"\(name)\""].contains { text.contains($0) }, "\(name) in \(text)")
+        }
     }
 
     @Test func watchingIntoAFileWritesABlockAnInterval() throws {
@@ -157,37 +174,19 @@ import Testing
         process.send(SIGINT)
         #expect(process.end() == .init(status: 0, errors: ""))
         let blocks = String(decoding: process.written, as: UTF8.self).components(separatedBy: "\n\n")
-        #expect(blocks.allSatisfy { $0.hasPrefix("ring 'r' (spsc, 4.0 MiB), over ") })
+        #expect(blocks.allSatisfy { $0.hasPrefix("ring 'r' (spsc, 1.0 MiB), over ") })
         #expect(!process.written.contains(0x1b))
     }
 
     @Test func watchingOnATerminalRedrawsInPlace() throws {
         let space = try Workspace()
         try send("a", to: "r", in: space)
-        // Glibc's module has no `posix_openpt`.
-        let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-        defer { close(terminal) }
-        var unlocked: Int32 = 0
-        var number: Int32 = 0
-        #expect(ioctl(terminal, 0x4004_5431, &unlocked) == 0)  // TIOCSPTLCK
-        #expect(ioctl(terminal, 0x8004_5430, &number) == 0)  // TIOCGPTN
-        let path = "/dev/pts/\(number)"
-        var size = winsize(ws_row: 10, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0)
-        #expect(ioctl(terminal, UInt(TIOCSWINSZ), &size) == 0)
-        let process = try ToolProcess(["stat", "r", "--watch=20ms"], in: space, outputTo: path)
-        var drawn: [UInt8] = []
-        #expect(
-            eventually {
-                var ready = pollfd(fd: terminal, events: Int16(POLLIN), revents: 0)
-                guard poll(&ready, 1, 10) > 0 else { return false }
-                var buffer = [UInt8](repeating: 0, count: 4096)
-                let count = read(terminal, &buffer, buffer.count)
-                drawn += buffer.prefix(max(0, count))
-                return String(decoding: drawn, as: UTF8.self).components(separatedBy: "ring 'r'").count > 3
-            })
+        let terminal = try Terminal(rows: 10, columns: 60)
+        let process = try ToolProcess(["stat", "r", "--watch=20ms"], in: space, outputTo: terminal.path)
+        let drawn = terminal.read { $0.components(separatedBy: "ring 'r'").count > 3 }
         process.send(SIGINT)
         #expect(process.end() == .init(status: 0, errors: ""))
-        let frames = String(decoding: drawn, as: UTF8.self).components(separatedBy: "ring 'r'").dropFirst()
+        let frames = drawn.components(separatedBy: "ring 'r'").dropFirst()
         for frame in frames.dropLast() {
             #expect(frame.hasSuffix("\u{1B}[J\u{1B}[4A\r"), "the next begins where this one did")
             #expect(frame.split(separator: "\r\n").dropFirst().dropLast().allSatisfy { $0.count <= 60 + 3 })

@@ -92,28 +92,56 @@ import Testing
         #expect(try ToolProcess.run("receive", "r", "--lines", "--senders", "1", in: space).output == Data("one\ntwo\n".utf8))
     }
 
+    /// Many times what one look takes in.
+    @Test(arguments: [[], ["--lanes", "3"]]) func allThatIsThereIsShownWithoutTime(lanes: [String]) throws {
+        let space = try Workspace()
+        let lines = numberedLines(1...100_000)
+        let end = try ToolProcess(["send", "r", "--lines", "--capacity", "8M"] + lanes, in: space, input: .data(lines)).end()
+        #expect(end == .init(status: 0, errors: ""))
+        for format in [[], ["--lines-json"]] {
+            let tap = try ToolProcess(["tap", "r", "--seconds", "0"] + format, in: space)
+            #expect(tap.end() == .init(status: 0, errors: ""))
+            if format.isEmpty { #expect(tap.written == lines) } else { #expect(tap.written.count { $0 == 10 } == 100_001) }
+        }
+    }
+
+    /// However busy: it ends with what stood there when its time was over.
+    @Test func aStreamThatNeverPausesDoesNotKeepIt() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", "--capacity", "64K", in: space).end.status == 0)
+        let sender = try ToolProcess(["send", "r", "--bytes", "100"], in: space, input: .file("/dev/zero"))
+        let receiver = try ToolProcess(["receive", "r"], in: space, outputTo: "/dev/null")
+        #expect(eventually { (try? RingInfo("r", in: space))?.lanes.first?["head"] as? Int ?? 0 > 100_000 })
+        for seconds in ["0", "50ms"] {
+            let tap = try ToolProcess(["tap", "r", "--seconds", seconds], in: space, outputTo: "/dev/null")
+            #expect(tap.end().status == 0)
+        }
+        sender.send(SIGKILL)
+        #expect(receiver.end().status == 3)
+    }
+
     @Test func formatsSayWhatAMessageIs() throws {
         let space = try Workspace()
-        let message = Data("a\u{1B}[1m\t\"ü\" 0123456789".utf8) + [0xff, 0]
+        let message = Data("a\u{1B}[1m\t\"ü\" \\123456789".utf8) + [0xff, 0]
         #expect(
             try ToolProcess.run("send", "r", "--bytes", "100", "--lanes", "2", "--order", "total", in: space, input: message).end.status
                 == 0)
         let text = try ToolProcess.run("tap", "r", "--seconds", "0", in: space).output
-        #expect(String(decoding: text, as: UTF8.self) == "a\\u{1B}[1m\\u{9}\"ü\" 0123456789\u{FFFD}\\u{0}\n")
+        #expect(String(decoding: text, as: UTF8.self) == "a\\u{1B}[1m\\t\"ü\" \\\\123456789\\xFF\\u{0}\n")
 
         let json = try ToolProcess.run("tap", "r", "--seconds", "0", "--lines-json", in: space).output.split(separator: 10)
         #expect(json.count == 2)
         let object = try #require(try JSONSerialization.jsonObject(with: json[0]) as? [String: Any])
         #expect(object["lane"] as? Int == 0 && object["position"] as? Int == 0 && object["tag"] as? Int == 0)
         #expect(object["ticket"] as? Int == 0 && object["bytes"] as? Int == message.count)
-        #expect(object["text"] as? String == "a\u{1B}[1m\t\"ü\" 0123456789\u{FFFD}\u{0}")
+        #expect(object["text"] as? String == "a\u{1B}[1m\t\"ü\" \\123456789\u{FFFD}\u{0}")
         #expect(String(decoding: json[1], as: UTF8.self) == #"{"lane":0,"position":40,"end":"closed"}"#)
 
         let hex = try ToolProcess.run("tap", "r", "--seconds", "0", "--hex", in: space).output
         #expect(
             String(decoding: hex, as: UTF8.self) == """
                 lane 0, position 0, tag 0, ticket 0: 23 bytes
-                00000000  61 1b 5b 31 6d 09 22 c3  bc 22 20 30 31 32 33 34  |a.[1m."..\" 01234|
+                00000000  61 1b 5b 31 6d 09 22 c3  bc 22 20 5c 31 32 33 34  |a.[1m."..\" \\1234|
                 00000010  35 36 37 38 39 ff 00                              |56789..|
                 00000017
                 lane 0, position 40: end of stream, closed

@@ -40,16 +40,19 @@ final class ToolProcess {
     ///   - path: a file, or a terminal, to write to instead.
     ///   - bound: after how many seconds it is killed.
     init(
-        _ words: [String], in space: Workspace, input: Input = .nothing, outputToPipe: Bool = false, outputTo path: String? = nil,
-        environment: [String: String] = [:],
-        bound: Int = 120
+        _ words: [String], of program: String = ToolProcess.path, in space: Workspace, input: Input = .nothing,
+        outputToPipe: Bool = false, outputTo path: String? = nil, environment: [String: String] = [:], bound: Int = 120
     ) throws {
         let base = space.scratch.appendingPathComponent(UUID().uuidString)
         outputFile = base.appendingPathExtension("out")
         errorFile = base.appendingPathExtension("err")
-        process.executableURL = URL(fileURLWithPath: Self.path)
+        process.executableURL = URL(fileURLWithPath: program)
         process.arguments = words
-        process.environment = ["SHAREDRING_DIR": space.rings.path].merging(environment) { $1 }
+        process.currentDirectoryURL = space.scratch
+        process.environment = [
+            "PATH": URL(fileURLWithPath: Self.path).deletingLastPathComponent().path + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": space.scratch.path, "SHAREDRING_DIR": space.rings.path,
+        ].merging(environment) { $1 }
 
         let inputPipe = Pipe()
         switch input {
@@ -110,6 +113,13 @@ extension ToolProcess {
     /// Runs the tool to its end.
     static func run(_ words: String..., in space: Workspace, input: Data = Data()) throws -> (end: End, output: Data) {
         let process = try ToolProcess(words, in: space, input: .data(input))
+        let end = process.end()
+        return (end, process.written)
+    }
+
+    /// Runs a script of bash to its end, in the scratch directory; `sharedring` is the tool.
+    static func shell(_ script: String, in space: Workspace) throws -> (end: End, output: Data) {
+        let process = try ToolProcess(["-c", script], of: "/bin/bash", in: space)
         let end = process.end()
         return (end, process.written)
     }

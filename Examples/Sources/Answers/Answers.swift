@@ -12,11 +12,16 @@ import SharedRing
 struct Answers {
     static func main() async throws {
         let arguments = CommandLine.arguments
-        guard arguments.count >= 3 else { return print("usage: see Answers.swift") }
         var options = RingOptions(capacity: 1 << 16)
         options.directory = "/dev/shm"
-        let ring = try SPSCRing.openOrCreate(arguments[2], options: options)
-        if arguments[1] == "feed" { try await feed(ring, as: UInt32(arguments[3])!) } else { try await serve(ring) }
+        func ring() throws(RingError) -> SPSCRing { try SPSCRing.openOrCreate(arguments[2], options: options) }
+        switch (arguments.count, arguments.dropFirst().first) {
+        case (3, "serve"): try await serve(try ring())
+        case (4, "feed"):
+            guard let number = UInt32(arguments[3]) else { usage() }
+            try await feed(try ring(), as: number)
+        default: usage()
+        }
     }
 
     static func serve(_ ring: SPSCRing) async throws {
@@ -42,6 +47,13 @@ struct Answers {
             next += 1
         }
     }
+}
+
+/// For words that make no sense.
+func usage() -> Never {
+    let line = Array("usage: Answers serve RING | Answers feed RING NUMBER\n".utf8)
+    _ = write(2, line, line.count)
+    exit(2)
 }
 
 /// A line for whoever started this process, at once.

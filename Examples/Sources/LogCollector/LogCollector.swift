@@ -11,11 +11,16 @@ import SharedRing
 struct LogCollector {
     static func main() async throws {
         let arguments = CommandLine.arguments
-        guard arguments.count >= 5 else { return print("usage: see LogCollector.swift") }
-        let ring = try MPSCRing.openOrCreate(arguments[2], lanes: 64, options: RingOptions(capacity: 1 << 16))
-        switch arguments[1] {
-        case "collect": try await collect(ring, file: arguments[3], senders: Int(arguments[4])!)
-        default: try log(ring, name: arguments[3], count: Int(arguments[4])!, dies: arguments.last == "die")
+        // Everything is looked at before a ring is made.
+        guard (5...6).contains(arguments.count), let count = Int(arguments[4]), count > 0 else { usage() }
+        func ring() throws(RingError) -> MPSCRing {
+            try MPSCRing.openOrCreate(arguments[2], lanes: 64, options: RingOptions(capacity: 1 << 16))
+        }
+        switch (arguments[1], arguments.count == 6 ? arguments[5] : nil) {
+        case ("collect", nil): try await collect(try ring(), file: arguments[3], senders: count)
+        case ("log", nil): try log(try ring(), name: arguments[3], count: count, dies: false)
+        case ("log", "die"): try log(try ring(), name: arguments[3], count: count, dies: true)
+        default: usage()
         }
     }
 
@@ -50,6 +55,13 @@ struct LogCollector {
         if dies { kill(getpid(), SIGKILL) }
         try lane.close()
     }
+}
+
+/// For words that make no sense. Not standard output, which may be somebody's data, and not status 0.
+func usage() -> Never {
+    let line = Array("usage: LogCollector collect RING FILE SENDERS | LogCollector log RING NAME COUNT [die]\n".utf8)
+    _ = write(2, line, line.count)
+    exit(2)
 }
 
 struct CollectorFailure: Error {

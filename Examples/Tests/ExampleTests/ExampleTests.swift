@@ -148,6 +148,20 @@ struct ExampleTests {
         }
     }
 
+    @Test(
+        "Words that make no sense are refused with status 2, and no ring is made",
+        arguments: [
+            ["LogCollector"], ["LogCollector", "usage"], ["LogCollector", "log", "lc", "x", "y"], ["LogCollector", "log", "lc", "x", "-1"],
+            ["LogCollector", "collect", "lc", "/dev/null", "0"], ["LogCollector", "collect", "lc", "/dev/null", "some"],
+            ["LogCollector", "frob", "lc", "x", "1"], ["Answers"], ["Answers", "feed", "lc"], ["Answers", "feed", "lc", "y"],
+            ["Answers", "lc", "lc"],
+        ]) func refusal(words: [String]) throws
+    {
+        let name = "examples-refusal-\(getpid())"
+        #expect(try Program(words[0], words.dropFirst().map { $0 == "lc" ? name : $0 }).wait() == 2)
+        #expect(!FileManager.default.fileExists(atPath: "/dev/shm/\(name)"))
+    }
+
     @Test("A consumer as a service counts what it receives, and at graceful shutdown closes its role") func metrics() async throws {
         let metrics = TestMetrics()
         MetricsSystem.bootstrap(metrics)

@@ -15,7 +15,9 @@ final class Program: @unchecked Sendable {
         return URL(fileURLWithPath: own).deletingLastPathComponent()
     }()
 
-    init(_ name: String, _ arguments: String...) throws {
+    convenience init(_ name: String, _ arguments: String...) throws { try self.init(name, arguments) }
+
+    init(_ name: String, _ arguments: [String]) throws {
         process.executableURL = Self.directory.appendingPathComponent(name)
         process.arguments = arguments
         process.standardOutput = output

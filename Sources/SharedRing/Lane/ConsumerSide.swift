@@ -137,6 +137,16 @@ final class ConsumerSide: @unchecked Sendable {
         producer.keep()
     }
 
+    /// See `Consumer.acknowledge(before:)`. What was told of ends is kept only with the end itself.
+    func acknowledge(before position: UInt64?) throws(RingError) {
+        guard let position else { return try acknowledge() }
+        unsafe try reader.pointee.requireUsable()
+        unsafe reader.pointee.finishWhatIsOut()
+        unsafe reader.pointee.storeHead(before: position)
+        LaneReader.barrier(isAsymmetric: attachment.header.usesAsymmetricBarrier)
+        unsafe reader.pointee.wakeProducerIfAsleep()
+    }
+
     /// See `Consumer.acknowledge`.
     func acknowledge() throws(RingError) {
         unsafe try reader.pointee.requireUsable()

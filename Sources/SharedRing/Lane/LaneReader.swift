@@ -455,6 +455,14 @@ struct LaneReader: ~Copyable {
         unsafe sr_store_release_u64(sr_head(control), published)
     }
 
+    /// Acknowledges what lies before this position, and nothing if it is none from the published one to the head.
+    mutating func storeHead(before position: UInt64) {
+        guard position &- published <= head &- published else { return }
+        published = position
+        // SYNC: space-given, take-over: as above.
+        unsafe sr_store_release_u64(sr_head(control), published)
+    }
+
     /// After `storeHead` and `barrier`.
     @inlinable
     func wakeProducerIfAsleep() {

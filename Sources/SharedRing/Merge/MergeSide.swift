@@ -354,6 +354,21 @@ final class MergeSide: @unchecked Sendable {
         if ending != .never && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 0) }
     }
 
+    /// See `MergingConsumer.acknowledge(before:)`. Noted deaths stay noted: the next consumer tells them.
+    func acknowledge(before kept: [Int: UInt64]) {
+        finishWhatIsOut()
+        for lane in lanes {
+            if let position = kept[lane.number] {
+                unsafe lane.reader.pointee.storeHead(before: position)
+            } else if lane.isDue {
+                unsafe lane.reader.pointee.storeHead()
+                lane.watch.keep()
+            }
+        }
+        LaneReader.barrier(isAsymmetric: attachment.header.usesAsymmetricBarrier)
+        for lane in lanes { lane.wakeProducer() }
+    }
+
     private func finishWhatIsOut() { unsafe lastReader?.pointee.finishWhatIsOut() }
 
     /// Stores every head that is due, then passes one barrier, then wakes whoever waits for that space.

@@ -1,0 +1,27 @@
+import CSharedRing
+
+// For a consumer that collects messages before it passes them on, and learns that only some of them were passed on.
+
+extension Message {
+    /// Where its record stands in its lane. In a ring without a total order, ``sequence``.
+    @inlinable
+    package var position: UInt64 { unsafe reader.pointee.head }
+}
+
+extension Consumer {
+    /// With manual acknowledgement: as ``acknowledge()``, but for the messages from a position on. The next consumer gets those; this
+    /// one is to be closed.
+    ///
+    /// - Parameter kept: the position of the first of them, by lane; a lane that is not there keeps none.
+    package mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError) {
+        try side.acknowledge(before: kept[0])
+    }
+}
+
+extension MergingConsumer {
+    /// As ``Consumer``'s.
+    package mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError) {
+        try side.role.requireUsable()
+        side.acknowledge(before: kept)
+    }
+}

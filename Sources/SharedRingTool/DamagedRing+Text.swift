@@ -1,0 +1,15 @@
+import SharedRing
+
+extension DamagedRing {
+    /// The fields of a line of the list, under the headings of sound rings.
+    var columns: [String] { [fileName.description, "damaged", "", SizeNotation.text(Int(clamping: byteCount)), "", error.reason] }
+
+    var json: JSON {
+        .object(["name": .string(fileName.label), "bytes": .position(byteCount), "detail": .string(error.detail)])
+    }
+}
+
+extension FileName {
+    /// For programs: the name itself; if it is not UTF-8, as people are shown it.
+    var label: String { text ?? description }
+}

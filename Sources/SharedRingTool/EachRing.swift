@@ -1,0 +1,35 @@
+import SharedRing
+
+/// Does the same with each of several rings. One that fails keeps nothing from the others: its error is told, and at the end there is
+/// the status of the first.
+struct EachRing {
+    private let arguments: Arguments
+    private var status: Int32?
+
+    init(_ arguments: Arguments) { self.arguments = arguments }
+
+    /// What the body gives for each ring for which it does not throw.
+    mutating func map<Value>(_ names: [FileName], _ body: (FileName) throws -> Value) throws -> [Value] {
+        try names.compactMap { name in
+            do {
+                return try body(name)
+            } catch {
+                try tell(error)
+                return nil
+            }
+        }
+    }
+
+    /// Throws what concerns no ring: that nobody reads the output any more.
+    private mutating func tell(_ error: any Error) throws {
+        let failure = ToolFailure(error, of: arguments)
+        if failure.sentence.isEmpty { throw failure }
+        StandardStreams.note(failure.sentence)
+        status = status ?? failure.status
+    }
+
+    /// Throws if something has failed.
+    func finish() throws {
+        if let status { throw ToolFailure("", status: status) }
+    }
+}

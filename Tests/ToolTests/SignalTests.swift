@@ -1,0 +1,108 @@
+import Foundation
+import Glibc
+import Testing
+
+/// What a receiver has written is acknowledged, and what it has not is there for the next one, however it is ended.
+@Suite struct SignalTests {
+    /// A receiver whose output takes a pipe's worth and no more, so that it is in the midst of a write.
+    private func stuckReceiver(_ words: [String], in space: Workspace) throws -> ToolProcess {
+        let receiver = try ToolProcess(["receive", "r"] + words, in: space, outputToPipe: true)
+        let pipe = receiver.output!.fileDescriptor
+        let capacity = fcntl(pipe, 1032)  // F_GETPIPE_SZ
+        #expect(
+            eventually {
+                var waiting: Int32 = 0
+                // A write of whole pages may leave a part of the last one.
+                return ioctl(pipe, UInt(FIONREAD), &waiting) == 0 && waiting > capacity - 4096
+            })
+        return receiver
+    }
+
+    @Test(
+        arguments: [SIGINT, SIGTERM],
+        [["--lines"], ["--frames"], ["--bytes", "100"]])
+    func whatWasWrittenBeforeASignalDoesNotComeAgain(signal: Int32, format: [String]) throws {
+        let space = try Workspace()
+        var data = Data()
+        if format == ["--frames"] {
+            for number in 1...30_000 { data += Data([UInt8(number % 20 + 1), 0, 0, 0]) + randomData(number % 20 + 1) }
+        } else {
+            data = numberedLines(1...60_000)
+        }
+        let sender = try ToolProcess(["send", "r", "--capacity", "8M"] + format, in: space, input: .data(data))
+        #expect(sender.end() == .init(status: 0, errors: ""))
+        let first = try stuckReceiver(format, in: space)
+        first.send(signal)
+        // Read on, slower than it could write: the message that was begun is finished.
+        let before = try first.output!.readToEnd() ?? Data()
+        #expect(first.end() == .init(status: 128 + signal, errors: ""))
+        #expect(before.count < data.count, "it ended before the stream")
+        #expect(try RingInfo("r", in: space).consumer.presence == "closed")
+        let next = try ToolProcess(["receive", "r"] + format, in: space)
+        #expect(next.end() == .init(status: 0, errors: ""))
+        #expect(before + next.written == data, "\(before.count) + \(next.written.count) of \(data.count) bytes")
+    }
+
+    @Test(arguments: [[], ["--order", "total"]]) func soItIsInEachOfManyLanes(order: [String]) throws {
+        let space = try Workspace()
+        #expect(try ToolProcess(["create", "r", "--lanes", "3", "--capacity", "4M"] + order, in: space).end().status == 0)
+        let senders = try (0..<3).map { sender in
+            try ToolProcess(["send", "r", "--lines"], in: space, input: .data(signedLines(of: sender, 1...20_000)))
+        }
+        for sender in senders { #expect(sender.end() == .init(status: 0, errors: "")) }
+        let first = try stuckReceiver(["--lines"], in: space)
+        first.send(SIGTERM)
+        let before = try first.output!.readToEnd() ?? Data()
+        #expect(first.end().status == 128 + SIGTERM)
+        #expect(before.last == 10, "a whole line")
+        let count = before.count { $0 == 10 }
+
+        let next = try ToolProcess(["receive", "r", "--lines"], in: space)
+        #expect(eventually { next.written.count { $0 == 10 } >= 60_000 - count })
+        next.send(SIGINT)
+        #expect(next.end().status == 128 + SIGINT)
+        for (sender, numbers) in numbersBySender(before + next.written) {
+            #expect(isRun(numbers, from: 1, to: 20_000), "sender \(sender): \(numbers.count) lines")
+        }
+    }
+
+    /// The rest of a line can't be waited for without end; then the whole line comes again.
+    @Test func anOutputThatIsStuckHoldsNobodyUp() throws {
+        let space = try Workspace()
+        let data = numberedLines(1...60_000)
+        #expect(try ToolProcess.run("send", "r", "--lines", "--capacity", "8M", in: space, input: data).end.status == 0)
+        let first = try stuckReceiver(["--lines"], in: space)
+        first.send(SIGTERM)
+        #expect(first.end().status == 128 + SIGTERM)
+        let before = numbers(try first.output!.readToEnd() ?? Data())
+        let after = numbers(try ToolProcess.run("receive", "r", "--lines", in: space).output)
+        #expect(isRun(before + after, from: 1, to: 60_000))
+    }
+
+    @Test func aSecondSignalEndsItOnTheSpot() throws {
+        let space = try Workspace()
+        #expect(
+            try ToolProcess.run("send", "r", "--lines", "--capacity", "8M", in: space, input: numberedLines(1...60_000)).end.status == 0)
+        let first = try stuckReceiver(["--lines"], in: space)
+        // The first asks; it may take a second to do what is asked. The second, whenever it comes, does not.
+        #expect(
+            eventually {
+                first.send(SIGTERM)
+                return (try? RingInfo("r", in: space).consumer.presence) != "attached"
+            })
+        #expect(first.end().status == 128 + SIGTERM)
+    }
+
+    @Test func aReaderThatHasEnoughIsNoError() throws {
+        let space = try Workspace()
+        #expect(
+            try ToolProcess.run("send", "r", "--lines", "--capacity", "8M", in: space, input: numberedLines(1...60_000)).end.status == 0)
+        for command in ["receive r --lines", "tap r --seconds 0", "receive r"] {
+            let (end, output) = try ToolProcess.shell("sharedring \(command) | head -c 10 >/dev/null; echo ${PIPESTATUS[0]}", in: space)
+            #expect(end == .init(status: 0, errors: "") && output == Data("0\n".utf8), "\(command)")
+        }
+        // Nothing is lost but what was read.
+        let rest = numbers(try ToolProcess.run("receive", "r", "--lines", in: space).output)
+        #expect(isRun(rest, from: rest.first ?? 0, to: 60_000) && rest.count > 30_000)
+    }
+}
