@@ -56,10 +56,22 @@ func start(_ consumer: consuming Consumer) -> Task<Int, any Error> {
     }
 }
 
-/// An actor keeps its endpoints; what waits is `ready`, what follows is synchronous.
+/// An actor that many tasks send through. Those that wait for room are served in the order in which they called.
+actor Courier {
+    private let producer: Producer
+
+    init(_ producer: consuming Producer) { self.producer = producer }
+
+    func deliver(_ text: String) async throws { try await producer.send(text) }
+
+    /// Ends the stream behind everything that was called before. A `deliver` that comes later throws `ended`.
+    func finish() async throws { try await producer.end() }
+}
+
+/// An actor that receives: what waits is `ready`, what follows is synchronous.
 actor Relay {
     private var consumer: Consumer
-    private var producer: Producer
+    private let producer: Producer
 
     init(_ consumer: consuming Consumer, _ producer: consuming Producer) {
         self.consumer = consumer
@@ -72,10 +84,10 @@ actor Relay {
             try await consumer.ready()
             var batch: [[UInt8]] = []
             isOver = try take(into: &batch)
-            for bytes in batch {
-                while try !producer.trySend(bytes) { try await producer.ready(for: bytes.count) }
-            }
+            for bytes in batch { try await producer.send(bytes) }
         }
+        try consumer.end()
+        try await producer.end()
     }
 
     /// What is there now, or some of it. True: the stream has ended behind it.
@@ -93,9 +105,48 @@ actor Relay {
 
 /// In asynchronous code `send` waits for room without holding a thread.
 func send(_ texts: [String], to ring: SPSCRing) async throws {
-    var producer = try ring.makeProducer()
+    let producer = try ring.makeProducer()
     for text in texts { try await producer.send(text) }
+    try await producer.end()
+}
+
+/// A loop of one's own. The message is a view into the ring, as in synchronous code.
+func receiveAll(from ring: SPSCRing) async throws {
+    var consumer = try ring.makeConsumer()
+    while let message = try await consumer.next(timeout: .seconds(10)) { print(message.tag, message.text) }
+    try consumer.close()
+}
+
+/// Closed when the body returns. Should it throw, the stream reads as cut off.
+func sendInScope(_ texts: [String], to ring: SPSCRing) async throws {
+    try await ring.withProducer { producer in
+        for text in texts { try await producer.send(text) }
+    }
+}
+
+/// Written in place: the claim is awaited, the rest is as in synchronous code.
+func sendInPlace(_ values: [Double], to ring: SPSCRing) async throws {
+    var producer = try ring.makeProducer()
+    for value in values {
+        var claim = try await producer.claim(byteCount: 8)
+        var bytes = claim.bytes
+        bytes.storeBytes(of: value, as: Double.self)
+        claim.commit()
+    }
     try producer.close()
+}
+
+/// Eight tasks send through one courier.
+func sendFromEight(through courier: Courier) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for caller in 0..<8 {
+            group.addTask {
+                for number in 0..<1000 { try await courier.deliver("\(caller): \(number)") }
+            }
+        }
+        try await group.waitForAll()
+    }
+    try await courier.finish()
 }
 
 let ring = try SPSCRing.anonymous()
@@ -117,5 +168,15 @@ let relay = Relay(try ring.makeConsumer(), try further.makeProducer())
 async let relaying: Void = relay.run()
 try await send(["seven", "eight"], to: ring)
 try await relaying
-var end = try further.makeConsumer()
-print(try end.receive()!.count, try end.receive()!.count)
+print(try await keep(from: further).map(\.text))
+
+try await sendInScope(["nine"], to: ring)
+try await receiveAll(from: ring)
+try await sendInPlace([10], to: ring)
+try await receive(from: ring)
+
+let tiny = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+let courier = Courier(try tiny.makeProducer())
+async let delivering: Void = sendFromEight(through: courier)
+print(try await keep(from: tiny).count)
+try await delivering

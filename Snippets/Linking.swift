@@ -11,7 +11,7 @@ func serve(at path: String) async throws {
 
 /// A link taken apart: one endpoint each for whoever needs it.
 func answer(_ link: consuming Link) async throws {
-    var producer = link.producer
+    let producer = link.producer
     let consumer = link.consumer
     for try await question in consumer.messages() {
         try await producer.send("\(question.text)? Yes.", tag: question.tag)

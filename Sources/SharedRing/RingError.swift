@@ -66,6 +66,8 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case poisoned
         /// The process was forked since this endpoint was made; the endpoint belongs to the parent.
         case forked
+        /// The endpoint was ended, by its `end`: nothing can be done with it any more.
+        case ended
 
         /// The system refused; see ``RingError/errno``.
         case system

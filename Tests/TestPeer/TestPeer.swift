@@ -13,6 +13,7 @@ import SharedRing
 ///     TestPeer confined CASE DIRECTORY                        see `Confined`
 ///     TestPeer steady [strace]
 ///     TestPeer fleet [name=value …]                           see `Fleet`
+///     TestPeer pool WAY                                       see `PoolOfOne`
 ///     TestPeer link-echo|link-talk|… PATH                     see `Linked`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
@@ -43,6 +44,7 @@ struct TestPeer {
             case "history": say(try OrderHistory.run(producers: 4, count: Int(arguments[1])!))
             case "confined": try Confined.run(arguments[1], in: arguments[2])
             case "fleet": try await Fleet.run(arguments)
+            case "pool": try await PoolOfOne.run(arguments[1])
             case "link-echo": try Linked.echo(arguments[1])
             case "link-talk": try Linked.talk(arguments[1])
             case "link-fork": try Linked.fork(arguments[1])

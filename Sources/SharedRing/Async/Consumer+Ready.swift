@@ -28,8 +28,13 @@ extension Consumer {
     public func ready(timeout: Duration? = nil) async throws(RingError) {
         try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
-        try side.prepareToWait()
-        if side.isReadyWithinMoment(timeout) { return }
+        // Before anything changes: a second task may have come, on another thread.
+        try side.watch.occupy()
+        do throws(RingError) { try side.prepareToWait() } catch {
+            side.watch.vacate()
+            throw error
+        }
+        if side.isReadyWithinMoment(timeout) { return side.watch.vacate() }
         try await side.watch.ready(side, until: Deadline(after: timeout), "message")
     }
 }
@@ -45,7 +50,7 @@ extension ConsumerSide {
 }
 
 extension Watch {
-    /// Waits until the endpoint is ready. Throws what the other outcomes mean.
+    /// Waits until the endpoint is ready, for a caller that has occupied this watch. Throws what the other outcomes mean.
     func ready(
         _ endpoint: any Awaited, until deadline: Deadline, _ what: StaticString
     ) async throws(RingError) {

@@ -10,8 +10,13 @@ extension MergingConsumer {
     public func ready(timeout: Duration? = nil) async throws(RingError) {
         try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
-        try side.prepareToWait()
-        if side.isReadyWithinMoment(timeout) { return }
+        // Before anything changes: a second task may have come, on another thread.
+        try side.watch.occupy()
+        do throws(RingError) { try side.prepareToWait() } catch {
+            side.watch.vacate()
+            throw error
+        }
+        if side.isReadyWithinMoment(timeout) { return side.watch.vacate() }
         try await side.watch.ready(side, until: Deadline(after: timeout), "message")
     }
 }

@@ -46,9 +46,18 @@ final class Watch: @unchecked Sendable {
 
     // MARK: The owner's side
 
-    /// Waits without holding a thread. Throws `alreadyWaiting` if another task does.
+    /// Keeps other tasks and event sources away. Throws `alreadyWaiting` if one has the endpoint. `wait` or `vacate` follows.
+    func occupy() throws(RingError) {
+        // At most one sleeper a doorbell.
+        guard isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { throw refusal }
+    }
+
+    /// Lets the next one in.
+    func vacate() { isTaken.store(false, ordering: .releasing) }
+
+    /// Waits without holding a thread, for a caller that has occupied this watch. It is vacant afterwards.
     func wait(for endpoint: any Awaited, until deadline: Deadline) async throws(RingError) -> Outcome {
-        let pool = try claim()
+        let pool = try reserve()
         await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                 start(endpoint, in: pool, until: deadline) { [self] outcome in
@@ -71,7 +80,8 @@ final class Watch: @unchecked Sendable {
 
     /// Waits, and calls `completion` on the waiter thread. `giveBack` is to be called after that, before the endpoint is used.
     func begin(for endpoint: any Awaited, _ completion: @escaping @Sendable (Outcome) -> Void) throws(RingError) {
-        start(endpoint, in: try claim(), until: .never, completion)
+        try occupy()
+        start(endpoint, in: try reserve(), until: .never, completion)
     }
 
     /// Ends the wait as soon as the waiter thread gets to it. From any thread.
@@ -83,12 +93,11 @@ final class Watch: @unchecked Sendable {
     /// After the wait: the endpoint is its owner's again.
     func giveBack(_ endpoint: any Awaited) {
         endpoint.takeBack()
-        isTaken.store(false, ordering: .releasing)
+        vacate()
     }
 
-    /// At most one sleeper a doorbell.
-    private func claim() throws(RingError) -> WaiterPool {
-        guard isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { throw refusal }
+    /// A place with a waiter thread. If there is none, this watch is vacant again.
+    private func reserve() throws(RingError) -> WaiterPool {
         // Relaxed: nobody abandons or ends a wait that has not begun.
         isAbandoned.store(false, ordering: .relaxed)
         isOver.store(false, ordering: .relaxed)
@@ -97,7 +106,7 @@ final class Watch: @unchecked Sendable {
             try pool.reserve()
             return pool
         } catch {
-            isTaken.store(false, ordering: .releasing)
+            vacate()
             throw RingError(.system, ring: sleeper.ring, errno: error.errno, "no thread to wait with")
         }
     }

@@ -33,55 +33,6 @@ public struct Batch: ~Copyable, ~Escapable {
 
     // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `place` before it is written.
 
-    /// Appends a message, waiting for room if the ring is full. Everything appended before is committed before it waits.
-    ///
-    /// - Parameters: as of ``Producer/send(_:tag:timeout:)-(RawSpan,_,_)``.
-    /// - Throws: as ``Producer/send(_:tag:timeout:)-(RawSpan,_,_)``. The message is not appended then.
-    @inlinable
-    @inline(__always)
-    public mutating func append(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
-        let byteCount = bytes.byteCount
-        if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
-        unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
-        advance(byteCount: byteCount, tag: tag)
-    }
-
-    /// Appends the bytes of an array; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
-    @inlinable
-    @inline(__always)
-    public mutating func append(_ bytes: [UInt8], tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
-        try unsafe append(bytes.span.bytes, tag: tag, timeout: timeout)
-    }
-
-    /// Appends the bytes of one value as they lie in memory; see ``append(_:tag:timeout:)-(RawSpan,_,_)``.
-    @inlinable
-    @inline(__always)
-    public mutating func append<Value: BitwiseCopyable>(
-        value: Value, tag: UInt32 = 0, timeout: Duration? = nil
-    ) throws(RingError) {
-        let byteCount = MemoryLayout<Value>.size
-        if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
-        unsafe (place + writer.pointee.shape.messageOffset).storeBytes(of: value, as: Value.self)
-        advance(byteCount: byteCount, tag: tag)
-    }
-
-    /// Appends a message if there is room; otherwise nothing changes.
-    ///
-    /// - Returns: whether it was appended.
-    /// - Throws: `messageTooLarge`, `poisoned`, `forked`.
-    @inlinable
-    @inline(__always)
-    public mutating func tryAppend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
-        let byteCount = bytes.byteCount
-        if !isReady(for: byteCount) {
-            let writer = unsafe writer  // see `flush`
-            guard try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) else { return false }
-        }
-        unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
-        advance(byteCount: byteCount, tag: tag)
-        return true
-    }
-
     /// Sends what was appended. Nothing appended: does nothing.
     @inlinable
     @inline(__always)
@@ -122,6 +73,14 @@ public struct Batch: ~Copyable, ~Escapable {
         appendedBytes &+= byteCount
     }
 
+    /// Whether there is room at `place`, if need be after a look at the consumer's head.
+    @usableFromInline
+    @inline(never)
+    mutating func findRoom(for byteCount: Int) throws(RingError) -> Bool {
+        let writer = unsafe writer  // see `flush`
+        return try unsafe writer.pointee.makeRoomNow(for: byteCount, at: &place)
+    }
+
     @usableFromInline
     @inline(never)
     mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
@@ -130,6 +89,16 @@ public struct Batch: ~Copyable, ~Escapable {
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
         flush()
         try side.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
+        unsafe place = writer.pointee.place
+    }
+
+    /// The same without holding a thread.
+    @usableFromInline
+    mutating func waitForRoom(for byteCount: Int, timeout: Duration?) async throws(RingError) {
+        if try findRoom(for: byteCount) { return }
+        flush()
+        _ = try await side.slotInTurn(for: byteCount, timeout: timeout)
+        side.turns.pass()
         unsafe place = writer.pointee.place
     }
 }

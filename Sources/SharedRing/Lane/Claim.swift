@@ -68,7 +68,8 @@ extension Producer {
     /// - Parameters:
     ///   - byteCount: 0 to ``largestMessage``.
     ///   - timeout: how long to wait for room: nil, for ever; zero, not at all.
-    /// - Throws: as ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    /// - Throws: as `send` of a raw span.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     @_lifetime(&self)

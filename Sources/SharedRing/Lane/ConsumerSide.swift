@@ -21,6 +21,9 @@ final class ConsumerSide: @unchecked Sendable {
     /// What tells whether a message is out, while the waiter thread has this side.
     private var numberKept: UInt64 = 0
     let watch: Watch
+    /// Whether a task waits for a producer, and not for a message.
+    private var isProducerWanted = false
+    private var isEnded = false
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
 
@@ -49,7 +52,7 @@ final class ConsumerSide: @unchecked Sendable {
 
     deinit {
         // What was used up is acknowledged; but the role ends without a close, which the other side reads as a death.
-        if !attachment.isInherited {
+        if !attachment.isInherited && !isEnded {
             settle()
             attachment.giveBack()
         }
@@ -162,9 +165,17 @@ final class ConsumerSide: @unchecked Sendable {
 
     // MARK: Ending
 
+    /// See `Consumer.end`.
+    func end() throws(RingError) {
+        try close()
+        isEnded = true
+        unsafe reader.pointee.refuse(attachment.error(.ended, "this consumer was ended"))
+    }
+
     /// See `Consumer.close`.
     func close() throws(RingError) {
         try attachment.requireOwnProcess()
+        if isEnded { return }
         unsafe try reader.pointee.requireUsable()
         settle()
         role.close()
@@ -187,6 +198,21 @@ final class ConsumerSide: @unchecked Sendable {
 // MARK: Waiting without a thread
 
 extension ConsumerSide: Awaited {
+    /// Waits for a producer without holding a thread.
+    func waitForProducerWithoutThread(until deadline: Deadline) async throws(RingError) {
+        while true {
+            try watch.occupy()
+            do throws(RingError) { try prepareToWait() } catch {
+                watch.vacate()
+                throw error
+            }
+            if producer.hasSomebodyCome && isProducerAttached { return watch.vacate() }
+            isProducerWanted = true
+            defer { isProducerWanted = false }
+            try await watch.ready(self, until: deadline, "producer")
+        }
+    }
+
     /// Before this side is handed over. Throws if it can't be used.
     func prepareToWait() throws(RingError) {
         try requireUsable()
@@ -199,12 +225,14 @@ extension ConsumerSide: Awaited {
 
     /// Changes nothing, so whatever is found is found again.
     func isReady() -> Bool {
+        if isProducerWanted { return producer.hasSomebodyCome && isProducerAttached }
         if unsafe !reader.pointee.poll().isAbsent { return true }
         var producer = producer
         return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } != nil
     }
 
     func isReadyOnLookingAround() -> Bool {
+        if isProducerWanted { return isReady() }
         var producer = producer
         do throws(RingError) {
             isEndDue = try producer.end(lock: attachment.lock) { () throws(RingError) in isReady() } != nil

@@ -473,6 +473,12 @@ struct LaneReader: ~Copyable {
         }
     }
 
+    /// From now on nothing is handed out, and every operation throws this.
+    mutating func refuse(_ error: RingError) {
+        handedOut = Self.nothingMore
+        poison = error
+    }
+
     /// Steps over the end mark at the head. It is acknowledged when the caller, who is told of it now, comes back: were this
     /// process killed before, the next consumer is to find it.
     mutating func stepOverMark() {

@@ -181,7 +181,13 @@ struct LaneWriter: ~Copyable {
         unsafe sr_note_backlog(control, tail &- head)
     }
 
-    private mutating func requireUsable() throws(RingError) {
+    /// From now on every operation throws this.
+    mutating func refuse(_ error: RingError) {
+        takeRoomAway()
+        poison = error
+    }
+
+    mutating func requireUsable() throws(RingError) {
         // First: a child may have a writer that its parent had handed over, and that refuses with another error.
         guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: ring, "this endpoint belongs to the parent of this forked process")
@@ -233,11 +239,24 @@ struct LaneWriter: ~Copyable {
         return try unsafe makeRoomOrCount(for: byteCount, at: &place)
     }
 
-    /// Where a message of `byteCount` bytes goes; nil if there is no room, which is counted.
+    /// Where a message of `byteCount` bytes goes; nil if there is no room, which is counted, or if a task waits for what room comes.
     @usableFromInline
     @inline(never)
     mutating func makeSlot(for byteCount: Int) throws(RingError) -> Slot? {
-        try makeRoomOrCount(for: byteCount) ? Slot(self) : nil
+        if isAwaited { return nil }
+        return try makeRoomOrCount(for: byteCount) ? Slot(self) : nil
+    }
+
+    /// Whether a task waits on this lane, whose room is its own then.
+    private var isAwaited: Bool { poison?.code == .alreadyWaiting && generation == sr_fork_generation() }
+
+    /// `makeRoomOrCount` for who does not wait: also false while a task waits.
+    @usableFromInline
+    @inline(never)
+    @unsafe
+    mutating func makeRoomNow(for byteCount: Int, at start: inout UnsafeMutableRawPointer) throws(RingError) -> Bool {
+        if isAwaited { return false }
+        return try unsafe makeRoomOrCount(for: byteCount, at: &start)
     }
 
     /// Opens the room at a place in the first mapping, and tells observers: what is left there, but no more than this message needs and
@@ -411,6 +430,27 @@ struct LaneWriter: ~Copyable {
             guard let start = source.baseAddress else { return }
             unsafe sr_copy(payload, start, Int64(source.count))
         }
+    }
+
+    /// Writes the bytes of a collection: without a copy in between if they lie in one piece, else one by one. How many were written: `count`,
+    /// or fewer if the collection had not as many as it said.
+    @inlinable
+    static func copy(_ bytes: some Collection<UInt8>, count: Int, to payload: UnsafeMutableRawPointer) -> Int {
+        // SAFETY: there is room for `count` bytes, and no more are written.
+        let copied = bytes.withContiguousStorageIfAvailable { source in
+            guard let start = source.baseAddress else { return 0 }
+            let most = min(count, source.count)
+            unsafe sr_copy(payload, start, Int64(most))
+            return most
+        }
+        if let copied { return copied }
+        var written = 0
+        for byte in bytes {
+            guard written < count else { break }
+            unsafe payload.storeBytes(of: byte, toByteOffset: written, as: UInt8.self)
+            written &+= 1
+        }
+        return written
     }
 
     /// Makes the record in the slot exist. Its payload is written, and `byteCount` is what there was room for, or less.

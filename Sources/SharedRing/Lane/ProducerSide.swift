@@ -13,9 +13,11 @@ final class ProducerSide: @unchecked Sendable {
     let cancelFlag: CancelFlag
     let watch: Watch
     /// Whether the last account was told, and the byte given back; otherwise `deinit` does both.
-    private var isClosed = false
-    /// What an asynchronous wait wants room for.
-    private var wantedCount = 0
+    private(set) var isClosed = false
+    /// Which of the tasks that share this producer may use it.
+    let turns = TurnQueue()
+    /// What an asynchronous wait is for. Only who has the turn changes it.
+    private var wanted = Wanted.room(0)
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
 
@@ -140,9 +142,10 @@ final class ProducerSide: @unchecked Sendable {
 
     // MARK: Closing
 
-    /// Ends the stream: after the last message, before the epoch, before the byte.
+    /// Ends the stream: after the last message, before the epoch, before the byte. Once; later calls do nothing.
     func close() throws(RingError) {
         try attachment.requireOwnProcess()
+        if isClosed { return }
         if let poison = unsafe writer.pointee.poison { throw poison }
         // SAFETY: as in `init`.
         let after = unsafe sr_epoch_at_close(sr_load_relaxed_u32(epoch))  // relaxed: only this side writes it
@@ -154,38 +157,75 @@ final class ProducerSide: @unchecked Sendable {
         unsafe Doorbell.wake(writer.pointee.doorbell)
         attachment.giveBack()
     }
+
+    /// `close`, for a producer that its owner keeps: everything but ending it again throws `ended` from now on.
+    func end() throws(RingError) {
+        try close()
+        unsafe writer.pointee.refuse(attachment.error(.ended, "this producer was ended"))
+    }
 }
 
 // MARK: Waiting without a thread
 
 extension ProducerSide: Awaited {
-    /// Whether a message of `byteCount` fits now. If not, this side can be handed over to wait until it does. Throws what
-    /// `LaneWriter.makeRoom` throws.
-    func prepareToWait(forRoom byteCount: Int) throws(RingError) -> Bool {
-        wantedCount = byteCount
-        return try hasRoom(for: byteCount)
+    /// What a task waits for.
+    enum Wanted {
+        /// Room for a message of so many bytes.
+        case room(Int)
+        /// The consumer's acknowledgement of everything.
+        case acknowledgement
+        /// A consumer that is attached.
+        case consumer
     }
 
-    func prepareToWait() throws(RingError) { _ = try hasRoom(for: wantedCount) }
-
-    /// After a wait that found no room: throws if the consumer has gone. Once, as `waitForRoom`.
-    func throwIfConsumerEnded() throws(RingError) {
-        try throwIfConsumerEnded { () throws(RingError) in try hasRoom(for: wantedCount) }
+    /// Waits without holding a thread. The caller has the turn.
+    func wait(for wanted: Wanted, until deadline: Deadline) async throws(RingError) {
+        self.wanted = wanted
+        switch wanted {
+        case .room(let byteCount):
+            if try unsafe writer.pointee.makeRoomOrCount(for: byteCount) { return }
+            try await wait(for: "room in the ring", until: deadline) { () throws(RingError) in try hasRoom(for: byteCount) }
+        case .acknowledgement:
+            if try isAcknowledged() { return }
+            try await wait(for: "acknowledgement", until: deadline) { () throws(RingError) in try isAcknowledged() }
+        case .consumer:
+            try unsafe writer.pointee.requireUsable()
+            while !(consumer.hasSomebodyCome && isConsumerAttached) {
+                try watch.occupy()
+                try await watch.ready(self, until: deadline, "consumer")
+            }
+        }
     }
+
+    private func wait(
+        for what: StaticString, until deadline: Deadline, isThere: () throws(RingError) -> Bool
+    ) async throws(RingError) {
+        repeat {
+            try watch.occupy()
+            try await watch.ready(self, until: deadline, what)
+            // A wait that found nothing may have found that the consumer has gone. Told once, as in `waitForRoom`.
+            try throwIfConsumerEnded(hasNews: isThere)
+        } while try !isThere()
+    }
+
+    func prepareToWait() throws(RingError) { _ = try hasRoom(for: 0) }
 
     // SAFETY, for these: between hand-over and take-back the waiter thread alone uses the writer; otherwise the owner.
 
     /// Changes nothing: a head that can't be is left for the owner to find.
     func isReady() -> Bool {
+        if case .consumer = wanted { return consumer.hasSomebodyCome && isConsumerAttached }
         // SYNC: space-given (pairs with LaneReader.storeHead): the owner loads it again before it writes there.
         let head = unsafe sr_load_acquire_u64(sr_head(writer.pointee.control))
         let shape = unsafe writer.pointee.shape
         let lastHead = unsafe writer.pointee.lastHead
         guard unsafe head &- lastHead <= writer.pointee.tail &- lastHead else { return true }
-        return unsafe shape.spacing(wantedCount) &+ 2 &* shape.alignment <= head &+ shape.capacity &- writer.pointee.tail
+        guard case .room(let byteCount) = wanted else { return unsafe head == writer.pointee.tail }
+        return unsafe shape.spacing(byteCount) &+ 2 &* shape.alignment <= head &+ shape.capacity &- writer.pointee.tail
     }
 
     func isReadyOnLookingAround() -> Bool {
+        if case .consumer = wanted { return isReady() }
         var consumer = consumer
         do throws(RingError) {
             return try consumer.end(lock: attachment.lock) { () throws(RingError) in isReady() } != nil || isReady()

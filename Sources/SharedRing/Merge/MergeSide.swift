@@ -54,6 +54,9 @@ final class MergeSide: @unchecked Sendable {
     /// Those that were not asked for yet: the newest ones.
     private var newEnds: [ProducerEnd] = []
     let watch: Watch
+    /// Whether a task waits for a producer, and not for a message.
+    private var isProducerWanted = false
+    private var isEnded = false
     /// While the waiter thread has this side: what it found for the cursor.
     private var found: Cursor?
     private var deathToTell: RingError?
@@ -98,7 +101,7 @@ final class MergeSide: @unchecked Sendable {
     }
 
     deinit {
-        if !attachment.isInherited {
+        if !attachment.isInherited && !isEnded {
             settle()
             attachment.giveBack()
         }
@@ -461,8 +464,19 @@ final class MergeSide: @unchecked Sendable {
         return count
     }
 
+    /// See `MergingConsumer.end`.
+    func end() throws(RingError) {
+        if isEnded { return try attachment.requireOwnProcess() }
+        if role.isHandedOver { try role.requireUsable() }
+        try close()
+        isEnded = true
+        unsafe cursor.pointee.budget = 0  // with no budget the fast path comes to `look`, which throws
+        role.refusal = attachment.error(.ended, "this consumer was ended")
+    }
+
     func close() throws(RingError) {
         try attachment.requireOwnProcess()
+        if isEnded { return }
         settle()
         for lane in lanes {
             lane.watch.finishAcknowledged()
@@ -488,6 +502,21 @@ final class MergeSide: @unchecked Sendable {
 // MARK: Waiting without a thread
 
 extension MergeSide: Awaited {
+    /// Waits for a producer without holding a thread.
+    func waitForProducerWithoutThread(until deadline: Deadline) async throws(RingError) {
+        while true {
+            try watch.occupy()
+            do throws(RingError) { try prepareToWait() } catch {
+                watch.vacate()
+                throw error
+            }
+            if isAnyProducerAttached { return watch.vacate() }
+            isProducerWanted = true
+            defer { isProducerWanted = false }
+            try await watch.ready(self, until: deadline, "producer")
+        }
+    }
+
     /// Before this side is handed over. Throws if it can't be used.
     func prepareToWait() throws(RingError) {
         try role.requireUsable()
@@ -496,9 +525,13 @@ extension MergeSide: Awaited {
     }
 
     /// What is found and is no message is told by the owner's next look.
-    func isReady() -> Bool { deferred != nil || findMessage() || deferred != nil }
+    func isReady() -> Bool {
+        if isProducerWanted { return isAnyProducerAttached }
+        return deferred != nil || findMessage() || deferred != nil
+    }
 
     func isReadyOnLookingAround() -> Bool {
+        if isProducerWanted { return isReady() }
         do throws(RingError) {
             if let found = try lookAround() { deferred = .success(found) }
         } catch {

@@ -67,10 +67,11 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// Whether ``removeRingIfUnused()`` leaves the ring where it is.
     public var isRingPersistent: Bool { side.attachment.isPersistent }
 
-    /// Waits until a producer is attached.
+    /// Waits until a producer is attached. Blocks the thread; in a task the asynchronous form is meant.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
-    /// - Throws: `timedOut`, `cancelled`.
+    /// - Throws: `timedOut`, `cancelled`, `ended`.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
         try side.waitForProducer(until: Deadline(after: timeout))
     }
@@ -82,6 +83,11 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// With manual acknowledgement, what was not acknowledged is handed out again to the next consumer.
     public consuming func close() throws(RingError) {
         try side.close()
+    }
+
+    /// Ends this consumer as ``close()`` does, where it can't be given away. See ``Consumer/end()``.
+    public mutating func end() throws(RingError) {
+        try side.end()
     }
 
     /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent. See
@@ -126,6 +132,7 @@ extension MergingConsumer: MessageSource {
     /// - Returns: nil when there is nothing more to come; see ``Ending``.
     /// - Throws: `timedOut`, `cancelled`, `forked`; `peerDied`, see ``Ending``; `poisoned` once for every lane that a producer
     ///   has corrupted, which is passed over from then on.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     @_lifetime(&self)

@@ -12,6 +12,7 @@ extension Consumer: MessageSource {
     /// - Returns: nil at the end of a producer's stream.
     /// - Throws: `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` after the last message of a producer that went away
     ///   without closing, within a slice.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     @_lifetime(&self)

@@ -35,10 +35,11 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     /// Ends this consumer's waiting from another thread.
     public var canceller: Canceller { Canceller(side.role.cancelFlag) }
 
-    /// Waits until a producer is attached.
+    /// Waits until a producer is attached. Blocks the thread; in a task the asynchronous form is meant.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
-    /// - Throws: `timedOut`, `cancelled`.
+    /// - Throws: `timedOut`, `cancelled`, `ended`.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
         try side.waitForProducer(until: Deadline(after: timeout))
     }
@@ -52,6 +53,15 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     /// - Throws: `poisoned`, `forked`.
     public consuming func close() throws(RingError) {
         try side.close()
+    }
+
+    /// Ends this consumer as ``close()`` does, where it can't be given away: in a stored property, an actor, a `defer`.
+    ///
+    /// Ending again does nothing; everything else throws `ended` from then on. Does not block.
+    ///
+    /// - Throws: `poisoned`, `forked`; `alreadyWaiting` while a task waits for this consumer.
+    public mutating func end() throws(RingError) {
+        try side.end()
     }
 
     /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent.

@@ -3,6 +3,7 @@ public import CSharedRing
 /// Where messages come from: a ``Consumer`` or a ``MergingConsumer``.
 public protocol MessageSource: ~Copyable {
     /// The next message, in place, waiting for it if need be; nil at an end. See ``Consumer/next(timeout:)``.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @_lifetime(&self)
     mutating func next(timeout: Duration?) throws(RingError) -> Message?
 
@@ -37,8 +38,14 @@ public protocol MessageSource: ~Copyable {
     /// Gives back everything that was handed out. See ``Consumer/acknowledge()``.
     mutating func acknowledge() throws(RingError)
 
+    /// Waits, without holding a thread, until a producer is attached.
+    func waitForPeer(timeout: Duration?) async throws(RingError)
+
     /// Ends the consumer in order. See ``Consumer/close()``.
     consuming func close() throws(RingError)
+
+    /// Ends the consumer in order, where it can't be given away. See ``Consumer/end()``.
+    mutating func end() throws(RingError)
 }
 
 /// What a copying receive received.
@@ -77,6 +84,7 @@ extension MessageSource where Self: ~Copyable {
     ///   - timeout: how long to wait: nil, for ever; zero, not at all.
     /// - Returns: nil at an end, as ``next(timeout:)``.
     /// - Throws: as ``next(timeout:)``; `sizeMismatch` if the message is larger than the buffer. It stays in the ring then.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     public mutating func receive(into buffer: inout MutableRawSpan, timeout: Duration? = nil) throws(RingError) -> Received? {
         // SAFETY: the buffer is used inside the closure only.
@@ -85,31 +93,42 @@ extension MessageSource where Self: ~Copyable {
         }
     }
 
-    /// Copies the next message into the caller's memory; see ``receive(into:timeout:)-(MutableRawSpan,_)``.
+    /// Copies the next message into the caller's memory; see `receive(into:)` of a span.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     public mutating func receive(
         into buffer: UnsafeMutableRawBufferPointer, timeout: Duration? = nil
     ) throws(RingError) -> Received? {
         guard let message = try next(timeout: timeout) else { return nil }
-        let count = message.byteCount
-        guard count <= buffer.count else {
-            let error = unsafe message.reader.pointee.mismatch(count, buffer.count)
-            message.putBack()
-            throw error
-        }
-        // SAFETY: both sides have at least `count` bytes.
-        if count > 0 { unsafe sr_copy(buffer.baseAddress!, message.start, Int64(count)) }
-        return Received(message)
+        return try unsafe message.move(to: buffer)
     }
 
     /// A copy of the next message, waiting for it if need be. Allocates the array.
     ///
     /// - Returns: nil at an end, as ``next(timeout:)``.
     /// - Throws: as ``next(timeout:)``.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func receive(timeout: Duration? = nil) throws(RingError) -> [UInt8]? {
         guard let message = try next(timeout: timeout) else { return nil }
         return message.array
+    }
+}
+
+extension Message {
+    /// Copies the payload to the start of the buffer. If it is too large for it, the message goes back.
+    @inlinable
+    @inline(__always)
+    consuming func move(to buffer: UnsafeMutableRawBufferPointer) throws(RingError) -> Received {
+        let count = byteCount
+        guard count <= buffer.count else {
+            let error = unsafe reader.pointee.mismatch(count, buffer.count)
+            putBack()
+            throw error
+        }
+        // SAFETY: both sides have at least `count` bytes.
+        if count > 0 { unsafe sr_copy(buffer.baseAddress!, start, Int64(count)) }
+        return Received(self)
     }
 }
 

@@ -25,7 +25,7 @@ extension Producer {
 
     /// Sends a message, waiting for room if the ring is full.
     ///
-    /// The bytes are copied once, into the ring. O(bytes).
+    /// The bytes are copied once, into the ring. O(bytes). Blocks the thread while it waits; in a task the asynchronous form is meant.
     ///
     /// - Parameters:
     ///   - bytes: the message, at most ``largestMessage`` bytes, possibly none.
@@ -33,6 +33,7 @@ extension Producer {
     ///   - timeout: how long to wait for room: nil, for ever; zero, not at all.
     /// - Throws: `messageTooLarge`, `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` or `peerClosed` if it waits for
     ///   room and finds that the consumer has gone: once, later calls wait for the next one. Nothing was sent then.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     public mutating func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
@@ -56,7 +57,8 @@ extension Producer {
         return true
     }
 
-    /// Sends the bytes of a span; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    /// Sends the bytes of a span; see `send` of a raw span.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     public mutating func send(_ bytes: Span<UInt8>, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
@@ -70,7 +72,8 @@ extension Producer {
         try unsafe trySend(bytes.bytes, tag: tag)
     }
 
-    /// Sends the bytes of an array; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    /// Sends the bytes of an array; see `send` of a raw span.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     public mutating func send(_ bytes: [UInt8], tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
@@ -84,7 +87,8 @@ extension Producer {
         try unsafe trySend(bytes.span.bytes, tag: tag)
     }
 
-    /// Sends the bytes of a buffer; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    /// Sends the bytes of a buffer; see `send` of a raw span.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     public mutating func send(_ bytes: UnsafeRawBufferPointer, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
@@ -98,16 +102,47 @@ extension Producer {
         try unsafe trySend(bytes.bytes, tag: tag)
     }
 
-    /// Sends a text as UTF-8; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    /// Sends a text as UTF-8; see `send` of a raw span.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func send(_ text: String, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         try unsafe send(text.utf8.span.bytes, tag: tag, timeout: timeout)
     }
 
+    /// Sends a text as UTF-8 if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
+    public mutating func trySend(_ text: String, tag: UInt32 = 0) throws(RingError) -> Bool {
+        try unsafe trySend(text.utf8.span.bytes, tag: tag)
+    }
+
+    /// Sends the bytes of a collection: a slice, a `Data`, a buffer. See `send` of a raw span.
+    ///
+    /// They are copied once if they lie in one piece, and otherwise written into the ring one by one.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
+    @inlinable
+    public mutating func send(_ bytes: some Collection<UInt8>, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
+        let count = bytes.count
+        // A collection that claims a negative count is refused where there is no room.
+        let slot = count < 0 ? try waitForSlot(for: count, timeout: timeout) : try slot(for: count, timeout: timeout)
+        let written = unsafe LaneWriter.copy(bytes, count: count, to: slot.payload)
+        unsafe writer.pointee.commit(slot, byteCount: written, tag: tag)
+    }
+
+    /// Sends the bytes of a collection if there is room; see ``trySend(_:tag:)-(RawSpan,_)``.
+    @inlinable
+    public mutating func trySend(_ bytes: some Collection<UInt8>, tag: UInt32 = 0) throws(RingError) -> Bool {
+        let count = bytes.count
+        let found = count < 0 ? try unsafe writer.pointee.makeSlot(for: count) : try slotNow(for: count)
+        guard let slot = found else { return false }
+        let written = unsafe LaneWriter.copy(bytes, count: count, to: slot.payload)
+        unsafe writer.pointee.commit(slot, byteCount: written, tag: tag)
+        return true
+    }
+
     // MARK: Values
 
-    /// Sends the bytes of one value as they lie in memory; see ``send(_:tag:timeout:)-(RawSpan,_,_)``.
+    /// Sends the bytes of one value as they lie in memory; see `send` of a raw span.
     ///
     /// For values without padding: what lies between fields is sent too.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
     public mutating func send<Value: BitwiseCopyable>(

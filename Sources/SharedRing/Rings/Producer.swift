@@ -45,19 +45,22 @@ public struct Producer: ~Copyable, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits until a consumer is attached.
+    /// Waits until a consumer is attached. Blocks the thread; in a task the asynchronous form is meant.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
-    /// - Throws: `timedOut`, `cancelled`.
+    /// - Throws: `timedOut`, `cancelled`, `ended`.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
+        try unsafe writer.pointee.requireUsable()
         try side.waitForConsumer(until: Deadline(after: timeout))
     }
 
-    /// Waits until the consumer has acknowledged every message sent so far.
+    /// Waits until the consumer has acknowledged every message sent so far. Blocks the thread; in a task the asynchronous form is meant.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
-    /// - Throws: `timedOut`, `cancelled`; `peerDied` or `peerClosed` if the consumer has gone before it acknowledged: once,
+    /// - Throws: `timedOut`, `cancelled`, `ended`; `peerDied` or `peerClosed` if the consumer has gone before it acknowledged: once,
     ///   later calls wait for the next one.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitUntilAcknowledged(timeout: Duration? = nil) throws(RingError) {
         try side.waitUntilAcknowledged(until: Deadline(after: timeout))
     }
@@ -73,8 +76,20 @@ public struct Producer: ~Copyable, @unchecked Sendable {
 
     /// Ends the stream: the consumer gets everything sent, and then the end. Does not wait for it. The role is free then.
     ///
+    /// After `end` it does nothing.
+    ///
     /// - Throws: `poisoned`, `forked`; the stream then stays without an end.
     public consuming func close() throws(RingError) {
         try side.close()
+    }
+
+    /// Ends the stream as ``close()`` does, where the producer can't be given away: in a stored property, an actor, a `defer`.
+    ///
+    /// Ending again does nothing; everything else throws `ended` from then on. Does not block.
+    ///
+    /// - Throws: `poisoned`, `forked`; the stream then stays without an end. `alreadyWaiting` while a task waits for this producer: in
+    ///   a task `await` it, then it waits for its turn.
+    public mutating func end() throws(RingError) {
+        try side.end()
     }
 }

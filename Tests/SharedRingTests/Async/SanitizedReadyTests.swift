@@ -175,7 +175,7 @@ struct SanitizedReadyTests {
         #expect(await actor.wait() == .alreadyWaiting)
         #expect(await actor.now() == false)
         if case .failure(let error) = await actor.poll() { #expect(error.code == .alreadyWaiting) } else { Issue.record("it polled") }
-        var producer = sender.take()
+        let producer = sender.take()
         try await producer.send("through")
         #expect(await first == nil)
         #expect(try await actor.poll().get() == "through")
@@ -193,7 +193,7 @@ struct SanitizedReadyTests {
         var consumer = receiver.take()
         for number in 0..<count {
             try await consumer.ready(timeout: asyncPatience)
-            let first = try consumer.receive(timeout: .zero)?.first
+            let first = try await consumer.receive(timeout: .zero)?.first
             #expect(first == UInt8(number & 255))
         }
         var producer = try await total.value.take()
@@ -297,7 +297,7 @@ struct SanitizedReadyTests {
             usleep(30_000)
         }
         try await consumer.ready(timeout: asyncPatience)
-        let text = try consumer.receive(timeout: .zero).map { String(decoding: $0, as: UTF8.self) }
+        let text = try await consumer.receive(timeout: .zero).map { String(decoding: $0, as: UTF8.self) }
         #expect(text == "last words")
         try await consumer.ready(timeout: asyncPatience)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.tryNext() }

@@ -117,7 +117,7 @@ private struct Model: ~Copyable {
             }
         case 9:
             // As whoever waits for room does.
-            _ = try producer.side.prepareToWait(forRoom: size(largest))
+            _ = try producer.writer.pointee.makeRoom(for: size(largest))
         default:
             for _ in 0..<below(100) {
                 guard let bytes = try? consumer.receive(timeout: .zero) else { break }
@@ -208,7 +208,7 @@ struct AccountTests {
             var bytes = claim.bytes
             for index in 0..<bytes.byteCount { bytes.storeBytes(of: UInt8(index % 8 == 3 ? 0x80 : 0), toByteOffset: index, as: UInt8.self) }
         }
-        #expect(try producer.side.prepareToWait(forRoom: 8))
+        #expect(try producer.writer.pointee.makeRoom(for: 8))
         let events = try tap.look()
         guard events.count == 1, case .missed = events[0] else {
             Issue.record("\(events.count) events")

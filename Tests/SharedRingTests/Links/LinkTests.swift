@@ -43,7 +43,7 @@ struct LinkTests {
             for text in texts.reversed() { try await link.producer.send(text) }
             try link.close()
         }
-        var sending = producer.take()
+        let sending = producer.take()
         for number in 0..<100 { try await sending.send("\(number)") }
         try sending.close()
         var next = 99

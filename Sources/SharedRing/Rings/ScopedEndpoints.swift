@@ -1,0 +1,232 @@
+// An endpoint for the length of a body: closed when it returns. One pair of calls a ring and an endpoint; each pair again for errors of any kind.
+//
+// A body that throws leaves a producer without `close()`, on purpose: to the consumer the stream is cut off (`peerDied`), and not taken for
+// a whole one. The same holds for a consumer, of which what was used up is acknowledged.
+
+extension SPSCRing {
+    /// Becomes the producer for the length of the body, and closes the stream when it returns.
+    ///
+    /// When the body throws, the stream is not closed: the consumer gets what was sent and then `peerDied`, as of every stream that was
+    /// cut off.
+    ///
+    /// - Returns: what the body returns.
+    /// - Throws: what ``makeProducer(waiting:slice:)``, the body and ``Producer/close()`` throw.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) throws(RingError) -> Result
+    ) throws(RingError) -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread.
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) async throws(RingError) -> Result
+    ) async throws(RingError) -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try await body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// The same for a body that throws any error.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    @_disfavoredOverload
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) throws -> Result
+    ) throws -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread and for a body that throws any error.
+    @_disfavoredOverload
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) async throws -> Result
+    ) async throws -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try await body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// Becomes the consumer for the length of the body, and closes it when it returns.
+    ///
+    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and the producer that waits is told
+    /// `peerDied`.
+    ///
+    /// - Returns: what the body returns.
+    /// - Throws: what ``makeConsumer(acknowledgement:waiting:slice:)``, the body and ``Consumer/close()`` throw.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    public func withConsumer<Result>(
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Consumer) throws(RingError) -> Result
+    ) throws(RingError) -> Result {
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try body(&consumer)
+        try consumer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread.
+    public func withConsumer<Result>(
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Consumer) async throws(RingError) -> Result
+    ) async throws(RingError) -> Result {
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try await body(&consumer)
+        try consumer.close()
+        return result
+    }
+
+    /// The same for a body that throws any error.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    @_disfavoredOverload
+    public func withConsumer<Result>(
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Consumer) throws -> Result
+    ) throws -> Result {
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try body(&consumer)
+        try consumer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread and for a body that throws any error.
+    @_disfavoredOverload
+    public func withConsumer<Result>(
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Consumer) async throws -> Result
+    ) async throws -> Result {
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try await body(&consumer)
+        try consumer.close()
+        return result
+    }
+}
+
+extension MPSCRing {
+    /// Becomes a producer for the length of the body, and closes the stream when it returns.
+    ///
+    /// When the body throws, the stream is not closed: the consumer gets what was sent and then `peerDied`, as of every stream that was
+    /// cut off.
+    ///
+    /// - Returns: what the body returns.
+    /// - Throws: what ``makeProducer(waiting:slice:)``, the body and ``Producer/close()`` throw.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) throws(RingError) -> Result
+    ) throws(RingError) -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread.
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) async throws(RingError) -> Result
+    ) async throws(RingError) -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try await body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// The same for a body that throws any error.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    @_disfavoredOverload
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) throws -> Result
+    ) throws -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread and for a body that throws any error.
+    @_disfavoredOverload
+    public func withProducer<Result>(
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout Producer) async throws -> Result
+    ) async throws -> Result {
+        var producer = try makeProducer(waiting: waiting, slice: slice)
+        let result = try await body(&producer)
+        try producer.close()
+        return result
+    }
+
+    /// Becomes the consumer for the length of the body, and closes it when it returns.
+    ///
+    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and a producer that waits is told
+    /// `peerDied`.
+    ///
+    /// - Returns: what the body returns.
+    /// - Throws: what ``makeConsumer(ending:budget:acknowledgement:waiting:slice:)``, the body and ``MergingConsumer/close()`` throw.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    public func withConsumer<Result>(
+        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout MergingConsumer) throws(RingError) -> Result
+    ) throws(RingError) -> Result {
+        var consumer = try makeConsumer(
+            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try body(&consumer)
+        try consumer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread.
+    public func withConsumer<Result>(
+        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout MergingConsumer) async throws(RingError) -> Result
+    ) async throws(RingError) -> Result {
+        var consumer = try makeConsumer(
+            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try await body(&consumer)
+        try consumer.close()
+        return result
+    }
+
+    /// The same for a body that throws any error.
+    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
+    @_disfavoredOverload
+    public func withConsumer<Result>(
+        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout MergingConsumer) throws -> Result
+    ) throws -> Result {
+        var consumer = try makeConsumer(
+            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try body(&consumer)
+        try consumer.close()
+        return result
+    }
+
+    /// The same for a body that waits without holding a thread and for a body that throws any error.
+    @_disfavoredOverload
+    public func withConsumer<Result>(
+        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        _ body: (inout MergingConsumer) async throws -> Result
+    ) async throws -> Result {
+        var consumer = try makeConsumer(
+            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        let result = try await body(&consumer)
+        try consumer.close()
+        return result
+    }
+}
