@@ -21,6 +21,8 @@ final class ToolProcess {
     }
 
     private let process = Process()
+    /// What it writes into stays as long as this does.
+    private let space: Workspace
     private let ended = DispatchSemaphore(value: 0)
     private let errorFile: URL
     let outputFile: URL
@@ -44,6 +46,7 @@ final class ToolProcess {
         environment: [String: String] = [:],
         bound: Int = 120
     ) throws {
+        self.space = space
         let base = space.scratch.appendingPathComponent(UUID().uuidString)
         outputFile = base.appendingPathExtension("out")
         errorFile = base.appendingPathExtension("err")

@@ -63,6 +63,7 @@ struct CleaningTests {
         let name = try SegmentName("r", in: place.path)
         let directory = try name.openDirectory()
         var lock: RoleLock? = try RoleLock(directory: directory.number, name: name.name, of: -1)
+        withExtendedLifetime(directory) {}
         #expect(try lock?.take(.lane(0)) == true)
         var second = try ring().makeProducer()
         try second.send("later")

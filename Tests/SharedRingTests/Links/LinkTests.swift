@@ -189,5 +189,6 @@ struct LinkTests {
             }
         }
         for worker in workers { #expect(try worker.join()) }
+        withExtendedLifetime(server) {}
     }
 }
