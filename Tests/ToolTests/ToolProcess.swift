@@ -21,6 +21,8 @@ final class ToolProcess {
     }
 
     private let process = Process()
+    /// What it writes into stays as long as this does.
+    private let space: Workspace
     private let ended = DispatchSemaphore(value: 0)
     private let errorFile: URL
     let outputFile: URL
@@ -43,6 +45,7 @@ final class ToolProcess {
         _ words: [String], of program: String = ToolProcess.path, in space: Workspace, input: Input = .nothing,
         outputToPipe: Bool = false, outputTo path: String? = nil, environment: [String: String] = [:], bound: Int = 120
     ) throws {
+        self.space = space
         let base = space.scratch.appendingPathComponent(UUID().uuidString)
         outputFile = base.appendingPathExtension("out")
         errorFile = base.appendingPathExtension("err")

@@ -6,7 +6,7 @@ extension ProducerSide {
     @usableFromInline
     func slotAtOnce(for byteCount: Int) throws(RingError) -> LaneWriter.Slot? {
         guard turns.takeAtOnce() else { return nil }
-        if byteCount >= 0, unsafe writer.pointee.isReady(for: byteCount) { return unsafe LaneWriter.Slot(ready: writer.pointee) }
+        if byteCount >= 0, unsafe writer.isReady(for: byteCount) { return unsafe LaneWriter.Slot(ready: writer.pointee) }
         do throws(RingError) {
             try requireNotCancelled()
             if try unsafe writer.pointee.makeRoom(for: byteCount) { return unsafe LaneWriter.Slot(writer.pointee) }

@@ -26,7 +26,6 @@ struct SystemFailure: Error {
     static let noSpace: Int32 = 28
     static let timedOut: Int32 = 110
     static let noMemory: Int32 = 12
-    static let badAddress: Int32 = 14
     static let noSystemDescriptor: Int32 = 23
     static let noDescriptor: Int32 = 24
     static let noBuffers: Int32 = 105

@@ -24,7 +24,7 @@ struct EndlessTests {
             do throws(RingError) { _ = try consumer.next(timeout: patience) } catch { codes.append(error.code) }
         }
         #expect(epoch % 2 == 0 ? codes.isEmpty : codes == [.peerDied, .poisoned, .poisoned])
-        _ = producer.largestMessage
+        withExtendedLifetime(producer) {}
     }
 
     @Test("So it is among many lanes, and the others go on", arguments: [MPSCRing.Order.perProducer, .total])
@@ -44,7 +44,7 @@ struct EndlessTests {
         }
         #expect(texts == ["hello"])
         #expect(codes == [.poisoned, .timedOut])
-        _ = hostile.largestMessage
+        withExtendedLifetime(hostile) {}
     }
 
     @Test("Draining a lane that looks full of messages for ever ends", arguments: [1, 2])
@@ -55,7 +55,7 @@ struct EndlessTests {
         let header = RecordHeader(byteCount: 0, tag: 0)
         for offset in stride(from: 0, to: 4096, by: 8) { sr_store_release_u64(hostile.writer.pointee.data + offset, header.bits) }
         #expect(consumer.drain { _ in } == 512)
-        _ = hostile.largestMessage
+        withExtendedLifetime(hostile) {}
     }
 
     // MARK: A lane full of records, and nobody who could have written them

@@ -99,6 +99,7 @@ struct StaleRingTests {
             #expect(try lock.takeEverything())
             #expect(try outcomes(true, rehearsal: true)[name] == "in use")
             #expect(try outcomes(true)[name] == "in use")
+            withExtendedLifetime((creator, lock)) {}
         }
         // It may have died before it had allocated all, too. Under any other name such a file is damaged.
         let start = try Data(contentsOf: URL(fileURLWithPath: place.path(name))).prefix(256)

@@ -191,5 +191,6 @@ struct LinkTests {
             }
         }
         for worker in workers { #expect(try worker.join()) }
+        withExtendedLifetime(server) {}
     }
 }

@@ -190,7 +190,7 @@ struct TotalOrderTests {
         #expect(try consumer.tryNext().isEmpty)
         unsafe sr_store_release_u64(sr_pend(writer.pointee.control), .max)
         #expect(try !consumer.tryNext().isEmpty)
-        _ = wrong.largestMessage
+        withExtendedLifetime(wrong) {}
     }
 }
 

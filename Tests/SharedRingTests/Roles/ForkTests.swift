@@ -107,6 +107,7 @@ struct ForkTests {
         _ = producer == nil
         // The child's handler has closed its copy by the time it runs; fork returns to us before that, perhaps.
         #expect(eventually { (try? ring.makeProducer()) != nil })
+        withExtendedLifetime(place) {}
     }
 
     @Test("A killed parent has died although a child it forked lives on") func childOutlivesParent() throws {
@@ -122,6 +123,7 @@ struct ForkTests {
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
         #expect(kill(child, 0) == 0, "it lives")
         try ring.makeProducer().close()
+        withExtendedLifetime(place) {}
     }
 
     @Test("A child may take roles of its own, of its parent's rings") func ownRoles() throws {
@@ -136,6 +138,7 @@ struct ForkTests {
             } == nil ? 0 : 1
         }.run()
         #expect(status == 0)
+        withExtendedLifetime(place) {}
         #expect(try consumer.poll() == "from the child")
         #expect(try consumer.poll() == "(ended)")
     }

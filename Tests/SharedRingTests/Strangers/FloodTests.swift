@@ -69,7 +69,7 @@ struct FloodTests {
         let attachment = try worker.join()
         let rings = try flood.end()
         expectCalm(sr_load_relaxed_u64(sleeps), since: start, waits: Self.messages + 1, rings)
-        _ = attachment  // keeps the words mapped
+        withExtendedLifetime(attachment) {}  // keeps the words mapped
     }
 
     @Test("A merging consumer's", arguments: [MPSCRing.Order.perProducer, .total]) func merging(order: MPSCRing.Order) throws {
@@ -95,6 +95,7 @@ struct FloodTests {
         }
         try sender.join()
         expectCalm(sr_load_relaxed_u64(sleeps), since: start, waits: Self.messages + 1, try flood.end())
+        withExtendedLifetime(consumer) {}
     }
 
     @Test("A producer's, that waits for room", arguments: [0, 1] as [UInt32]) func producer(value: UInt32) throws {
@@ -122,6 +123,6 @@ struct FloodTests {
         }
         let attachment = try worker.join()
         expectCalm(sr_load_relaxed_u64(sleeps), since: start, waits: 2, try flood.end())
-        _ = attachment
+        withExtendedLifetime(attachment) {}
     }
 }

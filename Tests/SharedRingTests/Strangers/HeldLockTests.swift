@@ -48,6 +48,7 @@ struct HeldLockTests {
         let producer = try ring.makeProducer()
         #expect(producer.lane == 2)
         expectError(.roleTaken, saying: "all its 3 lanes", "process \(getpid())") { () throws(RingError) in _ = try ring.makeProducer() }
+        withExtendedLifetime(stranger) {}
     }
 
     /// As a remover's, which goes after a moment; this one does not.

@@ -9,6 +9,8 @@ final class Peer: @unchecked Sendable {
     private let output: Int32
     private var received: [UInt8] = []
     private var status: Int32?
+    /// Where its ring is, which stays as long as this does.
+    private var place: Place?
 
     struct Failure: Error, CustomStringConvertible { let description: String }
 
@@ -47,6 +49,7 @@ final class Peer: @unchecked Sendable {
     /// An endpoint of a ring in `place` that obeys lines.
     convenience init(_ role: String, of name: String, in place: Place, _ options: String...) throws {
         try self.init([role, name, "directory=\(place.path)"] + options)
+        self.place = place
         let answer = try line()
         guard answer == "attached" else { throw Failure(description: answer) }
     }
