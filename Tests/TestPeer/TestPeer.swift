@@ -14,6 +14,7 @@ import SharedRing
 ///     TestPeer steady [strace]
 ///     TestPeer fleet [name=value …]                           see `Fleet`
 ///     TestPeer link-echo|link-talk PATH                       see `Linked`
+///     TestPeer conformance DIRECTORY                          see `Conformance`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
 /// permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
@@ -44,6 +45,7 @@ struct TestPeer {
             case "fleet": try await Fleet.run(arguments)
             case "link-echo": try Linked.echo(arguments[1])
             case "link-talk": try Linked.talk(arguments[1])
+            case "conformance": try Conformance.make(in: arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")
