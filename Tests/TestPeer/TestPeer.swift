@@ -15,6 +15,8 @@ import SharedRing
 ///     TestPeer fleet [name=value …]                           see `Fleet`
 ///     TestPeer pool WAY                                       see `PoolOfOne`
 ///     TestPeer link-echo|link-talk|… PATH                     see `Linked`
+///     TestPeer link-echo|link-talk PATH                       see `Linked`
+///     TestPeer conformance DIRECTORY                          see `Conformance`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
 /// lanes (a ring for so many), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
@@ -53,6 +55,7 @@ struct TestPeer {
             case "link-scarce": try Linked.scarce(arguments[1])
             case "link-as": try Linked.listen(arguments[2], as: UInt32(arguments[1])!)
             case "link-numbers": try Linked.numbers(arguments[1])
+            case "conformance": try Conformance.make(in: arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")
