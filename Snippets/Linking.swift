@@ -24,7 +24,7 @@ func ask(_ question: String, at path: String) async throws(RingError) -> String 
     while true {
         do throws(RingError) {
             let link = try await Link.connect(path: path, timeout: .seconds(10))
-            var producer = link.producer
+            let producer = link.producer
             let answers = link.consumer.messages()
             try await producer.send(question)
             for try await answer in answers {

@@ -15,7 +15,6 @@ import SharedRing
 ///     TestPeer fleet [name=value …]                           see `Fleet`
 ///     TestPeer pool WAY                                       see `PoolOfOne`
 ///     TestPeer link-echo|link-talk|… PATH                     see `Linked`
-///     TestPeer link-echo|link-talk PATH                       see `Linked`
 ///     TestPeer conformance DIRECTORY                          see `Conformance`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),

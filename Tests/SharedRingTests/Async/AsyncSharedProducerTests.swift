@@ -3,6 +3,20 @@ import Testing
 
 @testable import SharedRing
 
+// A property of a class or an actor can't lend a view; a function that has the endpoint to itself can.
+extension Producer {
+    mutating func canClaim() throws(RingError) -> Bool { try tryClaim(byteCount: 8) != nil }
+
+    mutating func canAppend() throws(RingError) -> Bool {
+        var batch = batch()
+        return try batch.tryAppend(value: 1)
+    }
+}
+
+extension Consumer {
+    var hasMessageNow: Bool { mutating get { nextNow() != nil } }
+}
+
 /// An actor that several tasks send through, as in the article Embedding.
 private actor Courier {
     let producer: Producer
@@ -145,11 +159,8 @@ struct AsyncSharedProducerTests {
         init(_ box: Box<Producer>) { producer = box.take() }
         func wait() async -> RingError.Code? { await asyncCode { () async throws(RingError) in try await producer.ready(for: 8) } }
         func trySend() throws(RingError) -> Bool { try producer.trySend(value: 1, tag: 77) }
-        func tryClaim() throws(RingError) -> Bool { try producer.tryClaim(byteCount: 8) != nil }
-        func tryAppend() throws(RingError) -> Bool {
-            var batch = producer.batch()
-            return try batch.tryAppend(value: 1)
-        }
+        func tryClaim() throws(RingError) -> Bool { try producer.canClaim() }
+        func tryAppend() throws(RingError) -> Bool { try producer.canAppend() }
         func endAtOnce() throws(RingError) { try producer.end() }
         var isWaitedFor: Bool { producer.side.watch.thread != nil }
     }
