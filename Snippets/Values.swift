@@ -1,7 +1,7 @@
 // Values without padding, tags, and messages written and read in place.
 import SharedRing
 
-struct Quote: BitwiseCopyable {
+struct Quote: AnyBytes {
     var price: Double
     var size: UInt64
 }
@@ -23,9 +23,7 @@ func sendQuotes(to ring: SPSCRing) throws(RingError) {
 func receiveQuotes(from ring: SPSCRing) throws(RingError) {
     var consumer = try ring.makeConsumer()
     while let message = try consumer.next() {
-        guard message.tag == 1, message.byteCount == MemoryLayout<Quote>.size else { continue }
-        // Unsafe for types of which not every bit pattern is a value: a stranger may have sent the bytes.
-        let quote = message.unsafeValue(as: Quote.self)
+        guard message.tag == 1, let quote = message.value(as: Quote.self) else { continue }  // nil: it has another size
         print(quote.price, quote.size)
     }
 }

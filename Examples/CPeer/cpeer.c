@@ -84,7 +84,6 @@ static void sign(struct sr_owner_card *card) {
     *card = (struct sr_owner_card){.pid = (uint32_t)getpid(), .name = "cpeer"};
 }
 
-static uint32_t next_odd(uint32_t epoch) { return epoch & 1 ? epoch + 2 : epoch + 1; }
 static uint64_t spacing(const struct ring *r, uint64_t count) {
     uint64_t a = r->header.record_alignment;
     return (SR_RECORD_HEADER_SIZE + count + a - 1) & ~(a - 1);
@@ -150,7 +149,7 @@ static void send_all(const char *path, long count) {
         account.tail += spacing(&r, size == SR_RECORD_END ? 0 : size);
     }
     sr_store_release_u64(sr_pend(r.lane), SR_NO_PEND);
-    uint32_t before = sr_load_acquire_u32(sr_producer_epoch(r.lane)), epoch = next_odd(before);
+    uint32_t before = sr_load_acquire_u32(sr_producer_epoch(r.lane)), epoch = sr_epoch_at_attach(before);
     if (before & 1) tail = commit(&r, tail, spacing(&r, 0), (uint64_t)before << 32 | SR_RECORD_PRESENT | SR_RECORD_END); /* it died */
     sr_store_release_u32(sr_producer_epoch(r.lane), epoch);
     wake(sr_data_doorbell(r.control)); /* whoever waits for a peer */
@@ -170,8 +169,8 @@ static void send_all(const char *path, long count) {
         tail = commit(&r, tail, need, (uint64_t)(uint32_t)i << 32 | SR_RECORD_PRESENT | size);
     }
     /* The end: a record that carries the epoch after it, then the epoch, then (by our exit) the byte. */
-    commit(&r, tail, spacing(&r, 0), (uint64_t)(epoch + 1) << 32 | SR_RECORD_PRESENT | SR_RECORD_END);
-    sr_store_release_u32(sr_producer_epoch(r.lane), epoch + 1);
+    commit(&r, tail, spacing(&r, 0), (uint64_t)sr_epoch_at_close(epoch) << 32 | SR_RECORD_PRESENT | SR_RECORD_END);
+    sr_store_release_u32(sr_producer_epoch(r.lane), sr_epoch_at_close(epoch));
     wake(sr_data_doorbell(r.control));
 }
 
@@ -185,7 +184,7 @@ static int has_message(const struct ring *r, uint64_t head, uint64_t unused) {
 static void receive_all(const char *path) {
     struct ring r = attach(path, SR_LOCK_CONSUMER, 0);
     sign(sr_consumer_card(r.control));
-    uint32_t epoch = next_odd(sr_load_relaxed_u32(sr_consumer_epoch(r.control)));
+    uint32_t epoch = sr_epoch_at_attach(sr_load_relaxed_u32(sr_consumer_epoch(r.control)));
     sr_store_release_u32(sr_consumer_epoch(r.control), epoch);
     wake(sr_space_doorbell(r.lane));
     uint64_t head = sr_load_acquire_u64(sr_head(r.lane)), header;
@@ -206,7 +205,7 @@ static void receive_all(const char *path) {
         waker_barrier(&r);
         if (sr_load_relaxed_u32(sr_space_doorbell(r.lane)) != 0) wake(sr_space_doorbell(r.lane));
     }
-    sr_store_release_u32(sr_consumer_epoch(r.control), epoch + 1);
+    sr_store_release_u32(sr_consumer_epoch(r.control), sr_epoch_at_close(epoch));
     wake(sr_space_doorbell(r.lane));
     printf("ended\n");
 }

@@ -17,7 +17,7 @@ enum Command: String {
     var options: [Option] {
         switch self {
         case .send: Self.transfer + [.flag("--drain")]
-        case .receive: Self.transfer + [.value("--senders")]
+        case .receive: Self.transfer + [.value("--senders"), .value("--senders-ever"), .flag("--ends")]
         case .create:
             [
                 .value("--capacity"), .value("--alignment"), .value("--mode"), .value("--label"), .value("--barrier"), .value("--lanes"),

@@ -80,9 +80,13 @@ enum Help {
           --frames          with a 32-bit little-endian length before it
 
         \(transfer)
-          --senders N       end when N senders have come since the ring was made, all have gone, and
-                            everything is received; the status is 3 if one of them did not close.
-                            Without this: one sender on a ring without lanes, else no end
+          --senders N       end when N senders have come, all have gone, and everything is received;
+                            the status is 3 if one of them did not close. Those count that come from
+                            now on, are there now, or have left something unread. Without this: one
+                            sender on a ring without lanes, else no end
+          --senders-ever N  the same, but all count that have come since the ring was made
+          --ends            a line on standard error for each sender that ends: who it was, and whether
+                            it closed or went away without closing
 
         \(notation)
 

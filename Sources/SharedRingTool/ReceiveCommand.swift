@@ -9,11 +9,13 @@ struct ReceiveCommand {
     }
 
     private let options: TransferOptions
-    private let senders: Int?
+    private let senders: Senders?
+    private let tellsEnds: Bool
 
     init(_ arguments: Arguments) throws {
         options = try TransferOptions(arguments)
-        senders = try arguments.count("--senders")
+        senders = try Senders(arguments)
+        tellsEnds = arguments.has("--ends")
     }
 
     /// Returns after the end of the stream. What could not be written stays in the ring.
@@ -33,7 +35,7 @@ struct ReceiveCommand {
             case .single(let ring):
                 return .single(try ring.makeConsumer(acknowledgement: acknowledgement, waiting: options.waiting, slice: slice))
             case .merging(let ring):
-                let ending = senders.map { MergingConsumer.Ending.whenAllEnded(atLeast: $0) } ?? .never
+                let ending = senders?.ending ?? .never
                 return .merging(
                     try ring.makeConsumer(ending: ending, acknowledgement: acknowledgement, waiting: options.waiting, slice: slice))
             }
@@ -43,7 +45,7 @@ struct ReceiveCommand {
     private func receive<Source: RingConsumer & ~Copyable>(_ consumer: consuming Source) throws {
         let progress = Progress("received", data: STDOUT_FILENO)
         defer { progress.clear() }
-        var reception = Reception(consumer, options: options, senders: senders, progress: progress)
+        var reception = Reception(consumer, options: options, senders: senders, tellsEnds: tellsEnds, progress: progress)
         do {
             try reception.receive()
         } catch {

@@ -6,7 +6,11 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
     let progress: Progress
     private let options: TransferOptions
     /// How many senders make the stream; nil: with one lane one sender, with many lanes there is no end.
-    private let senders: Int?
+    private let senders: Senders?
+    /// How many had come before and do not count.
+    private var earlierSenders = 0
+    /// Whether each sender's end gets a line.
+    private let tellsEnds: Bool
     /// Nothing more is expected.
     private var hasEnded = false
     /// The death of a sender that is to be told at the end.
@@ -14,10 +18,11 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
     /// How many deaths were noted.
     private var notedDeaths = 0
 
-    init(_ consumer: consuming Source, options: TransferOptions, senders: Int?, progress: Progress) {
+    init(_ consumer: consuming Source, options: TransferOptions, senders: Senders?, tellsEnds: Bool, progress: Progress) {
         self.consumer = consumer
         self.options = options
         self.senders = senders
+        self.tellsEnds = tellsEnds
         self.progress = progress
     }
 
@@ -45,6 +50,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         // to let go of its role; then at leisure, since it is another sender who will have something to say.
         var pause = Duration.milliseconds(1)
         while true {
+            tellEnds()
             do throws(RingError) {
                 if hasEnded, try leaveRing() { return false }
                 // Looks up now and then, to note deaths.
@@ -53,6 +59,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
                     return true
                 }
                 hasEnded = try haveSendersCome()
+                tellEndOfOne(isDeath: false)
                 try consumer.acknowledge()  // the end too, or a next receiver would meet it again
             } catch {
                 switch error.code {
@@ -79,30 +86,32 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
     /// be there: it lets go of its role a moment after its end is read.
     private func haveSendersCome() throws(RingError) -> Bool {
         guard let senders else { return true }
-        return try options.ring.report().producerAttachments >= senders
+        return try options.ring.report().producerAttachments - earlierSenders >= senders.count
     }
 
     /// Whether, besides, nobody sends.
     private func areSendersOver() throws(RingError) -> Bool {
         guard let senders else { return true }
-        return try options.ring.report().areOver(senders)
+        return try options.ring.report().areOver(senders.count + earlierSenders)
     }
 
-    /// On a ring that stays, all the senders may be over, and received, before anything is waited for.
+    /// Which senders count. On a ring that stays, all may be over, and received, before anything is waited for.
     private mutating func lookBack() throws {
         guard let senders else { return }
         let report = try options.ring.report()
-        hasEnded = report.producerAttachments >= senders
-        if report.areOver(senders), report.backlog == 0 {
+        earlierSenders = senders.uncounted(in: report)
+        hasEnded = report.producerAttachments - earlierSenders >= senders.count
+        if senders.includesEarlier, report.areOver(senders.count), report.backlog == 0 {
             StandardStreams.note(
-                "note: ring '\(options.name)' has had \(report.producerAttachments) senders since it was made, and nothing is left of them; "
-                    + "'--senders' counts them too")
+                "note: ring '\(options.name)' has had \(counted(report.producerAttachments, "sender")) since it was made, and nothing is left of them; "
+                    + "'--senders-ever' counts them too")
         }
     }
 
     /// A death came out of the ring. Without a count of senders it is the end.
     private mutating func endByDeath(_ error: RingError) throws {
         try consumer.acknowledge()
+        tellEndOfOne(isDeath: true)
         death = error
         notedDeaths = consumer.deaths  // the error says how many there were
         guard senders != nil else {
@@ -121,6 +130,23 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         let count = deaths - notedDeaths
         note("ring '\(options.name)': \(count == 1 ? "a sender" : "\(count) senders") went away without closing, \(deaths) in all")
         notedDeaths = deaths
+    }
+
+    /// A line for each sender of many that has ended since the last time.
+    private mutating func tellEnds() {
+        while let end = consumer.nextEnd() { if tellsEnds { tell("\(end)") } }
+    }
+
+    /// The same of a ring for one, of which there is no more to know than who signed last.
+    private func tellEndOfOne(isDeath: Bool) {
+        guard tellsEnds, let report = try? options.ring.report(), report.kind == .spsc else { return }
+        let sender = report.lanes.first?.producer.card.map { "\($0)" } ?? "a producer"
+        tell("\(sender) \(isDeath ? "went away without closing" : "closed")")
+    }
+
+    private func tell(_ sentence: String) {
+        progress.clear()
+        StandardStreams.note("end: ring '\(options.name)': \(sentence)")
     }
 
     private func note(_ sentence: String) {

@@ -11,7 +11,7 @@ let childLife: UInt32 = 300
 /// An endpoint that does what it is told, a line at a time, and answers each with a line.
 enum Session {
     static func producer(_ setup: Setup) throws {
-        var producer = try setup.ring().makeProducer(waiting: setup.waiting, slice: setup.slice)
+        var producer = try setup.producer()
         say("attached")
         var closes = false
         lines: while let line = readLine() {
@@ -78,6 +78,20 @@ enum Session {
         }
         try source.close()
         say("closed")
+    }
+
+    /// Of a ring for many, to the end of all streams.
+    static func collector(_ setup: Setup) throws {
+        var consumer = try setup.collector()
+        say("attached")
+        while readLine() == "next" {
+            do throws(RingError) {
+                if let message = try consumer.next(timeout: .seconds(20)) { say("message \(message.text)") } else { say("ended") }
+            } catch {
+                say("error \(error.code) \(error)")
+            }
+        }
+        try consumer.close()
     }
 
     static func consumer(_ setup: Setup) throws {

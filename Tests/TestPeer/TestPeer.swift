@@ -4,7 +4,7 @@ import SharedRing
 
 /// A process for the tests to start, stop and kill.
 ///
-///     TestPeer producer|consumer NAME [option=value …]    obeys lines on its standard input; see `Session`
+///     TestPeer producer|consumer|collector NAME [option=value …]    obeys lines on its standard input; see `Session`
 ///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
 ///     TestPeer wakeups [name=value …]                         see `WakeupSoak`
 ///     TestPeer churn NAME ROUNDS SEED [option=value …]
@@ -16,7 +16,7 @@ import SharedRing
 ///     TestPeer link-echo|link-talk PATH                       see `Linked`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
-/// permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
+/// lanes (a ring for so many), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
 @main
 struct TestPeer {
     static func main() async {
@@ -29,6 +29,7 @@ struct TestPeer {
             switch arguments.first {
             case "producer": try Session.producer(Setup(arguments.dropFirst()))
             case "consumer": try Session.consumer(Setup(arguments.dropFirst()))
+            case "collector": try Session.collector(Setup(arguments.dropFirst()))
             case "watcher": try Session.watcher(Setup(arguments.dropFirst()))
             case "soak-send", "soak-receive": try soak(arguments)
             case "wakeups": try WakeupSoak.command(arguments)
@@ -77,6 +78,9 @@ struct Setup {
     let name: String
     var options = RingOptions(capacity: 4096)
     var descriptor: Int32?
+    /// A ring for many producers, if it is said.
+    var lanes: Int?
+    var senders = 1
     var slice = Duration.milliseconds(10)
     var waiting = WaitStrategy.adaptive
     var acknowledgement = Acknowledgement.automatic
@@ -89,6 +93,8 @@ struct Setup {
             switch parts[0] {
             case "directory": options.directory = parts[1]
             case "fd": descriptor = Int32(parts[1])
+            case "lanes": lanes = Int(parts[1])!
+            case "senders": senders = Int(parts[1])!
             case "capacity": options.capacity = Int(parts[1])!
             case "barrier": options.barrier = parts[1] == "symmetric" ? .symmetric : .automatic
             case "slice": slice = .milliseconds(Int(parts[1])!)
@@ -108,6 +114,16 @@ struct Setup {
     func ring() throws(RingError) -> SPSCRing {
         if let descriptor { return try SPSCRing.open(descriptor: descriptor, options: options) }
         return try SPSCRing.openOrCreate(name, options: options)
+    }
+
+    func producer() throws(RingError) -> Producer {
+        guard let lanes else { return try ring().makeProducer(waiting: waiting, slice: slice) }
+        return try MPSCRing.openOrCreate(name, lanes: lanes, options: options).makeProducer(waiting: waiting, slice: slice)
+    }
+
+    func collector() throws(RingError) -> MergingConsumer {
+        try MPSCRing.openOrCreate(name, lanes: lanes ?? 1, options: options).makeConsumer(
+            ending: .whenAllEnded(atLeast: senders), acknowledgement: acknowledgement, waiting: waiting, slice: slice)
     }
 }
 

@@ -138,24 +138,46 @@ import Testing
         #expect(space.traces == (keep.isEmpty ? [] : ["r"]))
     }
 
-    /// The count is the ring's, so a receiver that comes late finds its senders gone, and one that comes too late says so.
+    /// Senders that went before their receiver count; those of an earlier receiver's do not, unless asked for.
     @Test(arguments: [[], ["--lanes", "3"]])
-    func sendersThatWentBeforeAreCounted(lanes: [String]) throws {
+    func sendersThatWentBeforeAreCountedOnce(lanes: [String]) throws {
         let space = try Workspace()
         #expect(try ToolProcess(["create", "r"] + lanes, in: space).end().status == 0)
-        for text in ["a", "b"] {
-            #expect(try ToolProcess.run("send", "r", in: space, input: Data(text.utf8)).end == .init(status: 0, errors: ""))
+        for run in ["1", "2"] {
+            for text in ["a", "b"] {
+                #expect(try ToolProcess.run("send", "r", in: space, input: Data((text + run).utf8)).end == .init(status: 0, errors: ""))
+            }
+            let receiver = try ToolProcess.run("receive", "r", "--senders", "2", in: space)
+            #expect(receiver.end == .init(status: 0, errors: ""))
+            #expect(receiver.output == Data("a\(run)b\(run)".utf8))
         }
-        let first = try ToolProcess.run("receive", "r", "--senders", "2", in: space)
-        #expect(first.end == .init(status: 0, errors: ""))
-        #expect(first.output == Data("ab".utf8))
-        let second = try ToolProcess.run("receive", "r", "--senders", "2", in: space)
-        #expect(second.end.status == 0)
-        #expect(second.end.errors.contains("has had 2 senders"))
-        #expect(second.output == Data())
-        let third = try ToolProcess(["receive", "r", "--senders", "3"], in: space)
+        let all = try ToolProcess.run("receive", "r", "--senders-ever", "4", in: space)
+        #expect(all.end.status == 0)
+        #expect(all.end.errors.contains("has had 4 senders"))
+        #expect(all.output == Data())
+        // And one more.
+        let waiting = try ToolProcess(["receive", "r", "--senders", "1"], in: space)
         #expect(try ToolProcess.run("send", "r", in: space, input: Data("c".utf8)).end.status == 0)
-        #expect(third.end() == .init(status: 0, errors: ""))
-        #expect(third.written == Data("c".utf8))
+        #expect(waiting.end() == .init(status: 0, errors: ""))
+        #expect(waiting.written == Data("c".utf8))
+        #expect(try ToolProcess.run("receive", "r", "--senders", "1", "--senders-ever", "1", in: space).end.status == 2)
+    }
+
+    @Test(arguments: [[], ["--lanes", "3"]])
+    func eachSendersEndIsALineIfAskedFor(lanes: [String]) throws {
+        let space = try Workspace()
+        let receiver = try ToolProcess(["receive", "r", "--senders", "2", "--ends"] + lanes, in: space)
+        #expect(eventually { space.traces == ["r"] })
+        let victim = try ToolProcess(["send", "r"], in: space, input: .pipe)
+        try victim.input!.write(contentsOf: Data("x".utf8))
+        #expect(eventually { receiver.written == Data("x".utf8) })
+        victim.send(SIGKILL)
+        victim.end()
+        #expect(eventually { receiver.errors.contains("process \(victim.id) (sharedring) went away without closing\n") })
+        let other = try ToolProcess(["send", "r"], in: space, input: .data(Data("y".utf8)))
+        #expect(other.end().status == 0)
+        #expect(receiver.end().status == 3)
+        #expect(receiver.errors.contains("process \(other.id) (sharedring) closed\n"))
+        #expect(receiver.written == Data("xy".utf8))
     }
 }

@@ -258,6 +258,23 @@ SR_INLINE void sr_note_backlog(struct sr_lane_control *l, uint64_t bytes) {
 SR_INLINE int64_t sr_lock_consumer(void) { return SR_LOCK_CONSUMER; }
 SR_INLINE int64_t sr_lock_lane(uint32_t lane) { return SR_LOCK_LANE((int64_t)lane); }
 
+/* A role's epoch: 0 before the first holder; odd from its attaching on, even once it has closed. The word is never 0 again, and the even epoch
+ * of a holder is always its odd one plus 1: the two words of its life can be told from every other holder's. So 2^32 - 1 is left out, and
+ * behind 2^32 - 2, and behind a death in 2^32 - 3, comes 1. */
+SR_INLINE uint32_t sr_epoch_at_attach(uint32_t before) {
+    uint32_t epoch = before + 1 + (before & 1);
+    return epoch == UINT32_MAX ? 1 : epoch;
+}
+/* Of a forged 2^32 - 1, too, never 0. */
+SR_INLINE uint32_t sr_epoch_at_close(uint32_t attached) { return attached == UINT32_MAX ? 2 : attached + 1; }
+/* How many holders there have been up to this epoch, since its word began at 0 or last began anew at 1. */
+SR_INLINE uint32_t sr_epoch_attachments(uint32_t epoch) { return epoch / 2 + epoch % 2; }
+/* How many of them came after those that an earlier epoch counts: exact below 2^31 - 1, whether the word began anew in between or not. */
+SR_INLINE uint32_t sr_epoch_attachments_since(uint32_t epoch, uint32_t earlier) {
+    uint32_t now = sr_epoch_attachments(epoch), then = sr_epoch_attachments(earlier);
+    return now >= then ? now - then : now + (UINT32_MAX / 2 - then);
+}
+
 /* Folds every size and offset that both sides rely on into one word: two builds whose layouts differ refuse each other. */
 SR_INLINE uint64_t sr_layout_hash(void) {
     const uint64_t facts[] = {

@@ -23,9 +23,10 @@ extension Consumer {
     /// With manual acknowledgement, acknowledge first: see ``Acknowledgement/manual``.
     ///
     /// - Parameter timeout: nil, for ever; zero, only to look.
-    /// - Throws: `timedOut`; `cancelled` if the task is cancelled or the ``canceller`` was used, and nothing is there;
+    /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
     ///   `alreadyWaiting`, `poisoned`, `forked`.
     public func ready(timeout: Duration? = nil) async throws(RingError) {
+        try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
         try side.prepareToWait()
         if side.isReadyWithinMoment(timeout) { return }

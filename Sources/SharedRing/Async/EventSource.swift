@@ -46,36 +46,30 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
 
     /// Hands out the messages that are there now, at most `limit`, and says why it stopped.
     ///
-    /// What an event loop calls whenever the descriptor is readable. Should `limit` be reached, the descriptor stays readable. A
-    /// body that throws leaves its message in the ring: it is handed out again.
+    /// What an event loop calls whenever the descriptor is readable. It ends however fast others send; see ``MessageSource/drain(limit:_:)``.
+    /// Where more is there then, or `limit` was reached, the descriptor stays readable. A body that throws leaves its message in the ring: it is
+    /// handed out again.
     ///
     /// With manual acknowledgement, what was handed out is acknowledged before the descriptor is armed.
     ///
     /// - Throws: what the body throws; otherwise a `RingError`, as ``tryNext()``.
     public mutating func drain(limit: Int = .max, _ body: (borrowing Message) throws -> Void) throws -> Drained {
         guard try lease.event.mayLook() else { return .empty }
-        for _ in 0..<limit {
-            guard let end = try take(body) else { continue }
-            if end == .empty {
-                try source.acknowledge()
-                try lease.event.arm()
-            }
-            return end
+        if try source.drain(limit: limit, body) >= limit { return .limitReached }
+        let reason = try whyDry()
+        if reason == .empty {
+            try source.acknowledge()
+            try lease.event.arm()
         }
-        return .limitReached
+        return reason
     }
 
-    /// Hands out one message. If there is none: why.
-    private mutating func take(_ body: (borrowing Message) throws -> Void) throws -> Drained? {
+    /// What there is after all that was there was taken.
+    private mutating func whyDry() throws(RingError) -> Drained {
         switch try source.tryNext() {
         case .message(let message):
-            do {
-                try body(message)
-                return nil
-            } catch {
-                message.putBack()
-                throw error
-            }
+            message.putBack()  // it came meanwhile
+            return .limitReached
         case .ended: return .ended
         case .empty: return .empty
         }

@@ -11,7 +11,8 @@ extension Consumer {
     /// With manual acknowledgement, what was handed out is acknowledged before it waits, after the bodies ran to their ends, and at
     /// the latest after those few thousand.
     ///
-    /// - Throws: what the body throws; otherwise a `RingError`: as ``next(timeout:)``, and `cancelled` if the task is cancelled.
+    /// - Throws: what the body throws; otherwise a `RingError`: as ``next(timeout:)``, and `cancelled` if the task is cancelled, after those few
+    ///   thousand at the latest. The ``canceller`` ends it between two messages.
     public mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws {
         let ring = side.role.sleeper.ring
         try await handOut(all: &self, of: ring, to: body)
@@ -29,9 +30,10 @@ extension MergingConsumer {
 private func handOut<Source: MessageSource & ~Copyable>(
     all source: inout Source, of ring: String, to body: (borrowing Message) throws -> Void
 ) async throws {
+    let canceller = source.canceller
     while true {
         try await source.ready(timeout: nil)
-        guard try handOut(batch: &source, to: body) else { return }
+        guard try handOut(batch: &source, until: canceller, to: body) else { return }
         try source.acknowledge()
         if Task.isCancelled { throw RingError(.cancelled, ring: ring, "the task that received messages was cancelled") }
         await Task.yield()
@@ -40,9 +42,9 @@ private func handOut<Source: MessageSource & ~Copyable>(
 
 /// False: the stream has ended.
 private func handOut<Source: MessageSource & ~Copyable>(
-    batch source: inout Source, to body: (borrowing Message) throws -> Void
+    batch source: inout Source, until canceller: Canceller, to body: (borrowing Message) throws -> Void
 ) throws -> Bool {
-    for _ in 0..<4096 {
+    for _ in 0..<4096 where !canceller.isCancelled {  // `ready` tells of it
         switch try source.tryNext() {
         case .message(let message):
             do {

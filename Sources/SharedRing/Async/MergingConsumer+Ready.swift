@@ -5,9 +5,10 @@ extension MergingConsumer {
     /// ``Consumer/ready(timeout:)``.
     ///
     /// - Parameter timeout: nil, for ever; zero, only to look.
-    /// - Throws: `timedOut`; `cancelled` if the task is cancelled or the ``canceller`` was used, and nothing is there;
+    /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
     ///   `alreadyWaiting`, `forked`.
     public func ready(timeout: Duration? = nil) async throws(RingError) {
+        try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
         try side.prepareToWait()
         if side.isReadyWithinMoment(timeout) { return }

@@ -24,8 +24,10 @@ public final class Messages<Source: MessageSource & ~Copyable>: AsyncSequence {
 
     private var source: Source
     private let acknowledges: Bool
+    private let canceller: Canceller
 
     init(_ source: consuming Source, acknowledges: Bool) {
+        canceller = source.canceller
         self.source = source
         self.acknowledges = acknowledges
     }
@@ -42,6 +44,7 @@ public final class Messages<Source: MessageSource & ~Copyable>: AsyncSequence {
 
     fileprivate func next() async throws(RingError) -> OwnedMessage? {
         if acknowledges { try source.acknowledge() }
+        if canceller.isCancelled { try await source.ready(timeout: nil) }  // throws, though a message be there
         while true {
             switch try Self.step(&source) {
             case .message(let message): return message

@@ -17,6 +17,20 @@ public struct OwnedMessage: Sendable, Equatable {
         sequence = message.sequence
     }
 
+    /// The payload as one value; nil if it has another size. See ``Message/value(as:)``.
+    public func value<Value: AnyBytes>(as type: Value.Type = Value.self) -> Value? {
+        guard bytes.count == MemoryLayout<Value>.size else { return nil }
+        // SAFETY: the array is as long as the value, and any bytes are a value.
+        return unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: Value.self) }
+    }
+
+    /// The payload as one vector; nil if it has another size.
+    public func value<Vector: SIMD & BitwiseCopyable>(as type: Vector.Type = Vector.self) -> Vector? where Vector.Scalar: AnyBytes {
+        guard bytes.count == MemoryLayout<Vector>.size else { return nil }
+        // SAFETY: as above.
+        return unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: Vector.self) }
+    }
+
     /// The payload as a text; what is not UTF-8 is repaired.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -11,7 +11,8 @@ extension Producer {
     /// - Throws: `messageTooLarge`, `timedOut`, `poisoned`, `forked`, `alreadyWaiting`; `cancelled` if the task is cancelled or the
     ///   ``canceller`` was used, and there is no room; `peerDied` or `peerClosed` as ``send(_:tag:timeout:)-(RawSpan,_,_)``.
     public func ready(for byteCount: Int, timeout: Duration? = nil) async throws(RingError) {
-        if unsafe byteCount >= 0 && writer.pointee.isReady(for: byteCount) { return }
+        try side.requireNotCancelled()
+        if unsafe byteCount >= 0 && writer.isReady(for: byteCount) { return }
         let deadline = Deadline(after: timeout)
         while try !side.prepareToWait(forRoom: byteCount) {
             try await side.watch.ready(side, until: deadline, "room in the ring")
@@ -26,6 +27,7 @@ extension Producer {
     /// - Parameters: as of the synchronous one.
     /// - Throws: as ``ready(for:timeout:)``. Nothing was sent then.
     public mutating func send(_ bytes: [UInt8], tag: UInt32 = 0, timeout: Duration? = nil) async throws(RingError) {
+        try side.requireNotCancelled()
         while try !trySend(bytes, tag: tag) { try await ready(for: bytes.count, timeout: timeout) }
     }
 
@@ -38,6 +40,7 @@ extension Producer {
     public mutating func send<Value: BitwiseCopyable>(
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) async throws(RingError) {
+        try side.requireNotCancelled()
         while try !trySend(value: value, tag: tag) { try await ready(for: MemoryLayout<Value>.size, timeout: timeout) }
     }
 }

@@ -38,6 +38,9 @@ public struct RingReport: Sendable {
         /// Its number.
         public var number: Int
         public var producer: Role
+        /// How many producers' ends a consumer was told, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
+        /// something unread.
+        public var endsTold: Int
         /// Everything before this position is acknowledged.
         public var head: UInt64
         /// The producer's next position: by its account, and the records behind that.
@@ -73,8 +76,11 @@ public struct RingReport: Sendable {
     /// The lanes that anybody has ever attached to.
     public var lanes: [Lane]
 
-    /// How many producers have attached since the ring was made.
+    /// How many producers have attached since the ring was made. (Of a lane to which 2^31 - 1 have attached it is counted anew.)
     public var producerAttachments: Int { lanes.reduce(0) { $0 + $1.producer.attachments } }
+
+    /// Of how many of them a consumer was told the end.
+    public var endsTold: Int { lanes.reduce(0) { $0 + $1.endsTold } }
 
     // MARK: Reading
 
@@ -105,7 +111,7 @@ public struct RingReport: Sendable {
             let epoch = isHeld ? first : again() ?? first
             let presence: Presence =
                 if epoch == 0 { .neverCame } else if epoch & 1 == 0 { .closed } else if isHeld { .attached } else { .died }
-            return Role(presence: presence, attachments: Int(epoch / 2 + epoch % 2), card: segment.card(of: role))
+            return Role(presence: presence, attachments: Int(sr_epoch_attachments(epoch)), card: segment.card(of: role))
         }
 
         fileName = name.name
@@ -135,12 +141,14 @@ public struct RingReport: Sendable {
             let tail = try LaneAccount(number, of: segment, ring: name.ring).tail
             // The tail is a little newer than the head. A stranger's words may say anything.
             let backlog = Int64(bitPattern: tail &- control.head)
+            let producer = role(.lane(number), epoch: control.producer_epoch) {
+                (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring))?.producer_epoch
+            }
+            let untold = Int(sr_epoch_attachments_since(control.producer_epoch, control.told_end))
             lanes.append(
                 Lane(
-                    number: number,
-                    producer: role(.lane(number), epoch: control.producer_epoch) {
-                        (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring))?.producer_epoch
-                    }, head: control.head,
+                    number: number, producer: producer, endsTold: max(0, Int(sr_epoch_attachments(control.producer_epoch)) - untold),
+                    head: control.head,
                     tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
         }
         self.lanes = lanes

@@ -103,7 +103,7 @@ public struct Batch: ~Copyable, ~Escapable {
 
     @inlinable
     @inline(__always)
-    func isReady(for byteCount: Int) -> Bool { unsafe writer.pointee.fits(byteCount, at: place) }
+    func isReady(for byteCount: Int) -> Bool { unsafe writer.fits(byteCount, at: place) }
 
     /// The record at `place` is written. All but the first get their header now: nobody looks there before the first's.
     @inlinable
@@ -125,6 +125,7 @@ public struct Batch: ~Copyable, ~Escapable {
     @usableFromInline
     @inline(never)
     mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
+        try side.requireNotCancelled()
         let writer = unsafe writer  // see `flush`
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
         flush()

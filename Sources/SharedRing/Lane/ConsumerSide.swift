@@ -36,12 +36,13 @@ final class ConsumerSide: @unchecked Sendable {
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
             usesAsymmetricBarrier: header.usesAsymmetricBarrier, isManual: acknowledgement == .manual,
-            firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0)
+            firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0, lock: attachment.lock)
         // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
         producer = unsafe PeerWatch.producer(of: lane, number: 0)
         unsafe self.reader = ReaderStorage.keep(reader)
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
         watch = Watch(role.sleeper)
+        unsafe role.cancelFlag.attach(&self.reader.pointee.cancelled, closing: &self.reader.pointee.lastSize)
         // A producer that waits for a peer finds one now.
         unsafe Doorbell.wake(sr_space_doorbell(lane))
     }
@@ -52,6 +53,7 @@ final class ConsumerSide: @unchecked Sendable {
             settle()
             attachment.giveBack()
         }
+        role.cancelFlag.detach()
         unsafe ReaderStorage.giveBack(reader)
     }
 
@@ -66,6 +68,8 @@ final class ConsumerSide: @unchecked Sendable {
         settle()  // an end that was told before, and to somebody who has come back since
         let begin = unsafe reader.pointee.head
         while true {
+            // What was stepped over may have shown that the lane has no end.
+            if let poison = unsafe reader.pointee.poison { throw poison }
             let header = unsafe reader.pointee.poll()
             if header.isAbsent {
                 if producer.unmarkedClose(isQuiet: { unsafe reader.pointee.poll().isAbsent }) != nil { return .ended }
@@ -178,6 +182,7 @@ extension ConsumerSide: Awaited {
         try requireUsable()
         unsafe reader.pointee.finishWhatIsOut()
         settle()
+        try requireUsable()  // what was out may have shown that the lane has no end
     }
 
     // SAFETY, for these: between hand-over and take-back the waiter thread alone uses the reader; otherwise the owner.

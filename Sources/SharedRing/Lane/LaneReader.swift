@@ -16,7 +16,8 @@ struct LaneReader: ~Copyable {
     /// this process has numbers of its own.
     @usableFromInline var handedOut: UInt64
     /// The size of the record that was handed out last, as headers hold it, and what it takes: mostly the next has the same, and to
-    /// compare is quicker than to check it and to work it out again. `noSize` where every record is looked at.
+    /// compare is quicker than to check it and to work it out again. `noSize` where every record is looked at;
+    /// a canceller stores it, from any thread. So both store and load it as an atomic word.
     @usableFromInline var lastSize: UInt64
     @usableFromInline var lastSpacing: Int
     /// From this place on space is given back though more messages are there; or here the first mapping ends.
@@ -29,6 +30,12 @@ struct LaneReader: ~Copyable {
     private var knownPlace: UnsafeRawPointer
     /// Where this consumer began.
     let start: UInt64
+    /// When the head gets here it is asked whether a producer can have written so far: a lap after it was asked last.
+    private var nextProof: UInt64
+    /// Where producers keep no accounts: an epoch in which nobody could write beyond `nextProof`, because nobody held the lane's byte.
+    private var idleEpoch: UInt32
+    /// Whether the byte was free then. A producer that came before this consumer may hold it.
+    private var isIdleEpochProven = false
     /// In `handedOut`: this reader hands out nothing any more, because its lane is poisoned, its process was forked (see
     /// `ReaderStorage`) or the waiter thread has it. Odd, so it keeps every fast path away; and no id.
     static let nothingMore = UInt64.max
@@ -52,15 +59,18 @@ struct LaneReader: ~Copyable {
     @usableFromInline let firstPolls: Int
     @usableFromInline let lane: Int
     let ring: String
+    private let lock: RoleLock
     /// What stores `nothingMore` in a forked child.
     var gate = unsafe sr_fork_gate()
+    /// Not 0: the canceller was used. Written by `CancelFlag` alone, from any thread.
+    var cancelled: UInt32 = 0
     /// Set when the producer wrote what cannot be; every later operation throws it.
     var poison: RingError?
 
     /// Starts where the last consumer's acknowledgements ended. Throws `poisoned` if that is no position of this lane.
     init(
         data: UnsafeRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>, usesAsymmetricBarrier: Bool,
-        isManual: Bool, firstPolls: Int = 0, ring: String, lane: Int
+        isManual: Bool, firstPolls: Int = 0, ring: String, lane: Int, lock: RoleLock
     ) throws(RingError) {
         unsafe self.data = data
         self.shape = shape
@@ -70,6 +80,7 @@ struct LaneReader: ~Copyable {
         self.firstPolls = firstPolls
         self.ring = ring
         self.lane = lane
+        self.lock = lock
         largestLag = Int(isManual ? shape.capacity : shape.capacity / 8)
         handedOut = Self.numbers.add(1 << 45, ordering: .relaxed).newValue
         lastSize = Self.noSize
@@ -80,6 +91,9 @@ struct LaneReader: ~Copyable {
         published = head
         start = head
         knownHead = head
+        nextProof = head &+ shape.capacity
+        // SYNC: epoch (pairs with ProducerSide.init and .close). Odd is no epoch of which it is known that nobody held the byte.
+        idleEpoch = unsafe sr_load_acquire_u32(sr_producer_epoch(control))
         unsafe knownPlace = data + Int(head & shape.mask)
         unsafe place = knownPlace
         unsafe due = place
@@ -108,7 +122,54 @@ struct LaneReader: ~Copyable {
         if unsafe place >= end { unsafe place -= Int(shape.capacity) }
         knownHead = head
         unsafe knownPlace = place
-        unsafe due = min(place + largestLag, end)
+        unsafe due = min(place + min(largestLag, Int(truncatingIfNeeded: nextProof &- head)), end)
+    }
+
+    // MARK: A lane without an end
+
+    /// Once a lap: whether a producer can have written all that was read. If not, the lane is poisoned.
+    ///
+    /// The consumer never writes into a lane, so it would go round for ever in one that is full of records: a peer's doing that has gone
+    /// since, or that of a producer with a fault.
+    private mutating func proveWritten() {
+        let head = head
+        guard poison == nil, Int64(bitPattern: head &- nextProof) >= 0 else { return }
+        nextProof = head &+ shape.capacity
+        // SAFETY: `control` lies in the control mapping.
+        // SYNC: account (pairs with LaneAccount.tell). The record before the head was loaded before. So was the account that allowed it
+        // stored, or a newer one. A mixture of two is as good: bounds only grow.
+        let turn = unsafe sr_load_acquire_u64(sr_account_turn(control))
+        let bound = unsafe LaneAccount(control).bound
+        let isPossible =
+            if turn != 0 {
+                // The terminator at the head was stored below the bound, which lay no further than the capacity beyond a head that was seen.
+                bound &- published <= shape.capacity && head &- published < bound &- published
+            } else {
+                !isLapIdle()
+            }
+        if !isPossible { poison(with: "its records reach to position \(head), where its producer can't have written") }
+    }
+
+    /// Whether nobody could write since the last time, of a lane whose producers keep no accounts. At most one system call.
+    ///
+    /// Such a producer keeps to the head alone. Who finds the byte free has seen all that its last holder could write: up to a capacity
+    /// beyond the head. The next one stores a new epoch before it commits a message.
+    private mutating func isLapIdle() -> Bool {
+        // SYNC: epoch (pairs with ProducerSide.init and .close): whoever committed what was read has stored its epoch before.
+        let epoch = unsafe sr_load_acquire_u32(sr_producer_epoch(control))
+        let wasIdle = idleEpoch == epoch
+        // The epoch before the byte. A failing query is no proof.
+        let isFree = epoch & 1 == 0 || (try? lock.holder(of: .lane(lane))) == .nobody
+        // An odd epoch that was only loaded, as at the start, says nothing of the byte; one that was kept does.
+        let isProof = wasIdle && isFree && (epoch & 1 == 0 || isIdleEpochProven)
+        idleEpoch = epoch
+        isIdleEpochProven = isFree
+        return isProof
+    }
+
+    private mutating func poison(with what: String) {
+        poison = RingError(.poisoned, ring: ring, "lane \(lane) was corrupted by another process: \(what)")
+        handedOut = Self.nothingMore
     }
 
     // MARK: Finding
@@ -165,10 +226,8 @@ struct LaneReader: ~Copyable {
             } else {
                 "\(bits), without the mark of a record"
             }
-        let error = RingError(.poisoned, ring: ring, "lane \(lane) was corrupted by another process: \(what)")
-        poison = error
-        handedOut = Self.nothingMore
-        return error
+        poison(with: what)
+        return poison!
     }
 
     /// Whether this is an end mark, and no more of them were met since the position `begin` than a lane can hold: a stranger's lane
@@ -216,25 +275,42 @@ struct LaneReader: ~Copyable {
     /// A branch lets it run ahead: it predicts that this record is as long as the last. Then it is a message of this lane as that was.
     @inlinable
     @inline(__always)
-    mutating func find() -> Found? {
+    mutating func find(beforeWaiting: Bool) -> Found? {
         if _slowPath(handedOut & 1 != 0) {
             guard finishWhatIsOut() else { return nil }
         }
         // Both worked out before the header is loaded: behind that the compiler would have to load everything anew.
         let (place, id) = unsafe (place, handedOut &+ 1)
         let header = unsafe Self.header(at: place)
-        if _slowPath(UInt64(header.size) != lastSize) { return takes(header) ? findAnew(header, id) : nil }
+        // Relaxed: what a canceller stored is seen soon, and orders nothing.
+        if unsafe _slowPath(UInt64(header.size) != sr_load_relaxed_u64(&lastSize)) {
+            return takes(header, beforeWaiting: beforeWaiting) ? findAnew(header, id) : nil
+        }
         // 8 is SR_RECORD_HEADER_SIZE: a lane with tickets has `noSize`, and never comes here.
         return unsafe Found(place + 8, header.byteCount, header.tag, id)
     }
 
-    /// Whether the record at the head, which has this header, is a message of this lane. It is the last one then.
+    /// Whether the record at the head, which has this header, is a message of this lane, and may be handed out. It is the last one then.
+    ///
+    /// `beforeWaiting`: by a call that would wait if there were none. Such calls refuse once the canceller was used. They get to know that here: while
+    /// it is so, no record is like the last one.
     @usableFromInline
     @inline(never)
-    mutating func takes(_ header: RecordHeader) -> Bool {
+    mutating func takes(_ header: RecordHeader, beforeWaiting: Bool) -> Bool {
         guard shape.admits(header) else { return false }
-        lastSize = shape.prefix == 0 ? UInt64(header.size) : Self.noSize
+        unsafe sr_store_relaxed_u64(&lastSize, shape.prefix == 0 ? UInt64(header.size) : Self.noSize)
         lastSpacing = Int(truncatingIfNeeded: shape.spacing(shape.messageSize(header)))
+        return !(forgetSizeIfCancelled() && beforeWaiting)
+    }
+
+    /// Has every record be looked at while the canceller is used.
+    ///
+    /// SYNC: cancel-seen (pairs with CancelFlag.raise): `lastSize` was stored before, the flag is loaded after. The canceller stores the flag, passes
+    /// a membarrier, which runs a full barrier on this core, and stores `lastSize`. So it stores last, or the flag is seen here.
+    private mutating func forgetSizeIfCancelled() -> Bool {
+        sr_fence_compiler()
+        guard unsafe sr_load_relaxed_u32(&cancelled) != 0 else { return false }
+        unsafe sr_store_relaxed_u64(&lastSize, Self.noSize)
         return true
     }
 
@@ -252,7 +328,7 @@ struct LaneReader: ~Copyable {
             handedOut &+= 1
             finish(spacing: lastSpacing)
         }
-        return true
+        return handedOut != Self.nothingMore  // stepping over it may have poisoned the lane
     }
 
     /// Steps over the message that is out, which has this id and has been used.
@@ -277,10 +353,13 @@ struct LaneReader: ~Copyable {
 
     /// Hands out the messages that are there now, at most `limit`, with the position kept in a register. Returns how many the
     /// body took; one that throws leaves its message where it is.
+    ///
+    /// A producer may go on sending meanwhile. It ends a lap behind the position `start`, or an eighth of the capacity later: whatever
+    /// stood there when the head was `start` was handed out then.
     @inlinable
     @inline(__always)
     static func run<Failure: Error>(
-        _ reader: UnsafeMutablePointer<LaneReader>, limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
+        _ reader: UnsafeMutablePointer<LaneReader>, from start: UInt64, limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
         if unsafe reader.pointee.handedOut & 1 != 0 {
             guard unsafe reader.pointee.finishWhatIsOut() else { return 0 }
@@ -300,7 +379,7 @@ struct LaneReader: ~Copyable {
                     unsafe reader.pointee.giveBack()
                     throw error
                 }
-                header = unsafe reader.pointee.step(spacing)
+                header = unsafe reader.pointee.step(spacing, from: start)
                 count &+= 1
                 if count == limit {
                     if header.isAbsent { unsafe reader.pointee.giveBack() }
@@ -312,13 +391,15 @@ struct LaneReader: ~Copyable {
         return count
     }
 
-    /// `finish` for a run of records: the header that stands behind, and no look at whether it is absent.
+    /// `finish` for a run of records: the header that stands behind, and no look at whether it is absent. Absent where the run ends.
     @inlinable
     @inline(__always)
-    mutating func step(_ spacing: Int) -> RecordHeader {
+    mutating func step(_ spacing: Int, from start: UInt64) -> RecordHeader {
         let next = unsafe place + spacing
         unsafe place = next
-        if unsafe _slowPath(next >= due) { giveBack() }
+        if unsafe _slowPath(next >= due) {
+            guard giveBack(of: start) else { return RecordHeader(bits: 0) }
+        }
         return unsafe Self.header(at: next)
     }
 
@@ -326,9 +407,27 @@ struct LaneReader: ~Copyable {
     @usableFromInline
     @inline(never)
     mutating func giveBack() {
-        if !isManual && head != published && handedOut != Self.nothingMore { publish() }
-        if unsafe _slowPath(place >= due) { settlePlace() }
+        guard handedOut != Self.nothingMore else { return settlePlace() }
+        let isDue = unsafe place >= due
+        // Where there is no membarrier, a canceller's store to `lastSize` may be lost to one of ours: until here.
+        if isDue {
+            _ = forgetSizeIfCancelled()
+            proveWritten()
+        }
+        if !isManual && head != published { publish() }
+        if isDue { settlePlace() }
     }
+
+    /// `giveBack` in a run. False: the run ends, because it is a lap long, or the lane was poisoned.
+    @usableFromInline
+    @inline(never)
+    mutating func giveBack(of start: UInt64) -> Bool {
+        giveBack()
+        return !isLap(from: start) && poison == nil
+    }
+
+    /// Whether the head is a lap or more behind a position.
+    func isLap(from start: UInt64) -> Bool { head &- start >= shape.capacity }
 
     /// Acknowledges everything that was finished, and wakes a producer that waits for space.
     mutating func publish() {
@@ -370,6 +469,8 @@ struct LaneReader: ~Copyable {
     /// process killed before, the next consumer is to find it.
     mutating func stepOverMark() {
         unsafe place += Int(shape.spacingOfEnd)
-        if unsafe place >= due { settlePlace() }
+        guard unsafe place >= due else { return }
+        proveWritten()
+        settlePlace()
     }
 }

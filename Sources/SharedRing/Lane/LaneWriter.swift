@@ -14,7 +14,8 @@ struct LaneWriter: ~Copyable {
     /// Where the next record goes. It lies in the double mapping, mostly in the first half.
     @usableFromInline var place: UnsafeMutableRawPointer
     /// An address: what is left from a place to here is the largest message that fits there in the short way. `nowhere` where none does,
-    /// because the lane is poisoned, the process was forked, the waiter thread has this side, or the lane is not plain.
+    /// because the lane is poisoned, the process was forked, the waiter thread has this side, the canceller was used, or the lane is not plain. A canceller
+    /// stores that from any thread, so both store and load it as an atomic word.
     @usableFromInline var room = LaneWriter.nowhere
     /// A run is messages of one size, one after the other. They are not counted one by one: how far they reach says how many they are.
     /// This is their size, and what the record of each takes. `mixed`: there is no run, and they are counted one by one.
@@ -51,6 +52,8 @@ struct LaneWriter: ~Copyable {
     let lane: Int
     /// What takes the room away in a forked child.
     var gate = unsafe sr_fork_gate()
+    /// Not 0: the canceller was used. Written by `CancelFlag` alone, from any thread.
+    var cancelled: UInt32 = 0
     /// Set when the consumer's words can't be true; every later operation throws it.
     var poison: RingError?
 
@@ -130,19 +133,6 @@ struct LaneWriter: ~Copyable {
 
     // MARK: Room
 
-    /// Whether a message of `byteCount` bytes fits at `place` in the short way.
-    ///
-    /// The difference is negative if not even an empty message fits. (Up to the next multiple of the alignment there is room besides.)
-    /// Counts above `largestMessage` never fit; negative ones are the caller's to see to.
-    @inlinable
-    func fits(_ byteCount: Int, at place: UnsafeMutableRawPointer) -> Bool {
-        byteCount <= Int(truncatingIfNeeded: room &- UInt64(UInt(bitPattern: place)))
-    }
-
-    /// The fast path of every way of sending: room, still the process that attached, and nothing to do but to store.
-    @inlinable
-    func isReady(for byteCount: Int) -> Bool { unsafe fits(byteCount, at: place) }
-
     /// The position of the next record.
     var tail: UInt64 { unsafe counted.tail &+ UInt64(bitPattern: Int64(place - runPlace)) }
 
@@ -161,7 +151,17 @@ struct LaneWriter: ~Copyable {
     private var overhead: UInt64 { 2 &* shape.alignment &+ UInt64(truncatingIfNeeded: shape.messageOffset) }
 
     /// From now on nothing fits.
-    mutating func takeRoomAway() { room = Self.nowhere }
+    mutating func takeRoomAway() { unsafe sr_store_relaxed_u64(&room, Self.nowhere) }
+
+    /// Has messages fit in the short way, as long as they fit before this address, and the canceller is not used.
+    ///
+    /// SYNC: cancel-seen (pairs with CancelFlag.raise): the room before, the flag after. The canceller stores the flag, passes a membarrier, which
+    /// runs a full barrier on this core, and takes the room away. So it stores last, or the flag is seen here.
+    private mutating func setRoom(_ end: UInt64) {
+        unsafe sr_store_relaxed_u64(&room, end)
+        sr_fence_compiler()
+        if unsafe sr_load_relaxed_u32(&cancelled) != 0 { takeRoomAway() }
+    }
 
     /// Looks at the consumer's head. Throws `poisoned`, `forked`.
     mutating func look() throws(RingError) {
@@ -256,10 +256,10 @@ struct LaneWriter: ~Copyable {
         if last > shape.capacity || last < bound &- lastHead { counted.bound = bound }
         tell()
         tryRun()
-        guard isPlain else { return room = Self.nowhere }
+        guard isPlain else { return takeRoomAway() }
         // A dropped batch leaves the tail far before `start`: there, too, nothing fits that is larger than any message.
         let most = unsafe UInt64(UInt(bitPattern: place)) &+ UInt64(truncatingIfNeeded: shape.largestMessage)
-        room = min(UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length), most)
+        setRoom(min(UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length), most))
     }
 
     /// The next record's place, where it may stand in the second mapping, in the first one. `room` is another then: `open` follows.
@@ -516,4 +516,22 @@ struct LaneWriter: ~Copyable {
         unsafe Doorbell.wake(doorbell)
         unsafe sr_count_wake(control)
     }
+}
+
+extension UnsafeMutablePointer where Pointee == LaneWriter {
+    /// Whether a message of `byteCount` bytes fits at `place` in the short way.
+    ///
+    /// The difference is negative if not even an empty message fits. (Up to the next multiple of the alignment there is room besides.)
+    /// Counts above `largestMessage` never fit; negative ones are the caller's to see to.
+    @inlinable
+    @inline(__always)
+    func fits(_ byteCount: Int, at place: UnsafeMutableRawPointer) -> Bool {
+        // Relaxed: what a canceller stored is seen soon, and orders nothing.
+        unsafe byteCount <= Int(truncatingIfNeeded: sr_load_relaxed_u64(&pointee.room) &- UInt64(UInt(bitPattern: place)))
+    }
+
+    /// The fast path of every way of sending: room, still the process that attached, not cancelled, and nothing to do but to store.
+    @inlinable
+    @inline(__always)
+    func isReady(for byteCount: Int) -> Bool { unsafe fits(byteCount, at: pointee.place) }
 }

@@ -90,14 +90,30 @@ public struct Message: ~Copyable, ~Escapable {
         return unsafe start.loadUnaligned(as: Value.self)
     }
 
-    /// The payload as one value.
+    /// The payload as one value of a type of which any bytes are one; nil if it has another size. Copies it. O(bytes).
+    @inlinable
+    public func value<Value: AnyBytes>(as type: Value.Type = Value.self) -> Value? {
+        guard byteCount == MemoryLayout<Value>.size else { return nil }
+        // SAFETY: the payload is as long as the value, may stand at any address, and any bytes are a value.
+        return unsafe start.loadUnaligned(as: Value.self)
+    }
+
+    /// The payload as one vector; nil if it has another size. See ``value(as:)-(Value.Type)``.
+    @inlinable
+    public func value<Vector: SIMD & BitwiseCopyable>(as type: Vector.Type = Vector.self) -> Vector? where Vector.Scalar: AnyBytes {
+        guard byteCount == MemoryLayout<Vector>.size else { return nil }
+        // SAFETY: as above. (That a vector of such numbers is a value, whatever its bytes, the compiler can't be told.)
+        return unsafe start.loadUnaligned(as: Vector.self)
+    }
+
+    /// The payload as one value of any trivial type; nil if it has another size. Copies it. O(bytes).
     ///
-    /// - Precondition: ``byteCount`` is the value's size, and its bytes are one: a stranger may have sent others. (Any bytes
-    ///   are an integer or a floating-point number; not any are a `Bool`, an enum or a pointer.)
+    /// Unsafe, because a peer may have sent bytes that are no value of the type: not any are a `Bool`, an enum or a pointer. Where any
+    /// are, say so with ``AnyBytes`` and take ``value(as:)``.
     @unsafe
     @inlinable
-    public func unsafeValue<Value: BitwiseCopyable>(as type: Value.Type = Value.self) -> Value {
-        precondition(byteCount == MemoryLayout<Value>.size, "the message has not the size of the value")
+    public func unsafeValue<Value: BitwiseCopyable>(as type: Value.Type = Value.self) -> Value? {
+        guard byteCount == MemoryLayout<Value>.size else { return nil }
         return unsafe start.loadUnaligned(as: Value.self)
     }
 

@@ -48,7 +48,7 @@ final class ProducerSide: @unchecked Sendable {
             writer.commitEnd(epoch: before)
         }
         // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's mark, come before.
-        unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
+        unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
         // Whoever waits for a peer finds one now.
         unsafe Doorbell.wake(sr_data_doorbell(control))
 
@@ -64,6 +64,7 @@ final class ProducerSide: @unchecked Sendable {
             doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
             slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
         watch = Watch(sleeper)
+        unsafe cancelFlag.attach(&self.writer.pointee.cancelled, closing: &self.writer.pointee.room)
         consumer = unsafe PeerWatch.consumer(of: control)
     }
 
@@ -71,6 +72,7 @@ final class ProducerSide: @unchecked Sendable {
         // Not closed: to the consumer this producer died. In a forked child nothing of the parent's is touched.
         if !isClosed && !attachment.isInherited { unsafe writer.pointee.tell() }
         attachment.giveBack()
+        cancelFlag.detach()
         unsafe sr_fork_gate_remove(&writer.pointee.gate)
         unsafe writer.deinitialize(count: 1)
         unsafe writer.deallocate()
@@ -80,6 +82,7 @@ final class ProducerSide: @unchecked Sendable {
 
     /// Waits until a record of `byteCount` fits. Throws what `LaneWriter.makeRoom` throws, and when the consumer has gone.
     func waitForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
+        try requireNotCancelled()
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount) { return }
         try sleepForRoom(for: byteCount, until: deadline)
     }
@@ -95,6 +98,8 @@ final class ProducerSide: @unchecked Sendable {
             return nil
         }
     }
+
+    func requireNotCancelled() throws(RingError) { try sleeper.requireNotCancelled("room in the ring") }
 
     private func hasRoom(for byteCount: Int) throws(RingError) -> Bool {
         try unsafe writer.pointee.makeRoom(for: byteCount)
@@ -140,7 +145,7 @@ final class ProducerSide: @unchecked Sendable {
         try attachment.requireOwnProcess()
         if let poison = unsafe writer.pointee.poison { throw poison }
         // SAFETY: as in `init`.
-        let after = unsafe sr_load_relaxed_u32(epoch) &+ 1  // relaxed: only this side writes it
+        let after = unsafe sr_epoch_at_close(sr_load_relaxed_u32(epoch))  // relaxed: only this side writes it
         unsafe writer.pointee.commitEnd(epoch: after)
         unsafe writer.pointee.tell()
         isClosed = true

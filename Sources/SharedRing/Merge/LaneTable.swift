@@ -13,6 +13,9 @@ struct LaneTable: ~Copyable {
         let pend: UnsafeMutablePointer<UInt64>
         /// Set once the lane was poisoned and that was told: it is passed over from then on.
         var isAbandoned = false
+        /// The drain that came to this lane last, by its number, and where the lane's head was then.
+        var drain: UInt = 0
+        var drainStart: UInt64 = 0
     }
 
     // SAFETY, for the whole type: there is room for every lane of the ring, one row each; what lies below `count` is initialised.
@@ -26,6 +29,9 @@ struct LaneTable: ~Copyable {
     let known: UnsafeMutableBufferPointer<UInt64>
     /// The lane in hand.
     var current: Int?
+    /// The number of the drain that is under way, or was last. While one is, each lane is taken from for a lap at most.
+    var drain: UInt = 0
+    var isDraining = false
 
     // Total order.
     /// How often nothing was due.
@@ -53,6 +59,21 @@ struct LaneTable: ~Copyable {
         unsafe (rows + count).initialize(to: Row(reader: lane.reader, pend: sr_pend(lane.control)))
         unsafe (places + count).initialize(to: lane.reader.pointee.place)
         count += 1
+    }
+
+    /// Where the drain under way began in this lane: here, if it has not come to it yet.
+    mutating func drainStart(of index: Int) -> UInt64 {
+        if unsafe rows[index].drain != drain {
+            unsafe rows[index].drain = drain
+            unsafe rows[index].drainStart = rows[index].reader.pointee.head
+        }
+        return unsafe rows[index].drainStart
+    }
+
+    /// Whether the drain under way has taken a lap from this lane: all that stood there when it came.
+    func isDrained(_ index: Int) -> Bool {
+        guard isDraining, unsafe rows[index].drain == drain else { return false }
+        return unsafe rows[index].reader.pointee.isLap(from: rows[index].drainStart)
     }
 
     /// Whether something stands at the lane's head.

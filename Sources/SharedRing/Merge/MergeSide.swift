@@ -26,6 +26,8 @@ final class MergeSide: @unchecked Sendable {
         @usableFromInline var budget: Int
         /// Total order: messages with smaller tickets than this may be taken there.
         @usableFromInline var limit: UInt64 = 0
+        /// In a drain: where it began in this lane.
+        @usableFromInline var drainStart: UInt64 = 0
     }
 
     let role: ConsumerRole
@@ -49,6 +51,8 @@ final class MergeSide: @unchecked Sendable {
     private let closed = Atomic(0)
     private let died = Atomic(0)
     var ends: ProducerEnds { ProducerEnds(closed: closed.load(ordering: .relaxed), died: died.load(ordering: .relaxed)) }
+    /// Those that were not asked for yet: the newest ones.
+    private var newEnds: [ProducerEnd] = []
     let watch: Watch
     /// While the waiter thread has this side: what it found for the cursor.
     private var found: Cursor?
@@ -100,6 +104,7 @@ final class MergeSide: @unchecked Sendable {
         }
         unsafe table.deinitialize(count: 1)
         unsafe table.deallocate()
+        role.cancelFlag.detach()
         unsafe cursor.deallocate()
     }
 
@@ -125,6 +130,7 @@ final class MergeSide: @unchecked Sendable {
                 brokenLanes.append(number)  // until it is set up
                 let lane = try MergedLane(number, attachment: attachment, isManual: isManual, prefault: prefault)
                 brokenLanes.removeLast()
+                unsafe role.cancelFlag.attach(&lane.reader.pointee.cancelled, closing: &lane.reader.pointee.lastSize)
                 lanes.append(lane)
                 unsafe table.pointee.append(lane)
             }
@@ -153,7 +159,8 @@ final class MergeSide: @unchecked Sendable {
     func take(_ index: Int, budget: Int, limit: UInt64 = 0) {
         unsafe table.pointee.current = index
         unsafe lastReader = table.pointee.rows[index].reader
-        let next = unsafe Cursor(reader: table.pointee.rows[index].reader, budget: budget, limit: limit)
+        let start = unsafe table.pointee.isDraining ? table.pointee.drainStart(of: index) : 0
+        let next = unsafe Cursor(reader: table.pointee.rows[index].reader, budget: budget, limit: limit, drainStart: start)
         if role.isHandedOver { found = next } else { unsafe cursor.pointee = next }
     }
 
@@ -182,7 +189,7 @@ final class MergeSide: @unchecked Sendable {
         let count = unsafe table.pointee.count
         for _ in 0..<count {
             if index >= count { index = 0 }
-            if unsafe table.pointee.isAnything(at: index), try header(of: index) != nil {
+            if unsafe table.pointee.isAnything(at: index), unsafe !table.pointee.isDrained(index), try header(of: index) != nil {
                 take(index, budget: budget)
                 return .message
             }
@@ -217,6 +224,11 @@ final class MergeSide: @unchecked Sendable {
         let reader = unsafe table.pointee.rows[index].reader
         let begin = unsafe reader.pointee.head
         while true {
+            // What was stepped over may have shown that the lane has no end.
+            if let poison = unsafe reader.pointee.poison {
+                unsafe table.pointee.rows[index].isAbandoned = true
+                throw poison
+            }
             let header = unsafe reader.pointee.poll()
             if header.isAbsent { return nil }
             if unsafe reader.pointee.shape.admits(header) { return header }
@@ -232,10 +244,36 @@ final class MergeSide: @unchecked Sendable {
         }
     }
 
+    // MARK: Draining
+
+    /// From now on, until `endDrain`, each lane is taken from for a lap at most.
+    @usableFromInline
+    @inline(never)
+    func beginDrain() {
+        unsafe table.pointee.drain &+= 1
+        unsafe table.pointee.isDraining = true
+        guard let index = unsafe table.pointee.current else { return }
+        unsafe cursor.pointee.drainStart = table.pointee.drainStart(of: index)
+    }
+
+    @usableFromInline
+    @inline(never)
+    func endDrain() { unsafe table.pointee.isDraining = false }
+
+    /// Total order: every message that was sent before now has a smaller ticket than this.
+    @usableFromInline
+    @inline(never)
+    func ticketsDrawn() -> UInt64 {
+        if attachment.isInherited { return 0 }  // the control mapping is not there
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): whose message is there has drawn its ticket before.
+        return unsafe sr_load_acquire_u64(sr_tickets(attachment.control))
+    }
+
     // MARK: Waiting
 
     /// Waits until a message is there, or every producer has ended.
     func wait(_ timeout: Duration?, until deadline: Deadline) throws(RingError) -> Arrival {
+        try role.sleeper.requireNotCancelled("message")
         if let found = try look() { return found }
         if isTotallyOrdered, pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
@@ -264,6 +302,7 @@ final class MergeSide: @unchecked Sendable {
     @inline(never)
     func stay(_ timeout: Duration?) -> Bool {
         guard !role.isHandedOver, deferred == nil, let index = unsafe table.pointee.current else { return false }
+        if unsafe table.pointee.isDrained(index) { return false }
         if isTotallyOrdered { return stayInTotalOrder() }
         guard unsafe cursor.pointee.reader.pointee.isOfThisProcess, unsafe !table.pointee.isAnythingThere(besides: index), !isAnyLaneNew
         else { return false }
@@ -306,7 +345,12 @@ final class MergeSide: @unchecked Sendable {
     func acknowledge() {
         finishWhatIsOut()
         publishAll()
-        for lane in lanes { lane.watch.keep() }
+        // Of an end of all streams that is to come nothing is kept: should this consumer be killed, its successor waits for the same producers.
+        for lane in lanes {
+            lane.watch.acknowledge()
+            if ending == .never { lane.watch.finish() }
+            lane.watch.keepFinished()
+        }
         if ending != .never && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 0) }
     }
 
@@ -332,15 +376,19 @@ final class MergeSide: @unchecked Sendable {
     private func isAbandoned(_ index: Int) -> Bool { unsafe table.pointee.rows[index].isAbandoned }
 
     private func note(_ end: PeerWatch.End?, of lane: MergedLane) {
+        guard let end else { return }
+        let card = attachment.segment.card(of: .lane(lane.number))
+        // A successor may have signed since; the epoch, which is looked at after the card, says so.
+        let isDeath = end == .died
+        remember(ProducerEnd(lane: lane.number, isDeath: isDeath, holder: lane.watch.isLastEndNewest ? card : nil))
         switch end {
-        case nil: return
         case .closed: closed.add(1, ordering: .relaxed)
         case .died:
             let died = died.add(1, ordering: .relaxed).newValue
-            let card = attachment.segment.card(of: .lane(lane.number)).map { "\($0)" } ?? "unknown"
+            let signature = card.map { "\($0)" } ?? "unknown"
             deathToTell = attachment.error(
                 .peerDied,
-                "\(died) of its producers went away without closing; the last was that of lane \(lane.number), where \(card) had signed last"
+                "\(died) of its producers went away without closing; the last was that of lane \(lane.number), where \(signature) had signed last"
             )
             // SAFETY, here and below: the word lies in the control mapping, and only the consumer touches it. Relaxed: whoever
             // reads it has the consumer's byte after this side.
@@ -348,20 +396,32 @@ final class MergeSide: @unchecked Sendable {
         }
     }
 
+    private func remember(_ end: ProducerEnd) {
+        if newEnds.count == Self.mostEnds { newEnds.removeFirst() }
+        newEnds.append(end)
+    }
+
+    /// How many ends are remembered for who asks late, or never.
+    private static let mostEnds = 1024
+
+    /// See `MergingConsumer.nextEnd`. While the waiter thread has this side, it is the one to add.
+    func takeEnd() -> ProducerEnd? { role.isHandedOver || newEnds.isEmpty ? nil : newEnds.removeFirst() }
+
     /// Nothing is there: is everything over?
     func endIfDone() throws(RingError) -> Arrival? {
-        guard case .whenAllEnded(let wanted) = ending else { return nil }
+        guard case .whenAllEnded(let wanted, let sinceMade) = ending else { return nil }
         var attachments: UInt64 = 0
         for (index, lane) in lanes.enumerated() {
-            guard let count = lane.watch.attachmentsIfOver, lane.isQuiet || isAbandoned(index), lane.watch.attachmentsIfOver == count else {
-                return nil
-            }
+            guard let count = lane.watch.attachmentsIfOver(sinceMade: sinceMade), lane.isQuiet || isAbandoned(index),
+                lane.watch.attachmentsIfOver(sinceMade: sinceMade) == count
+            else { return nil }
             attachments += UInt64(count)
         }
-        guard let unseen = attachmentsToBrokenLanes() else { return nil }
+        guard let unseen = attachmentsToBrokenLanes(sinceMade: sinceMade) else { return nil }
         attachments += unseen
         guard attachments > attachmentsAtEnd, attachments >= UInt64(max(wanted, 1)) else { return nil }
         attachmentsAtEnd = attachments
+        for lane in lanes { lane.watch.finish() }
         if !brokenLanes.isEmpty {
             throw attachment.error(.poisoned, "all producers have ended, but not all of their lanes could be read")
         }
@@ -373,13 +433,15 @@ final class MergeSide: @unchecked Sendable {
     }
 
     /// How many have attached to lanes that could not be set up. Nil: one of them is still there.
-    private func attachmentsToBrokenLanes() -> UInt64? {
+    private func attachmentsToBrokenLanes(sinceMade: Bool) -> UInt64? {
         var count: UInt64 = 0
         for number in brokenLanes {
             // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
             let epoch = unsafe sr_load_acquire_u32(sr_producer_epoch(attachment.lane(number)))
             if epoch & 1 == 1, attachment.isHeld(.lane(number)) { return nil }
-            count += UInt64(epoch / 2 + epoch % 2)
+            // Relaxed: only consumers store it, and nothing is kept of a lane that can't be read.
+            let told = unsafe sr_load_relaxed_u32(sr_told_end(attachment.lane(number)))
+            count += UInt64(sinceMade ? sr_epoch_attachments(epoch) : sr_epoch_attachments_since(epoch, told))
         }
         return count
     }
@@ -387,6 +449,10 @@ final class MergeSide: @unchecked Sendable {
     func close() throws(RingError) {
         try attachment.requireOwnProcess()
         settle()
+        for lane in lanes {
+            lane.watch.finishAcknowledged()
+            lane.watch.keepFinished()
+        }
         role.close()
         for lane in lanes { lane.wakeProducer() }
     }

@@ -15,7 +15,8 @@ final class MergedLane {
         mapping = try Mapping.lane(number, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(attachment.header), control: control,
-            usesAsymmetricBarrier: attachment.header.usesAsymmetricBarrier, isManual: isManual, ring: attachment.ring, lane: number)
+            usesAsymmetricBarrier: attachment.header.usesAsymmetricBarrier, isManual: isManual, ring: attachment.ring, lane: number,
+            lock: attachment.lock)
         self.number = number
         unsafe self.control = control
         // SAFETY: the epoch lies in the control mapping, which outlives this lane.

@@ -14,10 +14,20 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     public enum Ending: Sendable, Hashable {
         /// Never: a service waits for the next producer. Producers that end are counted, in ``MergingConsumer/ends``.
         case never
-        /// When at least so many producers have attached since the ring was made, all of them have ended, and everything they
-        /// sent is received. ``MergingConsumer/next(timeout:)`` gives nil then if all have closed, or throws `peerDied` if one
-        /// has not; once, and again when others have come and gone.
-        case whenAllEnded(atLeast: Int = 1)
+        /// When at least so many producers have come, all that came have ended, and everything they sent is received.
+        /// ``MergingConsumer/next(timeout:)`` gives nil then if all have closed, or throws `peerDied` if one has not; once, and again when others
+        /// have come and gone.
+        ///
+        /// A producer counts if it attached after this consumer, was attached when this consumer came, or had gone by then and left something
+        /// unread: a message, or its end. So senders that ran before their receiver count, and those of an earlier run do not.
+        ///
+        /// An end is read once the end of all streams was told and this consumer has come back, by any call that waits or acknowledges, or has
+        /// closed. If a consumer is killed before that, its successor counts the same producers, and waits for those that are missing.
+        ///
+        /// - Parameters:
+        ///   - atLeast: how many. Less than 1 is taken for 1.
+        ///   - includingEarlier: whether all count that attached since the ring was made, as long as they are fewer than 2^31 - 1.
+        case whenAllEnded(atLeast: Int = 1, includingEarlier: Bool = false)
     }
 
     @usableFromInline let side: MergeSide
@@ -39,6 +49,17 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
 
     /// How many producers this consumer has seen end, and how.
     public var ends: ProducerEnds { side.ends }
+
+    /// The next end of a producer that this consumer has seen and not given here yet, in the order in which it saw them; nil if there is none.
+    ///
+    /// Ends are seen while it receives and waits: a close when it is read, a death within a slice of a wait. This call does not look for
+    /// them: call it after ``next(timeout:)`` or ``tryNext()``. Does not wait, makes no system call. The newest 1,024 are kept for it;
+    /// ``ends`` counts all of them.
+    ///
+    /// ```swift
+    /// while let end = consumer.nextEnd() { print(end) }  // "lane 3: process 4711 (send) closed"
+    /// ```
+    public mutating func nextEnd() -> ProducerEnd? { side.takeEnd() }
 
     /// Ends this consumer's waiting from another thread.
     public var canceller: Canceller { Canceller(side.role.cancelFlag) }
@@ -72,6 +93,21 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     }
 }
 
+/// How one producer ended.
+public struct ProducerEnd: Sendable, Equatable, CustomStringConvertible {
+    /// The lane it wrote.
+    public let lane: Int
+    /// Whether it went away without closing: killed, or dropped. Otherwise it closed its stream.
+    public let isDeath: Bool
+    /// Who it was, as it signed; nil if another has taken the lane over since. For people: a hostile peer may have forged it.
+    public let holder: OwnerCard?
+
+    /// "lane 3: process 4711 (send) closed".
+    public var description: String {
+        "lane \(lane): \(holder.map { "\($0)" } ?? "a producer") \(isDeath ? "went away without closing" : "closed")"
+    }
+}
+
 /// How producers ended, as far as a consumer has seen.
 public struct ProducerEnds: Sendable, Hashable {
     /// Closed their stream.
@@ -96,7 +132,7 @@ extension MergingConsumer: MessageSource {
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
         var patience = Patience.fresh
         while true {
-            if let message = takeFromLane() { return message }
+            if let message = takeFromLane(beforeWaiting: true) { return message }
             patience = try waitForMessage(timeout: timeout, patience)  // as `Consumer.next`
             if patience == .ended { return nil }
         }
@@ -162,12 +198,17 @@ extension MergingConsumer: MessageSource {
     public mutating func drain<Failure: Error>(
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
-        // No more than there can be now: a stranger's lanes may look as if they never ended.
+        // A limit for a stranger's lanes, which may look as if they never ended.
         let limit = min(limit, side.mostRecords)
         var count = 0
         // In a total order how far a lane may be read is found out message by message.
         if side.isTotallyOrdered {
+            let tickets = side.ticketsDrawn()
             while count < limit, let message = nextNow() {
+                guard message.sequence < tickets else {
+                    message.putBack()
+                    break
+                }
                 do throws(Failure) {
                     try body(message)
                 } catch {
@@ -178,10 +219,12 @@ extension MergingConsumer: MessageSource {
             }
             return count
         }
+        side.beginDrain()
+        defer { side.endDrain() }
         while count < limit {
             let room = unsafe min(cursor.pointee.budget, limit &- count)
             if room > 0 {
-                let taken = try unsafe LaneReader.run(cursor.pointee.reader, limit: room, body)
+                let taken = try unsafe LaneReader.run(cursor.pointee.reader, from: cursor.pointee.drainStart, limit: room, body)
                 unsafe cursor.pointee.budget &-= taken
                 count &+= taken
                 if taken == room && side.stay(.zero) { continue }
@@ -195,11 +238,11 @@ extension MergingConsumer: MessageSource {
     @inlinable
     @inline(__always)
     @_lifetime(&self)
-    mutating func takeFromLane() -> Message? {
+    mutating func takeFromLane(beforeWaiting: Bool = false) -> Message? {
         let left = unsafe cursor.pointee.budget &- 1
         guard _fastPath(left >= 0) else { return nil }
         let reader = unsafe cursor.pointee.reader
-        guard let found = unsafe reader.pointee.find() else { return nil }
+        guard let found = unsafe reader.pointee.find(beforeWaiting: beforeWaiting) else { return nil }
         unsafe cursor.pointee.budget = left
         return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
     }

@@ -18,7 +18,9 @@ extension Consumer: MessageSource {
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> Message? {
         var patience = Patience.fresh
         while true {
-            if let message = nextNow() { return message }
+            if let found = unsafe reader.pointee.find(beforeWaiting: true) {
+                return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
+            }
             // Only waiting is apart, and whoever finds something comes back here: a message that is made in the caller's frame
             // stays in registers, one that a call returned does not.
             patience = try waitForMessage(timeout: timeout, patience)
@@ -66,7 +68,7 @@ extension Consumer: MessageSource {
     @inline(__always)
     @_lifetime(&self)
     public mutating func nextNow() -> Message? {
-        guard let found = unsafe reader.pointee.find() else { return nil }
+        guard let found = unsafe reader.pointee.find(beforeWaiting: false) else { return nil }
         return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
     }
 
@@ -76,9 +78,7 @@ extension Consumer: MessageSource {
     public mutating func drain<Failure: Error>(
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
-        // No more than there can be now: a stranger's lane may look as if it never ended.
-        let limit = unsafe min(limit, reader.pointee.shape.mostRecords)
-        return try unsafe LaneReader.run(reader, limit: limit, body)
+        try unsafe LaneReader.run(reader, from: reader.pointee.head, limit: min(limit, reader.pointee.shape.mostRecords), body)
     }
 
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producer, and

@@ -16,6 +16,9 @@ public protocol MessageSource: ~Copyable {
 
     /// Hands out the messages that are there now, at most `limit`, without waiting.
     ///
+    /// It ends however fast others send. All that stood there when it began is handed out, and some of what came meanwhile: of each lane no
+    /// more than it can hold at a time, and an eighth of that. In a total order nothing that was sent after it began.
+    ///
     /// Ends and errors are left for ``next(timeout:)``. A body that throws leaves its message in the ring: it is handed out
     /// again.
     ///
@@ -27,6 +30,9 @@ public protocol MessageSource: ~Copyable {
 
     /// Waits, without holding a thread, until ``tryNext()`` finds something. See ``Consumer/ready(timeout:)``.
     func ready(timeout: Duration?) async throws(RingError)
+
+    /// Ends this source's waiting from another thread.
+    var canceller: Canceller { get }
 
     /// Gives back everything that was handed out. See ``Consumer/acknowledge()``.
     mutating func acknowledge() throws(RingError)

@@ -9,7 +9,7 @@ extension Producer {
     @inlinable
     @inline(__always)
     mutating func slot(for count: Int, timeout: Duration?) throws(RingError) -> LaneWriter.Slot {
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { return try waitForSlot(for: count, timeout: timeout) }
+        if unsafe _slowPath(!writer.isReady(for: count)) { return try waitForSlot(for: count, timeout: timeout) }
         return unsafe LaneWriter.Slot(ready: writer.pointee)
     }
 
@@ -17,7 +17,7 @@ extension Producer {
     @inlinable
     @inline(__always)
     mutating func slotNow(for count: Int) throws(RingError) -> LaneWriter.Slot? {
-        if unsafe _slowPath(!writer.pointee.isReady(for: count)) { return try unsafe writer.pointee.makeSlot(for: count) }
+        if unsafe _slowPath(!writer.isReady(for: count)) { return try unsafe writer.pointee.makeSlot(for: count) }
         return unsafe LaneWriter.Slot(ready: writer.pointee)
     }
 

@@ -24,7 +24,7 @@ final class ConsumerRole: @unchecked Sendable {
         unsafe epoch = sr_consumer_epoch(control)
         let before = unsafe sr_load_relaxed_u32(epoch)  // relaxed: the byte orders this side after its predecessor
         // SYNC: epoch (pairs with PeerWatch)
-        unsafe sr_store_release_u32(epoch, before & 1 == 1 ? before &+ 2 : before &+ 1)
+        unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
 
         self.attachment = attachment
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
@@ -42,7 +42,7 @@ final class ConsumerRole: @unchecked Sendable {
     /// Ends the role in order. What is due was acknowledged before.
     func close() {
         // SYNC: epoch (pairs with PeerWatch): every head that is given back comes before. The load is relaxed: only this side writes it.
-        unsafe sr_store_release_u32(epoch, sr_load_relaxed_u32(epoch) &+ 1)
+        unsafe sr_store_release_u32(epoch, sr_epoch_at_close(sr_load_relaxed_u32(epoch)))
         attachment.giveBack()
     }
 

@@ -19,6 +19,10 @@ struct PeerWatch {
     /// The newest epoch whose end was told.
     private var reported: UInt32
     private var kept: UInt32
+    /// The newest epoch whose end may be kept; see `finish`.
+    private var finished: UInt32
+    /// The newest epoch whose end was reported when the watcher's user acknowledged last.
+    private var acknowledged: UInt32
     /// What had been told when this watch began.
     private let toldBefore: UInt32
     /// The odd epoch, of a holder while it was attached, whose end this watch told last; 0 is no epoch. A holder that is
@@ -52,6 +56,8 @@ struct PeerWatch {
             reported = now & ~1  // a close before this watch began is not news, a death is
         }
         kept = reported
+        finished = reported
+        acknowledged = reported
         toldBefore = reported
         // Told as closed, though its epoch may have been left odd, and marked as a death by its successor.
         if unsafe toldWord != nil, reported & 1 == 0 { lastEnded = reported &- 1 }
@@ -60,22 +66,47 @@ struct PeerWatch {
     /// Keeps what was told for the next watcher. Called when the one who was told has come back since, or ends in order: so a
     /// kill in between has it told again rather than never.
     mutating func keep() {
-        guard kept != reported, let toldWord = unsafe toldWord else { return }
+        finish()
+        keepFinished()
+    }
+
+    /// Whatever was reported up to now has been told. Who tells of many ends at once, as of the end of all streams, notes each of them before that.
+    mutating func finish() { finished = reported }
+
+    /// The user acknowledges: whatever was reported up to now, too.
+    mutating func acknowledge() { acknowledged = reported }
+
+    /// `finish` of what was acknowledged: for a user who ends in order.
+    mutating func finishAcknowledged() { finished = acknowledged }
+
+    /// `keep`, of what `finish` came after.
+    mutating func keepFinished() {
+        guard kept != finished, let toldWord = unsafe toldWord else { return }
         // SAFETY: see `init`. Relaxed: nobody reads it before having this side's role.
-        unsafe sr_store_relaxed_u32(toldWord, reported)
-        kept = reported
+        unsafe sr_store_relaxed_u32(toldWord, finished)
+        kept = finished
     }
 
     /// Whether somebody has come and not closed: attached, or dead.
     // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
     var hasSomebodyCome: Bool { unsafe sr_load_acquire_u32(epoch) & 1 == 1 }
 
-    /// How many have attached so far, if the last of them has ended for certain: closed, or its death was told. Else nil.
-    var attachmentsIfOver: UInt32? {
+    /// How many have attached that count, if the last of them has ended for certain: closed, or its death was told. Else nil.
+    ///
+    /// All since the ring was made count, or those of whose end no earlier watcher was told: they are attached, have left something unread, or
+    /// came later.
+    func attachmentsIfOver(sinceMade: Bool) -> UInt32? {
         // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         guard now & 1 == 0 || !isNewer(now) else { return nil }
-        return now / 2 + now % 2
+        return sinceMade ? sr_epoch_attachments(now) : sr_epoch_attachments_since(now, toldBefore)
+    }
+
+    /// Whether the holder whose end was reported last is the last one that came: then what it signed is still there.
+    var isLastEndNewest: Bool {
+        // SYNC: epoch (pairs with ProducerSide.init and .close)
+        let now = unsafe sr_load_acquire_u32(epoch)
+        return now == lastEnded || now == lastEnded &+ 1
     }
 
     /// Whether somebody has been there whose end was not told yet. The caller holds the byte, so nobody is attached.

@@ -2,14 +2,20 @@ import CSharedRing
 
 /// Ends an endpoint's waiting from another thread.
 ///
-/// After ``cancel()`` every call of the endpoint that would wait throws `cancelled` instead, until ``reset()``. Calls that
-/// need not wait go on as before, so nothing is lost. Safe from any thread; not from a signal handler.
+/// After ``cancel()`` every call of the endpoint that may wait throws `cancelled`, until ``reset()``: the one under way as soon as it has to
+/// wait, the next ones at once, though a message be there, or room. So a receiver or sender that never has to wait ends as well. Nothing is
+/// lost by that: messages stay where they are, and calls that never wait (`tryNext`, `nextNow`, `drain`, `trySend`, `tryClaim`, `tryAppend`) go on
+/// as before. Safe from any thread; not from a signal handler.
 public struct Canceller: Sendable {
     private let flag: CancelFlag
 
     init(_ flag: CancelFlag) { self.flag = flag }
 
-    /// Cancels the wait under way, if there is one, and those to come. One system call; does not block.
+    /// Whether ``cancel()`` was called, and not ``reset()`` since. Neither blocks nor makes a system call.
+    public var isCancelled: Bool { flag.isRaised }
+
+    /// Cancels the wait under way, if there is one, and the calls to come that may wait. Two system calls; does not block. In a forked child it does
+    /// nothing: the endpoint is the parent's.
     public func cancel() { flag.raise() }
 
     /// Lets the endpoint wait again.
@@ -17,12 +23,19 @@ public struct Canceller: Sendable {
 }
 
 /// The flag behind a ``Canceller``, and the doorbell of the endpoint it belongs to.
+///
+/// A call that need not wait never comes to look at it. So what the fast path compares is changed under it, in the endpoint's own memory, which this
+/// may touch only until the endpoint detaches it.
 @safe
 final class CancelFlag: @unchecked Sendable {
     private let word: UnsafeMutablePointer<UInt32>
     private let doorbell: UnsafeMutablePointer<UInt32>
     /// Keeps the doorbell mapped.
     private let attachment: Attachment
+    /// The addresses of a copy of the flag, and of the word that closes a fast path. One of each lane.
+    private typealias Gate = (flag: UInt, word: UInt)
+    /// The lock is held while words are stored, so that they agree, and while gates come and go.
+    private let gates = Guarded<[Gate]>([])
 
     init(doorbell: UnsafeMutablePointer<UInt32>, attachment: Attachment) {
         unsafe word = .allocate(capacity: 1)
@@ -39,12 +52,40 @@ final class CancelFlag: @unchecked Sendable {
     /// SYNC: cancel (pairs with Sleeper.declareAsleep): the flag before, the wake after; the sleeper stores its word before and
     /// looks at the flag after.
     func raise() {
-        unsafe sr_store_release_u32(word, 1)
+        guard !attachment.isInherited else { return }  // nor is the lock to be trusted there
+        gates.withLock { gates in
+            store(1, gates)
+            // SYNC: cancel-seen (pairs with LaneReader.forgetSizeIfCancelled and LaneWriter.setRoom): the flags before, the words after.
+            // Where it fails, or the process is not registered for it, they look again within an eighth of the ring.
+            _ = sr_membarrier_global()
+            // SAFETY: as in `store`. Relaxed: they order nothing.
+            for gate in gates { unsafe sr_store_relaxed_u64(UnsafeMutablePointer<UInt64>(bitPattern: gate.word)!, .max) }
+        }
         sr_fence_full()
         unsafe Doorbell.wake(doorbell)
     }
 
-    func lower() { unsafe sr_store_release_u32(word, 0) }
+    func lower() { if !attachment.isInherited { gates.withLock { store(0, $0) } } }
 
     var isRaised: Bool { unsafe sr_load_acquire_u32(word) != 0 }
+
+    private func store(_ value: UInt32, _ gates: [Gate]) {
+        unsafe sr_store_release_u32(word, value)
+        // SAFETY: the endpoint detaches before that memory is another's. Relaxed: who waits looks at `word`.
+        for gate in gates { unsafe sr_store_relaxed_u32(UnsafeMutablePointer<UInt32>(bitPattern: gate.flag)!, value) }
+    }
+
+    /// From now on the flag is to be seen there, too, and `word` to be made `UInt64.max` when it is raised: that closes a fast path, which looks at the flag
+    /// before it opens again.
+    func attach(_ flag: UnsafeMutablePointer<UInt32>, closing word: UnsafeMutablePointer<UInt64>) {
+        gates.withLock { gates in
+            gates.append((UInt(bitPattern: flag), UInt(bitPattern: word)))
+            guard isRaised else { return }
+            unsafe sr_store_relaxed_u32(flag, 1)
+            unsafe sr_store_relaxed_u64(word, .max)
+        }
+    }
+
+    /// That memory is about to be another's. In a forked child it is the child's own, and the lock may be held by a thread that is not there.
+    func detach() { if !attachment.isInherited { gates.withLock { $0 = [] } } }
 }

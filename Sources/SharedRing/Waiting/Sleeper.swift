@@ -28,7 +28,7 @@ struct Sleeper {
     let sleeps: UnsafeMutablePointer<UInt64>
     let ring: String
 
-    /// Waits until `news` gives a value, or, once a slice and at the deadline, `lookAround` does.
+    /// Waits, unless it is cancelled already, until `news` gives a value, or, once a slice and at the deadline, `lookAround` does.
     ///
     /// `news` is asked often and must be cheap; `lookAround` may make system calls. Throws what they throw, `timedOut` or
     /// `cancelled`.
@@ -36,6 +36,7 @@ struct Sleeper {
         until deadline: Deadline, for what: StaticString,
         news: () throws(RingError) -> News?, lookAround: () throws(RingError) -> News?
     ) throws(RingError) -> News {
+        try requireNotCancelled(what)
         if let found = try news() { return found }
         let start = sr_now_ns()
         var nextLook = start &+ slice
@@ -119,12 +120,17 @@ struct Sleeper {
         }
     }
 
+    /// What every call that may wait begins with, also one that need not wait.
+    func requireNotCancelled(_ what: StaticString) throws(RingError) {
+        if cancelFlag.isRaised { throw RingError(.cancelled, ring: ring, "waiting for \(what) was cancelled") }
+    }
+
     /// Throws if cancelled or, after a last look around, if the deadline is passed: a caller whose timeouts are all shorter
     /// than a slice would else never learn that the other side has gone.
     private func checkOn<News>(
         _ deadline: Deadline, at now: Int64, _ what: StaticString, _ lookAround: () throws(RingError) -> News?
     ) throws(RingError) -> News? {
-        if cancelFlag.isRaised { throw RingError(.cancelled, ring: ring, "waiting for \(what) was cancelled") }
+        try requireNotCancelled(what)
         guard deadline.isPassed(at: now) else { return nil }
         if let found = try lookAround() { return found }
         throw RingError(.timedOut, ring: ring, "no \(what) before the deadline")

@@ -54,8 +54,136 @@ struct EndlessTests {
         var consumer = try ring.makeConsumer()
         let header = RecordHeader(byteCount: 0, tag: 0)
         for offset in stride(from: 0, to: 4096, by: 8) { sr_store_release_u64(hostile.writer.pointee.data + offset, header.bits) }
-        #expect(consumer.drain { _ in } == 512 * lanes)
+        #expect(consumer.drain { _ in } == 512)
         _ = hostile.largestMessage
+    }
+
+    // MARK: A lane full of records, and nobody who could have written them
+
+    /// A record at every place.
+    private func carpet(_ data: UnsafeMutableRawPointer) {
+        for offset in stride(from: 0, to: 4096, by: 8) {
+            sr_store_release_u64(data + offset, RecordHeader(byteCount: 0, tag: 0).bits)
+        }
+    }
+
+    /// What its lane's producers are: none ever, by the words; closed; gone without closing; there, and idle.
+    enum Author: CaseIterable { case none, closed, died, idle, keepsNoAccount }
+
+    /// How a consumer takes what is there.
+    enum Way: CaseIterable { case next, tryNext, nextNow, drain }
+
+    private func take<Source: MessageSource & ~Copyable>(_ source: inout Source, _ way: Way) throws(RingError) -> Int {
+        switch way {
+        case .next: return try source.next(timeout: patience) == nil ? 0 : 1
+        case .tryNext:
+            guard case .message(let message) = try source.tryNext() else { return 0 }
+            return message.byteCount + 1
+        case .nextNow:
+            if source.nextNow() != nil { return 1 }
+            return try source.next(timeout: patience) == nil ? 0 : 1
+        case .drain:
+            let count = source.drain { _ in }
+            if count > 0 { return count }
+            return try source.next(timeout: patience) == nil ? 0 : 1
+        }
+    }
+
+    /// Makes the lane's words what that author leaves.
+    private func leave(_ producer: consuming Producer, _ author: Author) throws -> Producer? {
+        let control = producer.writer.pointee.control
+        switch author {
+        case .none:
+            _ = consume producer
+            return nil
+        case .closed:
+            try producer.close()
+            return nil
+        case .died:
+            _ = consume producer
+            return nil
+        case .idle: return producer
+        case .keepsNoAccount:
+            sr_store_release_u64(sr_account_turn(control), 0)
+            _ = consume producer
+            return nil
+        }
+    }
+
+    @Test("A lane full of records that no producer can have written is poisoned within two laps", arguments: Author.allCases, Way.allCases)
+    func noAuthor(author: Author, way: Way) throws {
+        for acknowledgement in [Acknowledgement.automatic, .manual] {
+            let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+            // Its mappings and words, for us, while others come and go.
+            let descriptor = Descriptor(try ring.duplicateDescriptor())
+            let segment = try Segment.open(descriptor, ring: "r", owners: .sameUser)
+            let data = try Mapping.lane(0, of: segment, writable: true, prefault: true, ring: "r")
+            let words = try Mapping.control(of: segment, ring: "r").mapping
+            let lane = sr_lane(words.base.assumingMemoryBound(to: sr_ring_control.self), 0)
+            let producer = try leave(try ring.makeProducer(), author)
+            if author == .none {
+                sr_store_release_u32(sr_producer_epoch(lane), 0)
+                sr_store_release_u64(sr_account_turn(lane), 0)
+            }
+            carpet(data.base)
+            var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+            var count = 0
+            var code: RingError.Code?
+            // 512 a lap. A death that its byte has to prove takes one lap more.
+            while code == nil, count <= 3 * 512 {
+                do throws(RingError) { count += try take(&consumer, way) } catch { code = error.code }
+            }
+            #expect(code == .poisoned, "\(author) \(way) \(acknowledgement)")
+            #expect(count <= (author == .keepsNoAccount ? 2 : 1) * 512 + 64 + 512 / 8, "\(author) \(way): \(count)")
+            expectError(.poisoned) { () throws(RingError) in _ = try consumer.next(timeout: .zero) }
+            let isNothing = consumer.nextNow() == nil
+            #expect(isNothing && consumer.drain { _ in } == 0)
+            withExtendedLifetime((data, words)) {}
+            _ = producer?.largestMessage
+        }
+    }
+
+    @Test("So it is among many lanes, once, and the others go on", arguments: Way.allCases, [true, false])
+    func noAuthorAmongLanes(way: Way, isAlive: Bool) throws {
+        let ring = try MPSCRing.anonymous(lanes: 2, options: RingOptions(capacity: 4096))
+        let producer = try ring.makeProducer()
+        let data = producer.writer.pointee.data
+        let victim = Box(producer)
+        var honest = try ring.makeProducer()
+        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        carpet(data)
+        if !isAlive { _ = victim.take() }
+        var count = 0
+        var poisoned = 0
+        while poisoned == 0, count <= 4 * 512 {
+            do throws(RingError) { count += try take(&consumer, way) } catch {
+                #expect(error.code == .poisoned, "\(error)")
+                poisoned += 1
+            }
+        }
+        #expect(poisoned == 1 && count <= 2 * 512, "\(count)")
+        for number in 0..<3 {
+            try honest.send(value: number)
+            let message = try consumer.receive(timeout: patience)
+            #expect(message?.count == MemoryLayout<Int>.size)
+        }
+        expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .zero) }
+        withExtendedLifetime(victim) {}
+    }
+
+    @Test("Whoever keeps no account may send for as many laps as it likes", arguments: [1, 8])
+    func noAccount(messages: Int) throws {
+        try SPSCRing.withEndpoints { producer, consumer in
+            let control = producer.writer.pointee.control
+            for lap in 0..<2000 {
+                for _ in 0..<messages { try producer.send(value: lap) }
+                sr_store_release_u64(sr_account_turn(control), 0)  // as if it had told nothing
+                for _ in 0..<messages {
+                    let number = try consumer.next(timeout: patience)?.integer(as: Int.self)
+                    #expect(number == lap)
+                }
+            }
+        }
     }
 
     @Test("Two lanes with the same ticket are both delivered")

@@ -33,7 +33,7 @@ struct LateMessageTests {
         let consumer = try ring(messages: 1...3).makeConsumer()
         let reader = consumer.reader
         func next() throws -> LaneReader.Found {
-            let found = reader.pointee.find()
+            let found = reader.pointee.find(beforeWaiting: false)
             return try #require(found)
         }
         let first = Message(reader, try next())

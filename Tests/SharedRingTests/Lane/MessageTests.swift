@@ -59,10 +59,59 @@ struct MessageTests {
                 #expect(message.integer(as: UInt32.self) == 0xdead_beef)
                 #expect(message.integer(as: UInt64.self) == nil)
             }
-            if let message = try consumer.next() { #expect(message.unsafeValue(as: SIMD4<Float>.self) == [1, 2, 3, 4]) }
+            if let message = try consumer.next() { #expect(message.value(as: SIMD4<Float>.self) == [1, 2, 3, 4]) }
             try producer.send([UInt8]())
             try producer.send(UnsafeRawBufferPointer(start: nil, count: 0))
             _ = consumer.drain { message in #expect(message.byteCount == 0) }
+        }
+    }
+
+    private struct Point: AnyBytes, Equatable {
+        var x: Double
+        var y: Int32
+        var z: UInt16
+        var padding: UInt16 = 0
+    }
+
+    @Test("A value of any type comes back, from any address; of another size it is nil, and never a trap") func values() throws {
+        try SPSCRing.withEndpoints { producer, consumer in
+            func passes<Value: AnyBytes & Equatable>(_ value: Value) throws {
+                try producer.send(value: value)
+                guard let message = try consumer.next() else {
+                    Issue.record("no message")
+                    return
+                }
+                let (safe, other) = (message.value(as: Value.self), message.unsafeValue(as: Value.self))
+                #expect(safe == value && other == value)
+            }
+            for offset in 0..<3 {
+                try producer.send(value: UInt64(offset))  // so that the others stand at odd multiples of 8
+                _ = consumer.drain { _ in }
+                try passes(Int8(-3))
+                try passes(UInt16(9))
+                try passes(Int.min)
+                try passes(UInt128.max)
+                try passes(1.5)
+                try passes(Float(2.5))
+                try passes(Point(x: 1, y: 2, z: 3))
+            }
+            let numbers: InlineArray<3, UInt16> = [1, 2, 3]
+            try producer.send(value: numbers)
+            if let message = try consumer.next() {
+                #expect(message.value(as: InlineArray<3, UInt16>.self)?[2] == 3)
+                #expect(OwnedMessage(message).value(as: InlineArray<3, UInt16>.self)?[1] == 2)
+                #expect(message.value(as: InlineArray<2, UInt16>.self) == nil)
+            }
+            for count in [0, 1, 7, 9, 15, 17, 4000] {
+                try producer.send([UInt8](repeating: 0xff, count: count))
+                if let message = try consumer.next() {
+                    #expect(message.value(as: Int.self) == nil && message.value(as: Point.self) == nil)
+                    #expect(message.value(as: SIMD2<Double>.self) == nil)
+                    #expect(message.unsafeValue(as: Int.self) == nil && message.unsafeValue(as: Point.self) == nil)
+                    #expect(OwnedMessage(message).value(as: Int.self) == nil)
+                    #expect(OwnedMessage(message).value(as: SIMD2<Double>.self) == nil)
+                }
+            }
         }
     }
 

@@ -38,7 +38,8 @@ struct SanitizedTests {
             reader.initialize(
                 to: try LaneReader(
                     data: UnsafeRawPointer(data.base), shape: shape, control: sr_lane(words, 0), usesAsymmetricBarrier: asymmetric,
-                    isManual: isManual, ring: "lane", lane: 0))
+                    isManual: isManual, ring: "lane", lane: 0,
+                    lock: try RoleLock(directory: -1, name: nil, of: segment.descriptor.number)))
         }
 
         deinit {

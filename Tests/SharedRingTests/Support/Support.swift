@@ -201,3 +201,11 @@ extension LaneWriter {
     /// As `Producer` commits, where there is room.
     mutating func commit(byteCount: Int, tag: UInt32) { commit(Slot(self), byteCount: byteCount, tag: tag) }
 }
+
+extension LaneWriter {
+    mutating func fits(_ byteCount: Int, at place: UnsafeMutableRawPointer) -> Bool {
+        withUnsafeMutablePointer(to: &self) { $0.fits(byteCount, at: place) }
+    }
+
+    mutating func isReady(for byteCount: Int) -> Bool { withUnsafeMutablePointer(to: &self) { $0.isReady(for: byteCount) } }
+}

@@ -33,19 +33,94 @@ struct CancelTests {
         try worker.join()
     }
 
-    @Test("What is there already is received although cancelled") func nothingLost() throws {
+    @Test("Every call that may wait refuses at once, what never waits goes on, and nothing is lost") func nothingLost() throws {
         try SPSCRing.withEndpoints { producer, consumer in
-            consumer.canceller.cancel()
-            producer.canceller.cancel()
-            try producer.send("x")
-            #expect(try consumer.receive() == Array("x".utf8))
-            while try producer.trySend(value: 1) {}
-            expectError(.cancelled, saying: "room") { () throws(RingError) in try producer.send(value: 1) }
-            expectError(.cancelled) { () throws(RingError) in try producer.waitUntilAcknowledged() }
-            producer.canceller.reset()
-            _ = consumer.drain { _ in }
-            try producer.send(value: 1)
+            let cancellers = [producer.canceller, consumer.canceller]
+            for number in 0..<6 { try producer.send(value: number) }
+            var batch = producer.batch()
+            try batch.append(value: 6)
+            for canceller in cancellers {
+                #expect(!canceller.isCancelled)
+                canceller.cancel()
+                #expect(canceller.isCancelled)
+            }
+            expectError(.cancelled, saying: "room") { () throws(RingError) in try batch.append(value: 7) }
+            batch.commit()
+            for _ in 0..<2 {
+                expectError(.cancelled, saying: "room") { () throws(RingError) in try producer.send(value: 7) }
+                expectError(.cancelled) { () throws(RingError) in try producer.send("x", timeout: .zero) }
+                expectError(.cancelled) { () throws(RingError) in _ = try producer.claim(byteCount: 8) }
+                expectError(.cancelled) { () throws(RingError) in try producer.waitUntilAcknowledged() }
+                expectError(.cancelled) { () throws(RingError) in try producer.waitForPeer() }
+                expectError(.cancelled, saying: "message") { () throws(RingError) in _ = try consumer.next() }
+                expectError(.cancelled) { () throws(RingError) in _ = try consumer.receive(timeout: .zero) }
+                expectError(.cancelled) { () throws(RingError) in try consumer.waitForPeer() }
+            }
+            if let message = consumer.nextNow() { #expect(message.integer(as: Int.self) == 0) }
+            if case .message(let message) = try consumer.tryNext() { #expect(message.integer(as: Int.self) == 1) }
+            #expect(consumer.drain { _ in } == 5)
+            #expect(try producer.trySend(value: 7))
+            for canceller in cancellers { canceller.reset() }
+            try producer.send(value: 8)
+            for number in 7...8 { if let message = try consumer.next() { #expect(message.integer(as: Int.self) == number) } }
         }
+    }
+
+    @Test("A merging consumer refuses as well, whatever it has in hand", arguments: [MPSCRing.Order.perProducer, .total])
+    func merging(order: MPSCRing.Order) throws {
+        let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
+        var producer = try ring.makeProducer()
+        var other = try ring.makeProducer()
+        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        for number in 0..<6 {
+            try producer.send(value: number)
+            try other.send(value: number)
+        }
+        for _ in 0..<4 {
+            #expect(try consumer.receive(timeout: patience) != nil)
+            consumer.canceller.cancel()
+            for _ in 0..<2 { expectError(.cancelled) { () throws(RingError) in _ = try consumer.next() } }
+            let isThere = consumer.nextNow() != nil
+            #expect(isThere)
+            consumer.canceller.reset()
+        }
+        #expect(consumer.drain { _ in } == 4)
+    }
+
+    @Test("A consumer whose messages never cease, and a producer that always has room, see it", arguments: strategies)
+    func withoutPause(_ waiting: WaitStrategy) throws {
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 1 << 16))
+        let producer = try ring.makeProducer(waiting: waiting)
+        let consumer = try ring.makeConsumer(waiting: waiting)
+        let cancellers = [producer.canceller, consumer.canceller]
+        let (sender, receiver) = (Box(producer), Box(consumer))
+        let count = Turn()
+        let sending = Worker {
+            var producer = sender.take()
+            expectError(.cancelled) { () throws(RingError) in while true { try producer.send(value: 1, timeout: patience) } }
+        }
+        let receiving = Worker {
+            var consumer = receiver.take()
+            expectError(.cancelled) { () throws(RingError) in
+                while try consumer.next(timeout: patience) != nil { count.set(count.value + 1) }
+            }
+        }
+        #expect(count.wait(for: 10_000))
+        cancellers[1].cancel()
+        try receiving.join()
+        cancellers[0].cancel()
+        try sending.join()
+    }
+
+    @Test("A canceller that outlives its endpoint touches nothing of the next one's") func outlives() throws {
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+        let old = try { () throws in try ring.makeConsumer().canceller }()
+        var producer = try ring.makeProducer()
+        var consumer = try ring.makeConsumer()  // in the same memory
+        old.cancel()
+        try producer.send("x")
+        #expect(try consumer.receive(timeout: .zero) == Array("x".utf8))
+        #expect(old.isCancelled && !consumer.canceller.isCancelled)
     }
 
     @Test(

@@ -73,7 +73,7 @@ struct WakeupTests {
         let server = Worker {
             var served = served.take()
             var reply = reply.take()
-            while let message = try served.next() { try reply.send(value: message.unsafeValue(as: UInt64.self)) }
+            while let message = try served.next() { try reply.send(value: message.value(as: UInt64.self) ?? 0) }
             try reply.close()
         }
         try client.join(within: Self.bound)
