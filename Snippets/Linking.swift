@@ -1,13 +1,11 @@
 // A service at a path, and its clients: each gets a link of its own.
-import Dispatch
 import Glibc
 import SharedRing
 
-func serve(at path: String) throws {
+func serve(at path: String) async throws {
     let listener = try LinkListener(path: path)
-    let link = try listener.accept { refused in print("not a client: \(refused)") }
-    var box: Link? = consume link
-    Task { try await answer(box.take()!) }
+    let link = try await listener.accept { refused in print("not a client: \(refused)") }
+    try await answer(link)
     listener.close()
 }
 
@@ -22,14 +20,18 @@ func answer(_ link: consuming Link) async throws {
 }
 
 /// Asks until it has an answer, however often the service is started anew meanwhile.
-func ask(_ question: String, at path: String) throws(RingError) -> String {
+func ask(_ question: String, at path: String) async throws(RingError) -> String {
     while true {
         do throws(RingError) {
-            var link = try Link.connect(path: path, timeout: .seconds(10))
-            try link.producer.send(question)
-            guard let answer = try link.consumer.receive() else { continue }  // it closed, and did not answer
-            try link.close()
-            return String(decoding: answer, as: UTF8.self)
+            let link = try await Link.connect(path: path, timeout: .seconds(10))
+            var producer = link.producer
+            let answers = link.consumer.messages()
+            try await producer.send(question)
+            for try await answer in answers {
+                try producer.close()
+                return answer.text
+            }
+            // It closed, and did not answer.
         } catch {
             guard error.code == .peerDied || error.code == .peerClosed else { throw error }
         }
@@ -37,6 +39,6 @@ func ask(_ question: String, at path: String) throws(RingError) -> String {
 }
 
 let path = "/tmp/sharedring-snippet-\(getpid())"
-DispatchQueue.global().async { try? serve(at: path) }
-print(try ask("Is anybody there", at: path))
-unlink(path + ".lock")
+let service = Task { try await serve(at: path) }
+print(try await ask("Is anybody there", at: path))
+try await service.value

@@ -72,18 +72,24 @@ int sr_membarrier_global(void) {
     return result(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0));
 }
 
-int sr_open_directory(const char *path) { return result(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)); }
+int sr_open_directory(const char *path) {
+    sr_opening();
+    return sr_opened(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
 
 int sr_open_at(int directory, const char *name, int writable) {
-    return result(openat(directory, name, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    sr_opening();
+    return sr_opened(openat(directory, name, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
 }
 
 int sr_open_temporary(int directory) {
-    return result(openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    sr_opening();
+    return sr_opened(openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 }
 
 int sr_open_exclusive(int directory, const char *name) {
-    return result(openat(directory, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
+    sr_opening();
+    return sr_opened(openat(directory, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
 }
 
 int sr_link_descriptor(int fd, int directory, const char *name) {
@@ -104,7 +110,8 @@ int sr_unlink_at(int directory, const char *name) { return result(unlinkat(direc
 int sr_reopen(int fd) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return result(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    sr_opening();
+    return sr_opened(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
 }
 
 static void facts_of(const struct stat *s, struct sr_file_facts *facts) {
@@ -189,8 +196,6 @@ int64_t sr_write_at(int fd, const void *buffer, uint64_t count, uint64_t offset)
     return (int64_t)done;
 }
 
-int sr_close(int fd) { return result(close(fd)); }
-
 int sr_random(void *buffer, uint64_t count) {
     return getentropy(buffer, count) == 0 ? 0 : -errno; /* at most 256 bytes */
 }
@@ -200,21 +205,25 @@ uint64_t sr_page_size(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
 
 int sr_memfd(const char *name) {
     /* MFD_NOEXEC_SEAL (Linux 6.3) says what we mean and quiets the kernel's advice; older kernels refuse the flag. */
+    sr_opening();
 #ifdef MFD_NOEXEC_SEAL
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd >= 0 || errno != EINVAL) return result(fd);
+    if (fd >= 0 || errno != EINVAL) return sr_opened(fd);
 #endif
-    return result(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    return sr_opened(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
 }
 
-int sr_memfd_huge(const char *name) { return result(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB)); }
+int sr_memfd_huge(const char *name) {
+    sr_opening();
+    return sr_opened(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
+}
 
 uint64_t sr_huge_page_size(void) {
     int fd = sr_memfd_huge("sharedring-size");
     if (fd < 0) return 0;
     struct statfs fs;
     uint64_t size = fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : 0;
-    close(fd);
+    sr_close(fd);
     return size;
 }
 
@@ -225,7 +234,12 @@ int sr_is_sealed(int fd) {
     return seals >= 0 && (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) == (F_SEAL_SHRINK | F_SEAL_GROW);
 }
 
-int sr_duplicate(int fd, int inheritable) {
+int sr_duplicate(int fd) {
+    sr_opening();
+    return sr_opened(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+int sr_duplicate_for_user(int fd, int inheritable) {
     return result(fcntl(fd, inheritable ? F_DUPFD : F_DUPFD_CLOEXEC, 3));
 }
 
@@ -273,10 +287,11 @@ int sr_unmap(void *address, uint64_t length) { return result(munmap(address, len
 uint32_t sr_process_id(void) { return (uint32_t)getpid(); }
 
 static long read_proc(const char *path, char *buffer, uint64_t count) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    sr_opening();
+    int fd = sr_opened(open(path, O_RDONLY | O_CLOEXEC));
     if (fd < 0) return 0;
     ssize_t n = read(fd, buffer, count - 1);
-    close(fd);
+    sr_close(fd);
     buffer[n > 0 ? n : 0] = 0;
     return n > 0 ? n : 0;
 }

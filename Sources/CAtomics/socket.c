@@ -17,8 +17,19 @@
 
 static int result(long value) { return value < 0 ? -errno : (int)value; }
 
-int sr_open_lock_file(const char *path) {
-    return result(open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+int sr_open_lock_file(int directory, const char *name) {
+    for (int turn = 0;; turn++) {
+        int fd = sr_open_at(directory, name, 1);
+        if (fd != -ENOENT || turn == 100) return fd;
+        /* Not O_CREAT alone: in a sticky directory the kernel refuses it for a file that is there and another user's. */
+        fd = sr_open_exclusive(directory, name);
+        if (fd != -EEXIST) return fd;
+    }
+}
+
+int sr_pin_at(int directory, const char *name) {
+    sr_opening();
+    return sr_opened(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
 static int address_of(const char *path, struct sockaddr_un *address, socklen_t *length) {
@@ -32,7 +43,10 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
     return 0;
 }
 
-static int new_socket(void) { return result(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+static int new_socket(void) {
+    sr_opening();
+    return sr_opened(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 int sr_socket_listen(const char *path, uint32_t permissions) {
     struct sockaddr_un address;
@@ -53,38 +67,48 @@ int sr_socket_listen(const char *path, uint32_t permissions) {
     return fd;
 failed:
     r = -errno;
-    close(fd);
+    sr_close(fd);
     return r;
 }
 
-int64_t sr_path_type(const char *path) {
-    struct stat s;
-    return lstat(path, &s) == 0 ? (int64_t)(s.st_mode & S_IFMT) : -errno;
-}
-
-int sr_path_remove(const char *path) { return result(unlink(path)); }
-
-/* Waits for `events` on fd, or for the other to be readable. 1, or -ETIMEDOUT, or -ECANCELED. */
-static int wait_for(int fd, short events, int stop, int64_t deadline_ns) {
+/* Waits for `events` on fd. 1, or -ETIMEDOUT. */
+static int wait_for(int fd, short events, int64_t deadline_ns) {
     for (;;) {
-        struct pollfd entries[2] = {{fd, events, 0}, {stop, POLLIN, 0}};
+        struct pollfd entry = {fd, events, 0};
         int64_t left = deadline_ns - sr_now_ns();
         if (deadline_ns != INT64_MAX && left < 0) left = 0;
         struct timespec t = {left / 1000000000, left % 1000000000};
-        int n = ppoll(entries, stop >= 0 ? 2 : 1, deadline_ns == INT64_MAX ? NULL : &t, NULL);
+        int n = ppoll(&entry, 1, deadline_ns == INT64_MAX ? NULL : &t, NULL);
         if (n < 0 && errno != EINTR) return -errno;
-        if (n > 0 && stop >= 0 && entries[1].revents) return -ECANCELED;
         if (n > 0) return 1;
         if (n == 0) return -ETIMEDOUT;
     }
 }
 
-int sr_socket_accept(int listener, int stop, int64_t deadline_ns) {
+int sr_wait_any(struct sr_wait_entry *entries, uint32_t count, int64_t deadline_ns) {
+    enum { most = 128 };
+    struct pollfd polled[most];
+    if (count > most) return -EINVAL;
+    for (uint32_t i = 0; i < count; i++) {
+        polled[i] = (struct pollfd){entries[i].fd, POLLIN, 0};
+        entries[i].is_ready = 0;
+    }
+    int64_t left = deadline_ns - sr_now_ns();
+    if (deadline_ns != INT64_MAX && left < 0) left = 0;
+    struct timespec t = {left / 1000000000, left % 1000000000};
+    int n = ppoll(polled, count, deadline_ns == INT64_MAX ? NULL : &t, NULL);
+    if (n < 0) return errno == EINTR ? 0 : -errno;
+    for (uint32_t i = 0; i < count; i++) entries[i].is_ready = polled[i].revents != 0;
+    return n;
+}
+
+int sr_socket_accept(int listener, int64_t deadline_ns) {
     for (;;) {
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        sr_opening();
+        int fd = sr_opened(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (fd >= 0) return fd;
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) return -errno;
-        int r = wait_for(listener, POLLIN, stop, deadline_ns);
+        if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED) return fd;
+        int r = wait_for(listener, POLLIN, deadline_ns);
         if (r < 0) return r;
     }
 }
@@ -105,7 +129,7 @@ int sr_socket_connect(const char *path, int64_t deadline_ns) {
         if (sr_now_ns() >= deadline_ns) break;
         sr_sleep_ns(1000000);
     }
-    close(fd);
+    sr_close(fd);
     return r;
 }
 
@@ -138,40 +162,56 @@ int sr_socket_send(int fd, const void *bytes, uint32_t count, const int *descrip
     for (;;) {
         if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0) return 0;
         if (errno != EAGAIN && errno != EINTR) return -errno;
-        int r = wait_for(fd, POLLOUT, -1, deadline_ns);
+        int r = wait_for(fd, POLLOUT, deadline_ns);
         if (r < 0) return r;
     }
 }
 
 int sr_socket_receive(int fd, void *bytes, uint32_t count, int *descriptors, uint32_t *descriptor_count, int64_t deadline_ns) {
+    enum { room_for = 2 * SR_LINK_DESCRIPTORS };
     *descriptor_count = 0;
     int resets = 0;
     for (;;) {
         struct iovec piece = {bytes, count};
         union {
             struct cmsghdr header;
-            char room[CMSG_SPACE(4 * sizeof(int))];
+            char room[CMSG_SPACE(room_for * sizeof(int))];
         } control;
         struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        sr_opening();
         ssize_t size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_TRUNC);
         if (size < 0) {
+            int error = errno;
+            sr_opening_over();
+            errno = error;
             /* Told first, and once: the other side hung up before it had read everything. What it said before is still there. */
             if (errno == ECONNRESET && resets++ == 0) continue;
             if (errno != EAGAIN && errno != EINTR) return -errno;
-            int r = wait_for(fd, POLLIN, -1, deadline_ns);
+            int r = wait_for(fd, POLLIN, deadline_ns);
             if (r < 0) return r;
             continue;
         }
-        int found[8];
+        int found[room_for];
         unsigned n = 0;
+        int failure = 0;
         for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h; h = CMSG_NXTHDR(&message, h)) {
             if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
             unsigned here = (unsigned)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-            for (unsigned i = 0; i < here && n < 8; i++) memcpy(&found[n++], CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+            for (unsigned i = 0; i < here && n < room_for; i++) {
+                int one;
+                memcpy(&one, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+                one = sr_adopt(one);
+                if (one >= 0) found[n++] = one;
+                else failure = one;
+            }
         }
-        if (n > SR_LINK_DESCRIPTORS || (message.msg_flags & MSG_CTRUNC)) {
-            while (n > 0) close(found[--n]);
-            return -EBADMSG;
+        sr_opening_over();
+        if (failure == 0 && n > SR_LINK_DESCRIPTORS) failure = -EBADMSG;
+        /* There was room for more, and they did not come: this process may have no more descriptors. */
+        if (failure == 0 && (message.msg_flags & MSG_CTRUNC)) failure = -EMFILE;
+        if (failure != 0) {
+            while (n > 0) sr_close(found[--n]);
+            return failure;
         }
         memcpy(descriptors, found, n * sizeof(int));
         *descriptor_count = n;
@@ -186,7 +226,10 @@ int sr_socket_is_hung_up(int fd) {
     return poll(&entry, 1, 0) == 1;
 }
 
-int sr_hangups(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
+int sr_hangups(void) {
+    sr_opening();
+    return sr_opened(epoll_create1(EPOLL_CLOEXEC));
+}
 
 int sr_hangups_add(int hangups, int fd, uint64_t token) {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = token};

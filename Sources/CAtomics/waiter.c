@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "include/linux.h"
+
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449 /* on every architecture */
 #endif
@@ -70,7 +72,10 @@ int sr_thread_start(const char *name, void (*body)(void *), void *context) {
     return -error;
 }
 
-int sr_event(void) { return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+int sr_event(void) {
+    sr_opening();
+    return sr_opened(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
 
 int sr_event_set(int fd) {
     uint64_t one = 1;

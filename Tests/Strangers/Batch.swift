@@ -20,13 +20,13 @@ struct Batch {
     /// Whether it went well; if not, that is said.
     func run(into totals: inout Totals) -> Bool {
         let own = sr_memfd("strangers")
-        let inherited = sr_duplicate(own, 1)
+        let inherited = sr_duplicate_for_user(own, 1)
         guard inherited >= 0, ftruncate(own, Tally.size) == 0,
             let memory = mmap(nil, Tally.size, PROT_READ | PROT_WRITE, MAP_SHARED, own, 0), memory != MAP_FAILED
         else { return complain("no memory for the counts", 0) }
         defer {
             munmap(memory, Tally.size)
-            close(own)
+            _ = sr_close(own)
         }
         let words = ["Strangers", "batch", mode.rawValue, "\(seed)", "\(amount)", "\(inherited)", "\(getpid())"]
         var arguments = words.map { strdup($0) } + [nil]

@@ -13,7 +13,7 @@ import SharedRing
 ///     TestPeer confined CASE DIRECTORY                        see `Confined`
 ///     TestPeer steady [strace]
 ///     TestPeer fleet [name=value …]                           see `Fleet`
-///     TestPeer link-echo|link-talk PATH                       see `Linked`
+///     TestPeer link-echo|link-talk|… PATH                     see `Linked`
 ///
 /// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
 /// permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
@@ -44,6 +44,12 @@ struct TestPeer {
             case "fleet": try await Fleet.run(arguments)
             case "link-echo": try Linked.echo(arguments[1])
             case "link-talk": try Linked.talk(arguments[1])
+            case "link-fork": try Linked.fork(arguments[1])
+            case "link-move": try Linked.move(arguments[1], to: arguments[2])
+            case "link-poor": try Linked.poor(arguments[1])
+            case "link-scarce": try Linked.scarce(arguments[1])
+            case "link-as": try Linked.listen(arguments[2], as: UInt32(arguments[1])!)
+            case "link-numbers": try Linked.numbers(arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")

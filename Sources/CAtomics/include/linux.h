@@ -39,6 +39,20 @@ int sr_membarrier_offered(void);  /* 1 if the kernel has both calls below */
 int sr_membarrier_register(void); /* this process's threads are hit by sr_membarrier_global; lost at exec */
 int sr_membarrier_global(void);   /* a full barrier on every running thread of every registered process */
 
+/* --- descriptors ------------------------------------------------------------------------------------------- */
+
+/* Every descriptor that a function of this shim makes for the library: is at least 3, or a program that was started without a standard
+ * output would print into a ring; is closed at exec; and is noted here, so that a forked child closes it before anything else runs there.
+ * It ends by sr_close, and in no other way.
+ *
+ * sr_opening, one call that makes a descriptor, sr_opened: which gives that descriptor, or the negative errno. No fork comes in between. */
+void sr_opening(void);
+int sr_opened(int fd);
+/* For a call that makes several, between sr_opening and sr_opening_over: what sr_opened does to each. */
+int sr_adopt(int fd);
+void sr_opening_over(void);
+int sr_close(int fd);
+
 /* --- files ----------------------------------------------------------------------------------------------- */
 
 struct sr_file_facts {
@@ -66,7 +80,6 @@ int sr_boot_id(void *buffer);         /* 16 bytes that tell this boot of the mac
 int sr_set_permissions(int fd, uint32_t permissions);
 int64_t sr_read_at(int fd, void *buffer, uint64_t count, uint64_t offset); /* retries; short only at the end of the file */
 int64_t sr_write_at(int fd, const void *buffer, uint64_t count, uint64_t offset);
-int sr_close(int fd);
 int sr_random(void *buffer, uint64_t count);
 uint32_t sr_effective_user(void);
 /* 1 if the id is the one that stands for all users that this process's user namespace does not map, and is itself not mapped there.
@@ -81,7 +94,8 @@ int sr_memfd_huge(const char *name);  /* the same, of huge pages of the default 
 uint64_t sr_huge_page_size(void);     /* the default size; 0 if the kernel has none */
 int sr_seal(int fd);                  /* no shrinking, no growing, no unsealing */
 int sr_is_sealed(int fd);             /* 1 if neither shrinking nor growing is possible */
-int sr_duplicate(int fd, int inheritable);
+int sr_duplicate(int fd);
+int sr_duplicate_for_user(int fd, int inheritable); /* not the library's: a forked child keeps it, and close(2) ends it */
 
 /* --- role bytes: write locks of the open file description ---------------------------------------------------- */
 
@@ -107,13 +121,6 @@ extern uint32_t sr_fork_count;
 /* How many forks lie between this process and the one that loaded the library. An endpoint remembers its own: in a
  * forked child its mapping is gone and its lock descriptor closed, and it must not touch either. */
 SR_INLINE uint32_t sr_fork_generation(void) { return __atomic_load_n(&sr_fork_count, __ATOMIC_RELAXED); }
-
-/* A lock descriptor: opened for it alone, and closed in every forked child, since a child that inherited it would keep
- * a dead parent's role. Opening and remembering are one step, so that no fork comes between.
- * `name` NULL: opens the file of descriptor `of` again. NULL comes back with the negative errno in *error. */
-struct sr_fork_entry *SR_NULLABLE sr_fork_open(int directory, const char *SR_NULLABLE name, int of, int *error);
-int sr_fork_descriptor(const struct sr_fork_entry *entry);
-void sr_fork_close(struct sr_fork_entry *entry); /* closes and forgets; in a forked child, only forgets */
 
 /* A word that in a forked child is UINT64_MAX before anybody there can read it: what makes every fast path of an endpoint fail there,
  * without its asking each time. */

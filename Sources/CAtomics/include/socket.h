@@ -37,18 +37,23 @@ _Static_assert(sizeof(struct sr_link_packet) == 64, "");
 #define SR_LINK_REFUSED_PACKET 3  /* that was no hello */
 #define SR_LINK_REFUSED_SYSTEM 4  /* it could not make the rings */
 
-/* The lock file of a path: made if it is not there; not followed if it is a link. */
-int sr_open_lock_file(const char *path);
+/* The lock file of that name: made if it is not there; not followed if it is a link. */
+int sr_open_lock_file(int directory, const char *name);
+/* What has the name, whatever it is, held so that its inode's number stays its own; not to be read. */
+int sr_pin_at(int directory, const char *name);
 
 /* A socket bound to the path and listening, of that file mode. -EADDRINUSE: something has the name. */
 int sr_socket_listen(const char *path, uint32_t permissions);
-/* The type bits of what the path names, without following a link; -ENOENT. */
-int64_t sr_path_type(const char *path);
-int sr_path_remove(const char *path);
+/* The next client; waits until the absolute CLOCK_MONOTONIC deadline: -ETIMEDOUT. */
+int sr_socket_accept(int listener, int64_t deadline_ns);
 
-/* The next client; waits until the absolute CLOCK_MONOTONIC deadline: -ETIMEDOUT. Ends with -ECANCELED when `stop`, an event
- * descriptor, is set. */
-int sr_socket_accept(int listener, int stop, int64_t deadline_ns);
+struct sr_wait_entry {
+    int fd;
+    uint32_t is_ready; /* something can be read, or it hung up */
+};
+/* Waits until something can be read from one of them, at most 128, or until the deadline. How many; 0 also after a signal. */
+int sr_wait_any(struct sr_wait_entry *entries, uint32_t count, int64_t deadline_ns);
+
 /* Connected; -ECONNREFUSED: nobody listens there. Waits for room in the listener's queue until the deadline. */
 int sr_socket_connect(const char *path, int64_t deadline_ns);
 
@@ -59,8 +64,8 @@ int sr_socket_peer_of(int fd, struct sr_socket_peer *peer); /* as the kernel not
 
 /* One packet, with up to three descriptors (one more than a link has, for tests); waits until the deadline. 0, or -EPIPE, -ECONNRESET, -ETIMEDOUT, … */
 int sr_socket_send(int fd, const void *bytes, uint32_t count, const int *descriptors, uint32_t descriptor_count, int64_t deadline_ns);
-/* The size of the next packet, which may be larger than `count`; 0 at the end. Descriptors, which are closed at exec, go to
- * `descriptors`, which has room for two; more, or a cut-off list: all are closed, and it is -EBADMSG. */
+/* The size of the next packet, which may be larger than `count`; 0 at the end. Descriptors, which are the library's, go to `descriptors`,
+ * which has room for two. More came: all are closed, and it is -EBADMSG. Some did not fit into this process: the same, -EMFILE. */
 int sr_socket_receive(int fd, void *bytes, uint32_t count, int *descriptors, uint32_t *descriptor_count, int64_t deadline_ns);
 
 int sr_socket_shut(int fd); /* the other side sees a hang-up, whoever else holds the descriptor */

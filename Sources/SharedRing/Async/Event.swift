@@ -24,7 +24,7 @@ final class Event: @unchecked Sendable {
         descriptor = Descriptor(number)
         self.endpoint = endpoint
         self.watch = watch
-        _ = sr_event_set(number)
+        _ = descriptor.withNumber { sr_event_set($0) }
     }
 
     /// Whether the owner may look. Takes the endpoint back where the wait is over.
@@ -55,7 +55,7 @@ final class Event: @unchecked Sendable {
         }
         wasCancelled = false
         // Before the hand-over: whatever comes later is found by the waiter thread's first look, and sets it again.
-        _ = sr_event_clear(descriptor.number)
+        _ = descriptor.withNumber { sr_event_clear($0) }
         turn.store(.waiter, ordering: .relaxed)  // relaxed: the pool's lock hands it over
         do throws(RingError) {
             try endpoint.prepareToWait()
@@ -63,11 +63,11 @@ final class Event: @unchecked Sendable {
                 wasCancelled = outcome == .cancelled
                 // SYNC: event-over (pairs with `isOwned`). Before the descriptor: who sees that readable finds the endpoint free.
                 turn.store(.over, ordering: .releasing)
-                _ = sr_event_set(descriptor.number)
+                _ = descriptor.withNumber { sr_event_set($0) }
             }
         } catch {
             turn.store(.owner, ordering: .relaxed)
-            _ = sr_event_set(descriptor.number)
+            _ = descriptor.withNumber { sr_event_set($0) }
             throw error
         }
     }

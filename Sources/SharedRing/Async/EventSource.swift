@@ -24,7 +24,7 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     }
 
     /// Readable while ``tryNext()`` finds something.
-    public var descriptor: Int32 { lease.event.descriptor.number }
+    public var descriptor: Int32 { lease.event.descriptor.userNumber }
 
     /// The next message, in place, if there is one now.
     ///

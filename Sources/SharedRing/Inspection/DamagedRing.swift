@@ -73,7 +73,7 @@ public struct DamagedRing: Sendable {
         of name: SegmentName, in directory: Descriptor, if file: sr_file_facts
     ) throws(RingError) -> RoleLock? {
         do throws(SystemFailure) {
-            let lock = try RoleLock(directory: directory.number, name: name.name, of: -1)
+            let lock = try RoleLock(name.name, in: directory)
             guard try lock.isOf(file) else { return nil }
             return try lock.takeEverything() ? lock : nil
         } catch {

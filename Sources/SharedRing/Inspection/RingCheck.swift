@@ -112,7 +112,7 @@ public struct RingCheck: Sendable {
         let header = segment.header
         let ring = name.ring
         report = try RingReport(segment, name)
-        isBeingRemoved = sr_lock_query(segment.descriptor.number, SharedRing.Role.consumer.lockByte, 1) == 2
+        isBeingRemoved = segment.descriptor.withNumber({ sr_lock_query($0, SharedRing.Role.consumer.lockByte, 1) }) == 2
 
         var damage: [Damage] = []
         var lanes: [Lane] = []
@@ -203,7 +203,7 @@ public struct RingCheck: Sendable {
         _ first: UInt32, of role: SharedRing.Role, _ segment: Segment, again: () throws(RingError) -> UInt32
     ) throws(RingError) -> SleepWord {
         if first == 0 { return .awake }
-        func isFree() -> Bool { [0, 2].contains(sr_lock_query(segment.descriptor.number, role.lockByte, 1)) }
+        func isFree() -> Bool { [0, 2].contains(segment.descriptor.withNumber({ sr_lock_query($0, role.lockByte, 1) })) }
         guard isFree() else { return .asleep }
         if try again() == 0 { return .awake }
         return isFree() ? .leftBehind : .asleep

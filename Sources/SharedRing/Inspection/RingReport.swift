@@ -100,7 +100,7 @@ public struct RingReport: Sendable {
 
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
-            let isHeld = ![0, 2].contains(sr_lock_query(segment.descriptor.number, role.lockByte, 1))
+            let isHeld = ![0, 2].contains(segment.descriptor.withNumber({ sr_lock_query($0, role.lockByte, 1) }))
             // It may have closed between the two looks: then its epoch says so now.
             let epoch = isHeld ? first : again() ?? first
             let presence: Presence =

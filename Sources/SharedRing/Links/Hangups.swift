@@ -9,7 +9,8 @@ final class Hangups: Sendable {
         weak var socket: LinkSocket?
     }
 
-    private let descriptor: Int32
+    private let descriptor: Descriptor?
+    private let failure: Int32
     private let isStarted = Atomic(false)
     private let entries = Guarded([UInt64: Entry]())
     private let generation = sr_fork_generation()
@@ -17,10 +18,13 @@ final class Hangups: Sendable {
     private static let shared = PerProcess(generation: { $0.generation }, make: { Hangups() })
     static var current: Hangups { shared.current }
 
-    private init() { descriptor = sr_hangups() }
+    private init() {
+        failure = sr_hangups()
+        descriptor = failure >= 0 ? Descriptor(failure) : nil
+    }
 
     func watch(_ socket: LinkSocket) throws(SystemFailure) {
-        _ = try SystemFailure.check(descriptor)
+        guard let descriptor else { throw SystemFailure(failure) }
         try entries.withLock { entries throws(SystemFailure) in
             if !isStarted.load(ordering: .relaxed) {  // relaxed: under the lock
                 // SAFETY: the thread uses this object for ever, and it is never freed.
@@ -31,17 +35,21 @@ final class Hangups: Sendable {
                         context.toOpaque()))
                 isStarted.store(true, ordering: .relaxed)
             }
-            let token = UInt64(socket.descriptor.number)
-            entries[token] = Entry(socket: socket)
-            _ = try SystemFailure.check(sr_hangups_add(descriptor, socket.descriptor.number, token))
+            let result = socket.descriptor.withNumber { number in
+                entries[UInt64(number)] = Entry(socket: socket)
+                return descriptor.withNumber { sr_hangups_add($0, number, UInt64(number)) }
+            }
+            _ = try SystemFailure.check(result)
         }
     }
 
     /// The socket is about to be closed.
     func forget(_ socket: LinkSocket) {
         entries.withLock { entries in
-            entries[UInt64(socket.descriptor.number)] = nil
-            _ = sr_hangups_remove(descriptor, socket.descriptor.number)
+            socket.descriptor.withNumber { number in
+                entries[UInt64(number)] = nil
+                _ = descriptor?.withNumber { sr_hangups_remove($0, number) }
+            }
         }
     }
 
@@ -49,10 +57,10 @@ final class Hangups: Sendable {
         var tokens = [UInt64](repeating: 0, count: 16)
         while true {
             // SAFETY: the array's own elements, for the length of the call.
-            let count = unsafe tokens.withUnsafeMutableBufferPointer {
-                unsafe sr_hangups_wait(descriptor, $0.baseAddress!, UInt32($0.count))
+            let count = unsafe tokens.withUnsafeMutableBufferPointer { tokens in
+                descriptor?.withNumber { unsafe sr_hangups_wait($0, tokens.baseAddress!, UInt32(tokens.count)) }
             }
-            guard count > 0 else {
+            guard let count, count > 0 else {
                 sr_sleep_ns(1_000_000)
                 continue
             }

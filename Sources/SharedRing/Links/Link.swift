@@ -27,19 +27,34 @@ public struct Link: ~Copyable, Sendable {
 
     /// Connects to a listener.
     ///
+    /// Blocks its thread until it has. In async code use the form that does not.
+    ///
     /// - Parameters:
     ///   - path: of its socket, at most 107 bytes.
     ///   - options: see ``LinkOptions``.
     ///   - timeout: how long to wait for one that listens there: nil, for ever; zero, not at all. After it has answered,
     ///     ``LinkOptions/handshakeTimeout`` counts.
-    /// - Throws: `notFound` if nobody listens there in time; `wrongOwner` if the listener or this process is of a user that the
+    /// - Throws: `notFound` if no process listens there in time; `wrongOwner` if the listener or this process is of a user that the
     ///   other does not allow; `incompatible`, `handshakeFailed`, `peerDied` if the listener ended meanwhile, `timedOut`, `system`,
     ///   and what opening a ring throws.
+    @available(*, noasync, message: "blocks its thread: use 'try await Link.connect(…)'")
     public static func connect(
         path: String, options: LinkOptions = LinkOptions(), timeout: Duration? = .zero
     ) throws(RingError) -> Link {
-        let connection = try LinkSocket.connect(path: path, until: Deadline(after: timeout))
-        return try Handshake(connection, options).asClient()
+        let socket = try LinkSocket.connect(path: path, until: Deadline(after: timeout))
+        return try ClientHandshake(socket, options).finished()
+    }
+
+    /// Connects to a listener, and holds no thread while it waits. Otherwise as the form that blocks.
+    ///
+    /// It looks for the listener, and for its answer, at first after 0.1 ms and then every 5 ms at most.
+    ///
+    /// - Throws: as the form that blocks; `cancelled` if the task is cancelled.
+    public static func connect(
+        path: String, options: LinkOptions = LinkOptions(), timeout: Duration? = .zero
+    ) async throws(RingError) -> Link {
+        let socket = try await LinkSocket.connect(path: path, until: Deadline(after: timeout))
+        return try await ClientHandshake(socket, options).finished()
     }
 
     /// Ends both directions in order.

@@ -1,5 +1,4 @@
 import CSharedRing
-import Synchronization
 
 /// Accepts clients at a path, and gives each its own ``Link``.
 ///
@@ -11,110 +10,97 @@ import Synchronization
 /// }
 /// ```
 ///
-/// There is one listener a path: it holds a lock on `PATH.lock`, a file that stays, and which the kernel unlocks when the
-/// listener dies, whatever killed it. So the socket that a dead listener left behind is replaced, and a live one's never is.
+/// A path has one listener: it holds a lock on `PATH.lock`, which the kernel unlocks when the listener dies, whatever killed it. So the
+/// socket that a dead listener left behind is replaced, and a live one's never is. A listener that is closed removes both files.
+///
+/// A thread of its own, named `sharedring-link`, receives the clients, and their handshakes go side by side: 64 at most are under way or wait to be
+/// taken by `accept`. A client that says nothing holds up no other. While all places are occupied, the one that was silent for longest goes,
+/// once that was an eighth of ``LinkOptions/handshakeTimeout``; clients that find no place wait.
 ///
 /// Copies are the same listener: the reference can be used from any thread. It ends with ``close()`` or its last reference.
 public final class LinkListener: Sendable {
     /// Where it listens.
     public let path: String
-    private let options: LinkOptions
-    private let socket: Descriptor
-    /// Readable once closed.
-    private let stop: Descriptor
-    private let lock: RoleLock
-    private let isClosed = Atomic(false)
+    private let reception: Reception
     private let generation = sr_fork_generation()
 
-    /// Begins to listen.
+    /// Begins to listen. Clients are received from now on.
     ///
     /// - Parameters:
     ///   - path: at most 107 bytes. Keep it in a directory that only trusted users can write to.
     ///   - options: see ``LinkOptions``.
-    /// - Throws: `inUse` if a living process listens there; `alreadyExists` if the path names something else than a socket; `system`.
+    /// - Throws: `inUse` if a living process listens there; `wrongOwner` if the lock file is another user's, `alreadyExists` if the path names
+    ///   something else than a socket; `invalidName`, `system`.
     public init(path: String, options: LinkOptions = LinkOptions()) throws(RingError) {
         self.path = path
-        self.options = options
-        func failure(_ result: Int32, _ what: String) -> RingError { RingError(.system, ring: path, errno: -result, what) }
-        try LinkSocket.check(path)
-
-        // SAFETY, for the whole class: the strings live for the length of their calls.
-        let opened = unsafe sr_open_lock_file(path + ".lock")
-        guard opened >= 0 else { throw failure(opened, "its lock file '\(path).lock' can't be opened") }
-        let lockFile = Descriptor(opened)
-        let isLocked: Bool
-        do throws(SystemFailure) {
-            lock = try RoleLock(directory: -1, name: nil, of: lockFile.number)
-            isLocked = try lock.take(.consumer)
-        } catch {
-            throw RingError(.system, ring: path, errno: error.errno, "its lock file can't be locked")
-        }
-        guard isLocked else { throw RingError(.inUse, ring: path, "a living process listens there") }
-
-        // Whoever left something under this name did not hold the lock, or is dead.
-        let type = unsafe sr_path_type(path)
-        if type >= 0 {
-            guard type == 0o140000 else { throw RingError(.alreadyExists, ring: path, "something that is not a socket stands there") }
-            // A program that knows nothing of our lock?
-            let probe = unsafe sr_socket_connect(path, 0)
-            if probe >= 0 { _ = sr_close(probe) }
-            guard probe == -SystemFailure.connectionRefused || probe == -SystemFailure.notFound else {
-                throw RingError(.inUse, ring: path, "another program listens there")
-            }
-            _ = unsafe sr_path_remove(path)
-        }
-        let listening = unsafe sr_socket_listen(path, options.permissions)
-        guard listening >= 0 else { throw failure(listening, "it can't be listened at") }
-        socket = Descriptor(listening)
-        let event = sr_event()
-        guard event >= 0 else { throw failure(event, "no event descriptor") }
-        stop = Descriptor(event)
+        reception = try Reception(try ListeningSocket(path: path, permissions: options.permissions), options)
     }
 
-    deinit { if sr_fork_generation() == generation { close() } }
+    deinit { if sr_fork_generation() == generation { reception.close() } }
 
-    /// Readable while a client waits to be accepted, for event loops.
-    public var descriptor: Int32 { socket.number }
+    /// Readable while `accept` need not wait: it has a link, a client to report as refused, or an error. For event loops, which
+    /// call `accept(timeout: .zero)` then, and do not read it or close it. -1 in a forked child.
+    public var descriptor: Int32 { reception.news.userNumber }
 
     /// The next client's link. Both of this side's roles and both of the client's are taken when it returns.
     ///
+    /// Blocks its thread until there is one. In async code use the form that does not.
+    ///
     /// - Parameters:
-    ///   - timeout: how long to wait for a client: nil, for ever; zero, not at all. A client that has connected may take
-    ///     ``LinkOptions/handshakeTimeout`` besides.
+    ///   - timeout: how long to wait for a link: nil, for ever; zero, not at all.
     ///   - refused: told of every client that was turned away, or did not speak as one: `wrongOwner`, `incompatible`,
-    ///     `handshakeFailed`, `peerDied`. Another is waited for then.
+    ///     `handshakeFailed`, `peerDied`. Also of clients that could not be served, since the process or the system has no descriptor or memory to
+    ///     spare: `system`, `outOfSpace`; the listener goes on, and those who wait are accepted when it has.
     /// - Throws: `timedOut`, `cancelled` once the listener is closed, `system`, `forked`, and what making rings throws.
+    @available(*, noasync, message: "blocks its thread: use 'try await accept(…)'")
     public func accept(timeout: Duration? = nil, refused: (RingError) -> Void = { _ in }) throws(RingError) -> Link {
-        guard sr_fork_generation() == generation else {
-            throw RingError(.forked, ring: path, "this listener belongs to the parent of this forked process")
-        }
+        try requireOwnProcess()
         let deadline = Deadline(after: timeout)
         while true {
-            let accepted = sr_socket_accept(socket.number, stop.number, deadline.nanoseconds)
-            switch accepted {
-            case -SystemFailure.timedOut: throw RingError(.timedOut, ring: path, "no client before the deadline")
-            case ..<0 where isClosed.load(ordering: .acquiring): throw RingError(.cancelled, ring: path, "the listener was closed")
-            case ..<0: throw RingError(.system, ring: path, errno: -accepted, "no client can be accepted")
-            default: break
-            }
-            do throws(RingError) {
-                return try Handshake(LinkSocket(accepted, path: path), options).asListener()
-            } catch {
-                switch error.code {
-                case .wrongOwner, .incompatible, .handshakeFailed, .peerDied: refused(error)
-                default: throw error
-                }
-            }
+            if let link = try next(refused) { return link.take() }
+            try requireTime(deadline)
+            reception.wait(until: deadline)
         }
     }
 
-    /// Stops listening, in whatever thread waits for clients, and removes the path. Links that were accepted go on.
-    public func close() {
-        isClosed.store(true, ordering: .releasing)
-        _ = sr_event_set(stop.number)
-        guard lock.descriptor >= 0, let isOurs = try? lock.take(.consumer), isOurs else { return }
-        _ = unsafe sr_path_remove(path)
-        _ = sr_socket_shut(socket.number)
-        lock.giveBack()
+    /// The next client's link, waited for without holding a thread. Otherwise as the form that blocks.
+    ///
+    /// - Throws: as the form that blocks; `cancelled` also if the task is cancelled.
+    public func accept(timeout: Duration? = nil, refused: (RingError) -> Void = { _ in }) async throws(RingError) -> Link {
+        try requireOwnProcess()
+        let deadline = Deadline(after: timeout)
+        while true {
+            if let link = try next(refused) { return link.take() }
+            if Task.isCancelled { throw RingError(.cancelled, ring: path, "the task that waited for clients was cancelled") }
+            try requireTime(deadline)
+            await reception.wait(until: deadline)
+        }
     }
+
+    private func requireOwnProcess() throws(RingError) {
+        guard sr_fork_generation() == generation else {
+            throw RingError(.forked, ring: path, "this listener belongs to the parent of this forked process")
+        }
+    }
+
+    private func requireTime(_ deadline: Deadline) throws(RingError) {
+        if deadline.isPassed(at: sr_now_ns()) { throw RingError(.timedOut, ring: path, "no client before the deadline") }
+    }
+
+    /// A link, if there is one now.
+    private func next(_ refused: (RingError) -> Void) throws(RingError) -> OwnedLink? {
+        while let outcome = reception.next() {
+            switch outcome {
+            case .link(let link): return link
+            case .refused(let error): refused(error)
+            case .failed(let error): throw error
+            }
+        }
+        if reception.isClosed { throw RingError(.cancelled, ring: path, "the listener was closed") }
+        return nil
+    }
+
+    /// Stops listening, in whatever thread or task waits for clients, and removes its socket's file and the lock's, if these are still its own.
+    /// Links that were accepted go on; clients that were not hang up. Does nothing the second time, or in a forked child.
+    public func close() { if sr_fork_generation() == generation { reception.close() } }
 }

@@ -10,15 +10,15 @@ final class LinkSocket: @unchecked Sendable {
     private(set) weak var consumer: ConsumerSide?
     private var hangups: Hangups?
 
-    init(_ number: Int32, path: String) {
-        descriptor = Descriptor(number)
+    init(_ descriptor: Descriptor, path: String) {
+        self.descriptor = descriptor
         self.path = path
     }
 
     deinit {
         guard sr_fork_generation() == generation else { return }  // the parent's connection is not ours to end
         hangups?.forget(self)
-        _ = sr_socket_shut(descriptor.number)
+        _ = descriptor.withNumber { sr_socket_shut($0) }
     }
 
     /// Throws `invalidName` for what can't be a socket's path.
@@ -29,22 +29,52 @@ final class LinkSocket: @unchecked Sendable {
         guard count <= 107 else { throw refuse("a socket's path has at most 107 bytes, this one has \(count)") }
     }
 
-    /// Connects to whoever listens at the path, or will until the deadline.
+    /// Connects to what listens at the path, or will until the deadline. Blocks.
     static func connect(path: String, until deadline: Deadline) throws(RingError) -> LinkSocket {
         try check(path)
         while true {
-            // SAFETY: the string lives for the length of the call.
-            let result = unsafe sr_socket_connect(path, deadline.nanoseconds)
-            if result >= 0 { return LinkSocket(result, path: path) }
-            let isNobodyThere = result == -SystemFailure.notFound || result == -SystemFailure.connectionRefused
-            guard isNobodyThere else {
-                if result == -SystemFailure.timedOut {
-                    throw RingError(.timedOut, ring: path, "its listener accepted nobody before the deadline")
-                }
-                throw RingError(.system, ring: path, errno: -result, "it can't be connected to")
-            }
-            if deadline.isPassed(at: sr_now_ns()) { throw RingError(.notFound, ring: path, errno: -result, "nobody listens there") }
+            if let socket = try attempt(path, until: deadline) { return socket }
             sr_sleep_ns(5_000_000)
+        }
+    }
+
+    /// The same, and holds no thread meanwhile.
+    static func connect(path: String, until deadline: Deadline) async throws(RingError) -> LinkSocket {
+        try check(path)
+        var pause = Pause()
+        while true {
+            if let socket = try attempt(path, until: deadline) { return socket }
+            try await pause.wait(for: path)
+        }
+    }
+
+    /// One attempt, which does not wait. Nil: it may work later.
+    private static func attempt(_ path: String, until deadline: Deadline) throws(RingError) -> LinkSocket? {
+        // SAFETY: the string lives for the length of the call.
+        let result = unsafe sr_socket_connect(path, 0)
+        if result >= 0 { return LinkSocket(Descriptor(result), path: path) }
+        switch result {
+        case -SystemFailure.notFound, -SystemFailure.connectionRefused:
+            guard deadline.isPassed(at: sr_now_ns()) else { return nil }
+            throw RingError(.notFound, ring: path, errno: -result, "no process listens there")
+        case -SystemFailure.timedOut:
+            guard deadline.isPassed(at: sr_now_ns()) else { return nil }
+            throw RingError(.timedOut, ring: path, "its listener's queue was full until the deadline")
+        default: throw RingError(.system, ring: path, errno: -result, "it can't be connected to")
+        }
+    }
+
+    /// A task's pause between two looks: at first short, as most answers come at once, then 5 ms.
+    struct Pause {
+        private var microseconds = 100
+
+        mutating func wait(for path: String) async throws(RingError) {
+            do {
+                try await Task.sleep(for: .microseconds(microseconds))
+            } catch {
+                throw RingError(.cancelled, ring: path, "the task that connected was cancelled")
+            }
+            microseconds = min(5_000, microseconds * 2)
         }
     }
 
@@ -52,7 +82,7 @@ final class LinkSocket: @unchecked Sendable {
         get throws(RingError) {
             var peer = sr_socket_peer()
             // SAFETY: `peer` lives for the length of the call.
-            let result = unsafe sr_socket_peer_of(descriptor.number, &peer)
+            let result = descriptor.withNumber { unsafe sr_socket_peer_of($0, &peer) }
             guard result == 0 else { throw RingError(.system, ring: path, errno: -result, "who is at its other end can't be found out") }
             return LinkPeer(processID: peer.process, userID: peer.user)
         }
@@ -61,36 +91,38 @@ final class LinkSocket: @unchecked Sendable {
     // MARK: Packets
 
     func send(_ packet: sr_link_packet, descriptors: [Descriptor] = [], until deadline: Deadline) throws(RingError) {
-        // An array is released after its last use: without this, the descriptors would be closed once their numbers are read.
-        defer { withExtendedLifetime(descriptors) {} }
-        let numbers = descriptors.map(\.number)
-        // SAFETY: the packet's own bytes, and the array's, for the length of the call.
-        let result = unsafe withUnsafeBytes(of: packet) { bytes in
-            unsafe numbers.withUnsafeBufferPointer { list in
-                // Any address will do for none.
-                var nothing: Int32 = 0
-                return unsafe sr_socket_send(
-                    descriptor.number, bytes.baseAddress!, UInt32(bytes.count),
-                    list.baseAddress ?? withUnsafePointer(to: &nothing) { unsafe $0 },
-                    UInt32(list.count), deadline.nanoseconds)
+        let result = descriptors.withNumbers { numbers in
+            descriptor.withNumber { socket in
+                // SAFETY: the packet's own bytes, and the array's, for the length of the call. Any address will do for no descriptor.
+                unsafe withUnsafeBytes(of: packet) { bytes in
+                    unsafe (numbers + [-1]).withUnsafeBufferPointer { list in
+                        unsafe sr_socket_send(
+                            socket, bytes.baseAddress!, UInt32(bytes.count), list.baseAddress!, UInt32(numbers.count),
+                            deadline.nanoseconds)
+                    }
+                }
             }
         }
         guard result == 0 else { throw failure(result, "it can't be written to") }
     }
 
-    /// The next packet, and the descriptors that came with it. What is no packet of a link is `handshakeFailed`.
-    func receive(until deadline: Deadline) throws(RingError) -> (sr_link_packet, [Descriptor]) {
+    /// The next packet, and the descriptors that came with it; nil: none came before the deadline. What is no packet of a link is
+    /// `handshakeFailed`.
+    func receive(until deadline: Deadline) throws(RingError) -> (sr_link_packet, [Descriptor])? {
         var packet = sr_link_packet()
         var numbers: [Int32] = [-1, -1]
         var count: UInt32 = 0
         // SAFETY: all three live for the length of the call, with the room it is told of.
         let size = unsafe withUnsafeMutableBytes(of: &packet) { bytes in
             unsafe numbers.withUnsafeMutableBufferPointer { list in
-                unsafe sr_socket_receive(
-                    descriptor.number, bytes.baseAddress!, UInt32(bytes.count), list.baseAddress!, &count, deadline.nanoseconds)
+                descriptor.withNumber {
+                    unsafe sr_socket_receive(
+                        $0, bytes.baseAddress!, UInt32(bytes.count), list.baseAddress!, &count, deadline.nanoseconds)
+                }
             }
         }
         let descriptors = numbers.prefix(Int(count)).map { Descriptor($0) }
+        if size == -SystemFailure.timedOut { return nil }
         guard size > 0 else {
             throw size == 0
                 ? RingError(.peerDied, ring: path, "the other side hung up during the handshake") : failure(size, "it can't be read")
@@ -107,9 +139,14 @@ final class LinkSocket: @unchecked Sendable {
         return (packet, descriptors)
     }
 
+    /// The other side took too long.
+    var silence: RingError { RingError(.handshakeFailed, ring: path, "the other side said nothing before the deadline") }
+
     private func failure(_ result: Int32, _ what: String) -> RingError {
         switch result {
-        case -SystemFailure.timedOut: RingError(.handshakeFailed, ring: path, "the other side said nothing before the deadline")
+        case -SystemFailure.timedOut: silence
+        case -SystemFailure.noDescriptor:
+            RingError(.system, ring: path, errno: -result, "this process has no free descriptor for those that the other side sent")
         case -SystemFailure.brokenPipe, -SystemFailure.connectionReset:
             RingError(.peerDied, ring: path, errno: -result, "the other side hung up during the handshake")
         case -SystemFailure.badMessage: RingError(.handshakeFailed, ring: path, "more descriptors came than a link has")
@@ -138,6 +175,9 @@ final class LinkSocket: @unchecked Sendable {
     /// may close the socket a moment before it frees them. True: both have been told, or are gone.
     func tell() -> Bool {
         var isDone = true
+        let (producer, consumer) = (self.producer, self.consumer)
+        // Their doorbells are used after their last use.
+        defer { withExtendedLifetime((producer, consumer)) {} }
         // SAFETY: the doorbells lie in the control mappings of attachments at hand.
         if let producer {
             if producer.isConsumerAttached { isDone = false } else { unsafe Doorbell.wake(producer.watch.doorbell) }

@@ -127,7 +127,7 @@ public struct MPSCRing: Sendable {
     /// Its creator's free text.
     public var label: String { handle.header.label }
 
-    /// A new descriptor of an anonymous ring, for handing over. The caller closes it.
+    /// A new descriptor of an anonymous ring, for handing over. The caller closes it; in a forked child it stays open.
     ///
     /// - Parameter inheritable: whether it survives `exec`.
     public func duplicateDescriptor(inheritable: Bool = false) throws(RingError) -> Int32 {

@@ -74,9 +74,15 @@ final class RingHandle: Sendable {
 
     static func open(descriptor: Int32, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
         let ring = "descriptor \(descriptor)"
-        let duplicate = sr_duplicate(descriptor, 0)
+        let duplicate = sr_duplicate(descriptor)
         guard duplicate >= 0 else { throw RingError(.system, ring: ring, errno: -duplicate, "it is no open descriptor") }
-        let own = Descriptor(duplicate)
+        return try open(owned: Descriptor(duplicate), called: ring, kind: kind, options: options)
+    }
+
+    /// `ring`: what the descriptor is called in errors.
+    static func open(
+        owned own: Descriptor, called ring: String, kind: SegmentHeader.Kind, options: RingOptions
+    ) throws(RingError) -> RingHandle {
         let segment = try Segment.open(own, ring: ring, owners: options.allowedOwners)
         try require(kind, segment.header, ring: ring)
         return RingHandle(
@@ -123,7 +129,10 @@ final class RingHandle: Sendable {
         guard case .anonymous(let descriptor, _) = location else {
             throw RingError(.invalidOption, ring: location.ring, "a named ring is opened by its name, not handed over as a descriptor")
         }
-        let duplicate = sr_duplicate(descriptor.number, inheritable ? 1 : 0)
+        guard !descriptor.isInherited else {
+            throw RingError(.forked, ring: location.ring, "this handle belongs to the parent of this forked process")
+        }
+        let duplicate = descriptor.withNumber { sr_duplicate_for_user($0, inheritable ? 1 : 0) }
         guard duplicate >= 0 else { throw RingError(.system, ring: location.ring, errno: -duplicate, "no descriptor for it") }
         return duplicate
     }

@@ -73,7 +73,8 @@ public struct SPSCRing: Sendable {
     // MARK: Rings without a name
 
     /// Makes a ring without a name, for parent and child or for peers who pass descriptors: sealed memory, which nobody can
-    /// truncate under its users. It ends with its last user.
+    /// truncate under its users. It ends with its last user. A forked child can't use this handle: ask for a descriptor before, and open that
+    /// there. See <doc:Embedding#Child-processes>.
     ///
     /// - Throws: `invalidOption`, `incompatible`, `outOfSpace`, `system`.
     public static func anonymous(options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
@@ -85,6 +86,13 @@ public struct SPSCRing: Sendable {
     /// - Throws: `notSealed` for a file that could be truncated; otherwise as ``open(_:options:)``.
     public static func open(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
         SPSCRing(try .open(descriptor: descriptor, kind: .spsc, options: options))
+    }
+
+    /// An anonymous ring's own descriptor; nil for a named ring.
+    var ownedDescriptor: Descriptor? { handle.location.anonymousDescriptor }
+
+    static func open(owned descriptor: Descriptor, called ring: String, options: RingOptions) throws(RingError) -> SPSCRing {
+        SPSCRing(try .open(owned: descriptor, called: ring, kind: .spsc, options: options))
     }
 
     /// Takes a ring's name away. Nobody may be attached.
@@ -114,7 +122,7 @@ public struct SPSCRing: Sendable {
     /// Its creator's free text.
     public var label: String { handle.header.label }
 
-    /// A new descriptor of an anonymous ring, for handing over. The caller closes it.
+    /// A new descriptor of an anonymous ring, for handing over. The caller closes it; in a forked child it stays open.
     ///
     /// - Parameter inheritable: whether it survives `exec`.
     public func duplicateDescriptor(inheritable: Bool = false) throws(RingError) -> Int32 {

@@ -140,13 +140,13 @@ final class Attachment: @unchecked Sendable {
                 return .created
             }
             segment = found
-            openLock = { () throws(SystemFailure) in try RoleLock(directory: directory.number, name: name.name, of: -1) }
+            openLock = { () throws(SystemFailure) in try RoleLock(name.name, in: directory) }
             stillNamed = { (try? name.facts(in: directory))?.isSameFile(as: found.facts) ?? false }
         case .anonymous(let descriptor, _):
             let found = try Segment.open(descriptor, ring: ring, owners: options.allowedOwners)
             segment = found
             openLock = { () throws(SystemFailure) in
-                try RoleLock(directory: -1, name: nil, of: found.descriptor.number)
+                try RoleLock(of: found.descriptor)
             }
         }
         if let expecting, expecting != segment.header.instance {

@@ -33,8 +33,9 @@ final class Mapping: @unchecked Sendable {
         at place: Int, _ count: Int, of segment: Segment, from offset: Int, writable: Bool, prefault: Bool, ring: String
     ) throws(RingError) {
         // SAFETY: `place + count` lies inside the reservation; see the two callers.
-        let result = unsafe sr_map_over(
-            base + place, UInt64(count), segment.descriptor.number, UInt64(offset), writable ? 1 : 0, prefault ? 1 : 0)
+        let result = segment.descriptor.withNumber {
+            unsafe sr_map_over(base + place, UInt64(count), $0, UInt64(offset), writable ? 1 : 0, prefault ? 1 : 0)
+        }
         guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "\(count) bytes of it can't be mapped") }
     }
 

@@ -22,7 +22,7 @@ struct Segment: Sendable {
     /// Makes a segment that has no name yet: everything in place, nobody can see it. Throws `outOfSpace`, `system`.
     private static func fill(_ file: Descriptor, with header: SegmentHeader, options: RingOptions, ring: String) throws(RingError) {
         // All of it now: a sparse file passes every check and then dies of SIGBUS on a full tmpfs.
-        let allocated = sr_allocate(file.number, UInt64(header.totalSize))
+        let allocated = file.withNumber { sr_allocate($0, UInt64(header.totalSize)) }
         guard allocated == 0 else {
             if allocated == -SystemFailure.noSpace {
                 let what = options.usesHugePages ? "not enough huge pages (see /proc/sys/vm/nr_hugepages)" : "no room"
@@ -54,14 +54,14 @@ struct Segment: Sendable {
                 try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.accounts)!)
             }
         }
-        let permitted = sr_set_permissions(file.number, options.permissions)
+        let permitted = file.withNumber { sr_set_permissions($0, options.permissions) }
         guard permitted == 0 else { throw RingError(.system, ring: ring, errno: -permitted, "its permissions can't be set") }
     }
 
     private static func write<T: BitwiseCopyable>(_ value: T, at offset: Int, in file: Descriptor, ring: String) throws(RingError) {
         // SAFETY: the value's own bytes, for the length of the call.
         let result = unsafe withUnsafeBytes(of: value) { bytes in
-            unsafe sr_write_at(file.number, bytes.baseAddress!, UInt64(bytes.count), UInt64(offset))
+            file.withNumber { unsafe sr_write_at($0, bytes.baseAddress!, UInt64(bytes.count), UInt64(offset)) }
         }
         guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "its header can't be written") }
     }
@@ -74,12 +74,14 @@ struct Segment: Sendable {
         let directory = try name.openDirectory()
         if try name.facts(in: directory) != nil { return false }
 
-        let temporary = sr_open_temporary(directory.number)
+        let temporary = directory.withNumber { sr_open_temporary($0) }
         if temporary >= 0 {
             let file = Descriptor(temporary)
             try fill(file, with: header, options: options, ring: name.ring)
             // SAFETY: the string lives for the length of the call.
-            let linked = unsafe name.name.withCString { unsafe sr_link_descriptor(file.number, directory.number, $0) }
+            let linked = unsafe name.name.withCString { name in
+                file.withNumber { file in directory.withNumber { unsafe sr_link_descriptor(file, $0, name) } }
+            }
             if linked == 0 { return true }
             if linked == -SystemFailure.exists { return false }
             // Neither form of linkat works here (no /proc, no capability): make it again under a temporary name.
@@ -93,14 +95,14 @@ struct Segment: Sendable {
     ) throws(RingError) -> Bool {
         let temporaryName = name.temporary(for: header.instance)
         // SAFETY: here and below, the strings live for the length of their calls.
-        let opened = unsafe temporaryName.withCString { unsafe sr_open_exclusive(directory.number, $0) }
+        let opened = unsafe temporaryName.withCString { name in directory.withNumber { unsafe sr_open_exclusive($0, name) } }
         guard opened >= 0 else {
             throw RingError(.system, ring: name.ring, errno: -opened, "nothing can be created in '\(name.directory)'")
         }
         var lock: RoleLock?
         // In this order: unlocked first, it would look like a dead creator's.
         defer {
-            _ = unsafe temporaryName.withCString { unsafe sr_unlink_at(directory.number, $0) }
+            _ = unsafe temporaryName.withCString { name in directory.withNumber { unsafe sr_unlink_at($0, name) } }
             lock?.giveBack()
         }
         let file = Descriptor(opened)
@@ -110,7 +112,7 @@ struct Segment: Sendable {
         try write(header.stored, at: 0, in: file, ring: name.ring)
         try fill(file, with: header, options: options, ring: name.ring)
         let linked = unsafe temporaryName.withCString { from in
-            unsafe name.name.withCString { to in unsafe sr_rename_exclusive(directory.number, from, to) }
+            unsafe name.name.withCString { to in directory.withNumber { unsafe sr_rename_exclusive($0, from, to) } }
         }
         if linked == -SystemFailure.exists { return false }
         guard linked == 0 else { throw RingError(.system, ring: name.ring, errno: -linked, "it can't be given its name") }
@@ -119,7 +121,7 @@ struct Segment: Sendable {
 
     private static func lockEverything(of file: FileName, in directory: Descriptor, ring: String) throws(RingError) -> RoleLock {
         do throws(SystemFailure) {
-            let lock = try RoleLock(directory: directory.number, name: file, of: -1)
+            let lock = try RoleLock(file, in: directory)
             _ = try lock.takeEverything()
             return lock
         } catch {
@@ -138,7 +140,7 @@ struct Segment: Sendable {
         guard opened >= 0 else { throw RingError(.system, ring: ring, errno: -opened, "no anonymous memory") }
         let file = Descriptor(opened)
         try fill(file, with: header, options: options, ring: ring)
-        let sealed = sr_seal(opened)
+        let sealed = file.withNumber { sr_seal($0) }
         guard sealed == 0 else { throw RingError(.system, ring: ring, errno: -sealed, "it can't be sealed") }
         return file
     }
@@ -152,7 +154,7 @@ struct Segment: Sendable {
         _ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners, isWritable: Bool = true, orUnfinished: Bool = false
     ) throws(RingError) -> Segment? {
         // SAFETY: the string lives for the length of the call.
-        let opened = unsafe name.name.withCString { unsafe sr_open_at(directory.number, $0, isWritable ? 1 : 0) }
+        let opened = unsafe name.name.withCString { name in directory.withNumber { unsafe sr_open_at($0, name, isWritable ? 1 : 0) } }
         if opened >= 0 {
             let file = Descriptor(opened)
             do throws(RingError) {
@@ -184,7 +186,10 @@ struct Segment: Sendable {
 
     /// Opens the file of a descriptor that was inherited or received. The descriptor stays the caller's.
     static func open(_ descriptor: Descriptor, ring: String, owners: RingOptions.Owners) throws(RingError) -> Segment {
-        let reopened = sr_reopen(descriptor.number)
+        guard !descriptor.isInherited else {
+            throw RingError(.forked, ring: ring, "this handle belongs to the parent of this forked process")
+        }
+        let reopened = descriptor.withNumber { sr_reopen($0) }
         guard reopened >= 0 else {
             let why = reopened == -SystemFailure.notFound ? "opening it again needs /proc, which is not there" : "it can't be opened again"
             throw RingError(.system, ring: ring, errno: -reopened, why)
@@ -202,7 +207,7 @@ struct Segment: Sendable {
     ) throws(RingError) -> Segment {
         var facts = sr_file_facts()
         // SAFETY: `facts` and, below, `stored` live for the length of their calls.
-        let examined = unsafe sr_facts(file.number, &facts)
+        let examined = file.withNumber { unsafe sr_facts($0, &facts) }
         guard examined == 0 else { throw RingError(.system, ring: ring, errno: -examined, "it can't be examined") }
 
         guard facts.type == 0o100000 else { throw notRegular(facts, ring: ring) }
@@ -212,7 +217,7 @@ struct Segment: Sendable {
             throw RingError(.wrongOwner, ring: ring, "it belongs to \(user), this process runs as \(sr_effective_user())")
         }
         if isAnonymous {
-            guard sr_is_sealed(file.number) == 1 else {
+            guard file.withNumber({ sr_is_sealed($0) }) == 1 else {
                 throw RingError(.notSealed, ring: ring, "its memory can be truncated: the seals against shrinking and growing are missing")
             }
         } else {
@@ -224,7 +229,9 @@ struct Segment: Sendable {
 
         var stored = sr_header()
         let size = MemoryLayout<sr_header>.size
-        let count = unsafe withUnsafeMutableBytes(of: &stored) { unsafe sr_read_at(file.number, $0.baseAddress!, UInt64(size), 0) }
+        let count = unsafe withUnsafeMutableBytes(of: &stored) { bytes in
+            file.withNumber { unsafe sr_read_at($0, bytes.baseAddress!, UInt64(size), 0) }
+        }
         guard count >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-count), "its header can't be read") }
         guard count == size else {
             if count >= MemoryLayout<UInt64>.size, stored.magic == UInt64(SR_MAGIC) {
@@ -257,7 +264,7 @@ struct Segment: Sendable {
         // SAFETY: the buffer is as large as the part, which is made of plain integers, for which all bytes are good.
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: MemoryLayout<Part>.alignment)
         defer { unsafe buffer.deallocate() }
-        let count = unsafe sr_read_at(descriptor.number, buffer, UInt64(size), UInt64(offset))
+        let count = descriptor.withNumber { unsafe sr_read_at($0, buffer, UInt64(size), UInt64(offset)) }
         guard count >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-count), "it can't be read at \(offset)") }
         guard count == size else { throw RingError(.damaged, ring: ring, "it ends before \(offset + size), where it should go on") }
         return unsafe buffer.load(as: Part.self)
@@ -270,7 +277,7 @@ struct Segment: Sendable {
         // SAFETY: the array is given room for `count` words, and as many as were read are declared initialised.
         let words = unsafe [UInt64](unsafeUninitializedCapacity: count) { buffer, initialised in
             if let start = buffer.baseAddress {
-                result = unsafe sr_read_at(descriptor.number, start, UInt64(size), UInt64(offset))
+                result = descriptor.withNumber { unsafe sr_read_at($0, start, UInt64(size), UInt64(offset)) }
             }
             initialised = result == size ? count : 0
         }
@@ -317,7 +324,7 @@ struct Segment: Sendable {
 
     /// What was written is on the disk when this returns.
     func sync(ring: String) throws(RingError) {
-        let result = sr_sync(descriptor.number)
+        let result = descriptor.withNumber { sr_sync($0) }
         guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "it can't be brought to the disk") }
     }
 
@@ -333,7 +340,7 @@ struct Segment: Sendable {
         let directory = try name.openDirectory()
         guard let now = try name.facts(in: directory), now.isSameFile(as: file) else { return false }
         // SAFETY: the string lives for the length of the call.
-        let result = unsafe name.name.withCString { unsafe sr_unlink_at(directory.number, $0) }
+        let result = unsafe name.name.withCString { name in directory.withNumber { unsafe sr_unlink_at($0, name) } }
         guard result == 0 else { throw RingError(.system, ring: name.ring, errno: -result, "it can't be removed") }
         return true
     }
@@ -355,7 +362,7 @@ struct Segment: Sendable {
             let lock: RoleLock
             let isAlone: Bool
             do throws(SystemFailure) {
-                lock = try RoleLock(directory: directory.number, name: name.name, of: -1)
+                lock = try RoleLock(name.name, in: directory)
                 guard try lock.isOf(segment) else { continue }  // removed and made anew between the two opens
                 isAlone = try lock.takeEverything()
             } catch {

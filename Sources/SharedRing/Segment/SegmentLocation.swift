@@ -1,20 +1,13 @@
 import CSharedRing
 
-/// A descriptor that is closed when nobody needs it any more.
-final class Descriptor: Sendable {
-    let number: Int32
-
-    init(_ number: Int32) { self.number = number }
-
-    deinit { _ = sr_close(number) }
-}
-
 /// Where a segment is found again.
 enum SegmentLocation: Sendable {
     /// A file in a directory.
     case named(SegmentName)
     /// A sealed memfd, and what to call it: the descriptor here is a duplicate, whose number its user has never seen.
     case anonymous(Descriptor, ring: String)
+
+    var anonymousDescriptor: Descriptor? { if case .anonymous(let descriptor, _) = self { descriptor } else { nil } }
 
     /// For error messages.
     var ring: String {
@@ -83,7 +76,7 @@ struct SegmentName: Sendable {
     func facts(in directory: Descriptor) throws(RingError) -> sr_file_facts? {
         var facts = sr_file_facts()
         // SAFETY: the string and `facts` live for the length of the call.
-        let result = unsafe name.withCString { unsafe sr_facts_at(directory.number, $0, &facts) }
+        let result = directory.withNumber { directory in unsafe name.withCString { unsafe sr_facts_at(directory, $0, &facts) } }
         if result == -SystemFailure.notFound { return nil }
         guard result == 0 else { throw RingError(.system, ring: ring, errno: -result, "'\(self.directory)/\(name)' can't be examined") }
         return facts

@@ -20,9 +20,16 @@ struct SystemFailure: Error {
     static let interrupted: Int32 = 4
     static let tryAgain: Int32 = 11
     static let permissionDenied: Int32 = 13
-    static let badAddress: Int32 = 14
     static let exists: Int32 = 17
     static let tooLarge: Int32 = 27
     static let noSpace: Int32 = 28
     static let timedOut: Int32 = 110
+    static let noMemory: Int32 = 12
+    static let badAddress: Int32 = 14
+    static let noSystemDescriptor: Int32 = 23
+    static let noDescriptor: Int32 = 24
+    static let noBuffers: Int32 = 105
+
+    /// This process or the system has no descriptor or memory to spare now. It may have again.
+    static func isShortage(_ errno: Int32) -> Bool { [noMemory, noSystemDescriptor, noDescriptor, noBuffers].contains(errno) }
 }

@@ -3,6 +3,8 @@ import CSharedRing
 /// A moment of `CLOCK_MONOTONIC`, in nanoseconds, made once from a caller's timeout.
 struct Deadline {
     static let never = Deadline(nanoseconds: .max)
+    /// For what is not to wait at all.
+    static let passed = Deadline(nanoseconds: 0)
 
     let nanoseconds: Int64
 

@@ -62,7 +62,7 @@ struct CleaningTests {
         // What `clearDeadAnnouncements` has taken when the kill comes before its store.
         let name = try SegmentName("r", in: place.path)
         let directory = try name.openDirectory()
-        var lock: RoleLock? = try RoleLock(directory: directory.number, name: name.name, of: -1)
+        var lock: RoleLock? = try RoleLock(name.name, in: directory)
         #expect(try lock?.take(.lane(0)) == true)
         var second = try ring().makeProducer()
         try second.send("later")

@@ -94,7 +94,8 @@ struct StaleRingTests {
 
         do {
             let creator = try SegmentName("r", in: place.path).openDirectory()
-            let lock = try RoleLock(directory: creator.number, name: file, of: -1)
+            let lock = try RoleLock(file, in: creator)
+            defer { withExtendedLifetime(lock) {} }
             #expect(try lock.takeEverything())
             #expect(try outcomes(true, rehearsal: true)[name] == "in use")
             #expect(try outcomes(true)[name] == "in use")

@@ -10,6 +10,7 @@ private func options(users: RingOptions.Owners = .sameUser) -> LinkOptions {
     var options = LinkOptions()
     options.ring.capacity = 1 << 14
     options.slice = longSlice
+    options.handshakeTimeout = asyncPatience
     options.allowedUsers = users
     return options
 }
@@ -74,7 +75,7 @@ struct LinkTests {
     @Test("A task's wait, too, ends with the other side's life") func killedAsync() async throws {
         let server = try Peer(["link-echo", path])
         #expect(try server.line() == "listening")
-        var link = try Link.connect(path: path, options: options())
+        var link = try await Link.connect(path: path, options: options())
         let worker = Worker { [watch = link.consumer.side.watch] in
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             server.kill()
@@ -115,11 +116,12 @@ struct LinkTests {
         expectError(.inUse) { () throws(RingError) in _ = try LinkListener(path: path, options: options()) }
         first.close()
         #expect(!FileManager.default.fileExists(atPath: path))
+        #expect(!FileManager.default.fileExists(atPath: path + ".lock"), "it would keep other users out")
         try LinkListener(path: path, options: options()).close()
 
         let foreign = sr_socket_listen(path, 0o600)
         expectError(.inUse, saying: "another program") { () throws(RingError) in _ = try LinkListener(path: path, options: options()) }
-        close(foreign)
+        _ = sr_close(foreign)
         try LinkListener(path: path, options: options()).close()
 
         #expect(FileManager.default.createFile(atPath: path, contents: Data("precious".utf8)))

@@ -13,16 +13,20 @@ private struct Raw {
 
     func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) {
         var list = descriptors + [0]
-        #expect(sr_socket_send(descriptor.number, bytes, UInt32(bytes.count), &list, UInt32(descriptors.count), soon) == 0)
+        #expect(descriptor.withNumber { sr_socket_send($0, bytes, UInt32(bytes.count), &list, UInt32(descriptors.count), soon) } == 0)
     }
+
+    func hangUp() { _ = descriptor.withNumber { sr_socket_shut($0) } }
 
     /// The kind of the packet that comes; nil: a hang-up.
     func kind() -> UInt32? {
         var packet = sr_link_packet()
         var list: [Int32] = [-1, -1]
         var count: UInt32 = 0
-        let size = withUnsafeMutableBytes(of: &packet) { sr_socket_receive(descriptor.number, $0.baseAddress!, 64, &list, &count, soon) }
-        list.prefix(Int(count)).forEach { close($0) }
+        let size = withUnsafeMutableBytes(of: &packet) { bytes in
+            descriptor.withNumber { sr_socket_receive($0, bytes.baseAddress!, 64, &list, &count, soon) }
+        }
+        list.prefix(Int(count)).forEach { _ = sr_close($0) }
         return size == 64 ? packet.kind : nil
     }
 }
@@ -105,16 +109,16 @@ struct StrangerTests {
         #expect(code == opening.expected)
     }
 
-    @Test("Who says nothing costs the listener its handshake's time, and no more") func silent() throws {
+    @Test("A client that says nothing is given up after its handshake's time") func silent() throws {
         #expect(try refusal(handshake: .milliseconds(200)) { _ in } == .handshakeFailed)
     }
 
     @Test("Who hangs up at any step is no client") func hangUp() throws {
-        #expect(try refusal { raw in sr_socket_shut(raw.descriptor.number) } == .peerDied)
+        #expect(try refusal { raw in raw.hangUp() } == .peerDied)
         let later = try refusal { raw in
             raw.send(packet(SR_LINK_HELLO))
             #expect(raw.kind() == UInt32(SR_LINK_WELCOME))
-            sr_socket_shut(raw.descriptor.number)
+            raw.hangUp()
         }
         #expect(later == .peerDied)
     }
@@ -133,11 +137,11 @@ struct StrangerTests {
         let listening = sr_socket_listen(path, 0o600)
         try #require(listening >= 0)
         defer {
-            close(listening)
+            _ = sr_close(listening)
             unlink(path)
         }
         let worker = Worker {
-            let raw = Raw(descriptor: Descriptor(sr_socket_accept(listening, -1, soon)))
+            let raw = Raw(descriptor: Descriptor(sr_socket_accept(listening, soon)))
             #expect(raw.kind() == UInt32(SR_LINK_HELLO))
             answer(raw)
             return raw
@@ -158,7 +162,7 @@ struct StrangerTests {
         #expect(try codeOfClient { $0.send(packet(SR_LINK_WELCOME), [0, 0, 0]) } == .handshakeFailed)
         #expect(try codeOfClient { $0.send(packet(SR_LINK_WELCOME, oldest: 9, newest: 9), [0, 0]) } == .incompatible)
         #expect(try codeOfClient { $0.send(packet(SR_LINK_REFUSAL)) } == .system)
-        #expect(try codeOfClient { sr_socket_shut($0.descriptor.number) } == .peerDied)
+        #expect(try codeOfClient { $0.hangUp() } == .peerDied)
         #expect(try codeOfClient(handshake: .milliseconds(100)) { _ in } == .handshakeFailed)
     }
 
@@ -173,7 +177,7 @@ struct StrangerTests {
         let unsealed = try codeOfClient { raw in
             let memory = sr_memfd("unsealed")
             raw.send(packet(SR_LINK_WELCOME), [memory, memory])
-            close(memory)
+            _ = sr_close(memory)
         }
         #expect(unsealed == .notSealed)
     }

@@ -143,10 +143,12 @@ struct ForkTests {
     @Test("A role taken in a child that exits without closing has died") func childDies() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        let descriptor = try ring.duplicateDescriptor()
+        defer { close(descriptor) }
         let status = Child {
             // Kept until the process ends.
             let place = UnsafeMutablePointer<Producer?>.allocate(capacity: 1)
-            place.initialize(to: try? ring.makeProducer())
+            place.initialize(to: try? SPSCRing.open(descriptor: descriptor).makeProducer())
             return place.pointee == nil ? 1 : 0
         }.run()
         #expect(status == 0)

@@ -25,7 +25,7 @@ struct AnonymousTests {
         #expect(pread(own, &bytes, bytes.count, 0) == bytes.count)
 
         let copy = sr_memfd("unsealed")
-        defer { close(copy) }
+        defer { _ = sr_close(copy) }
         #expect(write(copy, bytes, bytes.count) == bytes.count)
         expectError(.notSealed, saying: "descriptor \(copy)", "truncated") { () throws(RingError) in _ = try SPSCRing.open(descriptor: copy)
         }
@@ -46,7 +46,7 @@ struct AnonymousTests {
         defer { ends.forEach { close($0) } }
         expectError(.notARing, saying: "a FIFO") { () throws(RingError) in _ = try SPSCRing.open(descriptor: ends[0]) }
         let other = sr_memfd("other")
-        defer { close(other) }
+        defer { _ = sr_close(other) }
         sr_allocate(other, 4096)
         sr_seal(other)
         expectError(.notARing, saying: "starts with 0x0") { () throws(RingError) in _ = try SPSCRing.open(descriptor: other) }

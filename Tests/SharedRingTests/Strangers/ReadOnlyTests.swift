@@ -36,7 +36,7 @@ struct ReadOnlyTests {
         var bytes = [UInt8](repeating: 0, count: 3 * 4096)
         #expect(pread(own, &bytes, bytes.count, 0) == bytes.count)
         let copy = sr_memfd("sealed")
-        defer { close(copy) }
+        defer { _ = sr_close(copy) }
         #expect(write(copy, bytes, bytes.count) == bytes.count)
         // F_ADD_SEALS; the two that a ring's memory must have, and F_SEAL_WRITE or F_SEAL_FUTURE_WRITE.
         #expect(fcntl(copy, 1033, 0x2 | 0x4 | seal) == 0)

@@ -1,0 +1,123 @@
+import CSharedRing
+import Synchronization
+
+/// A socket that listens at a path, where no other process can.
+///
+/// - The lock on `PATH.lock` is held from before the socket is made until after its file is gone. A lock file that no longer has its name
+///   is no lock: whoever has locked it looks once more. So the holder may remove it, which an orderly `close` does.
+/// - All names mean the directory that was opened first, whatever the working directory is by then.
+/// - The socket's file is held open, so no other file gets its inode's number: `close` removes that file and none else.
+final class ListeningSocket: Sendable {
+    let path: String
+    let descriptor: Descriptor
+    private let directory: Descriptor
+    private let name: String
+    private let file: Descriptor
+    private let lock: RoleLock
+    private let isClosed = Atomic(false)
+
+    /// Throws as ``LinkListener/init(path:options:)``.
+    init(path: String, permissions: UInt32) throws(RingError) {
+        try LinkSocket.check(path)
+        self.path = path
+        let parts = try Self.parts(of: path)
+        name = parts.name
+        // SAFETY, for the whole class: the strings live for the length of their calls.
+        let opened = unsafe sr_open_directory(parts.directory)
+        guard opened >= 0 else { throw RingError(.system, ring: path, errno: -opened, "its directory can't be opened") }
+        directory = Descriptor(opened)
+        lock = try Self.lock(name + ".lock", in: directory, path: path)
+        try Self.removeDead(name, in: directory, path: path)
+        let listening = unsafe sr_socket_listen(path, permissions)
+        guard listening >= 0 else { throw RingError(.system, ring: path, errno: -listening, "it can't be listened at") }
+        descriptor = Descriptor(listening)
+        let held = directory.withNumber { [name] directory in unsafe sr_pin_at(directory, name) }
+        guard held >= 0 else { throw RingError(.system, ring: path, errno: -held, "its socket's file is not where it was made") }
+        file = Descriptor(held)
+    }
+
+    deinit { close() }
+
+    /// Once, and not in a forked child: ends the socket, and removes its file and the lock's, if these still are what was made.
+    func close() {
+        guard !descriptor.isInherited, !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        var mine = sr_file_facts()
+        if file.withNumber({ unsafe sr_facts($0, &mine) }) == 0 { Self.remove(name, in: directory, ifStill: mine) }
+        descriptor.withNumber { number in
+            // Clients in the kernel's queue, and then the socket: they see a hang-up now, and not when this object goes.
+            for _ in 0..<1000 {
+                let client = sr_socket_accept(number, 0)
+                guard client >= 0 else { break }
+                _ = sr_close(client)
+            }
+            _ = sr_socket_shut(number)
+        }
+        // While it is locked: a listener to come that has opened it already finds, once it has the lock, that the name is gone.
+        if let mine = try? lock.facts() { Self.remove(name + ".lock", in: directory, ifStill: mine) }
+        lock.giveBack()
+    }
+
+    // MARK: Steps
+
+    private static func parts(of path: String) throws(RingError) -> (directory: String, name: String) {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+        let directory = String(path[..<slash])
+        let name = String(path[path.utf8.index(after: slash)...])
+        guard !name.isEmpty else { throw RingError(.invalidName, ring: path, "a socket's path must not end with a slash") }
+        return (directory.isEmpty ? "/" : directory, name)
+    }
+
+    private static func facts(of name: String, in directory: Descriptor) -> sr_file_facts? {
+        var facts = sr_file_facts()
+        return directory.withNumber { unsafe sr_facts_at($0, name, &facts) } == 0 ? facts : nil
+    }
+
+    private static func remove(_ name: String, in directory: Descriptor, ifStill mine: sr_file_facts) {
+        guard let now = facts(of: name, in: directory), now.isSameFile(as: mine) else { return }
+        _ = directory.withNumber { unsafe sr_unlink_at($0, name) }
+    }
+
+    private static func lock(_ name: String, in directory: Descriptor, path: String) throws(RingError) -> RoleLock {
+        // Each further turn means that a listener closed in that moment; the bound is against a program that plays with us.
+        for _ in 0..<1000 {
+            let opened = directory.withNumber { unsafe sr_open_lock_file($0, name) }
+            guard opened >= 0 else {
+                if let owner = facts(of: name, in: directory)?.owner, owner != sr_effective_user() {
+                    throw RingError(
+                        .wrongOwner, ring: path, errno: -opened,
+                        "its lock file '\(path).lock' belongs to user \(owner), whose listener lives or was killed")
+                }
+                throw RingError(.system, ring: path, errno: -opened, "its lock file '\(path).lock' can't be opened")
+            }
+            let lock = RoleLock(through: Descriptor(opened))
+            let isLocked: Bool
+            let mine: sr_file_facts
+            do throws(SystemFailure) {
+                isLocked = try lock.take(.consumer)
+                mine = try lock.facts()
+            } catch {
+                throw RingError(.system, ring: path, errno: error.errno, "its lock file '\(path).lock' can't be locked")
+            }
+            guard isLocked else {
+                throw RingError(.inUse, ring: path, "a living process of user \(mine.owner) listens there, and holds '\(path).lock'")
+            }
+            if let now = facts(of: name, in: directory), now.isSameFile(as: mine) { return lock }
+        }
+        throw RingError(.inUse, ring: path, "others kept replacing '\(path).lock' while this process tried 1,000 times to lock it")
+    }
+
+    /// Whatever has left something under this name did not hold the lock, or is dead.
+    private static func removeDead(_ name: String, in directory: Descriptor, path: String) throws(RingError) {
+        guard let found = facts(of: name, in: directory) else { return }
+        guard found.type == 0o140000 else {
+            throw RingError(.alreadyExists, ring: path, "\(found.kindOfFile) stands there")
+        }
+        // A program that knows nothing of our lock?
+        let probe = unsafe sr_socket_connect(path, 0)
+        if probe >= 0 { _ = sr_close(probe) }
+        guard probe == -SystemFailure.connectionRefused || probe == -SystemFailure.notFound else {
+            throw RingError(.inUse, ring: path, "another program listens there, whose socket belongs to user \(found.owner)")
+        }
+        remove(name, in: directory, ifStill: found)
+    }
+}

@@ -1,0 +1,261 @@
+import CSharedRing
+import CTestSupport
+import Foundation
+import Synchronization
+import Testing
+
+@testable import SharedRing
+
+@Suite("Links: what a process has, keeps and leaves behind")
+struct LinkProcessTests {
+    private let place = Place()
+    private var path: String { place.path("service") }
+
+    @Test("A worker forked from a service keeps nothing of it: the dead service's client knows at once, and a successor listens")
+    func forked() throws {
+        let service = try Peer(["link-fork", path])
+        #expect(try service.line() == "listening")
+        var options = LinkOptions()
+        options.slice = longSlice
+        options.handshakeTimeout = asyncPatience
+        var link = try Link.connect(path: path, options: options, timeout: patience)
+        let child = try #require(pid_t(try service.line()))
+        defer { kill(child, SIGKILL) }
+        // The child has run its handlers before it does anything else.
+        #expect(eventually { inherited(by: child).isEmpty }, "\(inherited(by: child))")
+        service.kill()
+        expectError(.peerDied) { () throws(RingError) in _ = try link.consumer.next(timeout: patience) }
+        let successor = try LinkListener(path: path)
+        #expect(kill(child, 0) == 0, "it lives")
+        successor.close()
+    }
+
+    /// What a process has open that it can only have from the library. Swift's own runtime may have an event descriptor.
+    private func inherited(by process: pid_t) -> [String] {
+        let directory = "/proc/\(process)/fd"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        let files = names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
+        return files.filter { $0.hasPrefix("socket:") || $0.contains("memfd:") || $0.contains("eventpoll") || $0.hasSuffix(".lock") }
+    }
+
+    @Test("In a forked child every descriptor of the library is closed, and one that the user asked for is not")
+    func closedInChild() throws {
+        let ring = try SPSCRing.anonymous()
+        let source = try ring.makeConsumer().eventSource()
+        let listener = try LinkListener(path: path)
+        let own = try ring.duplicateDescriptor()
+        defer { close(own) }
+        let numbers = [source.descriptor, listener.descriptor, try #require(ring.ownedDescriptor).userNumber]
+        let pid = ts_split()
+        if pid == 0 {
+            let isOpen = numbers.contains { fcntl($0, F_GETFD) >= 0 }
+            var code = RingError.Code?.none
+            do throws(RingError) { _ = try ring.makeProducer() } catch { code = error.code }
+            listener.close()
+            let isFree = (try? SPSCRing.open(descriptor: own).makeProducer()) != nil
+            ts_leave(isOpen ? 1 : code != .forked ? 2 : source.descriptor >= 0 ? 3 : !isFree ? 4 : 0)
+        }
+        var status: Int32 = -1
+        #expect(eventually { waitpid(pid, &status, WNOHANG) == pid })
+        #expect(status == 0, "exit status \(status >> 8)")
+        #expect(FileManager.default.fileExists(atPath: path), "the child's close is none of the listener's business")
+        withExtendedLifetime(ring) {}
+        listener.close()
+        _ = source.descriptor
+    }
+
+    @Test("A listener removes its own files, once, wherever it works by then") func removesItsOwn() throws {
+        let other = Place()
+        let foreign = other.path("service")
+        try Data("foreign".utf8).write(to: URL(fileURLWithPath: foreign))
+        let mover = try Peer(["link-move", place.path, other.path])
+        #expect(try mover.line() == "closed")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: foreign)) == Data("foreign".utf8))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data("precious".utf8), "its own had gone before")
+        #expect(place.names == ["service"], "and the lock file with it")
+        unlink(path)
+
+        // Somebody else's socket has taken its place meanwhile.
+        let listener = try LinkListener(path: path)
+        unlink(path)
+        let foreigner = sr_socket_listen(path, 0o600)
+        listener.close()
+        #expect(place.names == ["service"])
+        _ = sr_close(foreigner)
+    }
+
+    @Test("Whoever locks a lock file that has lost its name has no lock") func lostLock() throws {
+        let lock = path + ".lock"
+        let first = try LinkListener(path: path)
+        // Opened before the listener closes, locked after.
+        let late = open(lock, O_RDWR | O_CLOEXEC)
+        #expect(late >= 0)
+        first.close()
+        defer { close(late) }
+        #expect(sr_lock(late, sr_lock_consumer(), 1) == 0)
+        let second = try LinkListener(path: path)
+        expectError(.inUse, saying: "user \(getuid())", "service.lock") { () throws(RingError) in _ = try LinkListener(path: path) }
+        second.close()
+        #expect(place.names == [])
+    }
+
+    @Test("Another user's lock file: the error says whose", .enabled(if: getuid() == 0)) func otherUser() throws {
+        // Killed: it leaves its files behind. The next one is of a user who may not open them.
+        #expect(chmod(place.path, 0o777) == 0)
+        let dead = try Peer(["link-echo", path])
+        #expect(try dead.line() == "listening")
+        dead.kill()
+        #expect(chown(path + ".lock", 4_000_001, 4_000_001) == 0)
+        let other = try Peer(["link-as", "4000002", path])
+        let answer = try other.line()
+        #expect(answer.hasPrefix("error wrongOwner"), "\(answer)")
+        #expect(answer.contains("user 4000001") && answer.contains(path + ".lock"), "\(answer)")
+    }
+
+    @Test("A client without a free descriptor says so itself, and the listener serves the next one") func poorClient() throws {
+        let server = try Peer(["link-echo", path])
+        #expect(try server.line() == "listening")
+        let poor = try Peer(["link-poor", path])
+        #expect(try poor.line() == "system \(EMFILE)")
+        #expect(try server.line() == "refused peerDied")
+        var options = LinkOptions()
+        options.handshakeTimeout = asyncPatience
+        var link = try Link.connect(path: path, options: options, timeout: patience)
+        try link.producer.send("x")
+        #expect(try link.consumer.next(timeout: patience)?.text == "x")
+    }
+
+    @Test("A listener without a free descriptor says so once, and serves its clients when it has some again") func scarce() throws {
+        let server = try Peer(["link-scarce", path])
+        #expect(try server.line() == "listening")
+        var options = LinkOptions()
+        options.handshakeTimeout = asyncPatience
+        let worker = Worker { [path, options] in
+            var link = try Link.connect(path: path, options: options, timeout: patience)
+            try link.producer.send("still there")
+            let answer = try link.consumer.next(timeout: patience)?.text
+            try link.close()
+            return answer
+        }
+        #expect(try server.line() == "refused system \(EMFILE)")
+        server.tell("go on")
+        #expect(try worker.join() == "still there")
+        #expect(try server.line() == "ended")
+    }
+
+    @Test("A process that was started without standard descriptors has none of the library's in their place") func lowNumbers() throws {
+        let shell = try Peer(
+            ["-c", "exec \"$0\" link-numbers \"$1\" <&- >&- 2>&-", Peer.executable, place.path], executable: "/bin/sh")
+        #expect(try shell.wait() == 0)
+    }
+}
+
+@Suite("Links: side by side")
+struct LinkCrowdTests {
+    private let place = Place()
+    private var path: String { place.path("service") }
+
+    private func options(handshake: Duration = asyncPatience) -> LinkOptions {
+        var options = LinkOptions()
+        options.ring.capacity = 4096
+        options.handshakeTimeout = handshake
+        return options
+    }
+
+    private func silentClient() throws -> Descriptor {
+        let result = sr_socket_connect(path, Deadline(after: patience).nanoseconds)
+        try #require(result >= 0)
+        return Descriptor(result)
+    }
+
+    @Test("Clients that say nothing hold up no other") func silent() throws {
+        // None of them is given up meanwhile: nobody waits for that.
+        let listener = try LinkListener(path: path, options: options(handshake: .seconds(600)))
+        let silent = try (0..<20).map { _ in try silentClient() }
+        for number in 0..<5 {
+            let worker = Worker { [path, options = options()] in Box(try Link.connect(path: path, options: options, timeout: patience)) }
+            var server = try listener.accept(timeout: patience) { error in Issue.record("refused: \(error)") }
+            var client = try worker.join().take()
+            try server.producer.send("\(number)")
+            #expect(try client.consumer.next(timeout: patience)?.text == "\(number)")
+        }
+        listener.close()
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test("More of them than there are places: those silent for longest go, and a client gets through") func crowd() throws {
+        let listener = try LinkListener(path: path, options: options(handshake: .milliseconds(800)))
+        let silent = try (0..<120).map { _ in try silentClient() }
+        let worker = Worker { [path, options = options()] in Box(try Link.connect(path: path, options: options, timeout: patience)) }
+        let refused = Mutex(0)
+        var server = try listener.accept(timeout: patience) { error in
+            #expect(error.code == .handshakeFailed)
+            refused.withLock { $0 += 1 }
+        }
+        var client = try worker.join().take()
+        try server.producer.send("x")
+        #expect(try client.consumer.next(timeout: patience)?.text == "x")
+        #expect(refused.withLock { $0 } > 0)
+        listener.close()
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test("Links that nobody takes have their places, too; closing hangs up on their clients") func untaken() throws {
+        let listener = try LinkListener(path: path, options: options())
+        var client = try Link.connect(path: path, options: options(), timeout: patience)
+        var entry = pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&entry, 1, patienceMilliseconds) == 1, "an event loop knows of it")
+        listener.close()
+        expectError(.peerDied) { () throws(RingError) in
+            while try client.consumer.next(timeout: patience) != nil {}
+            throw RingError(.peerDied, ring: "", "it closed in order")
+        }
+        expectError(.cancelled) { () throws(RingError) in _ = try listener.accept() }
+    }
+
+    @Test("Waiting for clients and for services holds no thread of the pool") func noThreadHeld() async throws {
+        // More than a pool has threads.
+        let count = 4 * ProcessInfo.processInfo.activeProcessorCount
+        try await withThrowingTaskGroup(of: Box<Link>.self) { group in
+            for _ in 0..<count {
+                group.addTask { Box(try await Link.connect(path: path, options: options(), timeout: asyncPatience)) }
+            }
+            let listener = try LinkListener(path: path, options: options())
+            for _ in 0..<count {
+                group.addTask { Box(try await listener.accept(timeout: asyncPatience)) }
+            }
+            var links: [Box<Link>] = []
+            for try await link in group { links.append(link) }
+            #expect(links.count == 2 * count)
+            listener.close()
+            for link in links { try link.take().close() }
+        }
+    }
+
+    @Test("A task's waiting ends by time, by closing, and by its cancellation") func endings() async throws {
+        let listener = try LinkListener(path: path, options: options())
+        #expect(await code { () async throws(RingError) in _ = try await listener.accept(timeout: .zero) } == .timedOut)
+        #expect(await code { () async throws(RingError) in _ = try await listener.accept(timeout: .milliseconds(10)) } == .timedOut)
+        let cancelled = Task { await code { () async throws(RingError) in _ = try await listener.accept() } }
+        cancelled.cancel()
+        #expect(await cancelled.value == .cancelled)
+        let closed = Task { await code { () async throws(RingError) in _ = try await listener.accept() } }
+        listener.close()
+        #expect(await closed.value == .cancelled)
+        let connecting = Task { [path] in
+            await code { () async throws(RingError) in _ = try await Link.connect(path: path, timeout: nil) }
+        }
+        connecting.cancel()
+        #expect(await connecting.value == .cancelled)
+        #expect(await code { () async throws(RingError) in _ = try await Link.connect(path: path) } == .notFound)
+    }
+}
+
+private func code(_ body: () async throws(RingError) -> Void) async -> RingError.Code? {
+    do throws(RingError) {
+        try await body()
+        return nil
+    } catch {
+        return error.code
+    }
+}
