@@ -71,7 +71,7 @@ failed:
     return r;
 }
 
-/* Waits for `events` on fd. 1, or -ETIMEDOUT. */
+/* Waits for `events` on fd. 1, 2 if it hung up as well, or -ETIMEDOUT. */
 static int wait_for(int fd, short events, int64_t deadline_ns) {
     for (;;) {
         struct pollfd entry = {fd, events, 0};
@@ -80,7 +80,7 @@ static int wait_for(int fd, short events, int64_t deadline_ns) {
         struct timespec t = {left / 1000000000, left % 1000000000};
         int n = ppoll(&entry, 1, deadline_ns == INT64_MAX ? NULL : &t, NULL);
         if (n < 0 && errno != EINTR) return -errno;
-        if (n > 0) return 1;
+        if (n > 0) return entry.revents & POLLHUP ? 2 : 1;
         if (n == 0) return -ETIMEDOUT;
     }
 }
@@ -103,14 +103,17 @@ int sr_wait_any(struct sr_wait_entry *entries, uint32_t count, int64_t deadline_
 }
 
 int sr_socket_accept(int listener, int64_t deadline_ns) {
-    for (;;) {
+    /* A socket that was shut down is readable for ever, and has nothing. */
+    for (int is_shut = 0; !is_shut;) {
         sr_opening();
         int fd = sr_opened(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (fd >= 0) return fd;
         if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED) return fd;
         int r = wait_for(listener, POLLIN, deadline_ns);
         if (r < 0) return r;
+        is_shut = r == 2;
     }
+    return -EINVAL;
 }
 
 int sr_socket_connect(const char *path, int64_t deadline_ns) {

@@ -44,7 +44,7 @@ int sr_pin_at(int directory, const char *name);
 
 /* A socket bound to the path and listening, of that file mode. -EADDRINUSE: something has the name. */
 int sr_socket_listen(const char *path, uint32_t permissions);
-/* The next client; waits until the absolute CLOCK_MONOTONIC deadline: -ETIMEDOUT. */
+/* The next client; waits until the absolute CLOCK_MONOTONIC deadline: -ETIMEDOUT; -EINVAL: it was shut down. */
 int sr_socket_accept(int listener, int64_t deadline_ns);
 
 struct sr_wait_entry {

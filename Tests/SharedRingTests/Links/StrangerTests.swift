@@ -110,7 +110,18 @@ struct StrangerTests {
     }
 
     @Test("A client that says nothing is given up after its handshake's time") func silent() throws {
-        #expect(try refusal(handshake: .milliseconds(200)) { _ in } == .handshakeFailed)
+        let listener = try LinkListener(path: path, options: options(handshake: .milliseconds(20)))
+        let raw = try connect()
+        let codes = Mutex<[RingError.Code]>([])
+        let worker = Worker {
+            expectError(.cancelled) { () throws(RingError) in
+                _ = try listener.accept { error in codes.withLock { $0.append(error.code) } }
+            }
+        }
+        #expect(eventually { codes.withLock { $0 == [.handshakeFailed] } })
+        #expect(raw.kind() == nil, "it hung up")
+        listener.close()
+        try worker.join()
     }
 
     @Test("Who hangs up at any step is no client") func hangUp() throws {
