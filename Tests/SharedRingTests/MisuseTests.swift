@@ -151,7 +151,7 @@ struct MisuseTests {
             """
             func f(_ ring: SPSCRing) throws {
                 var consumer = try ring.makeConsumer()
-                Task { _ = try consumer.receive() }
+                Task { _ = try await consumer.receive() }
                 _ = try consumer.receive()
             }
             """),

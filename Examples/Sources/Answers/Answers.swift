@@ -34,7 +34,7 @@ struct Answers {
 
     static func feed(_ ring: SPSCRing, as number: UInt32) async throws {
         // The feeder before may have been killed a moment ago: its role is free at once.
-        var producer = try ring.makeProducer()
+        let producer = try ring.makeProducer()
         var next = 0
         while true {
             try await producer.send(value: next, tag: number)

@@ -159,7 +159,7 @@ struct ExampleTests {
             }
             try await withThrowingTaskGroup { group in
                 group.addTask { try await service.run() }
-                var producer = try ring.makeProducer()
+                let producer = try ring.makeProducer()
                 for number in 0..<100 { try await producer.send(value: number) }
                 while received.withLock({ $0 }) < 100 { await Task.yield() }
                 trigger.triggerGracefulShutdown()

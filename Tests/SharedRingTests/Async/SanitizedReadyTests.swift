@@ -124,7 +124,7 @@ struct SanitizedReadyTests {
         #expect(sr_load_acquire_u32(watch.sleeper.doorbell) == 0, "nobody sleeps there any more")
 
         consumer = box.take()
-        var producer = sender.take()
+        let producer = sender.take()
         try await producer.send("still here")
         try await consumer.ready()
         #expect(try consumer.poll() == "still here")
@@ -134,7 +134,7 @@ struct SanitizedReadyTests {
         let (sender, receiver) = try endpoints(slice: longSlice)
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
-            var producer = sender.take()
+            let producer = sender.take()
             var consumer = receiver.take()
             let code = await asyncCode { () throws(RingError) in try await consumer.ready() }
             try await producer.send("there")
@@ -186,7 +186,7 @@ struct SanitizedReadyTests {
         let (sender, receiver) = try endpoints()
         let count = 3_000
         let total = Task {
-            var producer = sender.take()
+            let producer = sender.take()
             for number in 0..<count { try await producer.send([UInt8](repeating: UInt8(number & 255), count: 100)) }
             return Box(producer)
         }
