@@ -1,42 +1,21 @@
-import Foundation
+import Dispatch
 import SharedRing
-import Synchronization
 
-/// Both ends of a ring in tasks, in a process whose pool may have one thread only: what held it would never get an answer.
+/// Both ends of a ring in tasks that share one thread: what held it would never get an answer.
 ///
 ///     TestPeer pool bytes|claim|batch|receive|peer|many|blocking
 ///
-/// Prints "pool 1" or "pool many", then "done" and how many messages came. `blocking` does on purpose what is forbidden, and hangs in a pool of one.
+/// Prints "done" and how many messages came. `blocking` does on purpose what is forbidden, and hangs.
 enum PoolOfOne {
     static func run(_ what: String) async throws {
-        say(await hasOneThread() ? "pool 1" : "pool many")
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let (sender, receiver) = (Handover(try ring.makeProducer()), Handover(try ring.makeConsumer()))
-        // Detached: this function runs on the main thread, which is not one of the pool's.
-        let receiving = Task.detached { try await receive(receiver.value.take()!, what) }
-        let sending = Task.detached { try await send(sender.value.take()!, what) }
+        let thread = OneThread()
+        let receiving = Task(executorPreference: thread) { try await receive(receiver.value.take()!, what) }
+        let sending = Task(executorPreference: thread) { try await send(sender.value.take()!, what) }
         try await sending.value
         say("done \(try await receiving.value)")
     }
-
-    private static let isBlocking = Atomic(false)
-    private static let ranBeside = Atomic(false)
-
-    /// Whether a task that blocks keeps all others from running.
-    private static func hasOneThread() async -> Bool {
-        await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<4 {
-                group.addTask {
-                    if isBlocking.exchange(true, ordering: .relaxed) { return ranBeside.store(true, ordering: .relaxed) }
-                    block()
-                    isBlocking.store(false, ordering: .relaxed)
-                }
-            }
-        }
-        return !ranBeside.load(ordering: .relaxed)
-    }
-
-    private static func block() { usleep(300_000) }
 
     private static let count = 400
 
@@ -119,5 +98,15 @@ enum PoolOfOne {
         var received = 0
         while try consumer.next() != nil { received += 1 }
         return received
+    }
+}
+
+/// Runs all that tasks do on one thread at a time. (The pool's own width can't be set from outside on Linux.)
+private final class OneThread: TaskExecutor {
+    private let queue = DispatchQueue(label: "one thread")
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }

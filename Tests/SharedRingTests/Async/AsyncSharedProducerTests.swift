@@ -14,7 +14,7 @@ extension Producer {
 }
 
 extension Consumer {
-    var hasMessageNow: Bool { mutating get { nextNow() != nil } }
+    mutating func hasMessageNow() -> Bool { nextNow() != nil }
 }
 
 /// An actor that several tasks send through, as in the article Embedding.
@@ -24,10 +24,22 @@ private actor Courier {
     init(_ box: Box<Producer>) { producer = box.take() }
 
     func send(_ number: Int, from caller: Int, timeout: Duration? = nil) async -> RingError.Code? {
-        await asyncCode { () async throws(RingError) in try await producer.send(value: number, tag: UInt32(caller), timeout: timeout) }
+        do throws(RingError) {
+            try await producer.send(value: number, tag: UInt32(caller), timeout: timeout)
+            return nil
+        } catch {
+            return error.code
+        }
     }
 
-    func end() async -> RingError.Code? { await asyncCode { () async throws(RingError) in try await producer.end() } }
+    func end() async -> RingError.Code? {
+        do throws(RingError) {
+            try await producer.end()
+            return nil
+        } catch {
+            return error.code
+        }
+    }
 
     /// A task waits for room, and so many behind it for their turns.
     func isWaitedFor(behind count: Int) -> Bool { producer.side.watch.thread != nil && producer.side.turns.count == count }
@@ -157,7 +169,14 @@ struct AsyncSharedProducerTests {
     private actor Mixed {
         var producer: Producer
         init(_ box: Box<Producer>) { producer = box.take() }
-        func wait() async -> RingError.Code? { await asyncCode { () async throws(RingError) in try await producer.ready(for: 8) } }
+        func wait() async -> RingError.Code? {
+            do throws(RingError) {
+                try await producer.ready(for: 8)
+                return nil
+            } catch {
+                return error.code
+            }
+        }
         func trySend() throws(RingError) -> Bool { try producer.trySend(value: 1, tag: 77) }
         func tryClaim() throws(RingError) -> Bool { try producer.canClaim() }
         func tryAppend() throws(RingError) -> Bool { try producer.canAppend() }

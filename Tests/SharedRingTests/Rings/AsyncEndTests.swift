@@ -75,8 +75,8 @@ struct AsyncEndTests {
         expectError(.ended) { () throws(RingError) in try holder.consumer.acknowledge() }
         expectError(.ended) { () throws(RingError) in try holder.consumer.waitForPeer(timeout: .zero) }
         expectError(.ended) { () throws(RingError) in _ = try holder.consumer.removeRingIfUnused() }
-        let hasMessage = holder.consumer.hasMessageNow
-        #expect(!hasMessage)
+        let isThere = holder.consumer.hasMessageNow()
+        #expect(!isThere)
         #expect(holder.consumer.drain { _ in } == 0)
         var successor = try ring.makeConsumer()
         #expect(try successor.poll() == "two")
