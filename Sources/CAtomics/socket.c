@@ -241,10 +241,10 @@ int sr_hangups_add(int hangups, int fd, uint64_t token) {
 
 int sr_hangups_remove(int hangups, int fd) { return result(epoll_ctl(hangups, EPOLL_CTL_DEL, fd, NULL)); }
 
-int sr_hangups_wait(int hangups, uint64_t *tokens, uint32_t room) {
+int sr_hangups_wait(int hangups, uint64_t *tokens, uint32_t room, int milliseconds) {
     struct epoll_event events[16];
     int n;
-    do n = epoll_wait(hangups, events, room < 16 ? (int)room : 16, -1); while (n < 0 && errno == EINTR);
+    do n = epoll_wait(hangups, events, room < 16 ? (int)room : 16, milliseconds); while (n < 0 && errno == EINTR);
     for (int i = 0; i < n; i++) tokens[i] = events[i].data.u64;
     return n < 0 ? -errno : n;
 }

@@ -82,7 +82,8 @@ enum Help {
 
         What was written is acknowledged, and what was not stays for the next receiver: also at SIGINT,
         SIGTERM or SIGHUP, which end it after the message that is being written (one that can't be
-        written within a second comes again), and when the output fails. When nobody reads the output any more it ends with status 0. A ring that can't be removed,
+        written within a second comes again), and when the output fails. When nobody reads the output
+        any more it ends with status 0. A ring that can't be removed,
         like another user's in /dev/shm, stays, with a note.
 
         How a message is written:

@@ -76,7 +76,8 @@ int sr_socket_is_hung_up(int fd);
 int sr_hangups(void);                                       /* an epoll descriptor */
 int sr_hangups_add(int hangups, int fd, uint64_t token);    /* told once */
 int sr_hangups_remove(int hangups, int fd);
-int sr_hangups_wait(int hangups, uint64_t *tokens, uint32_t room); /* how many; waits for ever */
+/* How many; 0 after so many milliseconds; -1 of them: never. */
+int sr_hangups_wait(int hangups, uint64_t *tokens, uint32_t room, int milliseconds);
 
 SR_NONNULL_END
 

@@ -55,21 +55,24 @@ final class Hangups: Sendable {
 
     private func run() -> Never {
         var tokens = [UInt64](repeating: 0, count: 16)
+        // Those that hung up, and whose roles were still held. The kernel frees a dead process's roles soon after its sockets, on a busy machine
+        // not at once. A side that only hung up keeps them: so looks become rarer, down to one in 100 ms.
+        var pending: [Entry] = []
+        var pause: Int32 = 1
         while true {
             // SAFETY: the array's own elements, for the length of the call.
             let count = unsafe tokens.withUnsafeMutableBufferPointer { tokens in
-                descriptor?.withNumber { unsafe sr_hangups_wait($0, tokens.baseAddress!, UInt32(tokens.count)) }
+                descriptor?.withNumber {
+                    unsafe sr_hangups_wait($0, tokens.baseAddress!, UInt32(tokens.count), pending.isEmpty ? -1 : pause)
+                }
             }
-            guard let count, count > 0 else {
+            guard let count, count >= 0 else {
                 sr_sleep_ns(1_000_000)
                 continue
             }
-            var sockets = entries.withLock { entries in tokens.prefix(Int(count)).compactMap { entries[$0]?.socket } }
-            // The kernel frees the dead one's roles within moments of its sockets; a side that only hung up keeps them.
-            for _ in 0..<20 where !sockets.isEmpty {
-                sockets.removeAll { $0.tell() }
-                sr_sleep_ns(1_000_000)
-            }
+            pause = count > 0 ? 1 : min(2 * pause, 100)
+            pending += entries.withLock { entries in tokens.prefix(Int(count)).compactMap { entries[$0] } }
+            pending.removeAll { $0.socket?.tell() ?? true }
         }
     }
 }
