@@ -16,7 +16,7 @@ enum Help {
           sharedring receive photos > copy.tar &
           sharedring send photos < photos.tar
           sharedring receive log --lines --lanes 16 --senders 3 > all.txt &
-          for file in a b c; do sharedring send log --lines < $file.log & done
+          for file in a b c; do sharedring send log --lines --lanes 16 < $file.log & done
 
         To install it, in a clone of its repository:
           swift build -c release --product sharedring
@@ -83,8 +83,8 @@ enum Help {
         What was written is acknowledged, and what was not stays for the next receiver: also at SIGINT,
         SIGTERM or SIGHUP, which end it after the message that is being written (one that can't be
         written within a second comes again), and when the output fails. When nobody reads the output
-        any more it ends with status 0. A ring that can't be removed,
-        like another user's in /dev/shm, stays, with a note.
+        any more it ends with status 0. A ring that can't be removed, like another user's in /dev/shm,
+        stays, with a note.
 
         How a message is written:
           --bytes SIZE      as it is, whatever SIZE; the default

@@ -197,16 +197,14 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--capacity", "1M"], "its capacity in bytes is 65536, not 1048576", "65536 bytes"),
-        (["--lanes", "3"], "its lane count is 2, not 3", "2 lanes in per-producer order"),
-        (["--lanes", "2", "--order", "total"], "its order is per producer, not total", "2 lanes in per-producer order"),
+        (["--capacity", "1M"], "65536"), (["--lanes", "3"], "2"), (["--lanes", "2", "--order", "total"], "per"),
     ])
-    func anExactShapeIsRequiredIfAskedFor(options: [String], difference: String, fact: String) throws {
+    func anExactShapeIsRequiredIfAskedFor(options: [String], fact: String) throws {
         let space = try Workspace()
         #expect(try ToolProcess.run("create", "r", "--lanes", "2", "--capacity", "64K", in: space).end.status == 0)
         for more in [["--exact"], ["--exact", "--existing"]] {
             let end = try ToolProcess(["send", "r"] + options + more, in: space).end()
-            #expect(end.status == 1 && end.errors.contains(difference), "\(end)")
+            #expect(end.status == 1 && end.errors.contains("is there already") && end.errors.contains(fact), "\(end)")
         }
         #expect(try RingInfo("r", in: space).number("producer_attachments") == 0)
         let noted = try ToolProcess(["send", "r"] + options, in: space).end()

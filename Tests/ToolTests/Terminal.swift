@@ -39,7 +39,7 @@ final class Terminal {
             var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             if poll(&ready, 1, 10) > 0 {
                 var buffer = [UInt8](repeating: 0, count: 4096)
-                let count = Glibc.read(descriptor, &buffer, buffer.count)  // before `buffer` is read: else that is the one before
+                let count = Glibc.read(descriptor, &buffer, buffer.count)
                 drawn += buffer.prefix(max(0, count))
             }
             return isEnough(String(decoding: drawn, as: UTF8.self))
