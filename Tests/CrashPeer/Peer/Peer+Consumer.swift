@@ -63,7 +63,7 @@ extension Peer {
             expect(.timedOut, of: &source)
             note.told = 2
         case .noteDeath:
-            // The neighbour is there still. Who comes back keeps what was counted; the death itself is yet to be told.
+            // The neighbour is there still. Nothing is kept before the end of all streams was told, though the caller comes back.
             expect(.timedOut, of: &source)
             note.told = 1
             expect(.timedOut, of: &source)

@@ -42,8 +42,11 @@ struct Expected {
             case .leaving: ["D", "E"]
             case .closed: ["E"]
             }
-        if told == 1 { tails.insert("") }
-        if told == 2 { tails = [""] }
+        // Who tells of all ends at once keeps none before that: the next consumer counts them as well.
+        if shape == .spsc {
+            if told == 1 { tails.insert("") }
+            if told == 2 { tails = [""] }
+        }
         // Streams without a message may pass unseen, if they follow an end that was unread when they began.
         if endsUnseen && prior != .none && lanes[shape.lane].high == priorCount { tails.insert("") }
         return Set(tails.map { before + $0 })

@@ -122,6 +122,25 @@ struct AllEndedTests {
         #expect(try rest(&consumer).count <= 3)
     }
 
+    @Test("A death whose mark a killed consumer had acknowledged is told at the end by the next") func deathBehindMark() throws {
+        do {
+            var victim = try ring().makeProducer()
+            try victim.send("last words")
+        }
+        var heir = try ring().makeProducer()  // marks that death
+        #expect(heir.lane == 0)
+        try heir.send("x")
+        let peer = try Peer("collector", of: "log", in: place, "lanes=8", "senders=2")
+        for _ in 0..<2 { #expect(try peer.ask("next").hasPrefix("message")) }
+        peer.tell("next")
+        try heir.waitUntilAcknowledged(timeout: patience)
+        peer.kill()
+        try heir.close()
+        var consumer = try collector(2)
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
+        expectNoEnd(&consumer)
+    }
+
     @Test("One that closes before the end leaves none of them to the next", arguments: [Acknowledgement.automatic, .manual])
     func closed(acknowledgement: Acknowledgement) throws {
         for line in ["a", "b"] { try log(line) }
