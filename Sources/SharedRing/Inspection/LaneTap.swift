@@ -110,7 +110,10 @@ struct LaneTap {
             guard end &- start <= shape.capacity else { return nil }
             newest = account
             if isPassed, !isFirst { return (account.tail, Count(account)) }
-            guard let walked = walk(from: start, to: end), !isOverwritten(start) else { continue }
+            let walked = walk(from: start, to: end)
+            if isOverwritten(start) { continue }
+            // What stands there now is no producer's: it is to be shown where it stands, and not to be passed over.
+            guard let walked else { return nil }
             let sent = Count(account)
             return (head, isPassed ? sent + walked : sent - walked)
         }
