@@ -149,7 +149,8 @@ final class Watch: @unchecked Sendable {
         if sleeper.cancelFlag.isRaised { return .cancelled }
         if isAbandoned.load(ordering: .sequentiallyConsistent) { return .abandoned }
         let isOver = deadline.isPassed(at: now)
-        if isRung || isOver || now >= nextLook {
+        // SYNC: hang-up (pairs with CancelFlag.noteHangUp)
+        if isRung || isOver || now >= nextLook || sleeper.cancelFlag.isHungUp {
             if endpoint.isReadyOnLookingAround() { return .ready }
             // Somebody is there: what comes of it is not to be found late. A stranger who rings buys looks with rings, ten each.
             vainLooks = isRung ? 0 : vainLooks + 1

@@ -180,10 +180,20 @@ final class LinkSocket: @unchecked Sendable {
         defer { withExtendedLifetime((producer, consumer)) {} }
         // SAFETY: the doorbells lie in the control mappings of attachments at hand.
         if let producer {
-            if producer.isConsumerAttached { isDone = false } else { unsafe Doorbell.wake(producer.watch.doorbell) }
+            if producer.isConsumerAttached {
+                isDone = false
+            } else {
+                producer.cancelFlag.noteHangUp()
+                unsafe Doorbell.wake(producer.watch.doorbell)
+            }
         }
         if let consumer {
-            if consumer.isProducerAttached { isDone = false } else { unsafe Doorbell.wake(consumer.watch.doorbell) }
+            if consumer.isProducerAttached {
+                isDone = false
+            } else {
+                consumer.role.cancelFlag.noteHangUp()
+                unsafe Doorbell.wake(consumer.watch.doorbell)
+            }
         }
         return isDone
     }

@@ -1,4 +1,5 @@
 import CSharedRing
+import Synchronization
 
 /// Ends an endpoint's waiting from another thread.
 ///
@@ -29,6 +30,7 @@ public struct Canceller: Sendable {
 @safe
 final class CancelFlag: @unchecked Sendable {
     private let word: UnsafeMutablePointer<UInt32>
+    private let hungUp = Atomic(false)
     private let doorbell: UnsafeMutablePointer<UInt32>
     /// Keeps the doorbell mapped.
     private let attachment: Attachment
@@ -68,6 +70,17 @@ final class CancelFlag: @unchecked Sendable {
     func lower() { if !attachment.isInherited { gates.withLock { store(0, $0) } } }
 
     var isRaised: Bool { unsafe sr_load_acquire_u32(word) != 0 }
+
+    /// Set for good when the other side of a link has hung up: whoever is about to sleep looks around first. A wake alone would be lost on a
+    /// sleeper that is not asleep yet.
+    ///
+    /// SYNC: hang-up (pairs with Sleeper.wait and Watch.outcome): this before, the wake after; the sleeper stores its word before and looks here after.
+    func noteHangUp() {
+        hungUp.store(true, ordering: .sequentiallyConsistent)
+        sr_fence_full()
+    }
+
+    var isHungUp: Bool { hungUp.load(ordering: .acquiring) }
 
     private func store(_ value: UInt32, _ gates: [Gate]) {
         unsafe sr_store_release_u32(word, value)

@@ -64,6 +64,8 @@ struct Sleeper {
         while true {
             let longest = declareAsleep()
             if let found = try withDoorbellCleared(news) { return found }
+            // SYNC: hang-up (pairs with CancelFlag.noteHangUp)
+            if cancelFlag.isHungUp, let found = try withDoorbellCleared(lookAround) { return found }
             var wasWoken = false
             if !cancelFlag.isRaised {
                 let now = sr_now_ns()

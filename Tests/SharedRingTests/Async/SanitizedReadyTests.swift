@@ -117,7 +117,7 @@ struct SanitizedReadyTests {
             let code = await asyncCode { () throws(RingError) in try await consumer.ready() }
             return (code, Box(consumer))
         }
-        #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
+        #expect(await eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
         task.cancel()
         let (code, box) = await task.value
         #expect(code == .cancelled)

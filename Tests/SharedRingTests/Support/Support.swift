@@ -124,11 +124,22 @@ final class Gate: Sendable {
 }
 
 /// Waits, with yields and a bound, for something that another thread or process will make true.
+@available(*, noasync, message: "it would hold a thread of the pool, and what is waited for may need that: await it")
 func eventually(within seconds: Double = patienceSeconds, _ condition: () -> Bool) -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while !condition() {
         if ContinuousClock.now > end { return false }
         usleep(500)
+    }
+    return true
+}
+
+/// The same in a task: the pool's threads, of which there may be two, are for those who make it true.
+nonisolated(nonsending) func eventually(within seconds: Double = patienceSeconds, _ condition: () -> Bool) async -> Bool {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while !condition() {
+        if ContinuousClock.now > end { return false }
+        try? await Task.sleep(for: .milliseconds(1))
     }
     return true
 }
