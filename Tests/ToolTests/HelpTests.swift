@@ -25,7 +25,7 @@ import Testing
         "send": "sharedring create log --lanes 4",
         "receive": """
         sharedring send photos < photos.tar
-        for one in 1 2; do sharedring send log --lanes 4 --lines --drain < app.log & done
+        for one in 1 2; do sharedring send log --lanes 4 --lines < app.log; done
         seq 1 100 | sharedring send numbers --lines
         """,
         "remove": "for ring in prices log orders; do sharedring create $ring; done",
