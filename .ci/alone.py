@@ -59,7 +59,7 @@ def main():
         for line, block in found:
             imports = [text for text in block if text.startswith("import ")]
             body = [text for text in block if not text.startswith("import ")]
-            program = [f"// {article}:{line}", "import SharedRing", *imports, *used(block, shown), *body]
+            program = [f"// {article}:{line}", "import Foundation", "import SharedRing", *imports, *used(block, shown), *body]
             (directory / f"{count:03}.swift").write_text("\n".join(program) + "\n")
             count += 1
 

@@ -17,7 +17,7 @@ public struct OwnedMessage: Sendable, Equatable {
         sequence = message.sequence
     }
 
-    /// The payload as one value; nil if it has another size. See ``Message/value(as:)``.
+    /// The payload as one value; nil if it has another size. See ``Message/value(as:)-(Value.Type)``.
     public func value<Value: AnyBytes>(as type: Value.Type = Value.self) -> Value? {
         guard bytes.count == MemoryLayout<Value>.size else { return nil }
         // SAFETY: the array is as long as the value, and any bytes are a value.

@@ -1,4 +1,4 @@
-/// A type of which any bytes, as many as its size, are a value: what ``Message/value(as:)`` reads.
+/// A type of which any bytes, as many as its size, are a value: what ``Message/value(as:)-(Value.Type)`` reads.
 ///
 /// A peer decides which bytes a message has, so only such a type can be made of them without a check. Integers, floating-point
 /// numbers, and inline arrays of these are; SIMD vectors of them are taken as well. Declare it of a type of your own if every stored property's type is one:

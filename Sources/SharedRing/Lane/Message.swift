@@ -109,7 +109,7 @@ public struct Message: ~Copyable, ~Escapable {
     /// The payload as one value of any trivial type; nil if it has another size. Copies it. O(bytes).
     ///
     /// Unsafe, because a peer may have sent bytes that are no value of the type: not any are a `Bool`, an enum or a pointer. Where any
-    /// are, say so with ``AnyBytes`` and take ``value(as:)``.
+    /// are, say so with ``AnyBytes`` and take ``value(as:)-(Value.Type)``.
     @unsafe
     @inlinable
     public func unsafeValue<Value: BitwiseCopyable>(as type: Value.Type = Value.self) -> Value? {
