@@ -6,7 +6,7 @@ import SharedRing
 /// Many processes log into a ring, one writes their lines to a file.
 ///
 ///     LogCollector collect RING FILE SENDERS    ends when so many have come, and all have gone
-///     LogCollector log RING NAME COUNT [die]    logs COUNT lines through swift-log; `die`: kills itself then
+///     LogCollector log RING NAME COUNT [live|die]    logs COUNT lines through swift-log; `die`: kills itself then
 @main
 struct LogCollector {
     static func main() async throws {
@@ -18,7 +18,7 @@ struct LogCollector {
         }
         switch (arguments[1], arguments.count == 6 ? arguments[5] : nil) {
         case ("collect", nil): try await collect(try ring(), file: arguments[3], senders: count)
-        case ("log", nil): try log(try ring(), name: arguments[3], count: count, dies: false)
+        case ("log", nil), ("log", "live"): try log(try ring(), name: arguments[3], count: count, dies: false)
         case ("log", "die"): try log(try ring(), name: arguments[3], count: count, dies: true)
         default: usage()
         }
@@ -59,7 +59,7 @@ struct LogCollector {
 
 /// For words that make no sense. Not standard output, which may be somebody's data, and not status 0.
 func usage() -> Never {
-    let line = Array("usage: LogCollector collect RING FILE SENDERS | LogCollector log RING NAME COUNT [die]\n".utf8)
+    let line = Array("usage: LogCollector collect RING FILE SENDERS | LogCollector log RING NAME COUNT [live|die]\n".utf8)
     _ = write(2, line, line.count)
     exit(2)
 }
