@@ -31,7 +31,8 @@ final class MergeSide: @unchecked Sendable {
     }
 
     let role: ConsumerRole
-    private let ending: MergingConsumer.Ending
+    /// Nil: the merged streams never end.
+    private let expectedEnds: ExpectedEnds?
     private let budget: Int
     let isManual: Bool
     private let prefault: Bool
@@ -72,14 +73,14 @@ final class MergeSide: @unchecked Sendable {
 
     /// Goes on where the last consumer's acknowledgements ended. The attachment holds the consumer's byte.
     init(
-        attachment: Attachment, ending: MergingConsumer.Ending, budget: Int, acknowledgement: Acknowledgement,
+        attachment: Attachment, expectedEnds: ExpectedEnds?, budget: Int, acknowledgement: Acknowledgement,
         waiting: WaitStrategy, slice: Duration, prefault: Bool
     ) throws(RingError) {
         guard budget > 0 else {
             throw attachment.error(.invalidOption, "the budget of messages a visit must be at least 1, not \(budget)")
         }
         let header = attachment.header
-        self.ending = ending
+        self.expectedEnds = expectedEnds
         self.budget = budget
         self.prefault = prefault
         isManual = acknowledgement == .manual
@@ -92,7 +93,7 @@ final class MergeSide: @unchecked Sendable {
         unsafe cursor.initialize(to: Cursor(reader: UnsafeMutablePointer(bitPattern: 128)!, budget: 0))
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
         watch = Watch(role.sleeper)
-        if ending != .never, unsafe sr_load_relaxed_u32(sr_untold_death(attachment.control)) != 0 {
+        if expectedEnds != nil, unsafe sr_load_relaxed_u32(sr_untold_death(attachment.control)) != 0 {
             deathToTell = attachment.error(
                 .peerDied, "a producer went away without closing; an earlier consumer noted it and was gone before it could tell")
         }
@@ -351,10 +352,10 @@ final class MergeSide: @unchecked Sendable {
         // Of an end of all streams that is to come nothing is kept: should this consumer be killed, its successor waits for the same producers.
         for lane in lanes {
             lane.watch.acknowledge()
-            if ending == .never { lane.watch.finish() }
+            if expectedEnds == nil { lane.watch.finish() }
             lane.watch.keepFinished()
         }
-        if ending != .never && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 0) }
+        if expectedEnds != nil && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 0) }
     }
 
     /// See `MergingConsumer.acknowledge(before:)`. Noted deaths stay noted: the next consumer tells them.
@@ -410,7 +411,7 @@ final class MergeSide: @unchecked Sendable {
             )
             // SAFETY, here and below: the word lies in the control mapping, and only the consumer touches it. Relaxed: whoever
             // reads it has the consumer's byte after this side.
-            if ending != .never { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 1) }
+            if expectedEnds != nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 1) }
         }
     }
 
@@ -427,17 +428,17 @@ final class MergeSide: @unchecked Sendable {
 
     /// Nothing is there: is everything over?
     func endIfDone() throws(RingError) -> Arrival? {
-        guard case .whenAllEnded(let wanted, let sinceMade) = ending else { return nil }
+        guard let expectedEnds else { return nil }
         var attachments: UInt64 = 0
         for (index, lane) in lanes.enumerated() {
-            guard let count = lane.watch.attachmentsIfOver(sinceMade: sinceMade), lane.isQuiet || isAbandoned(index),
-                lane.watch.attachmentsIfOver(sinceMade: sinceMade) == count
+            guard let count = lane.watch.attachmentsIfOver(sinceMade: expectedEnds.includingEarlier), lane.isQuiet || isAbandoned(index),
+                lane.watch.attachmentsIfOver(sinceMade: expectedEnds.includingEarlier) == count
             else { return nil }
             attachments += UInt64(count)
         }
-        guard let unseen = attachmentsToBrokenLanes(sinceMade: sinceMade) else { return nil }
+        guard let unseen = attachmentsToBrokenLanes(sinceMade: expectedEnds.includingEarlier) else { return nil }
         attachments += unseen
-        guard attachments > attachmentsAtEnd, attachments >= UInt64(max(wanted, 1)) else { return nil }
+        guard attachments > attachmentsAtEnd, attachments >= UInt64(max(expectedEnds.atLeast, 1)) else { return nil }
         attachmentsAtEnd = attachments
         for lane in lanes { lane.watch.finish() }
         if !brokenLanes.isEmpty {

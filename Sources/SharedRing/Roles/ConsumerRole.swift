@@ -27,7 +27,7 @@ final class ConsumerRole: @unchecked Sendable {
         unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
 
         self.attachment = attachment
-        cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
+        cancelFlag = unsafe CancelFlag(doorbell: doorbell, keeping: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: attachment.header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
             slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_consumer_sleeps(control), ring: attachment.ring)

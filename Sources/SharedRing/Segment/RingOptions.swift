@@ -98,3 +98,14 @@ public struct RingOptions: Sendable {
     /// The defaults, with another capacity in bytes.
     public init(capacity: Int) { self.capacity = capacity }
 }
+
+extension RingOptions.Owners {
+    /// Whether what belongs to the user is accepted. Of `sameUser` nobody is: ask ``User/isOneself``.
+    func admits(_ user: User) -> Bool {
+        switch self {
+        case .sameUser: false
+        case .users(let users): users.contains(user.id) && !user.isUnmapped
+        case .anyone: true
+        }
+    }
+}

@@ -33,28 +33,32 @@ final class CancelFlag: @unchecked Sendable {
     private let hungUp = Atomic(false)
     private let doorbell: UnsafeMutablePointer<UInt32>
     /// Keeps the doorbell mapped.
-    private let attachment: Attachment
+    private let mapping: AnyObject
+    private let generation = sr_fork_generation()
     /// The addresses of a copy of the flag, and of the word that closes a fast path. One of each lane.
     private typealias Gate = (flag: UInt, word: UInt)
     /// The lock is held while words are stored, so that they agree, and while gates come and go.
     private let gates = Guarded<[Gate]>([])
 
-    init(doorbell: UnsafeMutablePointer<UInt32>, attachment: Attachment) {
+    /// - Parameter mapping: what keeps the doorbell mapped.
+    init(doorbell: UnsafeMutablePointer<UInt32>, keeping mapping: AnyObject) {
         unsafe word = .allocate(capacity: 1)
         unsafe word.initialize(to: 0)
         unsafe self.doorbell = doorbell
-        self.attachment = attachment
+        self.mapping = mapping
     }
 
     deinit { unsafe word.deallocate() }
 
-    // SAFETY, for all of these: `word` is ours until `deinit`; the doorbell is mapped while `attachment` lives, except in
+    private var isInherited: Bool { generation != sr_fork_generation() }
+
+    // SAFETY, for all of these: `word` is ours until `deinit`; the doorbell is mapped while `mapping` lives, except in
     // a forked child, where the wake fails harmlessly with EFAULT.
 
     /// SYNC: cancel (pairs with Sleeper.declareAsleep): the flag before, the wake after; the sleeper stores its word before and
     /// looks at the flag after.
     func raise() {
-        guard !attachment.isInherited else { return }  // nor is the lock to be trusted there
+        guard !isInherited else { return }  // nor is the lock to be trusted there
         gates.withLock { gates in
             store(1, gates)
             // SYNC: cancel-seen (pairs with LaneReader.forgetSizeIfCancelled and LaneWriter.setRoom): the flags before, the words after.
@@ -67,7 +71,7 @@ final class CancelFlag: @unchecked Sendable {
         unsafe Doorbell.wake(doorbell)
     }
 
-    func lower() { if !attachment.isInherited { gates.withLock { store(0, $0) } } }
+    func lower() { if !isInherited { gates.withLock { store(0, $0) } } }
 
     var isRaised: Bool { unsafe sr_load_acquire_u32(word) != 0 }
 
@@ -100,5 +104,5 @@ final class CancelFlag: @unchecked Sendable {
     }
 
     /// That memory is about to be another's. In a forked child it is the child's own, and the lock may be held by a thread that is not there.
-    func detach() { if !attachment.isInherited { gates.withLock { $0 = [] } } }
+    func detach() { if !isInherited { gates.withLock { $0 = [] } } }
 }

@@ -18,14 +18,3 @@ struct User: CustomStringConvertible {
 
     var description: String { isUnmapped ? "a user that this user namespace does not map (shown as \(id))" : "user \(id)" }
 }
-
-extension RingOptions.Owners {
-    /// Whether what belongs to the user is accepted. Of `sameUser` nobody is: ask ``User/isOneself``.
-    func admits(_ user: User) -> Bool {
-        switch self {
-        case .sameUser: false
-        case .users(let users): users.contains(user.id) && !user.isUnmapped
-        case .anyone: true
-        }
-    }
-}

@@ -28,6 +28,14 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
         ///   - atLeast: how many. Less than 1 is taken for 1.
         ///   - includingEarlier: whether all count that attached since the ring was made, as long as they are fewer than 2^31 - 1.
         case whenAllEnded(atLeast: Int = 1, includingEarlier: Bool = false)
+
+        /// Nil: it never ends.
+        var expected: ExpectedEnds? {
+            switch self {
+            case .never: nil
+            case .whenAllEnded(let atLeast, let includingEarlier): ExpectedEnds(atLeast: atLeast, includingEarlier: includingEarlier)
+            }
+        }
     }
 
     @usableFromInline let side: MergeSide
@@ -97,29 +105,6 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {
         try side.removeIfUnused()
     }
-}
-
-/// How one producer ended.
-public struct ProducerEnd: Sendable, Equatable, CustomStringConvertible {
-    /// The lane it wrote.
-    public let lane: Int
-    /// Whether it went away without closing: killed, or dropped. Otherwise it closed its stream.
-    public let isDeath: Bool
-    /// Who it was, as it signed; nil if another has taken the lane over since. For people: a hostile peer may have forged it.
-    public let holder: OwnerCard?
-
-    /// "lane 3: process 4711 (send) closed".
-    public var description: String {
-        "lane \(lane): \(holder.map { "\($0)" } ?? "a producer") \(isDeath ? "went away without closing" : "closed")"
-    }
-}
-
-/// How producers ended, as far as a consumer has seen.
-public struct ProducerEnds: Sendable, Hashable {
-    /// Closed their stream.
-    public internal(set) var closed = 0
-    /// Went away without closing: killed, or dropped.
-    public internal(set) var died = 0
 }
 
 // SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `side` keeps; nobody else uses it,

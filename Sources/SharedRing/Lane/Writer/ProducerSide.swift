@@ -61,7 +61,7 @@ final class ProducerSide: @unchecked Sendable {
         self.lane = lane
         let doorbell = unsafe sr_space_doorbell(laneControl)
         unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last producer left there; relaxed: see Sleeper
-        cancelFlag = unsafe CancelFlag(doorbell: doorbell, attachment: attachment)
+        cancelFlag = unsafe CancelFlag(doorbell: doorbell, keeping: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
             slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)

@@ -166,7 +166,7 @@ public struct MPSCRing: Sendable {
     ) throws(RingError) -> MergingConsumer {
         MergingConsumer(
             try MergeSide(
-                attachment: try handle.attach(.consumer), ending: ending, budget: budget, acknowledgement: acknowledgement,
+                attachment: try handle.attach(.consumer), expectedEnds: ending.expected, budget: budget, acknowledgement: acknowledgement,
                 waiting: waiting, slice: slice, prefault: handle.options.prefault))
     }
 }
