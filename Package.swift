@@ -40,6 +40,8 @@ let package = Package(
 
         // What the tests need and Swift forbids: fork.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        // For all test targets: whose turn it is, and child processes.
+        .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport", swiftSettings: plain),
         // A process for the multi-process tests to start, stop and kill.
         .executableTarget(
             name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
@@ -52,9 +54,10 @@ let package = Package(
         .executableTarget(
             name: "Strangers", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/Strangers", swiftSettings: plain),
         .testTarget(
-            name: "SharedRingTests", dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestPeer", "CPeer", "CrashPeer"],
+            name: "SharedRingTests",
+            dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestSupport", "TestPeer", "CPeer", "CrashPeer"],
             swiftSettings: plain),
-        .testTarget(name: "ToolTests", dependencies: ["SharedRingTool", "SharedRing"], swiftSettings: plain),
-        .testTarget(name: "BenchTests", dependencies: ["BenchReport", "ringbench"], swiftSettings: plain),
+        .testTarget(name: "ToolTests", dependencies: ["SharedRingTool", "SharedRing", "TestSupport"], swiftSettings: plain),
+        .testTarget(name: "BenchTests", dependencies: ["BenchReport", "ringbench", "TestSupport"], swiftSettings: plain),
     ]
 )

@@ -1,35 +1,36 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BenchReport
 
 /// `ringbench` itself, as a process. Its figures mean nothing here; that it gives any, and which, does.
-@Suite("The command", .serialized)
+@Suite("The command", .processesOneByOne, .serialized)
 struct CommandTests {
     private struct End {
-        let status: Int32
+        let status: Int32?
         let output: String
         let errors: String
     }
 
-    /// `timeout` ends it, should it hang.
+    /// Its bound ends it, should it hang.
     private func ringbench(_ words: String...) throws -> End {
         let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let tool = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("ringbench").path
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        process.arguments = ["120", tool] + words
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        // What it says on the one fits into a pipe while the other is read.
-        let text = output.fileHandleForReading.readDataToEndOfFile()
-        let complaints = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return End(
-            status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-            errors: String(decoding: complaints, as: UTF8.self))
+        let folder = FileManager.default.temporaryDirectory
+        let files = try ["out", "err"].map { suffix in
+            let file = folder.appendingPathComponent("ringbench-\(UUID().uuidString).\(suffix)")
+            try Data().write(to: file)
+            return file
+        }
+        defer { for file in files { try? FileManager.default.removeItem(at: file) } }
+        let streams = try files.map { try FileHandle(forWritingTo: $0) }
+        let process = try withExtendedLifetime(streams) {
+            try ChildProcess(tool, words, output: streams[0].fileDescriptor, errors: streams[1].fileDescriptor)
+        }
+        let status = process.end()
+        return try End(
+            status: status, output: String(contentsOf: files[0], encoding: .utf8), errors: String(contentsOf: files[1], encoding: .utf8))
     }
 
     private func file(_ text: String) throws -> String {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BenchReport
 
-@Suite("Comparing two runs")
+@Suite("Comparing two runs", .processesOneByOne)
 struct ComparisonTests {
     private func verdict(_ before: [Double], _ after: [Double], _ mode: Mode = .rtt) -> Comparison.Verdict? {
         let pair = ([Example.result(.pipe, mode, repeats: before)], [Example.result(.pipe, mode, repeats: after)])

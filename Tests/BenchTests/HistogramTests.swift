@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import ringbench
 
-@Suite("The histogram")
+@Suite("The histogram", .processesOneByOne)
 struct HistogramTests {
     @Test("Percentiles are exact to a thousandth, over the whole range")
     func percentiles() {

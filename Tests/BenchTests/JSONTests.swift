@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BenchReport
 
-@Suite("JSON of results")
+@Suite("JSON of results", .processesOneByOne)
 struct JSONTests {
     @Test("Values of all kinds are read")
     func values() throws {

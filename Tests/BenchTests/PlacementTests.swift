@@ -1,9 +1,10 @@
 import BenchReport
+import TestSupport
 import Testing
 
 @testable import ringbench
 
-@Suite("Where the two sides run")
+@Suite("Where the two sides run", .processesOneByOne)
 struct PlacementTests {
     /// CPUs 0 and 1 are threads of one core, 2 is another core.
     private let topology = Topology { path in

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BenchReport
 
-@Suite("The report")
+@Suite("The report", .processesOneByOne)
 struct ReportPageTests {
     private let html = ReportPage(Example.run, notes: ["left out: something <odd>"]).html
 

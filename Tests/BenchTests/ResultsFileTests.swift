@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BenchReport
 
-@Suite("Files of results")
+@Suite("Files of results", .processesOneByOne)
 struct ResultsFileTests {
     @Test("A run that was written is read as it was")
     func roundTrip() throws {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BenchReport
 
-@Suite("Tables and numbers")
+@Suite("Tables and numbers", .processesOneByOne)
 struct TableTests {
     @Test("Columns are aligned, floors and pipes stand beside")
     func tables() throws {

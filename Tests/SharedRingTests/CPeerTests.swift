@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 /// `Examples/CPeer`, which knows the wire format from the shim's headers and links nothing of this package.
-@Suite("A C program speaks the wire format", .serialized)
+@Suite("A C program speaks the wire format", .oneByOne, .serialized)
 struct CPeerTests {
     private let place = Place()
 

@@ -1,7 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("Misuse does not compile", .serialized)
+@Suite("Misuse does not compile", .oneByOne, .serialized)
 struct MisuseTests {
     static let swiftc = SteadyStateTests.find("swiftc")
     static let products = (Peer.executable as NSString).deletingLastPathComponent

@@ -1,7 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("In the steady state sending and receiving allocate nothing and make no system call")
+@Suite("In the steady state sending and receiving allocate nothing and make no system call", .oneByOne)
 struct SteadyStateTests {
     static func find(_ program: String) -> String? {
         let paths = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
@@ -25,13 +26,10 @@ struct SteadyStateTests {
     }
 
     private func run(_ path: String, _ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Peer.Failure(description: "\(path) failed: \(process.terminationStatus)") }
+        let nowhere = try FileHandle(forWritingTo: URL(fileURLWithPath: "/dev/null"))
+        let process = try withExtendedLifetime(nowhere) { try ChildProcess(path, arguments, errors: nowhere.fileDescriptor) }
+        let status = process.end()
+        guard status == 0 else { throw Peer.Failure(description: "\(path) failed: \(status.map(String.init) ?? "a signal")") }
     }
 
     /// An optimised build of `TestPeer`, if there is one that is not older than the sources: unoptimised code allocates. In a release build it

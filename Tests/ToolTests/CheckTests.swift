@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `check` tells whether the next process can use a ring, and what it will find.
-@Suite struct CheckTests {
+@Suite(.processesOneByOne) struct CheckTests {
     private func check(_ name: String, in space: Workspace) throws -> (status: Int32?, text: String, errors: String) {
         let (end, output) = try ToolProcess.run("check", name, in: space)
         return (end.status, String(decoding: output, as: UTF8.self), end.errors)

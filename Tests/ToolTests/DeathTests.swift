@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// Who dies loses nothing that was committed, and a cut-off stream is never taken for a whole one.
-@Suite struct DeathTests {
+@Suite(.processesOneByOne) struct DeathTests {
     @Test(arguments: [[], ["--lines"], ["--wait", "spin"]])
     func afterTheDeathOfTheSenderAllItCommittedIsDelivered(options: [String]) throws {
         let space = try Workspace()

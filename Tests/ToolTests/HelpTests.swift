@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// The help says what the tool does.
-@Suite struct HelpTests {
+@Suite(.processesOneByOne) struct HelpTests {
     private static let commands = [
         "send", "receive", "create", "remove", "list", "info", "check", "stat", "tap", "completions",
     ]

@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `list` and `info` tell what is there, and disturb nobody.
-@Suite struct InspectionTests {
+@Suite(.processesOneByOne) struct InspectionTests {
     @Test func anEmptyDirectoryHasNothingToList() throws {
         let space = try Workspace()
         let plain = try ToolProcess.run("list", in: space)
@@ -29,7 +30,7 @@ import Testing
                 many           mpsc  12 lanes  64.0 KiB  1 producer  backlog 0 B
 
                 """)
-        try sender.input!.close()
+        try sender.closeInput()
         sender.end()
 
         let json = try ToolProcess.run("list", "--json", in: space)
@@ -143,7 +144,7 @@ import Testing
         #expect(info.producer(0).presence == "attached" && info.consumer.presence == "attached")
         #expect(String(decoding: try ToolProcess.run("list", in: space).output, as: UTF8.self).contains("producer, consumer"))
         for process in [sender, receiver] { process.send(SIGCONT) }
-        try sender.input!.close()
+        try sender.closeInput()
         #expect(sender.end().status == 0)
         #expect(receiver.end().status == 0)
     }
@@ -155,7 +156,7 @@ import Testing
         #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
         let sender = try ToolProcess(["send", "r"], in: space, input: .pipe)
         #expect(eventually { (try? RingInfo("r", in: space))?.producer(0).presence == "attached" })
-        if withDeath { sender.send(SIGKILL) } else { try sender.input!.close() }
+        if withDeath { sender.send(SIGKILL) } else { try sender.closeInput() }
         #expect(try ToolProcess.run("receive", "r", in: space).end.status == (withDeath ? 3 : 0))
         #expect(try RingInfo("r", in: space).consumer.presence == "closed")
     }

@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// Among many senders, one that dies costs nobody else anything, is told, and is told once.
-@Suite struct ManyDeathsTests {
+@Suite(.processesOneByOne) struct ManyDeathsTests {
     @Test(arguments: [[], ["--order", "total"]], [[], ["--lanes", "5"]])
     func whatTheOthersSentIsThereBesideADeath(order: [String], lanes: [String]) throws {
         let space = try Workspace()

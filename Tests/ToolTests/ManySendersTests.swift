@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// Rings with lanes: many senders at once, one receiver, and each sender's data whole and in order.
-@Suite struct ManySendersTests {
+@Suite(.processesOneByOne) struct ManySendersTests {
     @Test(
         arguments: [[], ["--order", "total"], ["--capacity", "4K"], ["--wait", "sleep"]],
         [true, false])
@@ -36,7 +37,7 @@ import Testing
         for sender in senders { try sender.input!.write(contentsOf: Data([2, 0, 0, 0, 65, 66])) }
         // All three at once, and none of them has ended.
         #expect(eventually { receiver.written == Data("ABABAB".utf8) })
-        for sender in senders { try sender.input!.close() }
+        for sender in senders { try sender.closeInput() }
         for sender in senders { #expect(sender.end() == .init(status: 0, errors: "")) }
         #expect(receiver.end() == .init(status: 0, errors: ""))
         #expect(space.traces == ["r"])
@@ -54,7 +55,7 @@ import Testing
             #expect(eventually { (try? RingInfo("r", in: space).number("backlog")).flatMap { $0 } ?? 0 > before })
             before = try #require(try RingInfo("r", in: space).number("backlog"))
         }
-        for sender in senders { try sender.input!.close() }
+        for sender in senders { try sender.closeInput() }
         let receiver = try ToolProcess.run("receive", "r", "--lines", "--senders", "3", in: space)
         #expect(receiver.end == .init(status: 0, errors: ""))
         #expect(isRun(numbers(receiver.output), from: 0, to: 23))
@@ -71,10 +72,10 @@ import Testing
         #expect(third.end.errors.contains("process \(first.id) ") && third.end.errors.contains("process \(second.id) "))
         #expect(third.end.errors.contains("2 lanes"))
         // When one has gone there is room again.
-        try first.input!.close()
+        try first.closeInput()
         #expect(first.end().status == 0)
         #expect(try ToolProcess.run("send", "r", in: space).end.status == 0)
-        try second.input!.close()
+        try second.closeInput()
         #expect(try ToolProcess.run("receive", "r", "--senders", "3", in: space).end.status == 0)
         #expect(second.end().status == 0)
         #expect(space.traces == [])

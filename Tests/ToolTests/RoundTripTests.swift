@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What goes in comes out, and nothing stays behind.
-@Suite struct RoundTripTests {
+@Suite(.processesOneByOne) struct RoundTripTests {
     enum Order: CaseIterable { case senderFirst, receiverFirst, senderEndsFirst }
 
     /// Sends `data` and gives back what was received.
@@ -94,7 +95,7 @@ import Testing
             try sender.input!.write(contentsOf: Data(text.utf8))
             #expect(eventually { receiver.written == expected })
         }
-        try sender.input!.close()
+        try sender.closeInput()
         #expect(sender.end().status == 0)
         #expect(receiver.end().status == 0)
     }

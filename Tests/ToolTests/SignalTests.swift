@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// What a receiver has written is acknowledged, and what it has not is there for the next one, however it is ended.
-@Suite struct SignalTests {
+@Suite(.processesOneByOne) struct SignalTests {
     /// A receiver whose output takes a pipe's worth and no more, so that it is in the midst of a write.
     private func stuckReceiver(_ words: [String], in space: Workspace) throws -> ToolProcess {
         let receiver = try ToolProcess(["receive", "r"] + words, in: space, outputToPipe: true)

@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `remove --stale` takes what its users have left behind, and nothing else.
-@Suite struct StaleTests {
+@Suite(.processesOneByOne) struct StaleTests {
     /// A ring that is done with, one with messages, a new one, one in use, and a file.
     private func fill(_ space: Workspace) throws -> ToolProcess {
         #expect(try ToolProcess.run("send", "done", "--keep", in: space, input: Data("x".utf8)).end.status == 0)

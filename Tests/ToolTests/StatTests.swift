@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `stat` gives rates, and disturbs nobody.
-@Suite struct StatTests {
+@Suite(.processesOneByOne) struct StatTests {
     /// A line for each of `count` words, and when they are in the ring.
     private func send(_ lines: String..., to ring: String, in space: Workspace, _ options: String...) throws {
         let data = Data(lines.map { $0 + "\n" }.joined().utf8)
@@ -95,7 +96,7 @@ import Testing
         #expect(lines[4].hasPrefix("consumer") && lines[4].hasSuffix("never came"))
         #expect(lines[5] == "idle: 2 lanes (1-2); 2 producers attached")
         for sender in senders {
-            try sender.input!.close()
+            try sender.closeInput()
             sender.end()
         }
     }

@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `tap` shows what passes, and changes nothing for those who send and receive.
-@Suite struct TapTests {
+@Suite(.processesOneByOne) struct TapTests {
     @Test func aSlowStreamIsSeenWholeAndReceivedWhole() throws {
         let space = try Workspace()
         let sender = try ToolProcess(["send", "r", "--lines"], in: space, input: .pipe)
@@ -30,7 +31,7 @@ import Testing
             // The next go only when these were received: a stream that nobody can be too slow for.
             #expect(eventually { numbers(receiver.written).count == last && numbers(tap.written).count == last })
         }
-        try sender.input!.close()
+        try sender.closeInput()
         #expect(sender.end().status == 0)
         #expect(receiver.end() == .init(status: 0, errors: ""))
         // The receiver removes the ring, and with it the tap ends.
@@ -61,7 +62,7 @@ import Testing
         #expect(eventually { receiver.written.count == numberedLines(1...last).count + 2 })
         try sender.input!.write(contentsOf: Data("\(last + 1)\n".utf8))
         #expect(eventually { numbers(tap.written).last == last + 1 })
-        try sender.input!.close()
+        try sender.closeInput()
         #expect(sender.end().status == 0 && receiver.end().status == 0)
         #expect(isRun(numbers(receiver.written), from: 0, to: last + 1))
         tap.send(SIGINT)
@@ -162,7 +163,7 @@ import Testing
         }
         let receiver = try ToolProcess(["receive", "r", "--lines"], in: space)
         try sender.input!.write(contentsOf: Data("b\n".utf8))
-        try sender.input!.close()
+        try sender.closeInput()
         #expect(sender.end().status == 0)
         #expect(receiver.end() == .init(status: 0, errors: "") && receiver.written == Data("a\nb\n".utf8))
     }

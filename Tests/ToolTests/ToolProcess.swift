@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Glibc
+import TestSupport
 
 /// One running `sharedring`. It is killed if it takes longer than its bound, so that no test hangs.
 final class ToolProcess {
@@ -20,10 +21,9 @@ final class ToolProcess {
         var description: String { "status \(status.map(String.init) ?? "none"), errors: \(errors)" }
     }
 
-    private let process = Process()
+    private let process: ChildProcess
     /// What it writes into stays as long as this does.
     private let space: Workspace
-    private let ended = DispatchSemaphore(value: 0)
     private let errorFile: URL
     let outputFile: URL
     /// The writing end, if the input is a pipe.
@@ -49,62 +49,58 @@ final class ToolProcess {
         let base = space.scratch.appendingPathComponent(UUID().uuidString)
         outputFile = base.appendingPathExtension("out")
         errorFile = base.appendingPathExtension("err")
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = words
-        process.currentDirectoryURL = space.scratch
-        process.environment = [
+        let environment = [
             "PATH": URL(fileURLWithPath: Self.path).deletingLastPathComponent().path + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": space.scratch.path, "SHAREDRING_DIR": space.rings.path,
         ].merging(environment) { $1 }
 
-        let inputPipe = Pipe()
-        switch input {
-        case .nothing: process.standardInput = FileHandle.nullDevice
-        case .data(let data):
+        var input = input
+        if case .data(let data) = input {
             let file = base.appendingPathExtension("in")
             try data.write(to: file)
-            process.standardInput = try FileHandle(forReadingFrom: file)
-        case .file(let path): process.standardInput = FileHandle(forReadingAtPath: path)!
-        case .pipe: process.standardInput = inputPipe
+            input = .file(file.path)
         }
-        if case .pipe = input { self.input = inputPipe.fileHandleForWriting } else { self.input = nil }
-
-        let outputPipe = Pipe()
         try Data().write(to: outputFile)
         try Data().write(to: errorFile)
-        let outputHandle = FileHandle(forWritingAtPath: path ?? outputFile.path)!
-        process.standardOutput = outputToPipe ? outputPipe : outputHandle
-        output = outputToPipe ? outputPipe.fileHandleForReading : nil
-        process.standardError = try FileHandle(forWritingTo: errorFile)
-
-        let ended = ended
-        process.terminationHandler = { _ in ended.signal() }
-        try process.run()
-        let id = process.processIdentifier
-        let bounded = DispatchWorkItem { kill(id, SIGKILL) }
-        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(bound), execute: bounded)
-        watchdog = bounded
+        let inputPipe = if case .pipe = input { try ChildProcess.pipe() } else { nil as (reading: FileHandle, writing: FileHandle)? }
+        let outputPipe = outputToPipe ? try ChildProcess.pipe() : nil
+        let inputPath = if case .file(let path) = input { path } else { "/dev/null" }
+        let streams = (
+            try inputPipe?.reading ?? Self.file(inputPath, O_RDONLY),
+            try outputPipe?.writing ?? Self.file(path ?? outputFile.path, O_WRONLY), try Self.file(errorFile.path, O_WRONLY)
+        )
+        self.input = inputPipe?.writing
+        output = outputPipe?.reading
+        process = try withExtendedLifetime(streams) {
+            try ChildProcess(
+                program, words, environment: environment, directory: space.scratch.path, input: streams.0.fileDescriptor,
+                output: streams.1.fileDescriptor, errors: streams.2.fileDescriptor, bound: bound)
+        }
     }
 
-    private var watchdog: DispatchWorkItem!
-
-    deinit {
-        if process.isRunning { send(SIGKILL) }
-        watchdog?.cancel()
+    private static func file(_ path: String, _ flags: Int32) throws -> FileHandle {
+        let file = open(path, flags | O_CLOEXEC | O_NOCTTY)
+        guard file >= 0 else { throw POSIXError(.ENOENT) }
+        return FileHandle(fileDescriptor: file, closeOnDealloc: true)
     }
 
-    var id: Int32 { process.processIdentifier }
+    var id: Int32 { process.id }
 
-    func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+    func send(_ signal: Int32) { process.send(signal) }
 
     /// Waits for its end; the bound sees to it that it comes.
     @discardableResult
     func end() -> End {
-        ended.wait()
-        ended.signal()
-        watchdog.cancel()
-        let errors = (try? String(contentsOf: errorFile, encoding: .utf8)) ?? ""
-        return End(status: process.terminationReason == .exit ? process.terminationStatus : nil, errors: errors)
+        let status = process.end()
+        return End(status: status, errors: errors)
+    }
+
+    /// Ends its input. It lives until it has ended by itself or by its bound, also if the test has no further use for it: in a release
+    /// build this object would be released right here, and what has still to close its end of the ring would be killed.
+    func closeInput() throws {
+        try input!.close()
+        let process = process
+        DispatchQueue.global().async { process.end() }
     }
 
     /// What it has written so far.

@@ -1,6 +1,8 @@
 #ifndef SHAREDRING_TEST_SUPPORT_H
 #define SHAREDRING_TEST_SUPPORT_H
 
+#include <sys/types.h>
+
 #include "confine.h"
 #include "service.h"
 #include "strangers.h"
@@ -24,6 +26,11 @@ void ts_die_with(int parent);
 
 /* pipe2 with O_CLOEXEC, which Swift does not see either. 0, or -1. */
 int ts_pipe(int *_Nonnull ends);
+
+/* posix_spawn of a program in a directory (NULL: where this process is), with these three standard streams and no other descriptor.
+ * 0, or an errno. */
+int ts_spawn(pid_t *_Nonnull pid, const char *_Nonnull program, char *_Nullable const *_Nonnull words,
+             char *_Nullable const *_Nonnull environment, const char *_Nullable directory, int input, int output, int errors);
 
 #include "trace.h"
 

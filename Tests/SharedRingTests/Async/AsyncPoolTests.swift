@@ -1,6 +1,7 @@
+import TestSupport
 import Testing
 
-@Suite("Asynchronous calls hold no thread of the pool")
+@Suite("Asynchronous calls hold no thread of the pool", .oneByOne)
 struct AsyncPoolTests {
     @Test(
         "With one thread for all tasks both ends of a ring go on, whichever way they send and receive",

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -45,7 +46,7 @@ private actor Courier {
     func isWaitedFor(behind count: Int) -> Bool { producer.side.watch.thread != nil && producer.side.turns.count == count }
 }
 
-@Suite("Several tasks share one producer")
+@Suite("Several tasks share one producer", .oneByOne)
 struct AsyncSharedProducerTests {
     /// A ring in which no message has room, a courier for its producer, and its consumer.
     private func fullRing() throws -> (Courier, Box<Consumer>, fill: Int) {
@@ -210,7 +211,7 @@ struct AsyncSharedProducerTests {
     }
 }
 
-@Suite("The queue of those who share an endpoint")
+@Suite("The queue of those who share an endpoint", .oneByOne)
 struct SanitizedTurnQueueTests {
     /// What only who has the turn touches.
     private final class Counter: @unchecked Sendable { var value = 0 }

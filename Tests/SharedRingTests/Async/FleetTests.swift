@@ -1,8 +1,9 @@
 import Foundation
 import SharedRing
+import TestSupport
 import Testing
 
-@Suite("Many rings awaited at once")
+@Suite("Many rings awaited at once", .oneByOne)
 struct FleetTests {
     /// "received 2000 waiters 1 cpu_us 12 idle_us 1000" as numbers by name.
     private func facts(_ arguments: String...) throws -> [String: Int] {

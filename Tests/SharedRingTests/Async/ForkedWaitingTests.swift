@@ -1,6 +1,7 @@
 import CSharedRing
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -31,7 +32,7 @@ private func isReadable(_ descriptor: Int32) -> Bool {
     return poll(&entry, 1, patienceMilliseconds) == 1
 }
 
-@Suite("Waiting and forked children", .serialized)
+@Suite("Waiting and forked children", .oneByOne, .serialized)
 struct ForkedWaitingTests {
     // Each in a process of its own, where no other test runs: see `isAlone`.
 

@@ -2,6 +2,7 @@ import CTestSupport
 import Dispatch
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -30,7 +31,7 @@ private final class Handed: @unchecked Sendable {
     init(_ source: consuming EventSource<Consumer>) { self.source = source }
 }
 
-@Suite("A descriptor that is readable while messages wait")
+@Suite("A descriptor that is readable while messages wait", .oneByOne)
 struct SanitizedEventSourceTests {
     private let ring: SPSCRing
 

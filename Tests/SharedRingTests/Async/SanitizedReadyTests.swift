@@ -1,6 +1,7 @@
 import CSharedRing
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -19,7 +20,7 @@ extension Consumer {
     var isWaitedFor: Bool { side.watch.thread != nil }
 }
 
-@Suite("Waiting for a ring without holding a thread")
+@Suite("Waiting for a ring without holding a thread", .oneByOne)
 struct SanitizedReadyTests {
     /// A ring, its producer in a box for another thread, its consumer in one for a task.
     private func endpoints(

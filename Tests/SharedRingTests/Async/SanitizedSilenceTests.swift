@@ -1,11 +1,12 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 /// Waits that have been silent for so long that nobody looks around every slice any more.
-@Suite("After a long silence")
+@Suite("After a long silence", .oneByOne)
 struct SanitizedSilenceTests {
     private let place = Place()
     private let peer: Peer

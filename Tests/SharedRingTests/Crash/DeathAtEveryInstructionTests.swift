@@ -1,13 +1,13 @@
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs `CrashPeer`, which steps through operations of a real process and tries, at each point where memory changed and
-/// around each system call, what comes after its death there. In a release build, since that is what ships, and since it takes minutes otherwise.
+/// around each system call, what comes after its death there. It takes minutes: `.ci/run crash` does the same with the release build, which ships.
 @Suite(
-    .enabled(if: ts_trace_offered() == 1, "this system does not let a process trace its children"),
-    .enabled(
-        if: isOptimised || soakFactor > 1, "in a release build, or with SHAREDRING_SOAK_SECONDS above 1; .ci/run release, .ci/run crash"),
+    .oneByOne, .enabled(if: ts_trace_offered() == 1, "this system does not let a process trace its children"),
+    .enabled(if: soakFactor > 1, "with SHAREDRING_SOAK_SECONDS above 1, or .ci/run crash"),
     .serialized)
 struct DeathAtEveryInstructionTests {
     @Test(arguments: DeathRow.all)

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Damaged rings are listed, and go when nobody uses them")
+@Suite("Damaged rings are listed, and go when nobody uses them", .oneByOne)
 struct DamagedRingTests {
     let place = Place()
 

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Statistics say what the endpoints did, and nothing that is written there makes reading fail")
+@Suite("Statistics say what the endpoints did, and nothing that is written there makes reading fail", .oneByOne)
 struct RingStatisticsTests {
     let place = Place()
 

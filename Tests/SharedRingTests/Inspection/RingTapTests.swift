@@ -1,6 +1,7 @@
 import CSharedRing
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -17,7 +18,7 @@ extension RingTap.Event {
     }
 }
 
-@Suite("A tap shows what passes, takes nothing, and says what it missed")
+@Suite("A tap shows what passes, takes nothing, and says what it missed", .oneByOne)
 struct RingTapTests {
     let place = Place()
 

@@ -1,5 +1,6 @@
 import CSharedRing
 import TestPeer
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -152,7 +153,7 @@ private struct Model: ~Copyable {
     }
 }
 
-@Suite("What a producer has sent is counted exactly, and told before anything is overwritten, however it sends")
+@Suite("What a producer has sent is counted exactly, and told before anything is overwritten, however it sends", .oneByOne)
 struct AccountTests {
     static let shapes: [(capacity: Int, alignment: Int)] = [(4096, 8), (4096, 16), (4096, 64), (4096, 128), (1 << 16, 8), (1 << 20, 32)]
 

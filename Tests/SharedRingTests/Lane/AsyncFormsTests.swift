@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Whatever has bytes can be sent, by every way of sending")
+@Suite("Whatever has bytes can be sent, by every way of sending", .oneByOne)
 struct AsyncFormsTests {
     /// A collection of which the bytes do not lie in one piece, and which may lie about its count.
     private struct Scattered: Collection {

@@ -1,11 +1,12 @@
 import CSharedRing
 import Foundation
 import TestPeer
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A batch becomes visible at once, or not at all")
+@Suite("A batch becomes visible at once, or not at all", .oneByOne)
 struct BatchTests {
     @Test("Nothing is visible before commit, everything in order after") func commit() throws {
         try SPSCRing.withEndpoints { producer, consumer in

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A claim is written in place, and exists only when committed")
+@Suite("A claim is written in place, and exists only when committed", .oneByOne)
 struct ClaimTests {
     @Test("Commit whole, shorter, and to nothing") func commit() throws {
         try SPSCRing.withEndpoints { producer, consumer in

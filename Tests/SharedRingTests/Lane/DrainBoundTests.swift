@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Draining ends however fast others send, and hands out all that stood there when it began")
+@Suite("Draining ends however fast others send, and hands out all that stood there when it began", .oneByOne)
 struct DrainBoundTests {
     private static let capacity = 4096
     private static let spacing = 16

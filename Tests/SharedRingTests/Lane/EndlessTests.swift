@@ -1,11 +1,12 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 /// What a stranger could make a consumer go round with, past every deadline.
-@Suite("No call goes round for ever, whatever stands in the lane")
+@Suite("No call goes round for ever, whatever stands in the lane", .oneByOne)
 struct EndlessTests {
     /// An end mark at every place of the lane. The consumer never writes there, so it would meet them again and again.
     private func fill(_ data: UnsafeMutableRawPointer, epoch: UInt32) {

@@ -1,10 +1,11 @@
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 /// Swift 6.3 destroys a message that was bound by `guard let` at the end of its scope, although it lets the consumer be used from the
 /// message's last use on. So one may still be there, unused, when the next is asked for.
-@Suite("A message that is destroyed late does no harm")
+@Suite("A message that is destroyed late does no harm", .oneByOne)
 struct LateMessageTests {
     private func ring(messages: ClosedRange<UInt32>) throws -> SPSCRing {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))

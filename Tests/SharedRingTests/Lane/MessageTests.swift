@@ -1,11 +1,12 @@
 import CSharedRing
 import Foundation
 import TestPeer
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("What is sent is received: every size, alignment and position")
+@Suite("What is sent is received: every size, alignment and position", .oneByOne)
 struct MessageTests {
     static let alignments = [8, 16, 32, 64, 128]
 

@@ -1,11 +1,12 @@
 import CSharedRing
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A peer that writes nonsense is refused, for good, and nothing outside the mapping is touched")
+@Suite("A peer that writes nonsense is refused, for good, and nothing outside the mapping is touched", .oneByOne)
 struct PoisonTests {
     private func withForger(
         _ acknowledgement: Acknowledgement = .automatic,

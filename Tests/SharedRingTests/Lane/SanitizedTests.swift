@@ -1,6 +1,7 @@
 import CSharedRing
 import Foundation
 import TestPeer
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -11,7 +12,7 @@ import Testing
 ///     swift test --sanitize=thread --scratch-path .build-tsan --filter Sanitized
 ///
 /// Without a sanitizer these run as plain tests.
-@Suite("Sanitized: two threads over one mapping", .serialized)
+@Suite("Sanitized: two threads over one mapping", .oneByOne, .serialized)
 struct SanitizedTests {
     /// A segment's mappings and the two sides of its lane.
     private final class Lane: @unchecked Sendable {

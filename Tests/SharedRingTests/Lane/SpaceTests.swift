@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A full ring refuses or waits, and room comes back when messages are acknowledged")
+@Suite("A full ring refuses or waits, and room comes back when messages are acknowledged", .oneByOne)
 struct SpaceTests {
     @Test("A full ring: trySend is false and changes nothing; after a receive there is room") func full() throws {
         try SPSCRing.withEndpoints { producer, consumer in

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("The end of a stream comes once, after its last message")
+@Suite("The end of a stream comes once, after its last message", .oneByOne)
 struct StreamEndTests {
     let ring = try! SPSCRing.anonymous(options: RingOptions(capacity: 4096))
 

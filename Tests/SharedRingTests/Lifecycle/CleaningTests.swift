@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Who cleans up may die doing so, and what is to stay stays", .serialized)
+@Suite("Who cleans up may die doing so, and what is to stay stays", .oneByOne, .serialized)
 struct CleaningTests {
     let place = Place()
 

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("The time of day may be set while rings are in use")
+@Suite("The time of day may be set while rings are in use", .oneByOne)
 struct ClockTests {
     /// The machine's clock is everybody's and is not set here. But what a jump could reach is a wait by that clock, or a deadline
     /// made of it; the kernel is told of every wait.

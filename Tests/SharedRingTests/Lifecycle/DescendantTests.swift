@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("What a process starts, or becomes, does not keep its roles", .serialized)
+@Suite("What a process starts, or becomes, does not keep its roles", .oneByOne, .serialized)
 struct DescendantTests {
     let place = Place()
 

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 /// What the process in question does, and finds, stands in TestPeer's `Confined`.
-@Suite("A process at its limits gets an error that names the limit, and nothing is left over")
+@Suite("A process at its limits gets an error that names the limit, and nothing is left over", .oneByOne)
 struct LimitTests {
     let place = Place()
 

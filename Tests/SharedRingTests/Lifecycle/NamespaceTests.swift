@@ -1,11 +1,12 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 @Suite(
-    "Processes that see other processes, file systems, clocks or users than each other share a ring",
+    "Processes that see other processes, file systems, clocks or users than each other share a ring", .oneByOne,
     .serialized, .enabled(if: Surroundings.canBeChanged, "making namespaces and changing users needs root"))
 struct NamespaceTests {
     let place = Place()

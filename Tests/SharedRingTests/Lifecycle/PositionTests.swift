@@ -1,12 +1,13 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 import TestPeer
 
 @testable import SharedRing
 
 /// Positions only ever grow. A ring would have to carry 16 EiB to come to the last; here it begins shortly before.
-@Suite("Positions pass 2^32, 2^63 and 2^64 as if nothing were there")
+@Suite("Positions pass 2^32, 2^63 and 2^64 as if nothing were there", .oneByOne)
 struct PositionTests {
     let place = Place()
 

@@ -1,5 +1,6 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -32,7 +33,7 @@ extension RingReport {
     }
 }
 
-@Suite("A check says what the next process finds, and what is damaged")
+@Suite("A check says what the next process finds, and what is damaged", .oneByOne)
 struct RingCheckTests {
     let place = Place()
 

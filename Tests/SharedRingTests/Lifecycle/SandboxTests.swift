@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("What a sandbox forbids is done another way, or refused with a reason", .serialized)
+@Suite("What a sandbox forbids is done another way, or refused with a reason", .oneByOne, .serialized)
 struct SandboxTests {
     let place = Place()
 

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Stale rings go, and nobody ever loses anything by it")
+@Suite("Stale rings go, and nobody ever loses anything by it", .oneByOne)
 struct StaleRingTests {
     let place = Place()
 

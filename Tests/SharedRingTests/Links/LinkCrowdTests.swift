@@ -2,11 +2,12 @@ import CSharedRing
 import CTestSupport
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Links: side by side")
+@Suite("Links: side by side", .oneByOne)
 struct LinkCrowdTests {
     private let place = Place()
     private var path: String { place.path("service") }

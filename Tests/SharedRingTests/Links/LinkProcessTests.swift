@@ -2,11 +2,12 @@ import CSharedRing
 import CTestSupport
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Links: what a process has, keeps and leaves behind")
+@Suite("Links: what a process has, keeps and leaves behind", .oneByOne)
 struct LinkProcessTests {
     private let place = Place()
     private var path: String { place.path("service") }

@@ -1,6 +1,7 @@
 import CSharedRing
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -15,7 +16,7 @@ private func options(users: RingOptions.Owners = .sameUser) -> LinkOptions {
     return options
 }
 
-@Suite("Links: rings handed over through a socket")
+@Suite("Links: rings handed over through a socket", .oneByOne)
 struct LinkTests {
     private let place = Place()
     private var path: String { place.path("service") }

@@ -1,6 +1,7 @@
 import CSharedRing
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -62,7 +63,7 @@ private let openings = [
     Opening(testDescription: "an earlier version only", bytes: packet(SR_LINK_HELLO, oldest: 0, newest: 0), expected: .incompatible),
 ]
 
-@Suite("Links: strangers at the socket")
+@Suite("Links: strangers at the socket", .oneByOne)
 struct StrangerTests {
     private let place = Place()
     private var path: String { place.path("service") }

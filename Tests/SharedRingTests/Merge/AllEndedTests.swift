@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("The end of all streams is that of the producers who came since, were there, or had left something unread")
+@Suite("The end of all streams is that of the producers who came since, were there, or had left something unread", .oneByOne)
 struct AllEndedTests {
     private let place = Place()
 

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Many producers, one consumer: everything arrives, in order within a lane")
+@Suite("Many producers, one consumer: everything arrives, in order within a lane", .oneByOne)
 struct MergingTests {
     let place = Place()
 

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The short form; `TestPeer torture` runs for as long as one likes.
-@Suite("Whoever is killed or stopped, whenever: nothing sent is lost, doubled or changed")
+@Suite("Whoever is killed or stopped, whenever: nothing sent is lost, doubled or changed", .oneByOne)
 struct TortureTests {
     @Test(
         "Senders and receivers killed, stopped and replaced at random",

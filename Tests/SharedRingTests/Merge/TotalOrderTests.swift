@@ -1,11 +1,12 @@
 import CSharedRing
 import Foundation
 import TestPeer
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A total order respects real time")
+@Suite("A total order respects real time", .oneByOne)
 struct TotalOrderTests {
     @Test("Messages of several lanes come in the order of their sending")
     func order() throws {

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Endpoints that can't be given away are ended")
+@Suite("Endpoints that can't be given away are ended", .oneByOne)
 struct AsyncEndTests {
     private func ring() throws -> SPSCRing { try SPSCRing.anonymous(options: RingOptions(capacity: 4096)) }
 

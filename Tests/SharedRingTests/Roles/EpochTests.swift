@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A role's epoch is never 0 again, however many have had the role")
+@Suite("A role's epoch is never 0 again, however many have had the role", .oneByOne)
 struct EpochTests {
     private let place = Place()
 

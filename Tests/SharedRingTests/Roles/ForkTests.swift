@@ -1,6 +1,7 @@
 import CSharedRing
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -28,7 +29,7 @@ private func code(_ body: () throws(RingError) -> Void) -> RingError.Code? {
     }
 }
 
-@Suite("A forked child can't use, hold or harm its parent's endpoints", .serialized)
+@Suite("A forked child can't use, hold or harm its parent's endpoints", .oneByOne, .serialized)
 struct ForkTests {
     @Test("Every call of an inherited endpoint throws forked; dropping it in the child is harmless; the parent goes on")
     func inherited() throws {

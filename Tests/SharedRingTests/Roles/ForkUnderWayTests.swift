@@ -1,6 +1,7 @@
 import CSharedRing
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -14,7 +15,7 @@ private func isForked(_ body: () throws(RingError) -> Void) -> Bool {
     }
 }
 
-@Suite("Forked in the middle of something: the child can drop what was out, and nothing more", .serialized)
+@Suite("Forked in the middle of something: the child can drop what was out, and nothing more", .oneByOne, .serialized)
 struct ForkUnderWayTests {
     /// Forks while a message is out that is destroyed late. The first step that went wrong in the child, or 0.
     private func forkWithMessageOut<Source: MessageSource & ~Copyable>(_ source: inout Source) throws -> Int32 {

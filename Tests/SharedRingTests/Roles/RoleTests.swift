@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A role has one holder, and its end is told apart: never came, closed, died", .serialized)
+@Suite("A role has one holder, and its end is told apart: never came, closed, died", .oneByOne, .serialized)
 struct RoleTests {
     let place = Place()
 

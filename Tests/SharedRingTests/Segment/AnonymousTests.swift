@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("An anonymous ring is sealed, and goes from process to process as a descriptor")
+@Suite("An anonymous ring is sealed, and goes from process to process as a descriptor", .oneByOne)
 struct AnonymousTests {
     @Test("Nobody can truncate or extend it, or take the seals away") func seals() throws {
         let descriptor = try SPSCRing.anonymous().duplicateDescriptor()

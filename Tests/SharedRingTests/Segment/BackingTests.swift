@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("What a ring lies in: files that outlive a restart, huge pages")
+@Suite("What a ring lies in: files that outlive a restart, huge pages", .oneByOne)
 struct BackingTests {
     /// A directory on whatever the temporary files lie on.
     private func withDirectory(_ body: (RingOptions) throws -> Void) throws {

@@ -1,5 +1,6 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -48,7 +49,7 @@ private struct Row {
     }
 }
 
-@Suite("What reads a segment gives each golden one and each malformed one its one verdict", .enabled(if: sr_page_size() == 4096))
+@Suite("What reads a segment gives each golden one and each malformed one its one verdict", .oneByOne, .enabled(if: sr_page_size() == 4096))
 struct ConformanceTests {
     static let folder = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/Conformance"
 

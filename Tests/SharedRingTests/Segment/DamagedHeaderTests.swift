@@ -1,11 +1,12 @@
 import CSharedRing
 import Foundation
 import TestPeer
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A header is believed only as far as it is checked")
+@Suite("A header is believed only as far as it is checked", .oneByOne)
 struct DamagedHeaderTests {
     /// A whole ring's file with a changed header; the checksum made to fit unless told otherwise.
     private func refuse(

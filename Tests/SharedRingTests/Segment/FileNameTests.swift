@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("File names are bytes: two names that look the same are two, and one that is no text can be used")
+@Suite("File names are bytes: two names that look the same are two, and one that is no text can be used", .oneByOne)
 struct FileNameTests {
     let place = Place()
     private static let composed = "caf\u{e9}"

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Every mapping stands between pages that nobody may touch, by the kernel's own account")
+@Suite("Every mapping stands between pages that nobody may touch, by the kernel's own account", .oneByOne)
 struct GuardPageTests {
     let place = Place()
 

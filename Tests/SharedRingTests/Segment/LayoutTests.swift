@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("The layout is the ABI: no size or offset moves unnoticed")
+@Suite("The layout is the ABI: no size or offset moves unnoticed", .oneByOne)
 struct LayoutTests {
     @Test("The header's fields stand where version 1 put them") func headerOffsets() {
         typealias H = MemoryLayout<sr_header>

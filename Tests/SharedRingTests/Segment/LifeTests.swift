@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import TestPeer
 
 @testable import SharedRing
 
-@Suite("Making, attaching and removing race, and nobody gets hurt", .serialized)
+@Suite("Making, attaching and removing race, and nobody gets hurt", .oneByOne, .serialized)
 struct LifeTests {
     let place = Place()
 

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A named ring is made whole, found, and removed")
+@Suite("A named ring is made whole, found, and removed", .oneByOne)
 struct SegmentTests {
     let place = Place()
 

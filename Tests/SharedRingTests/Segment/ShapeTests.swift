@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("What shape a ring has, and what shape is asked for")
+@Suite("What shape a ring has, and what shape is asked for", .oneByOne)
 struct ShapeTests {
     let place = Place()
 

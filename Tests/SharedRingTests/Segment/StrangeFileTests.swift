@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("What is not a ring is refused by what it is, and left as it was")
+@Suite("What is not a ring is refused by what it is, and left as it was", .oneByOne)
 struct StrangeFileTests {
     let place = Place()
 

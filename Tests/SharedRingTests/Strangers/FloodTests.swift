@@ -1,6 +1,7 @@
 import CSharedRing
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
@@ -34,7 +35,7 @@ private final class Flood: Sendable {
 
 /// Counted in the ring's own `sleeps`, not in time: each turn of the waiting side counts one, and all but the first 17 of a wait
 /// that is woken for nothing take a millisecond at least.
-@Suite("A doorbell that a stranger rings without end makes no busy loop, and what comes is received", .serialized)
+@Suite("A doorbell that a stranger rings without end makes no busy loop, and what comes is received", .oneByOne, .serialized)
 struct FloodTests {
     private static let messages = 200
 

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Words that a stranger writes while both sides are attached")
+@Suite("Words that a stranger writes while both sides are attached", .oneByOne)
 struct ForgedWordsTests {
     @Test("A header that changes when its message is handed out changes neither the message's length nor where the next one is")
     func headerUnderMessage() throws {

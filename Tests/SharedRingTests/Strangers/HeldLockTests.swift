@@ -1,12 +1,13 @@
 import CSharedRing
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 /// A stranger's description of the ring's file, and what it locks.
-private final class Stranger {
+private final class Stranger: Sendable {
     let file: Int32
 
     init(_ path: String, _ mode: Int32 = O_RDWR) { file = open(path, mode) }
@@ -14,7 +15,7 @@ private final class Stranger {
     deinit { close(file) }
 }
 
-@Suite("Role bytes that a stranger holds keep a role taken or feign a life; they never feign a death")
+@Suite("Role bytes that a stranger holds keep a role taken or feign a life; they never feign a death", .oneByOne)
 struct HeldLockTests {
     let place = Place()
 
@@ -52,19 +53,22 @@ struct HeldLockTests {
     }
 
     /// As a remover's, which goes after a moment; this one does not.
-    @Test("Every byte: attaching and removing give up in the end, with inUse", arguments: [false, true]) func everything(shared: Bool)
-        throws
-    {
-        let ring = try ring()
-        let stranger = Stranger(place.path("r"), shared ? O_RDONLY : O_RDWR)
-        let lock = shared ? ts_lock_shared : ts_lock_exclusive
-        #expect(lock(stranger.file, sr_lock_consumer(), 0) == 0)
-        let worker = Worker { expectError(.inUse, saying: "10,000") { () throws(RingError) in _ = try ring.makeConsumer() } }
-        expectError(.inUse, saying: "1,000") { () throws(RingError) in try SPSCRing.remove("r", options: place.options()) }
-        try worker.join()
-        #expect(place.names == ["r"])
-        #expect(ts_unlock(stranger.file, sr_lock_consumer(), 0) == 0)
-        _ = try ring.makeConsumer()
+    /// Attaching tries 10,000 times, a millisecond apart: both forms wait at once.
+    @Test("Every byte: attaching and removing give up in the end, with inUse") func everything() throws {
+        let options = place.options()
+        let workers = try [("exclusive", O_RDWR, ts_lock_exclusive), ("shared", O_RDONLY, ts_lock_shared)].map { name, mode, lock in
+            let ring = try SPSCRing.create(name, options: options)
+            let stranger = Stranger(place.path(name), mode)
+            #expect(lock(stranger.file, sr_lock_consumer(), 0) == 0)
+            return Worker {
+                expectError(.inUse, saying: "10,000") { () throws(RingError) in _ = try ring.makeConsumer() }
+                expectError(.inUse, saying: "1,000") { () throws(RingError) in try SPSCRing.remove(name, options: options) }
+                #expect(ts_unlock(stranger.file, sr_lock_consumer(), 0) == 0)
+                _ = try ring.makeConsumer()
+            }
+        }
+        for worker in workers { try worker.join() }
+        #expect(place.names == ["exclusive", "shared"])
     }
 
     @Test("A dead producer looks alive while a stranger holds its byte, and has died when it lets go", arguments: [false, true])

@@ -1,10 +1,11 @@
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Holes that a stranger punches read as nothing, and end in a typed error or in nothing at all")
+@Suite("Holes that a stranger punches read as nothing, and end in a typed error or in nothing at all", .oneByOne)
 struct HoleTests {
     let place = Place()
 

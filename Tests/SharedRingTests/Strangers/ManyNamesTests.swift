@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A directory that a stranger fills with names")
+@Suite("A directory that a stranger fills with names", .oneByOne)
 struct ManyNamesTests {
     /// More than one buffer of the C library's holds. An entry at the very end of one is shorter than `dirent` says; under the
     /// address sanitizer a read past it ends the run.

@@ -1,11 +1,12 @@
 import CSharedRing
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Memory that can only be read takes no endpoint, and says so")
+@Suite("Memory that can only be read takes no endpoint, and says so", .oneByOne)
 struct ReadOnlyTests {
     let place = Place()
 

@@ -1,10 +1,11 @@
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("A name that a stranger gives to something else")
+@Suite("A name that a stranger gives to something else", .oneByOne)
 struct ReplacedTests {
     let place = Place()
 

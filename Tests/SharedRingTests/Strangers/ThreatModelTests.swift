@@ -1,7 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("The threat model")
+@Suite("The threat model", .oneByOne)
 struct ThreatModelTests {
     @Test("Names only tests that there are") func names() throws {
         let package = MisuseTests.package

@@ -1,10 +1,11 @@
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Memory that a stranger cuts off: impossible where it is sealed, refused where it can be seen, SIGBUS otherwise")
+@Suite("Memory that a stranger cuts off: impossible where it is sealed, refused where it can be seen, SIGBUS otherwise", .oneByOne)
 struct TruncationTests {
     let place = Place()
 

@@ -1,10 +1,11 @@
 import CSharedRing
 import Foundation
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
-@Suite("Waiting ends by news, deadline or cancellation, and by nothing else")
+@Suite("Waiting ends by news, deadline or cancellation, and by nothing else", .oneByOne)
 struct CancelTests {
     static let strategies: [WaitStrategy] = [.spin, .adaptive, .sleep]
 

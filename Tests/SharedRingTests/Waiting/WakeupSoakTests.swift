@@ -1,9 +1,10 @@
 import Foundation
 import TestPeer
+import TestSupport
 import Testing
 
 /// The short form of `TestPeer wakeups`, which see. `SHAREDRING_SOAK_SECONDS` multiplies the messages.
-@Suite("No wakeup is lost by any way of sending, acknowledging or cancelling", .serialized)
+@Suite("No wakeup is lost by any way of sending, acknowledging or cancelling", .oneByOne, .serialized)
 struct WakeupSoakTests {
     @Test("Slices of ten minutes", arguments: WakeupSoak.all) func soak(_ plan: WakeupSoak) throws {
         var plan = plan

@@ -1,13 +1,14 @@
 import CSharedRing
 import Foundation
 import TestPeer
+import TestSupport
 import Testing
 
 @testable import SharedRing
 
 /// Slices of ten minutes: nothing but the doorbells wakes anybody, so a lost wakeup is a hang, and the join's bound
 /// makes it a failure. `SHAREDRING_SOAK_SECONDS` makes the soak longer.
-@Suite("No wakeup is lost", .serialized)
+@Suite("No wakeup is lost", .oneByOne, .serialized)
 struct WakeupTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let barrier: RingOptions.Barrier
