@@ -25,12 +25,12 @@ struct HeldLockTests {
         let ring = try ring()
         let stranger = Stranger(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
-        #expect(lock(stranger.file, sr_lock_consumer(), 1) == 0)
+        #expect(lock(stranger.file, sr_lock_consumer(0), 1) == 0)
         expectError(.roleTaken, saying: "a process that did not sign") { () throws(RingError) in _ = try ring.makeConsumer() }
         expectError(.inUse, saying: "as consumer") { () throws(RingError) in try SPSCRing.remove("r", options: place.options()) }
         var producer = try ring.makeProducer()
         try producer.send("x")
-        #expect(ts_unlock(stranger.file, sr_lock_consumer(), 1) == 0)
+        #expect(ts_unlock(stranger.file, sr_lock_consumer(0), 1) == 0)
         var consumer = try ring.makeConsumer()
         #expect(try consumer.poll() == "x")
     }
@@ -38,13 +38,13 @@ struct HeldLockTests {
     @Test("A file that can only be read takes no write lock") func readOnly() throws {
         _ = try ring()
         let stranger = Stranger(place.path("r"), O_RDONLY)
-        #expect(ts_lock_exclusive(stranger.file, sr_lock_consumer(), 1) == -EBADF)
+        #expect(ts_lock_exclusive(stranger.file, sr_lock_consumer(0), 1) == -EBADF)
     }
 
     @Test("A lane's byte: the next lane is taken; with all of them, the error lists the lanes") func lanes() throws {
         let ring = try MPSCRing.create("m", lanes: 3, options: place.options())
         let stranger = Stranger(place.path("m"))
-        #expect(ts_lock_shared(stranger.file, sr_lock_lane(0), 2) == 0)
+        #expect(ts_lock_shared(stranger.file, sr_lock_producer(0), 2) == 0)
         let producer = try ring.makeProducer()
         #expect(producer.lane == 2)
         expectError(.roleTaken, saying: "all its 3 lanes", "process \(getpid())") { () throws(RingError) in _ = try ring.makeProducer() }
@@ -58,12 +58,12 @@ struct HeldLockTests {
         let ring = try ring()
         let stranger = Stranger(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
-        #expect(lock(stranger.file, sr_lock_consumer(), 0) == 0)
+        #expect(lock(stranger.file, sr_lock_first(), 0) == 0)
         let worker = Worker { expectError(.inUse, saying: "10,000") { () throws(RingError) in _ = try ring.makeConsumer() } }
         expectError(.inUse, saying: "1,000") { () throws(RingError) in try SPSCRing.remove("r", options: place.options()) }
         try worker.join()
         #expect(place.names == ["r"])
-        #expect(ts_unlock(stranger.file, sr_lock_consumer(), 0) == 0)
+        #expect(ts_unlock(stranger.file, sr_lock_first(), 0) == 0)
         _ = try ring.makeConsumer()
     }
 
@@ -75,16 +75,16 @@ struct HeldLockTests {
         let stranger = Stranger(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
         // Not while the holder lives.
-        #expect(lock(stranger.file, sr_lock_lane(0), 1) == -EAGAIN)
+        #expect(lock(stranger.file, sr_lock_producer(0), 1) == -EAGAIN)
         peer.kill()
-        #expect(lock(stranger.file, sr_lock_lane(0), 1) == 0)
+        #expect(lock(stranger.file, sr_lock_producer(0), 1) == 0)
 
         #expect(try consumer.next(timeout: patience)?.text == "x")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(50)) }
         let isAttached = consumer.isPeerAttached
         #expect(isAttached)
         expectError(.roleTaken, saying: "\(peer.pid)") { () throws(RingError) in _ = try ring().makeProducer() }
-        #expect(ts_unlock(stranger.file, sr_lock_lane(0), 1) == 0)
+        #expect(ts_unlock(stranger.file, sr_lock_producer(0), 1) == 0)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
     }
 
@@ -93,7 +93,7 @@ struct HeldLockTests {
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer(slice: .milliseconds(5))
         let stranger = Stranger(place.path("r"))
-        for start in [0, sr_lock_consumer(), sr_lock_lane(0)] {
+        for start in [0, sr_lock_consumer(0), sr_lock_producer(0)] {
             #expect(ts_unlock(stranger.file, start, 0) == 0)
             #expect(ts_lock_exclusive(stranger.file, start, 0) == -EAGAIN)
             #expect(ts_lock_shared(stranger.file, start, 0) == -EAGAIN)
