@@ -1,4 +1,4 @@
-/* A C program at either end of a ring, by the wire format alone: of SharedRing it uses the headers layout.h and atomics.h,
+/* A C program at either end of a ring, by the wire format alone: of SharedRing it uses the headers of include/abi,
  * which are declarations and inline functions, and nothing that is linked.
  *
  *     cpeer send PATH COUNT      becomes the producer of the one-lane ring in that file, sends "0", "1", … with the number as
@@ -9,8 +9,8 @@
  * exist and to stay), and telling a dead peer from one that is slow.
  */
 #define _GNU_SOURCE
-#include "atomics.h"
-#include "layout.h"
+#include "abi/atomics.h"
+#include "abi/layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,17 +33,12 @@ static void fail(const char *what) {
 
 struct ring {
     struct sr_header header; /* a copy: the file is a stranger's */
-    struct sr_ring_control *control;
+    struct sr_lanes_control *control;
+    struct sr_consumer_control *consumer;
     struct sr_lane_control *lane;
     uint8_t *data; /* mapped twice, back to back: no record is ever cut */
     int is_asymmetric;
 };
-
-static uint64_t checksum(const struct sr_header *h) {
-    uint64_t hash = 0xcbf29ce484222325ULL;
-    for (size_t i = 0; i < offsetof(struct sr_header, checksum); i++) hash = (hash ^ ((const uint8_t *)h)[i]) * 0x100000001b3ULL;
-    return hash;
-}
 
 /* Opens, takes the role's byte, maps. The lock's descriptor is a second one, never mapped, and stays open. */
 static struct ring attach(const char *path, long long role_byte, int writes) {
@@ -53,8 +48,8 @@ static struct ring attach(const char *path, long long role_byte, int writes) {
     struct stat s;
     const struct sr_header *h = &r.header;
     if (fstat(fd, &s) != 0 || pread(fd, &r.header, sizeof r.header, 0) != sizeof r.header) fail("its header");
-    if (h->magic != SR_MAGIC || h->abi_major != SR_ABI_MAJOR || h->layout_hash != sr_layout_hash() || h->checksum != checksum(h) ||
-        h->total_size != (uint64_t)s.st_size || h->ring_kind != SR_KIND_SPSC || h->lane_count != 1 ||
+    if (h->magic != SR_MAGIC || h->major != SR_LAYOUT_MAJOR || h->checksum != sr_header_checksum(h) || h->kind != SR_KIND_SPSC ||
+        h->layout_hash != sr_layout_hash(h->kind) || h->total_size != (uint64_t)s.st_size || h->lanes.lane_count != 1 ||
         (h->required_features & ~SR_FEATURE_ASYMMETRIC_BARRIER)) {
         fprintf(stderr, "cpeer: %s is no ring that this program understands\n", path);
         exit(1);
@@ -67,28 +62,29 @@ static struct ring attach(const char *path, long long role_byte, int writes) {
 
     size_t control_size = h->data_offset - h->control_offset;
     r.control = mmap(NULL, control_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)h->control_offset);
-    uint8_t *room = mmap(NULL, 2 * h->lane_capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *room = mmap(NULL, 2 * h->lanes.lane_capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (r.control == MAP_FAILED || room == MAP_FAILED) fail("mmap");
     for (int copy = 0; copy < 2; copy++) {
         int protection = PROT_READ | (writes ? PROT_WRITE : 0);
-        void *there = room + copy * h->lane_capacity;
-        if (mmap(there, h->lane_capacity, protection, MAP_SHARED | MAP_FIXED, fd, (off_t)h->data_offset) == MAP_FAILED) fail("mmap");
+        void *there = room + copy * h->lanes.lane_capacity;
+        if (mmap(there, h->lanes.lane_capacity, protection, MAP_SHARED | MAP_FIXED, fd, (off_t)h->data_offset) == MAP_FAILED) fail("mmap");
     }
     r.data = room;
+    r.consumer = sr_lanes_consumer(r.control);
     r.lane = sr_lane(r.control, 0);
     close(fd);
     return r;
 }
 
-static void sign(struct sr_owner_card *card) {
-    *card = (struct sr_owner_card){.pid = (uint32_t)getpid(), .name = "cpeer"};
+static void sign(struct sr_holder *card) {
+    *card = (struct sr_holder){.pid = (uint32_t)getpid(), .name = "cpeer"};
 }
 
 static uint64_t spacing(const struct ring *r, uint64_t count) {
-    uint64_t a = r->header.record_alignment;
+    uint64_t a = r->header.lanes.record_alignment;
     return (SR_RECORD_HEADER_SIZE + count + a - 1) & ~(a - 1);
 }
-static void *place(const struct ring *r, uint64_t position) { return r->data + (position & (r->header.lane_capacity - 1)); }
+static void *place(const struct ring *r, uint64_t position) { return r->data + (position & (r->header.lanes.lane_capacity - 1)); }
 
 /* Sets the word to 0 and wakes everybody on it, as one step. */
 static void wake(uint32_t *word) {
@@ -117,7 +113,7 @@ static void sleep_until(const struct ring *r, uint32_t *doorbell, int (*has_news
 
 static int has_room(const struct ring *r, uint64_t tail, uint64_t need) {
     uint64_t head = sr_load_acquire_u64(sr_head(r->lane));
-    return need + 2 * r->header.record_alignment <= head + r->header.lane_capacity - tail;
+    return need + 2 * r->header.lanes.record_alignment <= head + r->header.lanes.lane_capacity - tail;
 }
 
 /* Payload, then what comes next is not there yet, then the header: with it the message exists. */
@@ -125,53 +121,53 @@ static uint64_t commit(const struct ring *r, uint64_t tail, uint64_t need, uint6
     sr_store_relaxed_u64(place(r, tail + need), 0);
     sr_store_release_u64(place(r, tail), header);
     waker_barrier(r);
-    uint32_t *doorbell = sr_data_doorbell(r->control);
+    uint32_t *doorbell = sr_consumer_doorbell(r->consumer);
     if (sr_load_relaxed_u32(doorbell) != 0) wake(doorbell);
     return tail + need;
 }
 
 static void send_all(const char *path, long count) {
-    struct ring r = attach(path, SR_LOCK_LANE(0), 1);
-    sign(sr_producer_card(r.lane));
-    sr_fetch_or_acq_rel_u64(sr_lane_bitmap(r.control, 0), 1);
+    struct ring r = attach(path, SR_LOCK_BYTE(SR_ROLE_PRODUCER, 0), 1);
+    sign(sr_producer_holder(r.lane));
+    sr_fetch_or_acq_rel_u64(sr_lanes_used(r.control, 0), 1);
     /* Where the producer before stopped: behind its committed records. */
-    uint64_t tail = sr_load_acquire_u64(sr_head(r.lane)), end = tail + r.header.lane_capacity;
+    uint64_t tail = sr_load_acquire_u64(sr_head(r.lane)), end = tail + r.header.lanes.lane_capacity;
     uint64_t found;
     while (tail < end && (found = sr_load_acquire_u64(place(&r, tail))) != 0) {
         uint64_t size = found & SR_RECORD_COUNT_MASK;
         tail += spacing(&r, size == SR_RECORD_END ? 0 : size);
     }
-    /* What it had sent beyond its account is added to that. For observers: the protocol never reads it. */
-    struct sr_account account = sr_load_account(r.lane);
-    while (tail - account.tail - 1 < r.header.lane_capacity) {
-        uint64_t size = sr_load_acquire_u64(place(&r, account.tail)) & SR_RECORD_COUNT_MASK;
-        if (size != SR_RECORD_END) account.messages++, account.bytes += size;
-        account.tail += spacing(&r, size == SR_RECORD_END ? 0 : size);
+    /* What it had sent beyond its checkpoint is added to that. For observers: the protocol never reads it. */
+    struct sr_checkpoint checkpoint = sr_load_checkpoint(r.lane);
+    while (tail - checkpoint.tail - 1 < r.header.lanes.lane_capacity) {
+        uint64_t size = sr_load_acquire_u64(place(&r, checkpoint.tail)) & SR_RECORD_COUNT_MASK;
+        if (size != SR_RECORD_END) checkpoint.messages++, checkpoint.bytes += size;
+        checkpoint.tail += spacing(&r, size == SR_RECORD_END ? 0 : size);
     }
-    sr_store_release_u64(sr_pend(r.lane), SR_NO_PEND);
+    sr_store_release_u64(sr_ticket_floor(r.lane), SR_NO_TICKET_FLOOR);
     uint32_t before = sr_load_acquire_u32(sr_producer_epoch(r.lane)), epoch = sr_epoch_at_attach(before);
     if (before & 1) tail = commit(&r, tail, spacing(&r, 0), (uint64_t)before << 32 | SR_RECORD_PRESENT | SR_RECORD_END); /* it died */
     sr_store_release_u32(sr_producer_epoch(r.lane), epoch);
-    wake(sr_data_doorbell(r.control)); /* whoever waits for a peer */
+    wake(sr_consumer_doorbell(r.consumer)); /* whoever waits for a peer */
 
     for (long i = 0; i < count; i++) {
         char text[24];
         uint64_t size = (uint64_t)snprintf(text, sizeof text, "%ld", i), need = spacing(&r, size);
         while (!has_room(&r, tail, need)) sleep_until(&r, sr_space_doorbell(r.lane), has_room, tail, need);
-        /* Where it is going to write, before it writes. (Once in many messages is enough, if the bound lies far enough ahead.) */
-        account.tail = tail;
-        uint64_t bound = tail + need + 2 * r.header.record_alignment; /* and the end behind it */
-        /* Never back: one that was killed may have written up to its bound. Only a stranger's lies further from the tail than that. */
-        if (account.bound - tail > r.header.lane_capacity || account.bound - tail < bound - tail) account.bound = bound;
-        sr_tell_account(r.lane, account);
-        account.messages++, account.bytes += size;
+        /* Where it is going to write, before it writes. (Once in many messages is enough, if the write limit lies far enough ahead.) */
+        checkpoint.tail = tail;
+        uint64_t limit = tail + need + 2 * r.header.lanes.record_alignment; /* and the end behind it */
+        /* Never back: one that was killed may have written up to its limit. Only a stranger's lies further from the tail than that. */
+        if (checkpoint.write_limit - tail > r.header.lanes.lane_capacity || checkpoint.write_limit - tail < limit - tail) checkpoint.write_limit = limit;
+        sr_publish_checkpoint(r.lane, checkpoint);
+        checkpoint.messages++, checkpoint.bytes += size;
         memcpy((uint8_t *)place(&r, tail) + SR_RECORD_HEADER_SIZE, text, size);
         tail = commit(&r, tail, need, (uint64_t)(uint32_t)i << 32 | SR_RECORD_PRESENT | size);
     }
     /* The end: a record that carries the epoch after it, then the epoch, then (by our exit) the byte. */
     commit(&r, tail, spacing(&r, 0), (uint64_t)sr_epoch_at_close(epoch) << 32 | SR_RECORD_PRESENT | SR_RECORD_END);
     sr_store_release_u32(sr_producer_epoch(r.lane), sr_epoch_at_close(epoch));
-    wake(sr_data_doorbell(r.control));
+    wake(sr_consumer_doorbell(r.consumer));
 }
 
 /* --- receiving ------------------------------------------------------------------------------------------------- */
@@ -182,20 +178,20 @@ static int has_message(const struct ring *r, uint64_t head, uint64_t unused) {
 }
 
 static void receive_all(const char *path) {
-    struct ring r = attach(path, SR_LOCK_CONSUMER, 0);
-    sign(sr_consumer_card(r.control));
-    uint32_t epoch = sr_epoch_at_attach(sr_load_relaxed_u32(sr_consumer_epoch(r.control)));
-    sr_store_release_u32(sr_consumer_epoch(r.control), epoch);
+    struct ring r = attach(path, SR_LOCK_BYTE(SR_ROLE_CONSUMER, 0), 0);
+    sign(sr_consumer_holder(r.consumer));
+    uint32_t epoch = sr_epoch_at_attach(sr_load_relaxed_u32(sr_consumer_epoch(r.consumer)));
+    sr_store_release_u32(sr_consumer_epoch(r.consumer), epoch);
     wake(sr_space_doorbell(r.lane));
     uint64_t head = sr_load_acquire_u64(sr_head(r.lane)), header;
     for (int is_over = 0; !is_over;) {
         while ((header = sr_load_acquire_u64(place(&r, head))) == 0)
-            sleep_until(&r, sr_data_doorbell(r.control), has_message, head, 0);
+            sleep_until(&r, sr_consumer_doorbell(r.consumer), has_message, head, 0);
         uint64_t size = header & SR_RECORD_COUNT_MASK;
         is_over = size == SR_RECORD_END;
         if (is_over) size = 0;
         /* Checked before it is used: it is a stranger's. */
-        if (!(header & SR_RECORD_PRESENT) || spacing(&r, size) > r.header.lane_capacity) {
+        if (!(header & SR_RECORD_PRESENT) || spacing(&r, size) > r.header.lanes.lane_capacity) {
             fprintf(stderr, "cpeer: the header at %llu is 0x%llx\n", (unsigned long long)head, (unsigned long long)header);
             exit(1);
         }
@@ -205,7 +201,7 @@ static void receive_all(const char *path) {
         waker_barrier(&r);
         if (sr_load_relaxed_u32(sr_space_doorbell(r.lane)) != 0) wake(sr_space_doorbell(r.lane));
     }
-    sr_store_release_u32(sr_consumer_epoch(r.control), sr_epoch_at_close(epoch));
+    sr_store_release_u32(sr_consumer_epoch(r.consumer), sr_epoch_at_close(epoch));
     wake(sr_space_doorbell(r.lane));
     printf("ended\n");
 }

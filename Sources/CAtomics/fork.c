@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "include/linux.h"
+#include "include/system/linux.h"
 
 enum { first_descriptor = 3, bits_of_word = 64 };
 

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "include/linux.h"
+#include "include/system/linux.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "include/socket.h"
+#include "include/system/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "include/linux.h"
+#include "include/system/linux.h"
 
 static int result(long value) { return value < 0 ? -errno : (int)value; }
 

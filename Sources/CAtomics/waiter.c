@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "include/waiter.h"
+#include "include/system/waiter.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "include/linux.h"
+#include "include/system/linux.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449 /* on every architecture */

@@ -139,7 +139,8 @@ enum Help {
                sharedring remove --stale [--force] [--dry-run] [NAME...] [options]
                sharedring remove --damaged [--dry-run] [NAME...] [options]
 
-        Removes each ring NAME, with whatever is in it. Nobody may be attached.
+        Removes each ring NAME, with whatever is in it. Nobody may be attached. A ring of an older layout
+        version can be removed, too.
 
         With --stale it removes those of the given rings, or of all, that somebody has been attached
         to, that nobody is attached to now, and in which nothing waits to be received: neither a
@@ -177,12 +178,13 @@ enum Help {
 
         Writes a line for each ring: its name, its kind, its lanes, the capacity of each, who is
         attached, and how much waits to be received. A damaged ring has 'damaged' for its kind, and what
-        is wrong. On a terminal there is a line of headings over them, in a pipe or a file there is none.
+        is wrong; a ring of another layout version has that version. On a terminal there is a line of
+        headings over them, in a pipe or a file there is none.
 
           --names           only the names of those that are sound, a line each, as they are; a name with
                             control characters, or that is no UTF-8, is left out
-          --json            one object with the keys "rings", an array of what info --json gives, and
-                            "damaged"
+          --json            one object with the keys "rings", an array of what info --json gives,
+                            "damaged" and "other_versions"
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)

@@ -8,8 +8,15 @@ struct InfoCommand {
 
     func run() throws {
         try question.run { name in
-            let report = try RingReport(named: name, options: question.options)
-            return .init(text: report.text, json: report.json)
+            do throws(RingError) {
+                let report = try RingReport(named: name, options: question.options)
+                return .init(text: report.text, json: report.json)
+            } catch {
+                guard error.code == .incompatible, let other = try? OtherVersionRing(named: name, options: question.options) else {
+                    throw error
+                }
+                return .init(text: other.text, json: other.json)
+            }
         }
     }
 }

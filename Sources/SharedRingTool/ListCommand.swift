@@ -19,26 +19,34 @@ struct ListCommand {
 
     func run() throws {
         // One that has gone since is left out, like one that is no ring of ours.
-        let (reports, damaged) = try rings()
+        let (reports, damaged, others) = try rings()
         switch format {
         case .json:
-            try StandardStreams.print("\(JSON.object(["rings": .array(reports.map(\.json)), "damaged": .array(damaged.map(\.json))]))\n")
+            let object = JSON.object([
+                "rings": .array(reports.map(\.json)), "damaged": .array(damaged.map(\.json)), "other_versions": .array(others.map(\.json)),
+            ])
+            try StandardStreams.print("\(object)\n")
         case .names:
             // For programs, so each is a name that leads to its ring.
             let names = reports.compactMap(\.fileName.text).filter { $0.printable == $0 }
             try StandardStreams.print(names.map { "\($0)\n" }.joined())
         case .table:
             // Headings are for people: what reads lines from a pipe gets a ring with each.
-            let rows = (reports.map { ($0.fileName, $0.columns) } + damaged.map { ($0.fileName, $0.columns) }).sorted { $0.0 < $1.0 }
+            var rows = reports.map { ($0.fileName, $0.columns) } + damaged.map { ($0.fileName, $0.columns) }
+            rows += others.map { ($0.fileName, $0.columns) }
+            rows.sort { $0.0 < $1.0 }
             let headings = isatty(STDOUT_FILENO) == 1 && !rows.isEmpty ? [RingReport.headings] : []
             try StandardStreams.print(Self.aligned(headings + rows.map(\.1)))
         }
     }
 
-    private func rings() throws -> (sound: [RingReport], damaged: [DamagedRing]) {
+    private func rings() throws -> (sound: [RingReport], damaged: [DamagedRing], others: [OtherVersionRing]) {
         do throws(RingError) {
             let names = try RingReport.fileNames(options: options)
-            return (names.compactMap { try? RingReport(named: $0, options: options) }, try DamagedRing.all(options: options))
+            return (
+                names.compactMap { try? RingReport(named: $0, options: options) }, try DamagedRing.all(options: options),
+                try OtherVersionRing.all(options: options)
+            )
         } catch {
             throw ToolFailure(aboutNoRing: error)
         }

@@ -1,6 +1,6 @@
 /* The checkpoint: what a producer publishes for observers and for its successor. Death at every step, weak orders.
  *
- * Code: sr_tell_account, sr_load_account, LaneWriter.open and .init, LaneAccount.now and .countOn, LaneTap.copyRun and .isOverwritten.
+ * Code: sr_publish_checkpoint, sr_load_checkpoint, LaneWriter.open and .init, LaneAccount.now and .countOn, LaneTap.copyRun and .isOverwritten.
  * Edges: account, record-visible, space-given.
  *
  * A checkpoint has two words here: a total (tail and messages before it) and a write limit. The code has four: tail and messages apart, and bytes, which are
@@ -177,7 +177,7 @@ inline store(w, v, isRelease) { atomic { waiting < Q -> put(w, v, isRelease); MA
 #define TURN_RELEASE 1
 #endif
 
-/* sr_tell_account */
+/* sr_publish_checkpoint */
 inline publish() {
     d_step {
         turn++;
@@ -347,7 +347,7 @@ end:
 
 /* MARK: Observers */
 
-/* sr_load_account */
+/* sr_load_checkpoint */
 inline load() {
     do
     :: turn = memory[TURN];

@@ -16,7 +16,7 @@
  * Streams without a message may pass unseen when they follow an unread end and a later stream follows them.
  *
  * -DLIVES=2: the consumer may be killed at any step, once, and another one takes over, who begins at the published head
- * and with what its predecessor was told and kept (told_end). Then, across both:
+ * and with what its predecessor was told and kept (reported_end). Then, across both:
  *   - the last end is told at least once, so that nobody waits for a producer that is gone
  *   - an end is not told again if the one who was told has come back to wait since. (With two producers. With three it can be,
  *     once: two successors mark the same death if the first is killed before its epoch, and only the first mark is left out.)

@@ -24,7 +24,7 @@ struct MisuseTests {
         let compiler = try Peer(
             [
                 "-c", "exec \"$@\" 2>&1", "sh", Self.swiftc!, "-frontend", "-emit-sil", "-swift-version", "6",
-                "-I", Self.products + "/Modules", "-Xcc", "-fmodule-map-file=\(Self.products)/CSharedRing.build/module.modulemap",
+                "-I", Self.products + "/Modules", "-Xcc", "-fmodule-map-file=\(Self.package)/Sources/CAtomics/include/module.modulemap",
                 "-Xcc", "-I\(Self.package)/Sources/CAtomics/include", "-module-cache-path", Self.products + "/ModuleCacheOfMisuse",
                 "-o", "/dev/null", file,
             ], executable: "/bin/sh")

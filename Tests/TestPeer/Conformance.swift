@@ -22,7 +22,7 @@ enum Conformance {
 
         mutating func seal() {
             let end = MemoryLayout<sr_header>.offset(of: \.checksum)!
-            store(bytes[..<end].reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }, at: end)
+            store(bytes.withUnsafeBytes { sr_hash_bytes(SR_HASH_START, $0.baseAddress!, UInt64(end)) }, at: end)
         }
 
         var text: String {
@@ -68,12 +68,17 @@ enum Conformance {
     // MARK: Where things stand
 
     static let control = 4096
-    static func lane(_ number: Int) -> Int { control + MemoryLayout<sr_ring_control>.size + number * MemoryLayout<sr_lane_control>.size }
+    static func lane(_ number: Int) -> Int { control + Int(sr_lane_offset(UInt32(number))) }
     static let dataStart = 8192
     static let capacity = 4096
 
     static func at<Field>(_ field: KeyPath<sr_header, Field>) -> Int { MemoryLayout<sr_header>.offset(of: field)! }
-    static func ring<Field>(_ field: KeyPath<sr_ring_control, Field>) -> Int { control + MemoryLayout<sr_ring_control>.offset(of: field)! }
+    static func ring<Field>(_ field: KeyPath<sr_lanes_control, Field>) -> Int {
+        control + MemoryLayout<sr_lanes_control>.offset(of: field)!
+    }
+    static func consumer<Field>(_ field: KeyPath<sr_consumer_control, Field>) -> Int {
+        control + Int(sr_lanes_consumer_offset()) + MemoryLayout<sr_consumer_control>.offset(of: field)!
+    }
     static func lane<Field>(_ number: Int = 0, _ field: KeyPath<sr_lane_control, Field>) -> Int {
         lane(number) + MemoryLayout<sr_lane_control>.offset(of: field)!
     }
@@ -95,13 +100,16 @@ enum Conformance {
         image.fill(at(\.boot_id)..<(at(\.boot_id) + 16), 0)
         image.store(1_000_000_000 as UInt64, at: at(\.created_ns))
         image.seal()
-        if image.load(UInt64.self, at: ring(\.boot_id)) != 0 { image.fill(ring(\.boot_id)..<(ring(\.boot_id) + 16), 0x22) }
-        for card in [ring(\.consumer_card)] + (0..<lanes).map({ lane($0, \.producer_card) }) where image.load(UInt32.self, at: card) != 0 {
-            image.fill(card..<(card + MemoryLayout<sr_owner_card>.size), 0)
-            image.store(4242 as UInt32, at: card + MemoryLayout<sr_owner_card>.offset(of: \.pid)!)
-            image.store(1 as UInt64, at: card + MemoryLayout<sr_owner_card>.offset(of: \.start_time)!)
-            image.store(1_000_000_000 as UInt64, at: card + MemoryLayout<sr_owner_card>.offset(of: \.attached_ns)!)
-            let name = card + MemoryLayout<sr_owner_card>.offset(of: \.name)!
+        if image.load(UInt64.self, at: ring(\.segment.boot_id)) != 0 {
+            image.fill(ring(\.segment.boot_id)..<(ring(\.segment.boot_id) + 16), 0x22)
+        }
+        let holders = [consumer(\.holder)] + (0..<lanes).map { lane($0, \.producer_holder) }
+        for card in holders where image.load(UInt32.self, at: card) != 0 {
+            image.fill(card..<(card + MemoryLayout<sr_holder>.size), 0)
+            image.store(4242 as UInt32, at: card + MemoryLayout<sr_holder>.offset(of: \.pid)!)
+            image.store(1 as UInt64, at: card + MemoryLayout<sr_holder>.offset(of: \.start_time)!)
+            image.store(1_000_000_000 as UInt64, at: card + MemoryLayout<sr_holder>.offset(of: \.attached_ns)!)
+            let name = card + MemoryLayout<sr_holder>.offset(of: \.name)!
             image.bytes.replaceSubrange(name..<(name + 6), with: Array("golden".utf8))
         }
         return image
@@ -116,7 +124,7 @@ enum Conformance {
         for number in 0..<lanes {
             var position = position
             pwrite(file, &position, 8, off_t(lane(number, \.head)))
-            pwrite(file, &position, 8, off_t(lane(number, \.accounts)))
+            pwrite(file, &position, 8, off_t(lane(number, \.checkpoints)))
         }
     }
 
@@ -214,7 +222,7 @@ enum Conformance {
             try producer.send(payload(5))
             try producer.close()
             add("spsc-file", "file-backed, of another boot, flushed", Verdict("ok", "1 ended", "ok", "sound", "1")) {
-                $0.store(1 as UInt32, at: self.ring(\.clean))
+                $0.store(1 as UInt32, at: self.ring(\.segment.clean))
             }
         }
 
@@ -237,7 +245,7 @@ enum Conformance {
                 Verdict("ok", "4 empty", "ok", "sound", "4"))
             if order == .total && position == nil {
                 var image = golden.last!.image
-                image.store(image.load(UInt64.self, at: self.ring(\.tickets)), at: lane(0, \.pend))
+                image.store(image.load(UInt64.self, at: self.ring(\.tickets)), at: lane(0, \.ticket_floor))
                 golden.append(
                     ("total-cut-off", "a producer died after it announced a ticket", image, Verdict("ok", "4 empty", "ok", "sound", "4")))
             }
@@ -289,47 +297,54 @@ enum Conformance {
         add("magic", "header.magic, one bit", [(0, bytes(magic ^ 1))], Verdict("notARing"))
         add("magic-0", "header.magic is 0", [(0, bytes(0 as UInt64))], Verdict("notARing"))
         add("magic-swapped", "header.magic of the other byte order", [(0, bytes(magic.byteSwapped))], Verdict("incompatible"))
-        header("abi_major", at(\.abi_major), [0, 77, .max] as [UInt16], "incompatible")
+        header("major", at(\.major), [0, 1, 77, .max] as [UInt16], "incompatible")
         let fields: [(String, Int)] = [
-            ("abi_minor", at(\.abi_minor)), ("header_length", at(\.header_length)), ("total_size", at(\.total_size)),
-            ("page_size", at(\.page_size)), ("ring_kind", at(\.ring_kind)), ("lane_count", at(\.lane_count)),
-            ("record_alignment", at(\.record_alignment)), ("lane_capacity", at(\.lane_capacity)),
+            ("minor", at(\.minor)), ("header_length", at(\.header_length)), ("total_size", at(\.total_size)),
+            ("page_size", at(\.page_size)), ("kind", at(\.kind)), ("lane_count", at(\.lanes.lane_count)),
+            ("record_alignment", at(\.lanes.record_alignment)), ("lane_capacity", at(\.lanes.lane_capacity)),
             ("control_offset", at(\.control_offset)), ("data_offset", at(\.data_offset)),
             ("required_features", at(\.required_features)), ("optional_features", at(\.optional_features)),
             ("layout_hash", at(\.layout_hash)), ("instance_id", at(\.instance_id)), ("boot_id", at(\.boot_id)),
-            ("created_ns", at(\.created_ns)), ("label", at(\.label)), ("reserved", at(\.reserved)), ("checksum", at(\.checksum)),
+            ("created_ns", at(\.created_ns)), ("label", at(\.label)), ("reserved0", at(\.reserved0)),
+            ("other_shapes", at(\.other_shapes)), ("reserved1", at(\.reserved1)), ("checksum", at(\.checksum)),
         ]
         for (name, offset) in fields {
             add("\(name)-bit", "header.\(name), one bit, without a new checksum", [(offset, [image.bytes[offset] ^ 1])], Verdict("damaged"))
         }
-        header("header_length", at(\.header_length), [0, 255, 512] as [UInt32], "incompatible")
+        header("header_length", at(\.header_length), [0, 511, 4097, .max] as [UInt32], "damaged")
         header("layout_hash", at(\.layout_hash), [0, .max] as [UInt64], "incompatible")
         header("required_features", at(\.required_features), [8, 1 << 63] as [UInt64], "incompatible")
         header("required_features", at(\.required_features), [UInt64(SR_FEATURE_TOTAL_ORDER)], "damaged")
-        header("ring_kind", at(\.ring_kind), [0, 77, .max] as [UInt32], "damaged")
-        header("lane_count", at(\.lane_count), [0, 2, 1025, .max] as [UInt32], "damaged")
-        header("record_alignment", at(\.record_alignment), [0, 1, 4, 7, 12, 24, 256, 1 << 31, .max] as [UInt32], "damaged")
+        header("kind", at(\.kind), [0, 77, .max] as [UInt32], "incompatible")
+        header("lane_count", at(\.lanes.lane_count), [0, 2, 1025, .max] as [UInt32], "damaged")
+        header("record_alignment", at(\.lanes.record_alignment), [0, 1, 4, 7, 12, 24, 256, 1 << 31, .max] as [UInt32], "damaged")
         header(
-            "lane_capacity", at(\.lane_capacity), [0, 1, 4095, 4097, 6144, 8192, 1 << 40, 1 << 41, 1 << 63, .max] as [UInt64], "damaged")
+            "lane_capacity", at(\.lanes.lane_capacity), [0, 1, 4095, 4097, 6144, 8192, 1 << 40, 1 << 41, 1 << 63, .max] as [UInt64],
+            "damaged")
         let size = UInt64(image.bytes.count)
         header("total_size", at(\.total_size), [0, size - 1, size + 1, size * 2, 1 << 63, .max], "damaged")
         header("control_offset", at(\.control_offset), [0, 1, 2048, 4097, 8192, size, 1 << 63, 0 &- 4096] as [UInt64], "damaged")
         header("data_offset", at(\.data_offset), [0, 1, 4096, 8193, size, 1 << 63, 0 &- 4096] as [UInt64], "damaged")
         add("size-0", "the file ends after 0 bytes", [], size: 0, Verdict("notARing"))
         // It begins with the magic.
-        add("size-255", "the file ends after 255 bytes", [], size: 255, Verdict("damaged"))
-        for count in [256, 4096, 8192, Int(size) - 1, Int(size) + 1, Int(size) + 4096] {
+        add("size-511", "the file ends after 511 bytes", [], size: 511, Verdict("damaged"))
+        for count in [512, 4096, 8192, Int(size) - 1, Int(size) + 1, Int(size) + 4096] {
             add("size-\(count)", "the file has \(count) bytes", [], size: count, Verdict("damaged"))
         }
         let closed = Verdict("ok", "2 ended", "ok", "sound", "2")
-        sealed("newer-minor", "header.abi_minor is 9: no damage", [(at(\.abi_minor), bytes(9 as UInt16))], closed)
+        sealed("newer-minor", "header.minor is 9: no damage", [(at(\.minor), bytes(9 as UInt16))], closed)
+        sealed(
+            "longer-header", "header.minor is 9, and the header has 1024 bytes: no damage",
+            [(at(\.minor), bytes(9 as UInt16)), (at(\.header_length), bytes(1024 as UInt32)), (512, [UInt8](repeating: 0xa5, count: 512))],
+            closed)
         sealed("optional", "all optional features: no damage", [(at(\.optional_features), bytes(UInt64.max))], closed)
         sealed("label-latin1", "header.label is no UTF-8: no damage", [(at(\.label), [0xff, 0xfe])], closed)
 
         // The lane's words.
         let tail = image.load(
             UInt64.self,
-            at: lane(0, \.accounts) + Int(image.load(UInt64.self, at: lane(0, \.account_turn)) & 1) * MemoryLayout<sr_account>.size)
+            at: lane(0, \.checkpoints) + Int(image.load(UInt64.self, at: lane(0, \.checkpoint_turn)) & 1) * MemoryLayout<sr_checkpoint>.size
+        )
         for head in [1, 4, 7, tail + 4, .max] as [UInt64] {
             add(
                 "head-\(head)", "lane.head is no multiple of the alignment", [(lane(0, \.head), bytes(head))],
@@ -356,7 +371,7 @@ enum Conformance {
             Verdict("poisoned", "2 poisoned", "ok", "damaged", "2 damaged"))
         add(
             "account-tail", "the checkpoint's tail is beyond the records",
-            [(lane(0, \.accounts), bytes(tail + 8)), (lane(0, \.accounts) + 32, bytes(tail + 8))],
+            [(lane(0, \.checkpoints), bytes(tail + 8)), (lane(0, \.checkpoints) + 32, bytes(tail + 8))],
             Verdict("ok", "2 ended", "ok", "damaged", "2"))
         add(
             "records-gone", "the first record header is 0", [(dataStart, bytes(0 as UInt64))],
@@ -364,7 +379,7 @@ enum Conformance {
 
         base = "mpsc-closed"
         add(
-            "bitmap", "the bit of lane 1 among the lanes in use is 0", [(ring(\.lane_bitmap), [1])],
+            "bitmap", "the bit of lane 1 among the lanes in use is 0", [(ring(\.lanes_used), [1])],
             Verdict("ok", "2 empty", "ok", "damaged", "2"))
         add(
             "lane-1-record", "the first record header of lane 1 is 5", [(dataStart + capacity, bytes(5 as UInt64))],
@@ -372,8 +387,8 @@ enum Conformance {
         add(
             "lane-1-head", "the head of lane 1 is 3", [(lane(1, \.head), bytes(3 as UInt64))],
             Verdict("poisoned", "0 poisoned", "ok", "damaged", "2 damaged"))
-        header("lane_count", at(\.lane_count), [0, 3, 1024, 1025] as [UInt32], "damaged")
-        sealed("spsc-of-2", "header.ring_kind is 1, with two lanes", [(at(\.ring_kind), bytes(1 as UInt32))], Verdict("damaged"))
+        header("lane_count", at(\.lanes.lane_count), [0, 3, 1024, 1025] as [UInt32], "damaged")
+        sealed("spsc-of-2", "header.kind is 1, with two lanes", [(at(\.kind), bytes(1 as UInt32))], Verdict("damaged"))
 
         base = "total-closed"
         add(
@@ -396,7 +411,7 @@ enum Conformance {
 
         base = "spsc-file"
         add(
-            "unflushed", "the clean mark is 0, of another boot", [(ring(\.clean), bytes(0 as UInt32))],
+            "unflushed", "the clean mark is 0, of another boot", [(ring(\.segment.clean), bytes(0 as UInt32))],
             Verdict("notFlushed", "notFlushed", "ok", "sound", "1"))
         return cases
     }

@@ -11,7 +11,7 @@ import Testing
         #expect(plain.end == .init(status: 0, errors: ""))
         #expect(plain.output == Data())
         let json = try ToolProcess.run("list", "--json", in: space)
-        #expect(json.output == Data("{\"rings\":[],\"damaged\":[]}\n".utf8))
+        #expect(json.output == Data("{\"rings\":[],\"damaged\":[],\"other_versions\":[]}\n".utf8))
     }
 
     @Test func theListHasALineForEachRing() throws {

@@ -39,7 +39,7 @@ import Testing
             lines == [
                 "spared   'busy': it is in use by process \(receiver.id) (sharedring) as consumer",
                 "removed  'done', in which nothing waited",
-                "spared   'file': not a ring: its file has 4 bytes, a ring's header alone has 256",
+                "spared   'file': not a ring: its file has 4 bytes, a ring's header alone has 512",
                 "spared   'full': it has 2 undelivered messages of 3 bytes and 1 unread end of a stream; with --force it goes, too",
                 "spared   'new': nobody has come to it yet",
             ])

@@ -1,11 +1,13 @@
 /* The C shim of SharedRing: what Swift cannot say itself.
  *
- *   atomics.h  ordered loads, stores and read-modify-writes on plain words
- *   copy.h     the copy of a payload
- *   layout.h   the segment's ABI, the one source of truth
- *   linux.h    system calls that Swift's Glibc overlay does not show
- *   waiter.h   the same, for the waiter threads
- *   socket.h   the same, for links
+ *   abi/      what a program in another language needs: it compiles as C11 and as C++17
+ *     atomics.h  ordered loads, stores and read-modify-writes on plain words
+ *     copy.h     the copy of a payload
+ *     layout.h   the segment's layout, the one source of truth
+ *   system/   system calls, for the Swift library only
+ *     linux.h    what Swift's Glibc overlay does not show
+ *     waiter.h   the same, for the waiter threads
+ *     socket.h   the same, for links
  */
 #ifndef SHAREDRING_H
 #define SHAREDRING_H
@@ -20,11 +22,11 @@
 #error "SharedRing's segment is little-endian, and so must the machine be."
 #endif
 
-#include "atomics.h"
-#include "copy.h"
-#include "layout.h"
-#include "linux.h"
-#include "socket.h"
-#include "waiter.h"
+#include "abi/atomics.h"
+#include "abi/copy.h"
+#include "abi/layout.h"
+#include "system/linux.h"
+#include "system/socket.h"
+#include "system/waiter.h"
 
 #endif

@@ -4,9 +4,9 @@ import CSharedRing
 /// missing.
 ///
 /// Such a file is a regular file of an allowed owner with one name, it begins with a ring's magic number, and opening it throws `damaged`.
-/// A file whose first eight bytes are gone is not told from another program's, and a whole ring of another layout version is not damaged:
-/// neither is listed or removed here. A ring with a sound header and damaged records is not meant either: ``RingCheck`` finds those, and
-/// ``SPSCRing/remove(_:options:)`` removes it like any other.
+/// A file whose first eight bytes are gone is not told from another program's, and a ring of another layout version is not damaged:
+/// neither is listed or removed here. ``OtherVersionRing`` is about the latter. A ring with a sound header and damaged records is not
+/// meant either: ``RingCheck`` finds those, and ``SPSCRing/remove(_:options:)`` removes it like any other.
 public struct DamagedRing: Sendable {
     public let fileName: FileName
     /// What is damaged: the error that opening it throws.

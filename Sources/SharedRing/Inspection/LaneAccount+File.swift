@@ -20,12 +20,12 @@ extension LaneAccount {
 
     /// The newest account. If another was told during each of eight tries, which nobody does who sends as well, it may be a mixture.
     private static func told(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> LaneAccount {
-        let place = segment.header.laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.account_turn)!
+        let place = segment.header.laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.checkpoint_turn)!
         var turn = try segment.read(UInt64.self, at: place, ring: ring)
-        var account = sr_account()
+        var account = sr_checkpoint()
         for _ in 0..<8 {
-            let offset = MemoryLayout<UInt64>.size + Int(turn & 1) * MemoryLayout<sr_account>.size
-            account = try segment.read(sr_account.self, at: place + offset, ring: ring)
+            let offset = MemoryLayout<UInt64>.size + Int(turn & 1) * MemoryLayout<sr_checkpoint>.size
+            account = try segment.read(sr_checkpoint.self, at: place + offset, ring: ring)
             let before = turn
             turn = try segment.read(UInt64.self, at: place, ring: ring)
             if turn == before { break }
@@ -35,6 +35,6 @@ extension LaneAccount {
 
     /// The newest in a copy of the lane's block, which may be a mixture.
     init(told control: sr_lane_control) {
-        self.init(control.account_turn & 1 == 0 ? control.accounts.0 : control.accounts.1)
+        self.init(control.checkpoint_turn & 1 == 0 ? control.checkpoints.0 : control.checkpoints.1)
     }
 }

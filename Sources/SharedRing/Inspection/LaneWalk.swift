@@ -67,7 +67,7 @@ struct LaneWalk: Equatable {
 
         if let lastTicket {
             // Drawn before its record was committed, and so before it was read here.
-            let drawn = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring).tickets
+            let drawn = try segment.read(sr_lanes_control.self, at: header.controlOffset, ring: ring).tickets
             if lastTicket >= drawn {
                 damage = broken("a message has the ticket \(lastTicket), and only those below \(drawn) were drawn", at: head)
             }

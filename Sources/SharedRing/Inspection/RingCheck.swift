@@ -120,14 +120,14 @@ public struct RingCheck: Sendable {
             let walk = try Self.settledWalk(number, of: segment, ring: ring)
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: ring)
             // A producer sets its bit before its epoch: read in the opposite order, the bit can't be missing.
-            let bitmap = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring).lane_bitmap
+            let bitmap = try segment.read(sr_lanes_control.self, at: header.controlOffset, ring: ring).lanes_used
             let isInUse = unsafe withUnsafeBytes(of: bitmap) {
                 // SAFETY: the bitmap has a bit for every lane that a header may have.
                 unsafe $0.load(fromByteOffset: number / 64 * 8, as: UInt64.self) >> UInt64(number % 64) & 1 == 1
             }
             if let found = walk.result.damage { damage.append(found) }
             if control.producer_epoch != 0, !isInUse, header.kind == .mpsc {
-                let place = header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.lane_bitmap)! + number / 64 * 8
+                let place = header.controlOffset + MemoryLayout<sr_lanes_control>.offset(of: \.lanes_used)! + number / 64 * 8
                 damage.append(
                     Damage(
                         lane: number, position: nil, fileOffset: place,
@@ -140,10 +140,10 @@ public struct RingCheck: Sendable {
         self.damage = damage
         self.lanes = lanes
 
-        let control = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring)
-        hasUntoldDeath = control.untold_death != 0
-        consumerSleepWord = try Self.sleepWord(control.data_doorbell, of: .consumer, segment) { () throws(RingError) in
-            try segment.read(sr_ring_control.self, at: header.controlOffset, ring: ring).data_doorbell
+        let control = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring)
+        hasUntoldDeath = control.unreported_death != 0
+        consumerSleepWord = try Self.sleepWord(control.doorbell, of: .consumer, segment) { () throws(RingError) in
+            try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring).doorbell
         }
     }
 
@@ -190,11 +190,11 @@ public struct RingCheck: Sendable {
         return Lane(
             number: number, producer: producer, head: walk.head, tail: walk.tail, messages: walk.messages, byteCount: walk.byteCount,
             closeMarks: walk.closeMarks, deathMarks: walk.deathMarks, endsWithMark: walk.endsWithMark,
-            announcement: control.pend == .max ? nil : control.pend,
+            announcement: control.ticket_floor == .max ? nil : control.ticket_floor,
             sleepWord: try sleepWord(control.space_doorbell, of: .lane(number), segment) { () throws(RingError) in
                 try again().space_doorbell
             },
-            isEndTold: Int32(bitPattern: control.told_end &- control.producer_epoch) >= 0,
+            isEndTold: Int32(bitPattern: control.reported_end &- control.producer_epoch) >= 0,
             isMoving: isMoving)
     }
 

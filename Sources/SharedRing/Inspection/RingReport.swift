@@ -102,7 +102,8 @@ public struct RingReport: Sendable {
 
     init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
         let header = segment.header
-        let ring = try segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.ring)
+        let ring = try segment.read(sr_segment_control.self, at: header.controlOffset, ring: name.ring)
+        let consumer = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: name.ring)
 
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
@@ -119,7 +120,7 @@ public struct RingReport: Sendable {
         directory = name.directory.repairedText
         kind = header.kind == .spsc ? .spsc : .mpsc
         isTotallyOrdered = header.isTotallyOrdered
-        layoutVersion = "\(SR_ABI_MAJOR).\(SR_ABI_MINOR)"
+        layoutVersion = header.version
         capacity = header.laneCapacity
         recordAlignment = header.recordAlignment
         largestMessage = header.largestMessage
@@ -129,8 +130,8 @@ public struct RingReport: Sendable {
         instance = header.instance.text
         usesAsymmetricBarrier = header.usesAsymmetricBarrier
         isPersistent = ring.persistent != 0
-        consumer = role(.consumer, epoch: ring.consumer_epoch) {
-            (try? segment.read(sr_ring_control.self, at: header.controlOffset, ring: name.ring))?.consumer_epoch
+        self.consumer = role(.consumer, epoch: consumer.epoch) {
+            (try? segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: name.ring))?.epoch
         }
         laneCount = header.laneCount
 
@@ -144,7 +145,7 @@ public struct RingReport: Sendable {
             let producer = role(.lane(number), epoch: control.producer_epoch) {
                 (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring))?.producer_epoch
             }
-            let untold = Int(sr_epoch_attachments_since(control.producer_epoch, control.told_end))
+            let untold = Int(sr_epoch_attachments_since(control.producer_epoch, control.reported_end))
             lanes.append(
                 Lane(
                     number: number, producer: producer, endsTold: max(0, Int(sr_epoch_attachments(control.producer_epoch)) - untold),

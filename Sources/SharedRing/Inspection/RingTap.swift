@@ -38,7 +38,7 @@ public struct RingTap: ~Copyable {
     private let name: SegmentName
     private let directory: Descriptor
     private let controlMapping: Mapping
-    private let control: UnsafeMutablePointer<sr_ring_control>
+    private let control: UnsafeMutablePointer<sr_lanes_control>
     private var lanes: [LaneTap?]
     /// Where the lanes begin that nobody had used when the tap began.
     private let unused: [LaneTap.Beginning?]
@@ -60,7 +60,7 @@ public struct RingTap: ~Copyable {
         segment.isDataDumped = options.isDataDumped
         let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.name.ring)
         // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count. It is only read.
-        let control = unsafe (mapping.base + offset).assumingMemoryBound(to: sr_ring_control.self)
+        let control = unsafe (mapping.base + offset).assumingMemoryBound(to: sr_lanes_control.self)
         var lanes = [LaneTap?](repeating: nil, count: segment.header.laneCount)
         var unused = [LaneTap.Beginning?](repeating: nil, count: segment.header.laneCount)
         for number in lanes.indices {
@@ -110,14 +110,14 @@ public struct RingTap: ~Copyable {
     /// What everything waits in that has the size of a lane, in bytes.
     public var capacity: Int { segment.header.laneCapacity }
 
-    private static func isInUse(_ number: Int, _ control: UnsafeMutablePointer<sr_ring_control>) -> Bool {
+    private static func isInUse(_ number: Int, _ control: UnsafeMutablePointer<sr_lanes_control>) -> Bool {
         // SAFETY: the word lies in the control mapping, which the caller keeps: the lane exists.
         // SYNC: lane-in-use (pairs with `init` of ProducerSide)
-        unsafe sr_load_acquire_u64(sr_lane_bitmap(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1
+        unsafe sr_load_acquire_u64(sr_lanes_used(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1
     }
 
     private static func lane(
-        _ number: Int, of segment: Segment, _ control: UnsafeMutablePointer<sr_ring_control>, keeping mapping: Mapping,
+        _ number: Int, of segment: Segment, _ control: UnsafeMutablePointer<sr_lanes_control>, keeping mapping: Mapping,
         from beginning: LaneTap.Beginning, ring: String
     ) throws(RingError) -> LaneTap {
         let data = try Mapping.lane(number, of: segment, writable: false, prefault: false, ring: ring)

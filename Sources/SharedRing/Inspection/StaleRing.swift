@@ -85,7 +85,7 @@ public struct StaleRing: Sendable {
             let first = try judge(segment, name, includingUndelivered)
             if case .spared = first.outcome { return first }
             if isRehearsal {
-                let isLocked = segment.descriptor.withNumber({ sr_lock_query($0, SharedRing.Role.consumer.lockByte, 0) }) != 0
+                let isLocked = segment.descriptor.withNumber({ sr_lock_query($0, sr_lock_first(), 0) }) != 0
                 return isLocked ? StaleRing(name.name, .spared(.inUse("somebody has it locked"))) : first
             }
 

@@ -14,11 +14,11 @@ struct LaneAccount: Equatable {
     /// No record and no terminator begins at or beyond this position before a newer account is told.
     var bound: UInt64
 
-    init(_ told: sr_account) {
+    init(_ told: sr_checkpoint) {
         tail = told.tail
         messages = told.messages
         byteCount = told.bytes
-        bound = told.bound
+        bound = told.write_limit
     }
 
     init(tail: UInt64, messages: UInt64, byteCount: UInt64, bound: UInt64) {
@@ -32,14 +32,14 @@ struct LaneAccount: Equatable {
     @unsafe
     init(_ control: UnsafeMutablePointer<sr_lane_control>) {
         // SYNC: account (pairs with `tell` of the producer)
-        self.init(unsafe sr_load_account(control))
+        self.init(unsafe sr_load_checkpoint(control))
     }
 
     /// By the producer, before it writes at or beyond the bound that it told last.
     @unsafe
     func tell(in control: UnsafeMutablePointer<sr_lane_control>) {
         // SYNC: account (pairs with `init` and LaneTap.isOverwritten)
-        unsafe sr_tell_account(control, sr_account(tail: tail, messages: messages, bytes: byteCount, bound: bound))
+        unsafe sr_publish_checkpoint(control, sr_checkpoint(tail: tail, messages: messages, bytes: byteCount, write_limit: bound))
     }
 
     /// What was sent until now, by the newest account and the records behind it. `told` gives the account, and whatever `header` gives

@@ -56,7 +56,7 @@ struct LaneTable: ~Copyable {
     }
 
     mutating func append(_ lane: MergedLane) {
-        unsafe (rows + count).initialize(to: Row(reader: lane.reader, pend: sr_pend(lane.control)))
+        unsafe (rows + count).initialize(to: Row(reader: lane.reader, pend: sr_ticket_floor(lane.control)))
         unsafe (places + count).initialize(to: lane.reader.pointee.place)
         count += 1
     }

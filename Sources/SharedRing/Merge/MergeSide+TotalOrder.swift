@@ -82,12 +82,12 @@ extension MergeSide {
     func clearDeadAnnouncements() {
         for lane in lanes {
             // SAFETY: `pend` lies in the control mapping; whoever holds the lane's byte may write it.
-            let place = unsafe sr_pend(lane.control)
+            let place = unsafe sr_ticket_floor(lane.control)
             // Relaxed: it only says where to look; the byte is the proof.
             guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
             guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
             // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
-            unsafe sr_store_release_u64(place, .max)  // SR_NO_PEND
+            unsafe sr_store_release_u64(place, .max)  // SR_NO_TICKET_FLOOR
             attachment.lock.release(.lane(lane.number))
         }
     }

@@ -93,7 +93,7 @@ final class MergeSide: @unchecked Sendable {
         unsafe cursor.initialize(to: Cursor(reader: UnsafeMutablePointer(bitPattern: 128)!, budget: 0))
         role = ConsumerRole(attachment, waiting: waiting, slice: slice)
         watch = Watch(role.sleeper)
-        if expectedEnds != nil, unsafe sr_load_relaxed_u32(sr_untold_death(attachment.control)) != 0 {
+        if expectedEnds != nil, unsafe sr_load_relaxed_u32(sr_unreported_death(attachment.consumer)) != 0 {
             deathToTell = attachment.error(
                 .peerDied, "a producer went away without closing; an earlier consumer noted it and was gone before it could tell")
         }
@@ -120,7 +120,7 @@ final class MergeSide: @unchecked Sendable {
     /// kept over either loses messages of a lane that was new.
     func findNewLanes() throws(RingError) {
         // SAFETY: the bitmap has room for every lane the header admits.
-        let bitmap = unsafe sr_lane_bitmap(attachment.control, 0)
+        let bitmap = unsafe sr_lanes_used(attachment.control, 0)
         let known = unsafe table.pointee.known
         for word in 0..<known.count {
             // SYNC: lane-in-use (pairs with ProducerSide.init)
@@ -144,7 +144,7 @@ final class MergeSide: @unchecked Sendable {
     /// Whether `findNewLanes` would find one.
     private var isAnyLaneNew: Bool {
         // SAFETY: as in `findNewLanes`. Relaxed: it only says where to look.
-        let bitmap = unsafe sr_lane_bitmap(attachment.control, 0)
+        let bitmap = unsafe sr_lanes_used(attachment.control, 0)
         let known = unsafe table.pointee.known
         for word in 0..<known.count where unsafe sr_load_relaxed_u64(bitmap + word) & ~known[word] != 0 { return true }
         return false
@@ -355,7 +355,7 @@ final class MergeSide: @unchecked Sendable {
             if expectedEnds == nil { lane.watch.finish() }
             lane.watch.keepFinished()
         }
-        if expectedEnds != nil && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 0) }
+        if expectedEnds != nil && deathToTell == nil { unsafe sr_store_relaxed_u32(sr_unreported_death(attachment.consumer), 0) }
     }
 
     /// See `MergingConsumer.acknowledge(before:)`. Noted deaths stay noted: the next consumer tells them.
@@ -411,7 +411,7 @@ final class MergeSide: @unchecked Sendable {
             )
             // SAFETY, here and below: the word lies in the control mapping, and only the consumer touches it. Relaxed: whoever
             // reads it has the consumer's byte after this side.
-            if expectedEnds != nil { unsafe sr_store_relaxed_u32(sr_untold_death(attachment.control), 1) }
+            if expectedEnds != nil { unsafe sr_store_relaxed_u32(sr_unreported_death(attachment.consumer), 1) }
         }
     }
 
@@ -459,7 +459,7 @@ final class MergeSide: @unchecked Sendable {
             let epoch = unsafe sr_load_acquire_u32(sr_producer_epoch(attachment.lane(number)))
             if epoch & 1 == 1, attachment.isHeld(.lane(number)) { return nil }
             // Relaxed: only consumers store it, and nothing is kept of a lane that can't be read.
-            let told = unsafe sr_load_relaxed_u32(sr_told_end(attachment.lane(number)))
+            let told = unsafe sr_load_relaxed_u32(sr_reported_end(attachment.lane(number)))
             count += UInt64(sinceMade ? sr_epoch_attachments(epoch) : sr_epoch_attachments_since(epoch, told))
         }
         return count

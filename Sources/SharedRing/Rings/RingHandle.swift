@@ -106,13 +106,13 @@ final class RingHandle: Sendable {
             guard case .named(let name) = location, case .orCreate = intent else {
                 throw RingError(.notFound, ring: location.ring, "it was removed since it was opened")
             }
-            let header = try SegmentHeader(header.shape, options: options, ring: name.ring)
+            let header = try SegmentHeader(header.ringShape, options: options, ring: name.ring)
             _ = try Segment.create(name, header: header, options: options)
         }
         try Self.require(header.kind, attachment.header, ring: location.ring)
         // What another made since then, if this handle would have made it.
         if case .orCreate = intent, attachment.header.instance != header.instance {
-            let wanted = try SegmentHeader(header.shape, options: options, ring: location.ring)
+            let wanted = try SegmentHeader(header.ringShape, options: options, ring: location.ring)
             try attachment.header.requireTraits(options.exactTraits, of: wanted, ring: location.ring)
         }
         return attachment

@@ -9,8 +9,8 @@ extension Attachment {
         guard header.isFileBacked else { return }
         let current = try Boot.current(ring: ring)
         // SAFETY, for all of these: the words lie in the control mapping. Relaxed or not, the disk sees them at `sync`.
-        let words = unsafe sr_boot_words(control)
-        let mark = unsafe sr_clean(control)
+        let words = unsafe sr_boot_words(segmentControl)
+        let mark = unsafe sr_clean(segmentControl)
         func isOfThisBoot() -> Bool {
             unsafe Boot(words: (sr_load_acquire_u64(words), sr_load_acquire_u64(words + 1))) == current
         }

@@ -12,8 +12,8 @@ final class Attachment: @unchecked Sendable {
     let segment: Segment
     let lock: RoleLock
     let controlMapping: Mapping
-    /// The ring's control block, at the start of the mapping.
-    let control: UnsafeMutablePointer<sr_ring_control>
+    /// What all lanes share, at the start of the control area.
+    let control: UnsafeMutablePointer<sr_lanes_control>
     let generation = sr_fork_generation()
     /// What is to live as long as this role: a link's socket.
     var companion: AnyObject?
@@ -29,8 +29,14 @@ final class Attachment: @unchecked Sendable {
         let (mapping, offset) = try Mapping.control(of: segment, ring: location.ring)
         controlMapping = mapping
         // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count.
-        unsafe control = (mapping.base + offset).assumingMemoryBound(to: sr_ring_control.self)
+        unsafe control = (mapping.base + offset).assumingMemoryBound(to: sr_lanes_control.self)
     }
+
+    /// What every segment has.
+    var segmentControl: UnsafeMutablePointer<sr_segment_control> { unsafe sr_lanes_segment(control) }
+
+    /// The consumer's control block.
+    var consumer: UnsafeMutablePointer<sr_consumer_control> { unsafe sr_lanes_consumer(control) }
 
     /// A lane's control block. The lane must exist.
     func lane(_ lane: Int) -> UnsafeMutablePointer<sr_lane_control> {
@@ -65,9 +71,9 @@ final class Attachment: @unchecked Sendable {
     }
 
     /// Whether the ring is to stay when its last reader is done with it. Relaxed: it orders nothing.
-    var isPersistent: Bool { unsafe sr_load_relaxed_u32(sr_persistent(control)) != 0 }
+    var isPersistent: Bool { unsafe sr_load_relaxed_u32(sr_persistent(segmentControl)) != 0 }
 
-    func makePersistent() { if !isInherited { unsafe sr_store_relaxed_u32(sr_persistent(control), 1) } }
+    func makePersistent() { if !isInherited { unsafe sr_store_relaxed_u32(sr_persistent(segmentControl), 1) } }
 
     // MARK: Taking a role
 
@@ -89,7 +95,7 @@ final class Attachment: @unchecked Sendable {
         func candidates(_ header: SegmentHeader) -> [Role] {
             switch self {
             case .consumer: [.consumer]
-            case .anyLane: (0..<header.laneCount).map(Role.lane)
+            case .anyLane: header.lanes.producers
             }
         }
     }

@@ -15,13 +15,13 @@ final class ConsumerRole: @unchecked Sendable {
 
     /// Signs in. The attachment holds the consumer's byte.
     init(_ attachment: Attachment, waiting: WaitStrategy, slice: Duration) {
-        let control = unsafe attachment.control
+        let consumer = unsafe attachment.consumer
         // SAFETY, for the whole class: all words lie in the control mapping, which the attachment keeps; the card and the
         // epoch are written only by the holder of the byte, which is this side.
-        unsafe OwnerCard.sign(sr_consumer_card(control))
-        let doorbell = unsafe sr_data_doorbell(control)
+        unsafe OwnerCard.sign(sr_consumer_holder(consumer))
+        let doorbell = unsafe sr_consumer_doorbell(consumer)
         unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last consumer left there; relaxed: see Sleeper
-        unsafe epoch = sr_consumer_epoch(control)
+        unsafe epoch = sr_consumer_epoch(consumer)
         let before = unsafe sr_load_relaxed_u32(epoch)  // relaxed: the byte orders this side after its predecessor
         // SYNC: epoch (pairs with PeerWatch)
         unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
@@ -30,7 +30,7 @@ final class ConsumerRole: @unchecked Sendable {
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, keeping: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: attachment.header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
-            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_consumer_sleeps(control), ring: attachment.ring)
+            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_consumer_sleeps(consumer), ring: attachment.ring)
     }
 
     func requireUsable() throws(RingError) {

@@ -32,12 +32,12 @@ struct PeerWatch {
     /// Watches a lane's producer. What was told to earlier consumers, and kept, is not told again; a mark that comes again
     /// with redelivered messages is.
     static func producer(of lane: UnsafeMutablePointer<sr_lane_control>, number: Int) -> PeerWatch {
-        unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(lane), toldWord: sr_told_end(lane))
+        unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(lane), toldWord: sr_reported_end(lane))
     }
 
     /// Watches the consumer.
-    static func consumer(of ring: UnsafeMutablePointer<sr_ring_control>) -> PeerWatch {
-        unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(ring), toldWord: nil)
+    static func consumer(_ control: UnsafeMutablePointer<sr_consumer_control>) -> PeerWatch {
+        unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(control), toldWord: nil)
     }
 
     /// The words lie in the control mapping, which the owner of this watch keeps.

@@ -53,7 +53,7 @@ final class Mapping: @unchecked Sendable {
         // A huge page can't be mapped in part: the header comes along.
         let start = segment.isHuge ? 0 : header.controlOffset
         // No more than the blocks need: what a stranger's header leaves free behind them may be large.
-        let end = header.laneOffset(header.laneCount)
+        let end = header.controlEnd
         let count = (end - start + segment.unit - 1) / segment.unit * segment.unit
         let mapping = try Mapping(reserving: count, unit: segment.unit, ring: ring)
         try mapping.map(at: 0, count, of: segment, from: start, writable: writable, prefault: true, ring: ring)

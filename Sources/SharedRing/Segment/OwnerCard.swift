@@ -14,7 +14,7 @@ public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
     /// "process 4711 (receive)".
     public var description: String { name.isEmpty ? "process \(processID)" : "process \(processID) (\(name))" }
 
-    init(_ card: sr_owner_card) {
+    init(_ card: sr_holder) {
         processID = card.pid
         startTime = card.start_time
         attachedNanoseconds = card.attached_ns
@@ -23,8 +23,8 @@ public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Writes this process's card.
-    static func sign(_ place: UnsafeMutablePointer<sr_owner_card>) {
-        var card = sr_owner_card()
+    static func sign(_ place: UnsafeMutablePointer<sr_holder>) {
+        var card = sr_holder()
         card.pid = sr_process_id()
         card.start_time = sr_process_start_time()
         card.attached_ns = sr_realtime_ns()

@@ -8,8 +8,8 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
     /// The offset of the lock byte, far past the end of any file.
     var lockByte: Int64 {
         switch self {
-        case .consumer: sr_lock_consumer()
-        case .lane(let lane): sr_lock_lane(UInt32(lane))
+        case .consumer: sr_lock_consumer(0)
+        case .lane(let lane): sr_lock_producer(UInt32(lane))
         }
     }
 

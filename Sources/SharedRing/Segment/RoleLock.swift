@@ -27,13 +27,16 @@ final class RoleLock: Sendable {
     func take(_ role: Role) throws(SystemFailure) -> Bool { try take(from: role.lockByte, count: 1) }
 
     /// Locks every byte there is. Success proves that nobody else is attached.
-    func takeEverything() throws(SystemFailure) -> Bool { try take(from: Role.consumer.lockByte, count: 0) }
+    func takeEverything() throws(SystemFailure) -> Bool { try takeEverything(from: sr_lock_first()) }
+
+    /// The same, of a layout version whose lock bytes begin elsewhere.
+    func takeEverything(from first: Int64) throws(SystemFailure) -> Bool { try take(from: first, count: 0) }
 
     /// Gives back everything after `takeEverything`, except the consumer's byte.
-    func keepOnlyConsumer() { unlock(from: Role.lane(0).lockByte, count: 0) }
+    func keepOnlyConsumer() { unlock(from: Role.consumer.lockByte + 1, count: 0) }
 
     /// Unlocks every byte.
-    func giveBack() { unlock(from: Role.consumer.lockByte, count: 0) }
+    func giveBack() { unlock(from: sr_lock_first(), count: 0) }
 
     /// Whether this is the file that was opened for mapping, and not one that took its name in between.
     func isOf(_ segment: Segment) throws(SystemFailure) -> Bool { try isOf(segment.facts) }

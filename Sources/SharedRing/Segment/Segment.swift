@@ -41,19 +41,12 @@ struct Segment: Sendable {
         }
         try write(header.stored, at: 0)
         if header.isFileBacked {
-            try write(try Boot.current(ring: ring), at: header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.boot_id)!)
+            try write(try Boot.current(ring: ring), at: header.segmentWord(\.boot_id))
         }
         if options.isPersistent {
-            try write(UInt32(1), at: header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.persistent)!)
+            try write(UInt32(1), at: header.segmentWord(\.persistent))
         }
-        for lane in 0..<header.laneCount {
-            let control = header.laneOffset(lane)
-            try write(UInt64.max, at: control + MemoryLayout<sr_lane_control>.offset(of: \.pend)!)  // SR_NO_PEND
-            if options.firstPosition != 0 {
-                try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.head)!)
-                try write(options.firstPosition, at: control + MemoryLayout<sr_lane_control>.offset(of: \.accounts)!)
-            }
-        }
+        for (offset, word) in header.shape.initialWords(options) { try write(word, at: header.controlOffset + offset) }
         let permitted = file.withNumber { sr_set_permissions($0, options.permissions) }
         guard permitted == 0 else { throw RingError(.system, ring: ring, errno: -permitted, "its permissions can't be set") }
     }
@@ -153,24 +146,27 @@ struct Segment: Sendable {
     static func open(
         _ name: SegmentName, in directory: Descriptor, owners: RingOptions.Owners, isWritable: Bool = true, orUnfinished: Bool = false
     ) throws(RingError) -> Segment? {
+        guard let file = try openFile(name, in: directory, isWritable: isWritable) else { return nil }
+        do throws(RingError) {
+            return try check(file, owners: owners, ring: name.ring, isAnonymous: false)
+        } catch {
+            // Opened while it had its name, and removed before it was examined: nothing is there.
+            if error.code == .notFound { return nil }
+            if orUnfinished, error.code == .damaged,
+                let unfinished = try? check(file, owners: owners, ring: name.ring, isAnonymous: false, isUnfinished: true),
+                name.isTemporary(of: unfinished.header)
+            {
+                return unfinished
+            }
+            throw error
+        }
+    }
+
+    /// Opens what the name stands for, unexamined. Nil: nothing is there.
+    static func openFile(_ name: SegmentName, in directory: Descriptor, isWritable: Bool) throws(RingError) -> Descriptor? {
         // SAFETY: the string lives for the length of the call.
         let opened = unsafe name.name.withCString { name in directory.withNumber { unsafe sr_open_at($0, name, isWritable ? 1 : 0) } }
-        if opened >= 0 {
-            let file = Descriptor(opened)
-            do throws(RingError) {
-                return try check(file, owners: owners, ring: name.ring, isAnonymous: false)
-            } catch {
-                // Opened while it had its name, and removed before it was examined: nothing is there.
-                if error.code == .notFound { return nil }
-                if orUnfinished, error.code == .damaged,
-                    let unfinished = try? check(file, owners: owners, ring: name.ring, isAnonymous: false, isUnfinished: true),
-                    name.isTemporary(of: unfinished.header)
-                {
-                    return unfinished
-                }
-                throw error
-            }
-        }
+        if opened >= 0 { return Descriptor(opened) }
 
         // Say what is in the way rather than only which error number it gave.
         guard let facts = try name.facts(in: directory) else { return nil }
@@ -205,8 +201,23 @@ struct Segment: Sendable {
     private static func check(
         _ file: Descriptor, owners: RingOptions.Owners, ring: String, isAnonymous: Bool, isUnfinished: Bool = false
     ) throws(RingError) -> Segment {
+        let facts = try examine(file, owners: owners, ring: ring, isAnonymous: isAnonymous)
+        let stored = try storedHeader(file, facts, ring: ring)
+        let header = try SegmentHeader(checking: stored, fileSize: isUnfinished ? stored.total_size : facts.size, ring: ring)
+        if facts.on_tmpfs == 1, facts.allocated < facts.size, !isUnfinished {
+            throw RingError(
+                .damaged, ring: ring,
+                "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
+        }
+        return Segment(descriptor: file, facts: facts, header: header)
+    }
+
+    /// Whether the file may be a segment of this user's: regular, an allowed owner's, of one name, or sealed.
+    static func examine(
+        _ file: Descriptor, owners: RingOptions.Owners, ring: String, isAnonymous: Bool
+    ) throws(RingError) -> sr_file_facts {
         var facts = sr_file_facts()
-        // SAFETY: `facts` and, below, `stored` live for the length of their calls.
+        // SAFETY: `facts` lives for the length of the call.
         let examined = file.withNumber { unsafe sr_facts($0, &facts) }
         guard examined == 0 else { throw RingError(.system, ring: ring, errno: -examined, "it can't be examined") }
 
@@ -227,8 +238,14 @@ struct Segment: Sendable {
             }
         }
 
+        return facts
+    }
+
+    /// A copy of the first page's header, unchecked. Throws `notARing`, or `damaged` if the file begins as a segment and is too short.
+    static func storedHeader(_ file: Descriptor, _ facts: sr_file_facts, ring: String) throws(RingError) -> sr_header {
         var stored = sr_header()
         let size = MemoryLayout<sr_header>.size
+        // SAFETY: `stored` lives for the length of the call.
         let count = unsafe withUnsafeMutableBytes(of: &stored) { bytes in
             file.withNumber { unsafe sr_read_at($0, bytes.baseAddress!, UInt64(size), 0) }
         }
@@ -241,20 +258,15 @@ struct Segment: Sendable {
             }
             throw RingError(.notARing, ring: ring, "not a ring: its file has \(facts.size) bytes, a ring's header alone has \(size)")
         }
-        let header = try SegmentHeader(checking: stored, fileSize: isUnfinished ? stored.total_size : facts.size, ring: ring)
-        if facts.on_tmpfs == 1, facts.allocated < facts.size, !isUnfinished {
-            throw RingError(
-                .damaged, ring: ring,
-                "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
-        }
-        return Segment(descriptor: file, facts: facts, header: header)
+        return stored
     }
 
     // MARK: Reading beside the protocol
 
     /// The card of a role's holder, read from the file.
     func card(of role: Role) -> OwnerCard? {
-        guard let card = try? read(sr_owner_card.self, at: header.cardOffset(of: role), ring: ""), card.pid != 0 else { return nil }
+        guard let card = try? read(sr_holder.self, at: header.controlOffset + header.shape.holderOffset(of: role), ring: ""), card.pid != 0
+        else { return nil }
         return OwnerCard(card)
     }
 
@@ -315,8 +327,7 @@ struct Segment: Sendable {
             }
             // The mark last: it vouches for all that came before.
             try segment.sync(ring: name.ring)
-            let mark = segment.header.controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.clean)!
-            try write(UInt32(1), at: mark, in: segment.descriptor, ring: name.ring)
+            try write(UInt32(1), at: segment.header.segmentWord(\.clean), in: segment.descriptor, ring: name.ring)
             try segment.sync(ring: name.ring)
             return false
         }
@@ -383,8 +394,7 @@ struct Segment: Sendable {
 
     /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody has a role.
     private func holders(seenBy lock: RoleLock) -> String {
-        let roles = [Role.consumer] + (0..<header.laneCount).map(Role.lane)
-        let held = roles.filter { (try? lock.holder(of: $0)) == .somebody }
+        let held = header.shape.roles.filter { (try? lock.holder(of: $0)) == .somebody }
         return held.map { role in "\(card(of: role).map { "\($0)" } ?? "a process that did not sign") as \(role)" }
             .joined(separator: ", ")
     }

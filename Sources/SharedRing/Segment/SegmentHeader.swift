@@ -20,9 +20,9 @@ struct SegmentHeader: Sendable, Equatable {
     }
 
     var kind: Kind
-    var laneCount: Int
-    var laneCapacity: Int
-    var recordAlignment: Int
+    /// The minor version of whoever made it.
+    var minorVersion = UInt16(SR_LAYOUT_MINOR)
+    var shape: SegmentShape
     var controlOffset: Int
     var dataOffset: Int
     var totalSize: Int
@@ -47,8 +47,6 @@ struct SegmentHeader: Sendable, Equatable {
 
     static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED)
 
-    var shape: RingShape { RingShape(kind: kind, laneCount: laneCount, isTotallyOrdered: isTotallyOrdered) }
-
     var usesAsymmetricBarrier: Bool { requiredFeatures & UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) != 0 }
 
     /// Whether it is to outlive a restart of the machine.
@@ -59,22 +57,11 @@ struct SegmentHeader: Sendable, Equatable {
     // MARK: Making one
 
     /// The header of a new segment. Throws `invalidOption`.
-    init(_ shape: RingShape, options: RingOptions, ring: String) throws(RingError) {
+    init(_ wanted: RingShape, options: RingOptions, ring: String) throws(RingError) {
         func refuse(_ detail: String) -> RingError { RingError(.invalidOption, ring: ring, detail) }
         let page = Self.pageSize
 
-        let laneCount = shape.laneCount
-        let alignment = options.recordAlignment
-        guard (8...128).contains(alignment), alignment & (alignment - 1) == 0 else {
-            throw refuse("the record alignment must be 8, 16, 32, 64 or 128, not \(alignment)")
-        }
-        guard (1...Int(SR_LARGEST_LANE_COUNT)).contains(laneCount) else {
-            throw refuse("the lane count must be 1 to \(SR_LARGEST_LANE_COUNT), not \(laneCount)")
-        }
-        let largestCapacity = 1 << 40
-        guard options.capacity > 0, options.capacity <= largestCapacity else {
-            throw refuse("the capacity must be 1 to \(largestCapacity) bytes, not \(options.capacity)")
-        }
+        try LanesShape.check(wanted, options, ring: ring)
         guard options.label.utf8.count <= 63, !options.label.utf8.contains(0) else {
             throw refuse("the label must be at most 63 bytes without NUL, not \(options.label.utf8.count)")
         }
@@ -102,16 +89,13 @@ struct SegmentHeader: Sendable, Equatable {
             }
         }
 
-        kind = shape.kind
-        self.laneCount = laneCount
-        recordAlignment = alignment
-        laneCapacity = Self.capacity(atLeast: max(options.capacity, unit))
+        kind = wanted.kind
+        shape = .lanes(LanesShape(wanted, options, unit: unit))
         controlOffset = page
-        let control = MemoryLayout<sr_ring_control>.size + laneCount * MemoryLayout<sr_lane_control>.size
-        dataOffset = (controlOffset + control + unit - 1) / unit * unit
-        totalSize = dataOffset + laneCount * laneCapacity
+        dataOffset = (controlOffset + shape.controlSize + unit - 1) / unit * unit
+        totalSize = dataOffset + shape.dataSize
         requiredFeatures =
-            (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0) | (shape.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0)
+            (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0) | (wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0)
             | (options.outlivesRestart ? UInt64(SR_FEATURE_FILE_BACKED) : 0)
         label = options.label
         createdNanoseconds = sr_realtime_ns()
@@ -123,28 +107,21 @@ struct SegmentHeader: Sendable, Equatable {
         instance = Instance(high: random.0, low: random.1)
     }
 
-    private static func capacity(atLeast wanted: Int) -> Int {
-        let floor = 1 << (Int.bitWidth - 1 - wanted.leadingZeroBitCount)
-        return floor == wanted ? floor : floor << 1
-    }
-
     /// As it stands in the segment.
     var stored: sr_header {
         var header = sr_header()
         header.magic = UInt64(SR_MAGIC)
-        header.abi_major = UInt16(SR_ABI_MAJOR)
-        header.abi_minor = UInt16(SR_ABI_MINOR)
+        header.major = UInt16(SR_LAYOUT_MAJOR)
+        header.minor = minorVersion
         header.header_length = UInt32(MemoryLayout<sr_header>.size)
         header.total_size = UInt64(totalSize)
         header.page_size = UInt32(Self.pageSize)
-        header.ring_kind = kind.rawValue
-        header.lane_count = UInt32(laneCount)
-        header.record_alignment = UInt32(recordAlignment)
-        header.lane_capacity = UInt64(laneCapacity)
+        header.kind = kind.rawValue
+        shape.store(in: &header)
         header.control_offset = UInt64(controlOffset)
         header.data_offset = UInt64(dataOffset)
         header.required_features = requiredFeatures
-        header.layout_hash = sr_layout_hash()
+        header.layout_hash = sr_layout_hash(kind.rawValue)
         header.created_ns = createdNanoseconds
         // SAFETY: the byte fields are fixed arrays of the sizes written; the label was checked to leave a NUL.
         unsafe withUnsafeMutableBytes(of: &header.instance_id) { bytes in
@@ -156,12 +133,10 @@ struct SegmentHeader: Sendable, Equatable {
         return header
     }
 
-    /// FNV-1a over everything before the checksum itself.
+    /// FNV-1a of everything before the checksum itself.
     static func checksum(of header: sr_header) -> UInt64 {
-        unsafe withUnsafeBytes(of: header) { bytes in
-            // SAFETY: the closure reads inside the bytes it was given.
-            unsafe bytes.dropLast(8).reduce(0xcbf2_9ce4_8422_2325) { hash, byte in (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        }
+        // SAFETY: the copy lives for the length of the call.
+        unsafe withUnsafePointer(to: header) { unsafe sr_header_checksum($0) }
     }
 
     // MARK: Checking a stranger's
@@ -178,50 +153,29 @@ struct SegmentHeader: Sendable, Equatable {
             }
             throw refuse(.notARing, "not a ring: it starts with \(hexadecimal(header.magic)) instead of \(hexadecimal(UInt64(SR_MAGIC)))")
         }
-        guard header.abi_major == UInt16(SR_ABI_MAJOR) else {
-            throw refuse(
-                .incompatible,
-                "its layout has version \(header.abi_major).\(header.abi_minor), this program speaks \(SR_ABI_MAJOR).\(SR_ABI_MINOR)")
-        }
+        guard header.major == UInt16(SR_LAYOUT_MAJOR) else { throw KnownLayout.refusal(of: header, ring: ring) }
         guard header.checksum == Self.checksum(of: header) else {
             throw refuse(
                 .damaged,
                 "its header's checksum is \(hexadecimal(header.checksum)), its contents give \(hexadecimal(Self.checksum(of: header)))")
         }
-        guard header.header_length == UInt32(MemoryLayout<sr_header>.size), header.layout_hash == sr_layout_hash() else {
-            throw refuse(
-                .incompatible,
-                "its layout \(hexadecimal(header.layout_hash)) is not this program's \(hexadecimal(sr_layout_hash())), though both say version \(SR_ABI_MAJOR)"
-            )
+        guard let kind = Kind(rawValue: header.kind) else {
+            throw refuse(.incompatible, "its kind is \(header.kind), which this program does not know")
         }
         let unknown = header.required_features & ~Self.knownFeatures
         guard unknown == 0 else {
             throw refuse(.incompatible, "it needs features \(hexadecimal(unknown)) that this program does not know")
         }
-        guard let kind = Kind(rawValue: header.ring_kind) else {
-            throw refuse(.damaged, "its kind is \(header.ring_kind), which does not exist")
-        }
-
-        guard kind == .mpsc || header.required_features & UInt64(SR_FEATURE_TOTAL_ORDER) == 0 else {
-            throw refuse(.damaged, "it has one producer and says it puts several in a total order")
+        let hash = sr_layout_hash(kind.rawValue)
+        guard header.layout_hash == hash else {
+            throw refuse(
+                .incompatible,
+                "its layout \(hexadecimal(header.layout_hash)) is not this program's \(hexadecimal(hash)), though both say version \(SR_LAYOUT_MAJOR)"
+            )
         }
 
         let page = UInt64(Self.pageSize)
-        let lanes = UInt64(header.lane_count)
-        guard lanes >= 1, lanes <= UInt64(SR_LARGEST_LANE_COUNT), kind == .mpsc || lanes == 1 else {
-            throw refuse(.damaged, "it says it has \(lanes) lanes")
-        }
-        let alignment = header.record_alignment
-        guard alignment >= 8, alignment <= 128, alignment & (alignment - 1) == 0 else {
-            throw refuse(.damaged, "its record alignment is \(alignment), not a power of two from 8 to 128")
-        }
-        let capacity = header.lane_capacity
-        guard capacity >= page, capacity <= 1 << 40, capacity & (capacity - 1) == 0 else {
-            throw refuse(
-                capacity < page && header.page_size < page ? .incompatible : .damaged,
-                "its lane capacity is \(capacity), not a power of two from this machine's page size \(page) to 2^40")
-        }
-        let control = UInt64(MemoryLayout<sr_ring_control>.size) + lanes * UInt64(MemoryLayout<sr_lane_control>.size)
+        let shape = try SegmentShape(checking: header, of: kind, ring: ring)
         // No overflow below: each offset is checked against the size, and the size against 2^51.
         guard header.total_size == fileSize, fileSize < 1 << 51 else {
             throw refuse(.damaged, "its header says \(header.total_size) bytes, its file has \(fileSize)")
@@ -233,19 +187,24 @@ struct SegmentHeader: Sendable, Equatable {
             )
         }
         guard header.control_offset >= page, header.control_offset <= fileSize,
-            header.data_offset <= fileSize, header.data_offset >= header.control_offset + control,
-            fileSize - header.data_offset >= lanes * capacity
+            header.data_offset <= fileSize, header.data_offset >= header.control_offset + UInt64(shape.controlSize),
+            fileSize - header.data_offset >= UInt64(shape.dataSize)
         else {
             throw refuse(
                 .damaged,
-                "\(lanes) lanes of \(capacity) bytes with offsets \(header.control_offset) and \(header.data_offset) do not fit its \(fileSize) bytes"
+                "\(shape) with offsets \(header.control_offset) and \(header.data_offset) do not fit its \(fileSize) bytes"
+            )
+        }
+        guard header.header_length >= UInt32(MemoryLayout<sr_header>.size), UInt64(header.header_length) <= header.control_offset else {
+            throw refuse(
+                .damaged,
+                "its header's length is \(header.header_length), not \(MemoryLayout<sr_header>.size) to its control offset \(header.control_offset)"
             )
         }
 
         self.kind = kind
-        laneCount = Int(lanes)
-        laneCapacity = Int(capacity)
-        recordAlignment = Int(alignment)
+        minorVersion = header.minor
+        self.shape = shape
         controlOffset = Int(header.control_offset)
         dataOffset = Int(header.data_offset)
         totalSize = Int(header.total_size)
@@ -259,49 +218,20 @@ struct SegmentHeader: Sendable, Equatable {
     }
 }
 
-// MARK: - Comparing with what was asked for
-
-extension SegmentHeader {
-    /// Throws `differentShape` if it differs from `wanted` in one of the traits, naming all that differ.
-    func requireTraits(_ traits: RingOptions.Traits, of wanted: SegmentHeader, ring: String) throws(RingError) {
-        var differences: [String] = []
-        func compare<Value: Equatable>(_ trait: RingOptions.Traits, _ what: String, _ found: Value, _ asked: Value) {
-            if traits.contains(trait), found != asked { differences.append("its \(what) is \(found), not \(asked)") }
-        }
-        compare(.capacity, "capacity in bytes", laneCapacity, wanted.laneCapacity)
-        compare(.laneCount, "lane count", laneCount, wanted.laneCount)
-        compare(.order, "order", order, wanted.order)
-        compare(.recordAlignment, "record alignment", recordAlignment, wanted.recordAlignment)
-        guard differences.isEmpty else {
-            throw RingError(
-                .differentShape, ring: ring, "it is there already, and not as it has to be: \(differences.joined(separator: "; "))")
-        }
-    }
-
-    private var order: String { isTotallyOrdered ? "total" : "per producer" }
-}
-
 // MARK: - What follows from it
 
 extension SegmentHeader {
     /// In a total order, every record begins with its ticket.
     var isTotallyOrdered: Bool { requiredFeatures & UInt64(SR_FEATURE_TOTAL_ORDER) != 0 }
-    var ticketSize: Int { isTotallyOrdered ? 8 : 0 }
 
-    /// The largest message, in bytes: one alignment is kept for the terminator and one so that closing never waits.
-    var largestMessage: Int { min(laneCapacity - 8 - 2 * recordAlignment, Int(SR_RECORD_COUNT_MASK) - 1) - ticketSize }
+    /// "2.0".
+    var version: String { "\(SR_LAYOUT_MAJOR).\(minorVersion)" }
 
-    /// Where a lane's control block stands in the file.
-    func laneOffset(_ lane: Int) -> Int {
-        controlOffset + MemoryLayout<sr_ring_control>.size + lane * MemoryLayout<sr_lane_control>.size
-    }
+    /// Where the control area ends in the file.
+    var controlEnd: Int { controlOffset + shape.controlSize }
 
-    /// Where a lane's owner card stands in the file.
-    func cardOffset(of role: Role) -> Int {
-        switch role {
-        case .consumer: controlOffset + MemoryLayout<sr_ring_control>.offset(of: \.consumer_card)!
-        case .lane(let lane):
-            laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.producer_card)!
-        }
+    /// Where the words of the segment's own block stand in the file.
+    func segmentWord<Word>(_ field: KeyPath<sr_segment_control, Word>) -> Int {
+        controlOffset + MemoryLayout<sr_segment_control>.offset(of: field)!
     }
 }

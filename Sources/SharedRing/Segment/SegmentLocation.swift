@@ -53,8 +53,10 @@ struct SegmentName: Sendable {
     }
 
     /// Whether it is such a name, of a file with this header: while nobody holds its lock, its creator has died.
-    func isTemporary(of header: SegmentHeader) -> Bool {
-        name.bytes.starts(with: Self.temporaryStart) && name.bytes.reversed().starts(with: Self.temporaryEnd(header.instance).reversed())
+    func isTemporary(of header: SegmentHeader) -> Bool { isTemporary(of: header.instance) }
+
+    func isTemporary(of instance: SegmentHeader.Instance) -> Bool {
+        name.bytes.starts(with: Self.temporaryStart) && name.bytes.reversed().starts(with: Self.temporaryEnd(instance).reversed())
     }
 
     private static let temporaryStart = Array(".".utf8)

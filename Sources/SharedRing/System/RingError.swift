@@ -78,12 +78,14 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         let errno: Int32?
         let ring: String
         let detail: String
+        let remedy: String?
 
-        init(code: Code, errno: Int32?, ring: String, detail: String) {
+        init(code: Code, errno: Int32?, ring: String, detail: String, remedy: String?) {
             self.code = code
             self.errno = errno
             self.ring = ring
             self.detail = detail
+            self.remedy = remedy
         }
     }
 
@@ -99,7 +101,8 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
     public var detail: String { facts.detail.printable }
     /// What can be done about it, for people, where that is not plain; nil otherwise.
     public var remedy: String? {
-        switch code {
+        if let remedy = facts.remedy { return remedy }
+        return switch code {
         case .damaged: "when nobody uses it any more, 'sharedring remove --damaged', or DamagedRing.remove, takes it away"
         case .poisoned: "'sharedring check' says what is wrong with it; once its other users have ended it can be removed"
         default: nil
@@ -114,8 +117,9 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         return sentence
     }
 
-    init(_ code: Code, ring: String, errno: Int32? = nil, _ detail: String) {
-        facts = Facts(code: code, errno: errno, ring: ring, detail: detail)
+    /// `remedy`: where the code alone does not say what can be done.
+    init(_ code: Code, ring: String, errno: Int32? = nil, _ detail: String, remedy: String? = nil) {
+        facts = Facts(code: code, errno: errno, ring: ring, detail: detail, remedy: remedy)
     }
 
     private static func text(of errno: Int32) -> String {

@@ -83,7 +83,7 @@ final class Stage {
         size = UInt64(facts.st_size)
         for lane in 0..<situation.shape.lanes {
             sr_store_relaxed_u64(sr_head(control(lane)), situation.first)
-            sr_tell_account(control(lane), sr_account(tail: situation.first, messages: 0, bytes: 0, bound: situation.first))
+            sr_publish_checkpoint(control(lane), sr_checkpoint(tail: situation.first, messages: 0, bytes: 0, write_limit: situation.first))
             layOldLap(lane)
         }
 
@@ -119,7 +119,7 @@ final class Stage {
         case .clearAnnouncement:
             try sendAsNeighbour()
             try endFeeder(inOrder: false)
-            sr_store_relaxed_u64(sr_pend(control(lane)), 0)
+            sr_store_relaxed_u64(sr_ticket_floor(control(lane)), 0)
         default: break
         }
         if situation.prior != .none {
@@ -142,14 +142,13 @@ final class Stage {
         if inOrder, let ending { try ending.close() }
     }
 
-    func control(_ lane: Int) -> UnsafeMutablePointer<sr_lane_control> {
-        let offset = Int(sr_page_size())
-        return sr_lane((segment! + offset).assumingMemoryBound(to: sr_ring_control.self), UInt32(lane))
+    private var control: UnsafeMutablePointer<sr_lanes_control> {
+        (segment! + Int(sr_page_size())).assumingMemoryBound(to: sr_lanes_control.self)
     }
 
-    var isConsumerAsleep: Bool {
-        sr_load_acquire_u32(sr_data_doorbell((segment! + Int(sr_page_size())).assumingMemoryBound(to: sr_ring_control.self))) != 0
-    }
+    func control(_ lane: Int) -> UnsafeMutablePointer<sr_lane_control> { sr_lane(control, UInt32(lane)) }
+
+    var isConsumerAsleep: Bool { sr_load_acquire_u32(sr_consumer_doorbell(sr_lanes_consumer(control))) != 0 }
 
     private func start(_ notePath: String) throws {
         let words = [

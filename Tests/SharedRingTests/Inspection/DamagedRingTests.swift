@@ -18,17 +18,17 @@ struct DamagedRingTests {
         if isNew { _ = try SPSCRing.create(name, options: place.options()) }
         let path = place.path(name)
         switch how {
-        case "checksum": Forgery(path: path).store(0x4141, at: 248)
+        case "checksum": Forgery(path: path).store(0x4141, at: 504)
         case "truncated": truncate(path, 8192)
         case "short": truncate(path, 100)
         case "extended": truncate(path, 1 << 20)
         case "holes":
-            let header = try Data(contentsOf: URL(fileURLWithPath: path)).prefix(256)
+            let header = try Data(contentsOf: URL(fileURLWithPath: path)).prefix(512)
             let size = try #require(FileManager.default.attributesOfItem(atPath: path)[.size] as? Int)
             let file = open(path, O_WRONLY)
             ftruncate(file, 0)
             ftruncate(file, off_t(size))
-            _ = header.withUnsafeBytes { pwrite(file, $0.baseAddress, 256, 0) }
+            _ = header.withUnsafeBytes { pwrite(file, $0.baseAddress, 512, 0) }
             close(file)
         default: Issue.record("\(how)")
         }
@@ -77,7 +77,7 @@ struct DamagedRingTests {
         link(place.path("two"), place.path("names"))
         // Another layout's is whole, for all that this program knows.
         _ = try SPSCRing.create("newer", options: place.options())
-        Forgery(path: place.path("newer")).store(0x0000_0100_0000_0002, at: 8)
+        Forgery(path: place.path("newer")).store(0x0000_0200_0000_0003, at: 8)
         // A creator's that has got no further than its header.
         _ = try SPSCRing.create("r", options: place.options())
         let header = try RingReport("r", options: place.options()).header(in: place)
@@ -130,7 +130,7 @@ struct DamagedRingTests {
             #expect(access(place.path("r"), F_OK) == 0, "whoever holds a role holds it in the ring that has the name")
             try producer.close()
             if round % 3 == 0 {
-                Forgery(path: place.path("r")).store(0x4141, at: 248)
+                Forgery(path: place.path("r")).store(0x4141, at: 504)
                 #expect(eventually { access(place.path("r"), F_OK) != 0 })
             }
         }

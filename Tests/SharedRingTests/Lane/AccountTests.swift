@@ -249,7 +249,7 @@ struct AccountTests {
 
     @Test("A walk that was overtaken does not count: it begins anew at the next account") func overtaken() throws {
         var header = try SegmentHeader(.spsc, options: RingOptions(capacity: 4096), ring: "r")
-        header.laneCapacity = 4096
+        header.lanes.laneCapacity = 4096
         let shape = LaneShape(header)
         let record = RecordHeader(byteCount: 8, tag: 0)
         let first = LaneAccount(tail: 0, messages: 0, byteCount: 0, bound: 512)

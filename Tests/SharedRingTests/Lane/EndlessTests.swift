@@ -105,7 +105,7 @@ struct EndlessTests {
             return nil
         case .idle: return producer
         case .keepsNoAccount:
-            sr_store_release_u64(sr_account_turn(control), 0)
+            sr_store_release_u64(sr_checkpoint_turn(control), 0)
             _ = consume producer
             return nil
         }
@@ -120,11 +120,11 @@ struct EndlessTests {
             let segment = try Segment.open(descriptor, ring: "r", owners: .sameUser)
             let data = try Mapping.lane(0, of: segment, writable: true, prefault: true, ring: "r")
             let words = try Mapping.control(of: segment, ring: "r").mapping
-            let lane = sr_lane(words.base.assumingMemoryBound(to: sr_ring_control.self), 0)
+            let lane = sr_lane(words.base.assumingMemoryBound(to: sr_lanes_control.self), 0)
             let producer = try leave(try ring.makeProducer(), author)
             if author == .none {
                 sr_store_release_u32(sr_producer_epoch(lane), 0)
-                sr_store_release_u64(sr_account_turn(lane), 0)
+                sr_store_release_u64(sr_checkpoint_turn(lane), 0)
             }
             carpet(data.base)
             var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
@@ -178,7 +178,7 @@ struct EndlessTests {
             let control = producer.writer.pointee.control
             for lap in 0..<2000 {
                 for _ in 0..<messages { try producer.send(value: lap) }
-                sr_store_release_u64(sr_account_turn(control), 0)  // as if it had told nothing
+                sr_store_release_u64(sr_checkpoint_turn(control), 0)  // as if it had told nothing
                 for _ in 0..<messages {
                     let number = try consumer.next(timeout: patience)?.integer(as: Int.self)
                     #expect(number == lap)

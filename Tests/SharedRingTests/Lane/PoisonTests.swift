@@ -190,19 +190,19 @@ struct PoisonTests {
 
     @Test("A forged epoch, doorbell or card neither traps nor hangs") func otherWords() throws {
         try withForger { producer, consumer, _, head in
-            let control = producer.side.attachment.control
+            let control = producer.side.attachment.consumer
             let lane = producer.writer.pointee.control
             for value in [0, 1, 2, 0x7fff_ffff, 0x8000_0001, .max] as [UInt32] {
                 sr_store_release_u32(sr_producer_epoch(lane), value)
                 sr_store_release_u32(sr_consumer_epoch(control), value)
-                sr_store_release_u32(sr_data_doorbell(control), value)
+                sr_store_release_u32(sr_consumer_doorbell(control), value)
                 sr_store_release_u32(sr_space_doorbell(lane), value)
                 _ = try? consumer.receive(timeout: .milliseconds(15))
                 try producer.send("x")
                 #expect(try consumer.poll() == "x")
             }
-            memset(sr_producer_card(lane), 0xff, 128)
-            memset(sr_consumer_card(control), 0x1b, 128)
+            memset(sr_producer_holder(lane), 0xff, 128)
+            memset(sr_consumer_holder(control), 0x1b, 128)
             let card = producer.side.attachment.segment.card(of: .consumer)
             #expect(card?.name == "", "control characters do not reach a terminal")
             #expect(producer.side.attachment.segment.card(of: .lane(0)) != nil)

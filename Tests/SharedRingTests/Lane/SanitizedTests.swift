@@ -28,12 +28,13 @@ struct SanitizedTests {
             let segment = try Segment.open(descriptor, ring: "lane", owners: .sameUser)
             data = try Mapping.lane(0, of: segment, writable: true, prefault: true, ring: "lane")
             control = try Mapping.control(of: segment, ring: "lane").mapping
-            let words = control.base.assumingMemoryBound(to: sr_ring_control.self)
+            let words = control.base.assumingMemoryBound(to: sr_lanes_control.self)
             shape = LaneShape(segment.header)
             writer = .allocate(capacity: 1)
             writer.initialize(
                 to: try LaneWriter(
-                    data: data.base, shape: shape, control: sr_lane(words, 0), doorbell: sr_data_doorbell(words), tickets: nil,
+                    data: data.base, shape: shape, control: sr_lane(words, 0), doorbell: sr_consumer_doorbell(sr_lanes_consumer(words)),
+                    tickets: nil,
                     usesAsymmetricBarrier: asymmetric, ring: "lane", lane: 0))
             reader = .allocate(capacity: 1)
             reader.initialize(

@@ -159,7 +159,7 @@ struct SpaceTests {
         var options = RingOptions(capacity: 4096)
         options.barrier = .symmetric
         var header = try SegmentHeader(.spsc, options: options, ring: "huge")
-        header.laneCapacity = 1 << 33
+        header.lanes.laneCapacity = 1 << 33
         let shape = LaneShape(header)
         #expect(shape.largestMessage == (1 << 31) - 2)
         // Twice the lane, of which the kernel gives what is touched.

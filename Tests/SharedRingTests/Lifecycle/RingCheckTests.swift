@@ -114,11 +114,11 @@ struct RingCheckTests {
         do { _ = try ring.makeConsumer() }
         let (file, header) = try forgery()
         let lane = header.laneOffset(0)
-        file.store(1, at: header.controlOffset)
+        file.store(1, at: header.consumerOffset)
         file.store(1, at: lane + 384)
         file.store(0, at: lane)
         file.store(0, at: lane + 128)  // an account that was told before
-        file.store(file.load(at: header.controlOffset + 384) | 1 << 32, at: header.controlOffset + 384)
+        file.store(file.load(at: header.consumerOffset + 128) | 1 << 32, at: header.consumerOffset + 128)
         // A lane that somebody marked and then had no time to sign.
         file.store(0b11, at: header.controlOffset + 256)
 

@@ -86,7 +86,7 @@ struct SandboxTests {
             return try consumer.next()?.text
         }
         let path = place.path("r")
-        let doorbell = try RingReport("r", options: place.options()).header(in: place).controlOffset
+        let doorbell = try RingReport("r", options: place.options()).header(in: place).consumerOffset
         #expect(eventually { UInt32(truncatingIfNeeded: Forgery(path: path).load(at: doorbell)) == 1 })
         usleep(20_000)  // into its sleep; were it not there yet, it would find the message in any case
         #expect(try peer.ask("send woken") == "sent")

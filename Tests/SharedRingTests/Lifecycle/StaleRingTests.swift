@@ -103,12 +103,12 @@ struct StaleRingTests {
             withExtendedLifetime((creator, lock)) {}
         }
         // It may have died before it had allocated all, too. Under any other name such a file is damaged.
-        let start = try Data(contentsOf: URL(fileURLWithPath: place.path(name))).prefix(256)
+        let start = try Data(contentsOf: URL(fileURLWithPath: place.path(name))).prefix(512)
         try start.write(to: URL(fileURLWithPath: place.path("other")))
         expectError(.damaged) { () throws(RingError) in _ = try SPSCRing.open("other", options: place.options()) }
         #expect(try outcomes(true, rehearsal: true)["other"] == "damaged header")
         unlink(place.path("other"))
-        for size in [256, 5000] {
+        for size in [512, 5000] {
             try start.write(to: URL(fileURLWithPath: place.path("whole")))
             truncate(place.path("whole"), size)
             rename(place.path(name), place.path("aside"))

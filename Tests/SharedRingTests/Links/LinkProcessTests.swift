@@ -93,7 +93,7 @@ struct LinkProcessTests {
         #expect(late >= 0)
         first.close()
         defer { close(late) }
-        #expect(sr_lock(late, sr_lock_consumer(), 1) == 0)
+        #expect(sr_lock(late, sr_lock_consumer(0), 1) == 0)
         let second = try LinkListener(path: path)
         expectError(.inUse, saying: "user \(getuid())", "service.lock") { () throws(RingError) in _ = try LinkListener(path: path) }
         second.close()

@@ -91,7 +91,7 @@ struct TotalOrderTests {
         var living = try ring.makeProducer()
         try dead.send("0")
         // As a kill between the ticket and the header would leave it.
-        unsafe sr_store_release_u64(sr_pend(dead.writer.pointee.control), 1)
+        unsafe sr_store_release_u64(sr_ticket_floor(dead.writer.pointee.control), 1)
         unsafe _ = sr_fetch_add_acq_rel_u64(dead.writer.pointee.tickets!, 1)
         try living.send("1")
         #expect(try consumer.receive(timeout: patience) == Array("0".utf8))
@@ -106,7 +106,7 @@ struct TotalOrderTests {
         var consumer = try ring.makeConsumer()
         let dead = try ring.makeProducer()
         var living = try ring.makeProducer()
-        unsafe sr_store_release_u64(sr_pend(dead.writer.pointee.control), 0)
+        unsafe sr_store_release_u64(sr_ticket_floor(dead.writer.pointee.control), 0)
         unsafe _ = sr_fetch_add_acq_rel_u64(dead.writer.pointee.tickets!, 1)
         try living.send("1")
         for _ in 0..<3000 { #expect(try consumer.tryNext().isEmpty, "its producer may still commit") }
@@ -177,19 +177,19 @@ struct TotalOrderTests {
         try right.send("later")
         var tickets: [UInt64] = []
         if let message = consumer.nextNow() { tickets.append(message.sequence) }
-        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), ticket)
+        unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), ticket)
         unsafe sr_store_relaxed_u64(writer.pointee.place(at: writer.pointee.tail) + 8, ticket)
         unsafe LaneWriter.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), at: writer.pointee.place)
-        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), .max)
+        unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), .max)
         if let message = consumer.nextNow() { tickets.append(message.sequence) }
         #expect(tickets == [1, 0], "with the announcement first, nothing may be taken before the smaller ticket")
 
         // In the right order nothing is handed out while a smaller ticket may turn up.
-        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), sr_load_relaxed_u64(writer.pointee.tickets!))
+        unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), sr_load_relaxed_u64(writer.pointee.tickets!))
         unsafe _ = sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
         try right.send("later still")
         #expect(try consumer.tryNext().isEmpty)
-        unsafe sr_store_release_u64(sr_pend(writer.pointee.control), .max)
+        unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), .max)
         #expect(try !consumer.tryNext().isEmpty)
         withExtendedLifetime(wrong) {}
     }

@@ -33,11 +33,11 @@ struct EpochTests {
         defer { try? file.close() }
         let header = try file.read(upToCount: MemoryLayout<sr_header>.size)!
         let control = header.withUnsafeBytes { $0.load(as: sr_header.self).control_offset }
-        let lane = control + UInt64(MemoryLayout<sr_ring_control>.size)
+        let lane = control + sr_lane_offset(0)
         for offset in [
-            control + UInt64(MemoryLayout<sr_ring_control>.offset(of: \.consumer_epoch)!),
+            control + sr_lanes_consumer_offset() + UInt64(MemoryLayout<sr_consumer_control>.offset(of: \.epoch)!),
             lane + UInt64(MemoryLayout<sr_lane_control>.offset(of: \.producer_epoch)!),
-            lane + UInt64(MemoryLayout<sr_lane_control>.offset(of: \.told_end)!),
+            lane + UInt64(MemoryLayout<sr_lane_control>.offset(of: \.reported_end)!),
         ] {
             try file.seek(toOffset: offset)
             try file.write(contentsOf: withUnsafeBytes(of: epoch) { Data($0) })

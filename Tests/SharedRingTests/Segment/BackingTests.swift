@@ -21,7 +21,7 @@ struct BackingTests {
     /// As a restart leaves the file: another boot's id is in it. (The locks are gone too, as nobody is attached.)
     private func restart(_ name: String, _ options: RingOptions) throws {
         let file = try #require(FileHandle(forUpdatingAtPath: "\(options.directory)/\(name)"))
-        let place = SegmentHeader.pageSize + MemoryLayout<sr_ring_control>.offset(of: \.boot_id)!
+        let place = SegmentHeader.pageSize + MemoryLayout<sr_segment_control>.offset(of: \.boot_id)!
         try file.seek(toOffset: UInt64(place))
         file.write(Data((0..<16).map { _ in UInt8.random(in: 1...255) }))
         try file.close()

@@ -7,7 +7,7 @@ import Testing
 @testable import TestPeer
 
 /// A row of `Tests/Conformance/manifest.tsv`: a segment, and the one verdict on it.
-private struct Row {
+struct Row {
     let name: String
     let base: String
     let size: Int
@@ -36,7 +36,15 @@ private struct Row {
 
     /// What the files in `folder` say of it.
     func image(in folder: String) throws -> [UInt8] {
-        let text = try String(contentsOfFile: "\(folder)/\(base).hex", encoding: .utf8)
+        var image = try Self.golden("\(folder)/\(base).hex")
+        let whole = image.count
+        for edit in edits { image.replaceSubrange(edit.offset..<(edit.offset + edit.bytes.count), with: edit.bytes) }
+        return Array((image + [UInt8](repeating: 0, count: max(0, size - whole))).prefix(size))
+    }
+
+    /// The segment of a golden file.
+    static func golden(_ path: String) throws -> [UInt8] {
+        let text = try String(contentsOfFile: path, encoding: .utf8)
         var lines = text.split(separator: "\n")
         let whole = Int(lines.removeFirst().dropFirst("size ".count))!
         var image = [UInt8](repeating: 0, count: whole)
@@ -44,8 +52,7 @@ private struct Row {
             let (offset, bytes) = (Int(line[0])!, Row.bytes(line[1]))
             image.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
         }
-        for edit in edits { image.replaceSubrange(edit.offset..<(edit.offset + edit.bytes.count), with: edit.bytes) }
-        return Array((image + [UInt8](repeating: 0, count: max(0, size - whole))).prefix(size))
+        return image
     }
 }
 

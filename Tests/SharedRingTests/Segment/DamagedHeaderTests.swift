@@ -20,10 +20,10 @@ struct DamagedHeaderTests {
             let file = Glibc.open(place.path("a"), O_RDWR)
             defer { close(file) }
             var header = sr_header()
-            pread(file, &header, 256, 0)
+            pread(file, &header, MemoryLayout<sr_header>.size, 0)
             change(&header)
             if recompute { header.checksum = SegmentHeader.checksum(of: header) }
-            pwrite(file, &header, 256, 0)
+            pwrite(file, &header, MemoryLayout<sr_header>.size, 0)
             do throws(RingError) {
                 _ = try SPSCRing.open("a", options: options).makeProducer()
             } catch {
@@ -36,12 +36,12 @@ struct DamagedHeaderTests {
     @Test("Magic, byte order, version, checksum") func identity() {
         refuse(.notARing, "starts with", recompute: false) { $0.magic ^= 1 }
         refuse(.incompatible, "big-endian", recompute: false) { $0.magic = $0.magic.byteSwapped }
-        refuse(.incompatible, "version 2.0", "1.0", recompute: false) { $0.abi_major = 2 }
-        refuse(.incompatible, "version 0.0") { $0.abi_major = 0 }
+        refuse(.incompatible, "'a'", "version 3.0", "2.0", "programs of layout 3", recompute: false) { $0.major = 3 }
+        refuse(.incompatible, "version 0.0") { $0.major = 0 }
         refuse(.damaged, "checksum", recompute: false) { $0.checksum ^= 1 }
         refuse(.damaged, "checksum", recompute: false) { $0.created_ns += 1 }
         refuse(.incompatible, "layout") { $0.layout_hash ^= 1 }
-        refuse(.incompatible, "layout") { $0.header_length = 512 }
+        for length in [0, 511, 4097, .max] as [UInt32] { refuse(.damaged, "header's length is \(length)") { $0.header_length = length } }
     }
 
     @Test("Features: an unknown required one is refused, an optional one and a newer minor version are not") func features() throws {
@@ -52,35 +52,35 @@ struct DamagedHeaderTests {
         refuse(.notFlushed, "restarted") { $0.required_features |= UInt64(SR_FEATURE_FILE_BACKED) }
         var stored = try SegmentHeader(.spsc, options: RingOptions(), ring: "r").stored
         stored.optional_features = .max
-        stored.abi_minor = 9
+        stored.minor = 9
         stored.checksum = SegmentHeader.checksum(of: stored)
         _ = try SegmentHeader(checking: stored, fileSize: stored.total_size, ring: "r")
     }
 
     @Test("Kind and lane counts") func lanes() {
-        refuse(.damaged, "kind is 0") { $0.ring_kind = 0 }
-        refuse(.damaged, "kind is 77") { $0.ring_kind = 77 }
-        refuse(.incompatible, "mpsc") { $0.ring_kind = UInt32(SR_KIND_MPSC) }
-        for count in [0, 2, 1025, .max] as [UInt32] { refuse(.damaged, "\(count) lanes") { $0.lane_count = count } }
+        refuse(.incompatible, "kind is 0") { $0.kind = 0 }
+        refuse(.incompatible, "kind is 77") { $0.kind = 77 }
+        refuse(.incompatible, "mpsc") { $0.kind = UInt32(SR_KIND_MPSC) }
+        for count in [0, 2, 1025, .max] as [UInt32] { refuse(.damaged, "\(count) lanes") { $0.lanes.lane_count = count } }
         refuse(.damaged, "do not fit") { header in
-            header.ring_kind = UInt32(SR_KIND_MPSC)
-            header.lane_count = 2
+            header.kind = UInt32(SR_KIND_MPSC)
+            header.lanes.lane_count = 2
         }
         refuse(.damaged, "1025 lanes") { header in
-            header.ring_kind = UInt32(SR_KIND_MPSC)
-            header.lane_count = 1025
+            header.kind = UInt32(SR_KIND_MPSC)
+            header.lanes.lane_count = 1025
         }
     }
 
     @Test("Alignment and capacity") func shape() {
         for alignment in [0, 1, 4, 7, 12, 24, 256, 1 << 31, .max] as [UInt32] {
-            refuse(.damaged, "alignment is \(alignment)") { $0.record_alignment = alignment }
+            refuse(.damaged, "alignment is \(alignment)") { $0.lanes.record_alignment = alignment }
         }
         for capacity in [0, 1, 4095, 4097, 6144, 12288, 1 << 41, 1 << 63, .max] as [UInt64] {
-            refuse(.damaged, "capacity is \(capacity)") { $0.lane_capacity = capacity }
+            refuse(.damaged, "capacity is \(capacity)") { $0.lanes.lane_capacity = capacity }
         }
-        refuse(.damaged, "do not fit") { $0.lane_capacity = 8192 }
-        refuse(.damaged, "do not fit") { $0.lane_capacity = 1 << 40 }
+        refuse(.damaged, "do not fit") { $0.lanes.lane_capacity = 8192 }
+        refuse(.damaged, "do not fit") { $0.lanes.lane_capacity = 1 << 40 }
     }
 
     @Test("Sizes and offsets, also such that sums overflow") func offsets() {
@@ -110,17 +110,17 @@ struct DamagedHeaderTests {
         for _ in 0..<3000 {
             var header = sr_header()
             withUnsafeMutableBytes(of: &header) { bytes in
-                for i in 0..<31 { bytes.storeBytes(of: random.next(), toByteOffset: 8 * i, as: UInt64.self) }
+                for i in 0..<bytes.count / 8 { bytes.storeBytes(of: random.next(), toByteOffset: 8 * i, as: UInt64.self) }
             }
             header.magic = UInt64(SR_MAGIC)
-            header.abi_major = 1
-            header.header_length = 256
-            header.layout_hash = sr_layout_hash()
+            header.major = UInt16(SR_LAYOUT_MAJOR)
+            header.header_length = 512
             header.required_features &= 1
-            header.ring_kind = UInt32(random.next() % 3)
-            header.lane_count = UInt32(random.next() % 3)
-            header.record_alignment = 8 << UInt32(random.next() % 6)
-            header.lane_capacity = 1 << (random.next() % 64)
+            header.kind = UInt32(random.next() % 3)
+            header.layout_hash = sr_layout_hash(header.kind)
+            header.lanes.lane_count = UInt32(random.next() % 3)
+            header.lanes.record_alignment = 8 << UInt32(random.next() % 6)
+            header.lanes.lane_capacity = 1 << (random.next() % 64)
             if random.next() & 1 == 0 { header.control_offset = 4096 }
             header.data_offset &= ~4095
             let size = random.next() >> (random.next() % 64)

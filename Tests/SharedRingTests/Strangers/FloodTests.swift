@@ -49,8 +49,8 @@ struct FloodTests {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
         var producer = try ring.makeProducer()
-        let sleeps = sr_consumer_sleeps(consumer.side.attachment.control)
-        let flood = Flood(sr_data_doorbell(consumer.side.attachment.control), storing: value)
+        let sleeps = sr_consumer_sleeps(consumer.side.attachment.consumer)
+        let flood = Flood(sr_consumer_doorbell(consumer.side.attachment.consumer), storing: value)
         let start = sr_now_ns()
         let box = Box(consumer)
         let worker = Worker {
@@ -77,8 +77,8 @@ struct FloodTests {
         let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
         let box = Box(try ring.makeProducer())
-        let sleeps = sr_consumer_sleeps(consumer.side.attachment.control)
-        let flood = Flood(sr_data_doorbell(consumer.side.attachment.control), storing: 0)
+        let sleeps = sr_consumer_sleeps(consumer.side.attachment.consumer)
+        let flood = Flood(sr_consumer_doorbell(consumer.side.attachment.consumer), storing: 0)
         let start = sr_now_ns()
         let sender = Worker {
             var producer = box.take()

@@ -38,7 +38,7 @@ struct ForgedWordsTests {
         let stranger = Worker {
             var count = 0
             while isOver.value == 0 {
-                sr_store_relaxed_u32(sr_data_doorbell(attachment.control), 0)
+                sr_store_relaxed_u32(sr_consumer_doorbell(attachment.consumer), 0)
                 sr_store_relaxed_u32(sr_space_doorbell(attachment.lane(0)), 0)
                 count += 1
                 begun.set(1)
@@ -70,7 +70,7 @@ struct ForgedWordsTests {
         let ring = try MPSCRing.anonymous(lanes: lanes, options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer(slice: .milliseconds(5))
         var consumer = try ring.makeConsumer(slice: .milliseconds(5))
-        for word in 0..<16 { sr_store_release_u64(sr_lane_bitmap(producer.side.attachment.control, UInt32(word * 64)), .max) }
+        for word in 0..<16 { sr_store_release_u64(sr_lanes_used(producer.side.attachment.control, UInt32(word * 64)), .max) }
         try producer.send("x")
         let message = try consumer.receive(timeout: patience)
         #expect(message == Array("x".utf8))
@@ -85,7 +85,7 @@ struct ForgedWordsTests {
         var consumer = try ring.makeConsumer(slice: .milliseconds(5))
         var first = try ring.makeProducer()
         var second = try ring.makeProducer()
-        let pend = sr_pend(second.side.attachment.lane(1))
+        let pend = sr_ticket_floor(second.side.attachment.lane(1))
         sr_store_release_u64(pend, 0)
         try first.send("held back")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(30)) }

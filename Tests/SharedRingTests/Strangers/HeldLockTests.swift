@@ -26,12 +26,12 @@ struct HeldLockTests {
         let ring = try ring()
         let stranger = Stranger(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
-        #expect(lock(stranger.file, sr_lock_consumer(), 1) == 0)
+        #expect(lock(stranger.file, sr_lock_consumer(0), 1) == 0)
         expectError(.roleTaken, saying: "a process that did not sign") { () throws(RingError) in _ = try ring.makeConsumer() }
         expectError(.inUse, saying: "as consumer") { () throws(RingError) in try SPSCRing.remove("r", options: place.options()) }
         var producer = try ring.makeProducer()
         try producer.send("x")
-        #expect(ts_unlock(stranger.file, sr_lock_consumer(), 1) == 0)
+        #expect(ts_unlock(stranger.file, sr_lock_consumer(0), 1) == 0)
         var consumer = try ring.makeConsumer()
         #expect(try consumer.poll() == "x")
     }
@@ -39,13 +39,13 @@ struct HeldLockTests {
     @Test("A file that can only be read takes no write lock") func readOnly() throws {
         _ = try ring()
         let stranger = Stranger(place.path("r"), O_RDONLY)
-        #expect(ts_lock_exclusive(stranger.file, sr_lock_consumer(), 1) == -EBADF)
+        #expect(ts_lock_exclusive(stranger.file, sr_lock_consumer(0), 1) == -EBADF)
     }
 
     @Test("A lane's byte: the next lane is taken; with all of them, the error lists the lanes") func lanes() throws {
         let ring = try MPSCRing.create("m", lanes: 3, options: place.options())
         let stranger = Stranger(place.path("m"))
-        #expect(ts_lock_shared(stranger.file, sr_lock_lane(0), 2) == 0)
+        #expect(ts_lock_shared(stranger.file, sr_lock_producer(0), 2) == 0)
         let producer = try ring.makeProducer()
         #expect(producer.lane == 2)
         expectError(.roleTaken, saying: "all its 3 lanes", "process \(getpid())") { () throws(RingError) in _ = try ring.makeProducer() }
@@ -59,11 +59,11 @@ struct HeldLockTests {
         let workers = try [("exclusive", O_RDWR, ts_lock_exclusive), ("shared", O_RDONLY, ts_lock_shared)].map { name, mode, lock in
             let ring = try SPSCRing.create(name, options: options)
             let stranger = Stranger(place.path(name), mode)
-            #expect(lock(stranger.file, sr_lock_consumer(), 0) == 0)
+            #expect(lock(stranger.file, sr_lock_first(), 0) == 0)
             return Worker {
                 expectError(.inUse, saying: "10,000") { () throws(RingError) in _ = try ring.makeConsumer() }
                 expectError(.inUse, saying: "1,000") { () throws(RingError) in try SPSCRing.remove(name, options: options) }
-                #expect(ts_unlock(stranger.file, sr_lock_consumer(), 0) == 0)
+                #expect(ts_unlock(stranger.file, sr_lock_first(), 0) == 0)
                 _ = try ring.makeConsumer()
             }
         }
@@ -79,16 +79,16 @@ struct HeldLockTests {
         let stranger = Stranger(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
         // Not while the holder lives.
-        #expect(lock(stranger.file, sr_lock_lane(0), 1) == -EAGAIN)
+        #expect(lock(stranger.file, sr_lock_producer(0), 1) == -EAGAIN)
         peer.kill()
-        #expect(lock(stranger.file, sr_lock_lane(0), 1) == 0)
+        #expect(lock(stranger.file, sr_lock_producer(0), 1) == 0)
 
         #expect(try consumer.next(timeout: patience)?.text == "x")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(50)) }
         let isAttached = consumer.isPeerAttached
         #expect(isAttached)
         expectError(.roleTaken, saying: "\(peer.pid)") { () throws(RingError) in _ = try ring().makeProducer() }
-        #expect(ts_unlock(stranger.file, sr_lock_lane(0), 1) == 0)
+        #expect(ts_unlock(stranger.file, sr_lock_producer(0), 1) == 0)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
     }
 
@@ -97,7 +97,7 @@ struct HeldLockTests {
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer(slice: .milliseconds(5))
         let stranger = Stranger(place.path("r"))
-        for start in [0, sr_lock_consumer(), sr_lock_lane(0)] {
+        for start in [0, sr_lock_consumer(0), sr_lock_producer(0)] {
             #expect(ts_unlock(stranger.file, start, 0) == 0)
             #expect(ts_lock_exclusive(stranger.file, start, 0) == -EAGAIN)
             #expect(ts_lock_shared(stranger.file, start, 0) == -EAGAIN)

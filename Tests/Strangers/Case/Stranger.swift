@@ -11,32 +11,38 @@ struct Stranger {
     // MARK: Where
 
     private static let headerWords: [Word] = [
-        word(\sr_header.magic), word(\sr_header.abi_major), word(\sr_header.abi_minor), word(\sr_header.header_length),
-        word(\sr_header.total_size), word(\sr_header.page_size), word(\sr_header.ring_kind), word(\sr_header.lane_count),
-        word(\sr_header.record_alignment), word(\sr_header.lane_capacity), word(\sr_header.control_offset),
+        word(\sr_header.magic), word(\sr_header.major), word(\sr_header.minor), word(\sr_header.header_length),
+        word(\sr_header.total_size), word(\sr_header.page_size), word(\sr_header.kind), word(\sr_header.lanes.lane_count),
+        word(\sr_header.lanes.record_alignment), word(\sr_header.lanes.lane_capacity), word(\sr_header.control_offset),
         word(\sr_header.data_offset), word(\sr_header.required_features), word(\sr_header.optional_features),
         word(\sr_header.layout_hash), word(\sr_header.instance_id.0), word(\sr_header.boot_id.0), word(\sr_header.created_ns),
         word(\sr_header.label.0), word(\sr_header.label.63), word(\sr_header.checksum),
     ]
     private static let ringWords: [Word] = [
-        word(\sr_ring_control.data_doorbell), word(\sr_ring_control.tickets), word(\sr_ring_control.tickets),
-        word(\sr_ring_control.lane_bitmap.0), word(\sr_ring_control.lane_bitmap.0), word(\sr_ring_control.lane_bitmap.15),
-        word(\sr_ring_control.consumer_epoch), word(\sr_ring_control.untold_death), word(\sr_ring_control.consumer_statistics.sleeps),
-        word(\sr_ring_control.consumer_card.pid), word(\sr_ring_control.consumer_card.start_time), word(\sr_ring_control.persistent),
-        word(\sr_ring_control.clean), word(\sr_ring_control.boot_id.0),
+        consumer(\.doorbell), word(\sr_lanes_control.tickets), word(\sr_lanes_control.tickets),
+        word(\sr_lanes_control.lanes_used.0), word(\sr_lanes_control.lanes_used.0), word(\sr_lanes_control.lanes_used.15),
+        consumer(\.epoch), consumer(\.unreported_death), consumer(\.statistics.sleeps),
+        consumer(\.holder.pid), consumer(\.holder.start_time), word(\sr_lanes_control.segment.persistent),
+        word(\sr_lanes_control.segment.clean), word(\sr_lanes_control.segment.boot_id.0),
     ]
     private static let laneWords: [Word] = [
-        word(\sr_lane_control.pend), word(\sr_lane_control.pend), word(\sr_lane_control.producer_epoch),
-        word(\sr_lane_control.account_turn), word(\sr_lane_control.accounts.0.tail), word(\sr_lane_control.accounts.1.tail),
-        word(\sr_lane_control.accounts.0.bound), word(\sr_lane_control.accounts.1.bound),
-        word(\sr_lane_control.accounts.1.messages), word(\sr_lane_control.producer_statistics.backlog),
-        word(\sr_lane_control.head), word(\sr_lane_control.head), word(\sr_lane_control.head), word(\sr_lane_control.told_end),
-        word(\sr_lane_control.space_doorbell), word(\sr_lane_control.producer_card.pid),
-        word(\sr_lane_control.producer_card.attached_ns), word(\sr_lane_control.consumer_statistics.wakes),
+        word(\sr_lane_control.ticket_floor), word(\sr_lane_control.ticket_floor), word(\sr_lane_control.producer_epoch),
+        word(\sr_lane_control.checkpoint_turn), word(\sr_lane_control.checkpoints.0.tail), word(\sr_lane_control.checkpoints.1.tail),
+        word(\sr_lane_control.checkpoints.0.write_limit), word(\sr_lane_control.checkpoints.1.write_limit),
+        word(\sr_lane_control.checkpoints.1.messages), word(\sr_lane_control.producer_statistics.backlog),
+        word(\sr_lane_control.head), word(\sr_lane_control.head), word(\sr_lane_control.head), word(\sr_lane_control.reported_end),
+        word(\sr_lane_control.space_doorbell), word(\sr_lane_control.producer_holder.pid),
+        word(\sr_lane_control.producer_holder.attached_ns), word(\sr_lane_control.consumer_statistics.wakes),
     ]
 
     private static func word<Root, Value>(_ path: KeyPath<Root, Value>) -> Word {
         (MemoryLayout<Root>.offset(of: path)!, MemoryLayout<Value>.size)
+    }
+
+    /// Of the consumer's block, from the start of the control area.
+    private static func consumer<Value>(_ path: KeyPath<sr_consumer_control, Value>) -> Word {
+        let word = word(path)
+        return (Int(sr_lanes_consumer_offset()) + word.offset, word.size)
     }
 
     // MARK: What
@@ -72,13 +78,10 @@ struct Stranger {
         if choices.below(4) > 0 { sign() }
     }
 
-    /// FNV-1a, as the library's.
     private func sign() {
-        let place = MemoryLayout<sr_header>.offset(of: \.checksum)!
-        let sum = UnsafeRawBufferPointer(start: victim.base, count: place).reduce(0xcbf2_9ce4_8422_2325 as UInt64) { hash, byte in
-            (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        victim.base.storeBytes(of: sum, toByteOffset: place, as: UInt64.self)
+        let header = victim.base.assumingMemoryBound(to: sr_header.self)
+        victim.base.storeBytes(
+            of: sr_header_checksum(header), toByteOffset: MemoryLayout<sr_header>.offset(of: \.checksum)!, as: UInt64.self)
     }
 
     private func mutate(_ start: UnsafeMutableRawPointer, _ words: [Word], _ choices: inout Choices) {

@@ -15,7 +15,7 @@ final class Victim {
     /// A ring that its name finds, if it has one.
     let name: String?
     let options: RingOptions
-    let control: UnsafeMutablePointer<sr_ring_control>
+    let control: UnsafeMutablePointer<sr_lanes_control>
     private let dataOffset: Int
     private var states: [[UInt8]] = []
 
@@ -52,9 +52,9 @@ final class Victim {
         self.lanes = max(lanes, 1)
         self.alignment = alignment
         self.isTotallyOrdered = isTotallyOrdered
-        capacity = Int(header.lane_capacity)
+        capacity = Int(header.lanes.lane_capacity)
         dataOffset = Int(header.data_offset)
-        control = (base + Int(header.control_offset)).assumingMemoryBound(to: sr_ring_control.self)
+        control = (base + Int(header.control_offset)).assumingMemoryBound(to: sr_lanes_control.self)
         try prepareStates()
     }
 
@@ -110,7 +110,7 @@ final class Victim {
         for number in 0..<lanes {
             let position = 0 &- UInt64(2 * capacity)
             lane(number).pointee.head = position
-            sr_tell_account(lane(number), sr_account(tail: position, messages: 0, bytes: 0, bound: position))
+            sr_publish_checkpoint(lane(number), sr_checkpoint(tail: position, messages: 0, bytes: 0, write_limit: position))
         }
         for _ in 0..<2 {
             try fill(messages: .max, bytes: 30, closes: true)

@@ -156,14 +156,13 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
         }
         var header = sr_header()
         try read(&header, at: 0)
-        var ring = sr_ring_control()
-        try read(&ring, at: Int(header.control_offset))
+        var consumer = sr_consumer_control()
+        try read(&consumer, at: Int(header.control_offset) + Int(sr_lanes_consumer_offset()))
         var tally = Tally()
-        tally.consumerSleeps = ring.consumer_statistics.sleeps
-        for number in 0..<Int(header.lane_count) {
+        tally.consumerSleeps = consumer.statistics.sleeps
+        for number in 0..<Int(header.lanes.lane_count) {
             var lane = sr_lane_control()
-            try read(
-                &lane, at: Int(header.control_offset) + MemoryLayout<sr_ring_control>.size + number * MemoryLayout<sr_lane_control>.size)
+            try read(&lane, at: Int(header.control_offset) + Int(sr_lane_offset(UInt32(number))))
             tally.full += lane.producer_statistics.full
             tally.producerSleeps += lane.producer_statistics.sleeps
             tally.consumerWoken += lane.producer_statistics.wakes

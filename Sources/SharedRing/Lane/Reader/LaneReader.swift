@@ -138,7 +138,7 @@ struct LaneReader: ~Copyable {
         // SAFETY: `control` lies in the control mapping.
         // SYNC: account (pairs with LaneAccount.tell). The record before the head was loaded before. So was the account that allowed it
         // stored, or a newer one. A mixture of two is as good: bounds only grow.
-        let turn = unsafe sr_load_acquire_u64(sr_account_turn(control))
+        let turn = unsafe sr_load_acquire_u64(sr_checkpoint_turn(control))
         let bound = unsafe LaneAccount(control).bound
         let isPossible =
             if turn != 0 {

@@ -16,7 +16,7 @@ extension LaneWriter {
         let bound = unsafe sr_load_relaxed_u64(tickets)
         // SYNC: pend (pairs with MergeSide.sweep): announced before the ticket is drawn, and visible to whoever sees the
         // counter after it.
-        unsafe sr_store_release_u64(sr_pend(control), bound)
+        unsafe sr_store_release_u64(sr_ticket_floor(control), bound)
         // SYNC: ticket (pairs with MergeSide.sweep and .makeReady): carries `pend` with it.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(tickets, UInt64(truncatingIfNeeded: count))
 
@@ -34,7 +34,7 @@ extension LaneWriter {
 
         unsafe Self.storeHeader(header, at: place(at: start))
         // SYNC: pend (pairs with MergeSide.sweep): who sees it taken back sees the record too.
-        unsafe sr_store_release_u64(sr_pend(control), UInt64.max)  // SR_NO_PEND
+        unsafe sr_store_release_u64(sr_ticket_floor(control), UInt64.max)  // SR_NO_TICKET_FLOOR
         // Only now: a consumer that is woken while the announcement stands finds nothing it may take, and sleeps again.
         ringDoorbell()
     }

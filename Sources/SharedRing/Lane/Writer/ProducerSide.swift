@@ -32,18 +32,18 @@ final class ProducerSide: @unchecked Sendable {
 
         // SAFETY, for the whole initialiser: all words lie in the control mapping, which the attachment keeps; the card and
         // the epoch are written only by the holder of the byte, which is this side.
-        unsafe OwnerCard.sign(sr_producer_card(laneControl))
+        unsafe OwnerCard.sign(sr_producer_holder(laneControl))
         unsafe epoch = sr_producer_epoch(laneControl)
         // SYNC: lane-in-use (pairs with MergeSide.findNewLanes): before the first commit.
-        _ = unsafe sr_fetch_or_acq_rel_u64(sr_lane_bitmap(control, UInt32(lane)), 1 << UInt64(lane % 64))
+        _ = unsafe sr_fetch_or_acq_rel_u64(sr_lanes_used(control, UInt32(lane)), 1 << UInt64(lane % 64))
 
         var writer = try unsafe LaneWriter(
             data: mapping.base, shape: LaneShape(header), control: laneControl,
-            doorbell: sr_data_doorbell(control), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
+            doorbell: sr_consumer_doorbell(attachment.consumer), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
             usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
         // Whatever the last producer had announced is either committed, and was walked over, or will never be.
         // SYNC: pend (pairs with MergeSide.sweep): the walk before.
-        unsafe sr_store_release_u64(sr_pend(laneControl), UInt64.max)  // SR_NO_PEND
+        unsafe sr_store_release_u64(sr_ticket_floor(laneControl), UInt64.max)  // SR_NO_TICKET_FLOOR
         let before = unsafe sr_load_acquire_u32(epoch)  // the byte orders this side after its predecessor
         if before & 1 == 1 {
             // The one before died. Its stream was cut off, and the consumer must not take it and ours for one.
@@ -52,7 +52,7 @@ final class ProducerSide: @unchecked Sendable {
         // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's mark, come before.
         unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
         // Whoever waits for a peer finds one now.
-        unsafe Doorbell.wake(sr_data_doorbell(control))
+        unsafe Doorbell.wake(sr_consumer_doorbell(attachment.consumer))
 
         unsafe self.writer = .allocateIsolated()
         unsafe self.writer.initialize(to: writer)
@@ -67,7 +67,7 @@ final class ProducerSide: @unchecked Sendable {
             slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
         watch = Watch(sleeper)
         unsafe cancelFlag.attach(&self.writer.pointee.cancelled, closing: &self.writer.pointee.room)
-        consumer = unsafe PeerWatch.consumer(of: control)
+        consumer = unsafe PeerWatch.consumer(attachment.consumer)
     }
 
     deinit {

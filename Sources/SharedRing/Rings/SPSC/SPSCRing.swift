@@ -67,7 +67,12 @@ public struct SPSCRing: Sendable {
 
     /// As ``remove(_:options:)``.
     public static func remove(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
-        try Segment.remove(try SegmentName(name, in: options.directoryName), owners: options.allowedOwners)
+        let name = try SegmentName(name, in: options.directoryName)
+        do throws(RingError) {
+            try Segment.remove(name, owners: options.allowedOwners)
+        } catch {
+            guard error.code == .incompatible, try Segment.removeOtherVersion(name, owners: options.allowedOwners) else { throw error }
+        }
     }
 
     // MARK: Rings without a name
@@ -95,9 +100,9 @@ public struct SPSCRing: Sendable {
         SPSCRing(try .open(owned: descriptor, called: ring, kind: .spsc, options: options))
     }
 
-    /// Takes a ring's name away. Nobody may be attached.
+    /// Takes a ring's name away. Nobody may be attached. A ring of an older layout version is taken away as well: see ``OtherVersionRing``.
     ///
-    /// - Throws: `inUse`, naming the holders; `notFound`, `notARing`, `wrongOwner`, `invalidName`, `system`.
+    /// - Throws: `inUse`, naming the holders; `notFound`, `notARing`, `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
         try remove(named: FileName(name), options: options)
     }

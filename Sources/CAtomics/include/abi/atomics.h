@@ -29,7 +29,16 @@
 
 #define SR_INLINE static inline __attribute__((always_inline))
 
-_Static_assert(__atomic_always_lock_free(4, 0) && __atomic_always_lock_free(8, 0), "words are lock-free");
+#if defined(__cplusplus)
+#define SR_STATIC_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define SR_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+
+/* 2: always lock-free. Another process could not take part in a lock of this one. */
+#if __GCC_ATOMIC_INT_LOCK_FREE != 2 || __GCC_ATOMIC_LLONG_LOCK_FREE != 2
+#error "SharedRing needs lock-free words of 4 and 8 bytes."
+#endif
 
 SR_NONNULL_BEGIN
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "atomics.h"
+#include "../abi/atomics.h"
 
 SR_NONNULL_BEGIN
 
@@ -23,7 +23,7 @@ struct sr_link_packet {
     uint32_t reason;         /* of a refusal: SR_LINK_REFUSED_… */
     uint8_t reserved[44];    /* zero; ignored */
 };
-_Static_assert(sizeof(struct sr_link_packet) == 64, "");
+SR_STATIC_ASSERT(sizeof(struct sr_link_packet) == 64, "");
 
 #define SR_LINK_DESCRIPTORS 2
 #define SR_LINK_MAGIC 0x6b6e694c64726853ULL /* the bytes "ShrdLink" */

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "atomics.h"
+#include "../abi/atomics.h"
 
 SR_NONNULL_BEGIN
 

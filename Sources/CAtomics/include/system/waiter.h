@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "atomics.h"
+#include "../abi/atomics.h"
 
 SR_NONNULL_BEGIN
 

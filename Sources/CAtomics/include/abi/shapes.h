@@ -1,0 +1,22 @@
+/* The shapes: what a segment's creator chose, for each kind a part of the header of its own. A new kind adds one, and takes its bytes from
+ * `other_shapes` of struct sr_header.
+ */
+#ifndef SHAREDRING_SHAPES_H
+#define SHAREDRING_SHAPES_H
+
+#include <stdint.h>
+
+#include "atomics.h"
+
+#define SR_LARGEST_LANE_COUNT 1024u
+
+/* Kinds 1 and 2: lanes, each with a producer, and one consumer. */
+struct sr_lanes_shape {
+    uint32_t lane_count;       /* 1 to 1024; 1 for SPSC */
+    uint32_t record_alignment; /* 8, 16, 32, 64 or 128 */
+    uint64_t lane_capacity;    /* a power of two, a multiple of the page size, at most 2^40 */
+    uint64_t reserved[2];      /* zero */
+};
+SR_STATIC_ASSERT(sizeof(struct sr_lanes_shape) == 32, "a shape's size");
+
+#endif

@@ -1,0 +1,46 @@
+import SharedRing
+
+extension OtherVersionRing {
+    /// A fact a line.
+    var text: String {
+        var facts = [("kind", kind), ("layout", version), ("file", "\(byteCount) bytes")]
+        if let label, !label.isEmpty { facts.append(("label", label.printable)) }
+        if let createdNanoseconds { facts.append(("created", Timestamp(createdNanoseconds).text)) }
+        facts += [("in use", use), ("remedy", remedy)]
+        let width = facts.reduce(0) { max($0, $1.0.count) } + 2
+        return "ring '\(fileName)', of another layout version\n" + facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
+    }
+
+    /// The fields of a line of the list, under the headings of this version's rings.
+    var columns: [String] { [fileName.description, kind, "", SizeNotation.text(Int(clamping: byteCount)), attached, "layout \(version)"] }
+
+    var json: JSON {
+        .object([
+            "name": .string(fileName.label), "layout_version": .string(version), "kind": .string(kind), "bytes": .position(byteCount),
+            "label": label.map(JSON.string) ?? .null,
+            "created_at": createdNanoseconds.map { .string(Timestamp($0).iso) } ?? .null,
+            "is_in_use": isInUse.map(JSON.boolean) ?? .null,
+        ])
+    }
+
+    private var use: String {
+        switch isInUse {
+        case true?: "yes"
+        case false?: "no"
+        case nil: "unknown"
+        }
+    }
+
+    private var attached: String {
+        switch isInUse {
+        case true?: "in use"
+        case false?: "nobody"
+        case nil: ""
+        }
+    }
+
+    private var remedy: String {
+        let major = version.prefix { $0 != "." }
+        return "use it with programs of layout \(major)" + (isRemovable ? "; 'sharedring remove' takes it away when nobody does" : "")
+    }
+}
