@@ -77,6 +77,16 @@ int sr_open_directory(const char *path) {
     return sr_opened(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
+int sr_open_listing(const char *path) {
+    sr_opening();
+    return sr_opened(open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
+}
+
+int64_t sr_read_listing(int listing, void *buffer, uint64_t count) {
+    long n = syscall(SYS_getdents64, listing, buffer, count);
+    return n < 0 ? -errno : n;
+}
+
 int sr_open_at(int directory, const char *name, int writable) {
     sr_opening();
     return sr_opened(openat(directory, name, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -290,10 +300,17 @@ static long read_proc(const char *path, char *buffer, uint64_t count) {
     sr_opening();
     int fd = sr_opened(open(path, O_RDONLY | O_CLOEXEC));
     if (fd < 0) return 0;
-    ssize_t n = read(fd, buffer, count - 1);
+    uint64_t size = 0;
+    /* A read gives what it likes, at most a page of some files. */
+    while (size < count - 1) {
+        ssize_t n = read(fd, buffer + size, count - 1 - size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        size += (uint64_t)n;
+    }
     sr_close(fd);
-    buffer[n > 0 ? n : 0] = 0;
-    return n > 0 ? n : 0;
+    buffer[size] = 0;
+    return (long)size;
 }
 
 int sr_boot_id(void *buffer) {
@@ -329,14 +346,13 @@ int sr_is_user_unmapped(uint32_t user) {
     /* The kernel's own default, where /proc does not tell. */
     uint32_t overflow = read_proc("/proc/sys/kernel/overflowuid", text, sizeof text) ? (uint32_t)strtoul(text, NULL, 10) : 65534;
     if (user != overflow) return 0;
-    /* Lines of "first here, first outside, count"; at most 340 of them. */
-    FILE *map = fopen("/proc/self/uid_map", "re");
-    if (!map) return 1;
+    /* Lines of "first here, first outside, count"; at most 340 of them, of at most 33 bytes. */
+    char map[16384];
+    if (read_proc("/proc/self/uid_map", map, sizeof map) == 0) return 1;
     unsigned long long first, outside, count;
-    int is_mapped = 0;
-    while (!is_mapped && fscanf(map, "%llu %llu %llu", &first, &outside, &count) == 3)
+    int is_mapped = 0, length;
+    for (const char *line = map; !is_mapped && sscanf(line, "%llu %llu %llu%n", &first, &outside, &count, &length) == 3; line += length)
         is_mapped = user >= first && user - first < count;
-    fclose(map);
     return !is_mapped;
 }
 

@@ -14,7 +14,7 @@ struct CheckCommand {
                 check = try RingCheck(named: name, options: question.options)
             } catch {
                 if question.wantsJSON, error.code != .invalidName {
-                    try StandardStreams.print("\(JSON.failedCheck(of: name.label, error))\n")
+                    try StandardStreams.print("\(JSON.failedCheck(of: name, error))\n")
                 }
                 throw error
             }

@@ -156,28 +156,52 @@ struct CompletionsCommand {
                 # Rings of the directory that the line names.
                 for (( i = 3; i < CURRENT; i++ )); do
                     case $words[i] in
-                    --dir|--owner) places+=($words[i] $words[i+1]) ;;
-                    --dir=*|--owner=*) places+=($words[i]) ;;
+                    --dir|--owner) places+=($words[i] "${(Q)words[i+1]}") ;;
+                    --dir=*|--owner=*) places+=("${(Q)words[i]}") ;;
                     esac
                 done
                 names=("${(@f)$(_call_program rings ${(q)words[1]} list --names ${(q)places} 2>/dev/null)}")
                 compadd -- $names
             }
-            if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _sharedring "$@"; else compdef _sharedring sharedring; fi
+            if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+                _sharedring "$@"
+            elif (( $+functions[compdef] )); then
+                compdef _sharedring sharedring
+            else
+                print -u2 "sharedring: its completions need 'autoload -Uz compinit && compinit' before them"
+                false
+            fi
 
             """#
     }
 
     // MARK: fish
 
+    private static let ringsForFish = #"""
+        # Rings of the directory that the line names.
+        function __sharedring_rings
+            set -l words (commandline -opc)
+            set -l places
+            for i in (seq 3 (count $words))
+                switch $words[$i]
+                    case --dir --owner
+                        set -a places $words[$i] $words[(math $i + 1)]
+                    case '--dir=*' '--owner=*'
+                        set -a places $words[$i]
+                end
+            end
+            sharedring list --names $places 2>/dev/null
+        end
+        """#
+
     private static var fish: String {
         var lines = [
-            "# Completions of sharedring for fish.", "complete -c sharedring -f",
+            "# Completions of sharedring for fish.", ringsForFish, "complete -c sharedring -f",
             "complete -c sharedring -n __fish_use_subcommand -l help", "complete -c sharedring -n __fish_use_subcommand -l version",
             "complete -c sharedring -n __fish_use_subcommand -a help -d 'the options of a command'",
             "complete -c sharedring -n '__fish_seen_subcommand_from help' -a '\(words(Command.allCases.map(\.rawValue)))'",
             "complete -c sharedring -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish'",
-            "complete -c sharedring -n '__fish_seen_subcommand_from \(words(commandsOfRings))' -a '(sharedring list --names 2>/dev/null)'",
+            "complete -c sharedring -n '__fish_seen_subcommand_from \(words(commandsOfRings))' -a '(__sharedring_rings)'",
         ]
         for command in Command.allCases {
             lines.append("complete -c sharedring -n __fish_use_subcommand -a \(command.rawValue) -d '\(command.summary)'")

@@ -189,6 +189,8 @@ enum Help {
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
+        \(exactNames)
+
         Examples:
           sharedring list
           sharedring list --names | xargs sharedring info
@@ -206,6 +208,8 @@ enum Help {
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(exactNames)
 
         Examples:
           sharedring info log
@@ -227,6 +231,8 @@ enum Help {
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(exactNames)
 
         Examples:
           sharedring check log
@@ -258,6 +264,10 @@ enum Help {
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(exactNames)
+        In Prometheus' labels a control character but a newline stands as \\u{1B}, and what is no UTF-8
+        as \\xE9.
 
         D is a number of seconds, or one with ms, s, m or h.
 
@@ -312,7 +322,8 @@ enum Help {
           sharedring completions zsh > ~/.zfunc/_sharedring
           sharedring completions fish > ~/.config/fish/completions/sharedring.fish
 
-        The first is for ~/.bashrc; for zsh, ~/.zfunc must be in $fpath.
+        The first is for ~/.bashrc, or with zsh for ~/.zshrc, behind compinit. For the second ~/.zfunc
+        must be in $fpath before compinit.
 
         \(exitStatus)
         """
@@ -333,6 +344,11 @@ enum Help {
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
+        """
+
+    private static let exactNames = """
+        In JSON a ring's "name" is text, and another ring's may be the same text. "name_bytes" and
+        "directory_bytes" are exact: two hexadecimal digits for each byte.
         """
 
     private static let sizes = "SIZE is a number of bytes, or one with K, M or G (or KiB, MiB, GiB): 64K is 65536."

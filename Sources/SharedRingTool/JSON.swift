@@ -12,6 +12,11 @@ enum JSON: CustomStringConvertible {
 
     static func object(_ members: KeyValuePairs<String, JSON>) -> JSON { .members(members.map { ($0.key, $0.value) }) }
 
+    /// A string with two lower-case digits for each byte.
+    static func hexadecimal(_ bytes: [UInt8]) -> JSON {
+        .string(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+    }
+
     var description: String {
         var text = ""
         write(to: &text)

@@ -5,7 +5,9 @@ extension RingCheck {
     var json: JSON {
         .object([
             "name": .string(report.fileName.label),
+            "name_bytes": .hexadecimal(report.fileName.bytes),
             "directory": .string(report.directory),
+            "directory_bytes": .hexadecimal(report.directoryName.bytes),
             "usable": .boolean(damage.isEmpty),
             "state": .string(state),
             "is_moving": .boolean(isMoving),
@@ -58,7 +60,7 @@ extension RingCheck.Damage {
 
 extension JSON {
     /// For what is not there, no ring, or one whose header is damaged.
-    static func failedCheck(of name: String, _ error: RingError) -> JSON {
+    static func failedCheck(of name: FileName, _ error: RingError) -> JSON {
         let state =
             switch error.code {
             case .notFound: "not_found"
@@ -70,7 +72,8 @@ extension JSON {
             }
         let finding = JSON.object(["lane": .null, "position": .null, "file_offset": .null, "detail": .string(error.detail)])
         return .object([
-            "name": .string(name), "usable": .boolean(false), "state": .string(state), "damage": .array([finding]),
+            "name": .string(name.label), "name_bytes": .hexadecimal(name.bytes), "usable": .boolean(false), "state": .string(state),
+            "damage": .array([finding]),
         ])
     }
 }

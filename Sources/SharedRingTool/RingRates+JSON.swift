@@ -6,7 +6,9 @@ extension RingRates {
         let report = statistics.report
         return .object([
             "name": .string(report.fileName.label),
+            "name_bytes": .hexadecimal(report.fileName.bytes),
             "directory": .string(report.directory),
+            "directory_bytes": .hexadecimal(report.directoryName.bytes),
             "instance": .string(report.instance),
             "kind": .string(report.kind.rawValue),
             "lane_count": .integer(report.laneCount),

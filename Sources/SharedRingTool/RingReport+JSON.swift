@@ -5,7 +5,9 @@ extension RingReport {
     var json: JSON {
         .object([
             "name": .string(fileName.label),
+            "name_bytes": .hexadecimal(fileName.bytes),
             "directory": .string(directory),
+            "directory_bytes": .hexadecimal(directoryName.bytes),
             "kind": .string(kind.rawValue),
             "order": .string(order.word),
             "lane_count": .integer(laneCount),

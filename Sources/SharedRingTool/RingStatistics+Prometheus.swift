@@ -8,7 +8,7 @@ extension RingStatistics {
 
         func family(_ name: String, _ type: String, _ help: String, _ samples: (RingStatistics) -> [(labels: String, value: String)]) {
             let samples = rings.flatMap { ring in
-                samples(ring).map { ("ring=\"\(ring.report.fileName.label.labelValue)\"\($0.labels)", $0.value) }
+                samples(ring).map { ("ring=\"\(ring.report.fileName.labelValue)\"\($0.labels)", $0.value) }
             }
             if samples.isEmpty { return }
             text += "# HELP sharedring_\(name) \(help)\n# TYPE sharedring_\(name) \(type)\n"
@@ -41,9 +41,27 @@ extension RingStatistics {
     }
 }
 
+extension FileName {
+    /// What stands for the name between the quotes of a label. Different names give different values: Prometheus refuses an answer in which
+    /// two samples have the same labels.
+    ///
+    /// A name stands for itself. One that is no UTF-8, or has a control character other than a newline, stands there as people are shown it.
+    /// So does one that could be taken for what such a name is shown as.
+    fileprivate var labelValue: String {
+        guard let text, !isLikeAnEscape else { return description.escapedForLabel }
+        let line = String(String.UnicodeScalarView(text.unicodeScalars.filter { $0 != "\n" }))
+        return (line.printable == line ? text : description).escapedForLabel
+    }
+
+    /// Whether a backslash stands before something that `description` puts behind one.
+    private var isLikeAnEscape: Bool {
+        zip(bytes, bytes.dropFirst()).contains { $0 == UInt8(ascii: "\\") && #"\ntrux"#.utf8.contains($1) }
+    }
+}
+
 extension String {
-    /// As it stands between the quotes of a label: backslash, quote and newline escaped.
-    var labelValue: String {
+    /// Backslash, quote and newline escaped, as the exposition format has it.
+    fileprivate var escapedForLabel: String {
         var text = ""
         for scalar in unicodeScalars {
             switch scalar {

@@ -1,6 +1,7 @@
 import CTestSupport
 import Foundation
 import SharedRing
+import Synchronization
 
 /// What a process does that has little of something: `TestPeer confined CASE DIRECTORY`. Not a forked child of the tests: that
 /// would inherit the locks their other threads hold at that moment.
@@ -49,6 +50,7 @@ enum Confined {
         case "memfd": try memfd()
         case "anonymous": try anonymous()
         case "unlink": try unlink(options)
+        case "looking-around": try lookingAround(options)
         default: throw Wrong(description: "there is no case '\(name)'")
         }
         say("passed")
@@ -157,6 +159,59 @@ enum Confined {
     private static func memfd() throws {
         try require(ts_deny("memfd_create", EPERM) == 0, "not denied")
         try refuse(EPERM, "no anonymous memory") { () throws(RingError) in _ = try SPSCRing.anonymous() }
+    }
+
+    /// What a descriptor of this process stands for; nil if it is closed.
+    private static func target(of descriptor: Int32) -> String? {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/fd/\(descriptor)", &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self) : nil
+    }
+
+    /// A thread lists a directory and examines rings all the while, and this process has no standard input. Nothing of the thread's may
+    /// take its place, and a child that is forked meanwhile may inherit nothing of the directory.
+    private static func lookingAround(_ options: RingOptions) throws {
+        _ = try SPSCRing.create("r", options: options)
+        // Of the user that stands for those who are not mapped: the process looks into /proc for it.
+        try require(chown("\(options.directory)/r", 65534, 65534) == 0 || geteuid() != 0, "not given away")
+        for number in 0..<300 { close(creat("\(options.directory)/file-\(number)", 0o600)) }
+        var anyone = options
+        anyone.allowedOwners = .anyone
+        close(0)
+        let progress = Progress()
+        let thread = Thread { [anyone] in
+            while !progress.isDone.load(ordering: .acquiring) {
+                _ = try? RingReport.fileNames(options: anyone)
+                for _ in 0..<20 { _ = try? RingReport("r", options: anyone) }
+                progress.rounds.add(1, ordering: .relaxed)
+            }
+        }
+        thread.start()
+        defer {
+            progress.isDone.store(true, ordering: .releasing)
+            while !thread.isFinished { usleep(500) }
+        }
+        // A hundred rounds, however busy the machine is.
+        while progress.rounds.load(ordering: .relaxed) < 100 {
+            for _ in 0..<50 {
+                let target = target(of: 0)
+                // The library's own placeholder can't be read.
+                try require(target == nil || target == "/", "\(target ?? "") is standard input")
+            }
+            let child = ts_split()
+            if child == 0 {
+                for descriptor in Int32(0)..<64 where target(of: descriptor)?.hasPrefix(anyone.directory) == true { ts_leave(1) }
+                ts_leave(0)
+            }
+            var status: Int32 = 0
+            try require(child > 0 && waitpid(child, &status, 0) == child, "no child")
+            try require(status == 0, "a forked child has inherited a descriptor of the directory: \(status)")
+        }
+    }
+
+    private final class Progress: Sendable {
+        let isDone = Atomic(false)
+        let rounds = Atomic(0)
     }
 
     private static func unlink(_ options: RingOptions) throws {

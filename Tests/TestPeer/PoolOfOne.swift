@@ -1,13 +1,16 @@
+import CTestSupport
 import Dispatch
+import Foundation
 import SharedRing
 
 /// Both ends of a ring in tasks that share one thread: what held it would never get an answer.
 ///
-///     TestPeer pool bytes|claim|batch|receive|peer|many|blocking
+///     TestPeer pool bytes|claim|batch|receive|peer|many|blocking|flush|flush-blocking
 ///
-/// Prints "done" and how many messages came. `blocking` does on purpose what is forbidden, and hangs.
+/// Prints "done" and how many messages came. `blocking` does on purpose what is forbidden, and hangs; `flush-blocking` never flushes.
 enum PoolOfOne {
     static func run(_ what: String) async throws {
+        if what.hasPrefix("flush") { return try await flush(isBlocking: what == "flush-blocking") }
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let (sender, receiver) = (Handover(try ring.makeProducer()), Handover(try ring.makeConsumer()))
         let thread = OneThread()
@@ -16,6 +19,35 @@ enum PoolOfOne {
         try await sending.value
         say("done \(try await receiving.value)")
     }
+
+    /// A flush waits for a remover, which another task of that thread is.
+    private static func flush(isBlocking: Bool) async throws {
+        var options = RingOptions(capacity: 4096)
+        options.directory = NSTemporaryDirectory() + "sharedring-peer-\(getpid())"
+        options.outlivesRestart = true
+        try FileManager.default.createDirectory(atPath: options.directory, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: options.directory) }
+        let ring = try SPSCRing.create("r", options: options)
+        let file = open("\(options.directory)/r", O_RDWR | O_CLOEXEC)
+        defer { close(file) }
+        let thread = OneThread()
+        // A flush waits for a remover some hundredths of a second: on a busy machine the other task may come too late.
+        for _ in 0..<(isBlocking ? 3 : 10_000) {
+            // A byte of no role: as a remover has it, who has all of them.
+            guard ts_lock_exclusive(file, Int64.max - 1, 1) == 0 else { return say("no lock") }
+            let flushing = Task(executorPreference: thread) {
+                if isBlocking { try flushBlocking(ring) } else { try await ring.flush() }
+            }
+            let removing = Task(executorPreference: thread) { ts_unlock(file, Int64.max - 1, 1) }
+            guard await removing.value == 0 else { return say("not unlocked") }
+            do {
+                try await flushing.value
+                return say("done flushing")
+            } catch let error as RingError where error.code == .inUse {}
+        }
+        say("never flushed")
+    }
+    private static func flushBlocking(_ ring: SPSCRing) throws { try ring.flush() }
 
     private static let count = 400
 

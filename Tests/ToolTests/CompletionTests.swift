@@ -73,6 +73,169 @@ import Testing
         #expect(bash.end().status == 0)
     }
 
+    /// Names that a script could take for something else. None has a control character: those are not offered.
+    private static let names = ["a b", "a'b", "a\"b", "a$(touch pwned)", "a`touch pwned`", "a;touch pwned", "a*", "a\\b", "aé", "a日本"]
+
+    private static func isInstalled(_ shell: String) -> Bool {
+        ["/usr/local/bin", "/usr/bin", "/bin"].contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(shell)") }
+    }
+
+    // MARK: zsh
+
+    /// An interactive zsh that has loaded the script, and writes what it is offered at each tab to the file `offered`, a line each.
+    private func zsh(_ space: Workspace, on terminal: Terminal) throws -> ToolProcess {
+        let rc = """
+            PS1='ready> '
+            unsetopt prompt_sp prompt_cr zle_bracketed_paste 2>/dev/null
+            zle_bracketed_paste=()
+            autoload -Uz compinit && compinit -u -D
+            eval "$(sharedring completions zsh)"
+            compadd() {
+                local -a matches
+                builtin compadd -O matches "$@"
+                (( $#matches )) && print -rl -- $matches >> '\(space.scratch.path)/offered'
+                builtin compadd "$@"
+            }
+
+            """
+        try Data(rc.utf8).write(to: space.scratch.appendingPathComponent(".zshrc"))
+        let shell = try ToolProcess(
+            ["-c", "exec setsid --ctty --wait zsh -d -i <'\(terminal.path)' >'\(terminal.path)' 2>&1"], of: "/bin/bash", in: space,
+            environment: ["TERM": "xterm", "LC_ALL": "C.UTF-8", "ZDOTDIR": space.scratch.path])
+        #expect(terminal.read { $0.contains("ready> ") }.contains("ready> "))
+        return shell
+    }
+
+    /// What zsh is offered at a tab behind these characters.
+    private func zshOffers(_ typed: String, on terminal: Terminal, in space: Workspace) -> Set<String> {
+        let file = space.scratch.appendingPathComponent("offered")
+        let mark = space.scratch.appendingPathComponent("mark-\(UUID().uuidString)")
+        try? FileManager.default.removeItem(at: file)
+        // The line is thrown away, and the next one says that zsh is done with it.
+        terminal.type(typed + "\t\u{15}: > \(mark.path)\n")
+        #expect(eventually { FileManager.default.fileExists(atPath: mark.path) })
+        _ = terminal.read { $0.contains("ready> ") }
+        let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+        return Set(text.split(separator: "\n").map(String.init))
+    }
+
+    @Test(.enabled(if: isInstalled("zsh"), "zsh is not installed"))
+    func zshIsOfferedCommandsOptionsValuesAndRings() throws {
+        let space = try Workspace()
+        for name in ["prices", "prizes", "log"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+        let other = try Workspace()
+        let place = other.rings.appendingPathComponent("a place")
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        #expect(try ToolProcess.run("create", "elsewhere", "--dir", place.path, in: other).end.status == 0)
+        let terminal = try Terminal()
+        let shell = try zsh(space, on: terminal)
+        let offers: [(typed: String, offered: Set<String>)] = [
+            ("sharedring re", ["receive", "remove"]), ("sharedring receive --se", ["--senders", "--senders-ever"]),
+            ("sharedring send --se", []), ("sharedring send --wait s", ["spin", "sleep"]),
+            ("sharedring create --order ", ["per-producer", "total"]), ("sharedring send --capacity ", []),
+            ("sharedring info pri", ["prices", "prizes"]), ("sharedring info --json prices ", ["prices", "prizes", "log"]),
+            ("sharedring list p", []), ("sharedring help ta", ["tap"]), ("sharedring completions f", ["fish"]),
+            ("sharedring info --dir \(other.rings.path) ", []), ("sharedring info --dir '\(place.path)' ", ["elsewhere"]),
+            ("sharedring info --dir='\(place.path)' ", ["elsewhere"]),
+        ]
+        for (typed, offered) in offers { #expect(zshOffers(typed, on: terminal, in: space) == offered, "\(typed)") }
+        terminal.type("exit\n")
+        #expect(shell.end().status == 0)
+    }
+
+    /// Each name is offered, and what a tab makes of its beginning is the word for its ring.
+    @Test(.enabled(if: isInstalled("zsh"), "zsh is not installed"))
+    func zshQuotesARingsNameAndDoesNotExpandIt() throws {
+        for name in Self.names {
+            let space = try Workspace()
+            #expect(try ToolProcess.run("create", name, in: space).end.status == 0)
+            let terminal = try Terminal(rows: 24, columns: 200)
+            let shell = try zsh(space, on: terminal)
+            #expect(zshOffers("sharedring info ", on: terminal, in: space) == [name])
+            let answer = space.scratch.appendingPathComponent("answer")
+            terminal.type("sharedring info a\t --json > answer; exit\n")
+            #expect(shell.end().status == 0, "\(name)")
+            let object = try? JSONSerialization.jsonObject(with: Data(contentsOf: answer)) as? [String: Any]
+            #expect(object?["name"] as? String == name)
+            #expect(!FileManager.default.fileExists(atPath: space.scratch.appendingPathComponent("pwned").path))
+        }
+    }
+
+    /// As the README loads them: before compinit there is nothing to load them into, which is said.
+    @Test(.enabled(if: isInstalled("zsh"), "zsh is not installed")) func withoutCompinitZshIsToldWhatIsMissing() throws {
+        let space = try Workspace()
+        let load = #"eval "$(sharedring completions zsh)""#
+        let (bare, _) = try ToolProcess.shell("zsh -f -c '\(load)'", in: space)
+        #expect(bare.status == 1 && bare.errors.contains("compinit") && !bare.errors.contains("command not found"))
+        let (loaded, _) = try ToolProcess.shell("zsh -f -c 'autoload -Uz compinit && compinit -u -D; \(load)'", in: space)
+        #expect(loaded == .init(status: 0, errors: ""))
+    }
+
+    // MARK: fish
+
+    /// As the README loads them.
+    @Test(.enabled(if: isInstalled("fish"), "fish is not installed")) func fishLoadsThemByEval() throws {
+        let space = try Workspace()
+        let (end, output) = try ToolProcess.shell(
+            #"fish --no-config -c 'eval "$(sharedring completions fish)"; complete -C "sharedring chec"'"#, in: space)
+        #expect(end == .init(status: 0, errors: "") && output.starts(with: Data("check".utf8)))
+    }
+
+    /// What fish is offered for this line, in its order.
+    private func fishOffers(_ line: String, in space: Workspace) throws -> [String] {
+        let process = try ToolProcess(
+            ["-c", #"exec fish --no-config -c 'sharedring completions fish | source; complete -C "$argv[1]"' -- "$1""#, "bash", line],
+            of: "/bin/bash", in: space, environment: ["LC_ALL": "C.UTF-8"])
+        #expect(process.end() == .init(status: 0, errors: ""), "\(line)")
+        // Behind a tab stands a description.
+        return String(decoding: process.written, as: UTF8.self).split(separator: "\n").map { String($0.prefix { $0 != "\t" }) }
+    }
+
+    @Test(.enabled(if: isInstalled("fish"), "fish is not installed"))
+    func fishIsOfferedCommandsOptionsValuesAndRings() throws {
+        let space = try Workspace()
+        for name in ["prices", "prizes", "log"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+        let other = try Workspace()
+        let place = other.rings.appendingPathComponent("a place")
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        #expect(try ToolProcess.run("create", "elsewhere", "--dir", place.path, in: other).end.status == 0)
+        let offers: [(line: String, offered: Set<String>)] = [
+            ("sharedring re", ["receive", "remove"]), ("sharedring receive --se", ["--senders", "--senders-ever"]),
+            ("sharedring send --se", []), ("sharedring send --wait s", ["spin", "sleep"]),
+            ("sharedring create --order ", ["per-producer", "total"]), ("sharedring send --capacity ", []),
+            ("sharedring info pri", ["prices", "prizes"]), ("sharedring info --json prices ", ["prices", "prizes", "log"]),
+            ("sharedring list p", []), ("sharedring help ta", ["tap"]), ("sharedring completions f", ["fish"]),
+            ("sharedring info --dir \(other.rings.path) ", []), ("sharedring info --dir '\(place.path)' ", ["elsewhere"]),
+            ("sharedring info --dir='\(place.path)' ", ["elsewhere"]), ("sharedring send --owner any", ["anyone"]),
+        ]
+        for (line, offered) in offers { #expect(Set(try fishOffers(line, in: space)) == offered, "\(line)") }
+    }
+
+    /// Each name is offered, and what a tab makes of its beginning is the word for its ring.
+    @Test(.enabled(if: isInstalled("fish"), "fish is not installed"))
+    func fishQuotesARingsNameAndDoesNotExpandIt() throws {
+        let space = try Workspace()
+        for name in Self.names { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+        #expect(Set(try fishOffers("sharedring info ", in: space)) == Set(Self.names))
+        for name in Self.names {
+            let space = try Workspace()
+            #expect(try ToolProcess.run("create", name, in: space).end.status == 0)
+            let terminal = try Terminal(rows: 24, columns: 200)
+            let answer = space.scratch.appendingPathComponent("answer")
+            let script = "function fish_prompt; printf 'ready> '; end; sharedring completions fish | source"
+            let command = "exec setsid --ctty --wait fish --no-config -i -C \"$1\" <'\(terminal.path)' >'\(terminal.path)' 2>&1"
+            let shell = try ToolProcess(
+                ["-c", command, "bash", script], of: "/bin/bash", in: space,
+                environment: ["TERM": "xterm", "LC_ALL": "C.UTF-8", "XDG_DATA_HOME": space.scratch.path])
+            #expect(terminal.read { $0.contains("ready> ") }.contains("ready> "))
+            terminal.type("sharedring info a\t --json > answer; exit\r")
+            #expect(shell.end().status == 0, "\(name)")
+            let object = try? JSONSerialization.jsonObject(with: Data(contentsOf: answer)) as? [String: Any]
+            #expect(object?["name"] as? String == name)
+            #expect(!FileManager.default.fileExists(atPath: space.scratch.appendingPathComponent("pwned").path))
+        }
+    }
+
     @Test func eachShellsScriptIsOne() throws {
         let space = try Workspace()
         for shell in ["bash", "zsh", "fish"] {

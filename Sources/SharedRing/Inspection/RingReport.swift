@@ -53,6 +53,9 @@ public struct RingReport: Sendable {
     public var fileName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var name: String
+    /// Where it is, byte for byte.
+    public var directoryName: FileName
+    /// The same as text, repaired if it is not UTF-8.
     public var directory: String
     public var kind: Kind
     public var isTotallyOrdered: Bool
@@ -117,6 +120,7 @@ public struct RingReport: Sendable {
 
         fileName = name.name
         self.name = name.name.repairedText
+        directoryName = name.directory
         directory = name.directory.repairedText
         kind = header.kind == .spsc ? .spsc : .mpsc
         isTotallyOrdered = header.isTotallyOrdered

@@ -47,9 +47,9 @@ struct ClientHandshake {
                 .incompatible, ring: socket.path,
                 "its listener chose version \(welcome.newest) of the handshake, this client speaks \(SR_LINK_VERSION)")
         }
-        let producer = try SPSCRing.open(owned: descriptors[0], called: socket.path, options: options.ringOptions)
+        let producer = try SPSCRing.open(owned: descriptors[0], called: socket.path.description, options: options.ringOptions)
             .makeProducer(waiting: options.waiting, slice: options.slice)
-        let consumer = try SPSCRing.open(owned: descriptors[1], called: socket.path, options: options.ringOptions)
+        let consumer = try SPSCRing.open(owned: descriptors[1], called: socket.path.description, options: options.ringOptions)
             .makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, slice: options.slice)
         try socket.send(LinkPacket.make(SR_LINK_ATTACHED), until: deadline)
         try socket.watch(producer.side, consumer.side)

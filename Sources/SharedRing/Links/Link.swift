@@ -41,6 +41,17 @@ public struct Link: ~Copyable, Sendable {
     public static func connect(
         path: String, options: LinkOptions = LinkOptions(), timeout: Duration? = .zero
     ) throws(RingError) -> Link {
+        try connect(named: FileName(path), options: options, timeout: timeout)
+    }
+
+    /// Connects to a listener at a path that need not be text, and blocks its thread until it has. As `connect(path:)` otherwise.
+    ///
+    /// - Parameters: as of `connect(path:)`.
+    /// - Throws: as `connect(path:)`.
+    @available(*, noasync, message: "blocks its thread: use 'try await Link.connect(…)'")
+    public static func connect(
+        named path: FileName, options: LinkOptions = LinkOptions(), timeout: Duration? = .zero
+    ) throws(RingError) -> Link {
         let socket = try LinkSocket.connect(path: path, until: Deadline(after: timeout))
         return try ClientHandshake(socket, options).finished()
     }
@@ -52,6 +63,16 @@ public struct Link: ~Copyable, Sendable {
     /// - Throws: as the form that blocks; `cancelled` if the task is cancelled.
     public static func connect(
         path: String, options: LinkOptions = LinkOptions(), timeout: Duration? = .zero
+    ) async throws(RingError) -> Link {
+        try await connect(named: FileName(path), options: options, timeout: timeout)
+    }
+
+    /// Connects to a listener at a path that need not be text, and holds no thread while it waits. Otherwise as the form that blocks.
+    ///
+    /// - Parameters: as of `connect(path:)`.
+    /// - Throws: as the form that blocks; `cancelled` if the task is cancelled.
+    public static func connect(
+        named path: FileName, options: LinkOptions = LinkOptions(), timeout: Duration? = .zero
     ) async throws(RingError) -> Link {
         let socket = try await LinkSocket.connect(path: path, until: Deadline(after: timeout))
         return try await ClientHandshake(socket, options).finished()

@@ -19,8 +19,10 @@ import CSharedRing
 ///
 /// Copies are the same listener: the reference can be used from any thread. It ends with ``close()`` or its last reference.
 public final class LinkListener: Sendable {
-    /// Where it listens.
-    public let path: String
+    /// Where it listens, byte for byte.
+    public let fileName: FileName
+    /// The same as text, repaired if it is not UTF-8.
+    public var path: String { fileName.repairedText }
     private let reception: Reception
     private let generation = sr_fork_generation()
 
@@ -31,8 +33,13 @@ public final class LinkListener: Sendable {
     ///   - options: see ``LinkOptions``.
     /// - Throws: `inUse` if a living process listens there; `wrongOwner` if the lock file is another user's, `alreadyExists` if the path names
     ///   something else than a socket; `invalidName`, `system`.
-    public init(path: String, options: LinkOptions = LinkOptions()) throws(RingError) {
-        self.path = path
+    public convenience init(path: String, options: LinkOptions = LinkOptions()) throws(RingError) {
+        try self.init(named: FileName(path), options: options)
+    }
+
+    /// Begins to listen at a path that need not be text. Otherwise as ``init(path:options:)``.
+    public init(named path: FileName, options: LinkOptions = LinkOptions()) throws(RingError) {
+        fileName = path
         reception = try Reception(try ListeningSocket(path: path, permissions: options.permissions), options)
     }
 
@@ -71,7 +78,7 @@ public final class LinkListener: Sendable {
         let deadline = Deadline(after: timeout)
         while true {
             if let link = try next(refused) { return link.take() }
-            if Task.isCancelled { throw RingError(.cancelled, ring: path, "the task that waited for clients was cancelled") }
+            if Task.isCancelled { throw RingError(.cancelled, ring: fileName, "the task that waited for clients was cancelled") }
             try requireTime(deadline)
             await reception.wait(until: deadline)
         }
@@ -79,12 +86,12 @@ public final class LinkListener: Sendable {
 
     private func requireOwnProcess() throws(RingError) {
         guard sr_fork_generation() == generation else {
-            throw RingError(.forked, ring: path, "this listener belongs to the parent of this forked process")
+            throw RingError(.forked, ring: fileName, "this listener belongs to the parent of this forked process")
         }
     }
 
     private func requireTime(_ deadline: Deadline) throws(RingError) {
-        if deadline.isPassed(at: sr_now_ns()) { throw RingError(.timedOut, ring: path, "no client before the deadline") }
+        if deadline.isPassed(at: sr_now_ns()) { throw RingError(.timedOut, ring: fileName, "no client before the deadline") }
     }
 
     /// A link, if there is one now.
@@ -96,7 +103,7 @@ public final class LinkListener: Sendable {
             case .failed(let error): throw error
             }
         }
-        if reception.isClosed { throw RingError(.cancelled, ring: path, "the listener was closed") }
+        if reception.isClosed { throw RingError(.cancelled, ring: fileName, "the listener was closed") }
         return nil
     }
 

@@ -19,7 +19,7 @@ enum LinkPacket {
         return packet
     }
 
-    static func unexpected(_ packet: sr_link_packet, _ count: Int, at path: String, _ what: StaticString) -> RingError {
+    static func unexpected(_ packet: sr_link_packet, _ count: Int, at path: FileName, _ what: StaticString) -> RingError {
         RingError(
             .handshakeFailed, ring: path, "a packet of kind \(packet.kind) with \(count) descriptors came where \(what) was expected")
     }

@@ -2,7 +2,7 @@ import CSharedRing
 
 /// A connected socket of a link: its handshake goes through it, and its hang-up is the notice of the other side's death.
 final class LinkSocket: @unchecked Sendable {
-    let path: String
+    let path: FileName
     let descriptor: Descriptor
     private let generation = sr_fork_generation()
     /// Those whose waits are to end at a hang-up. Set once, before they are watched.
@@ -10,7 +10,7 @@ final class LinkSocket: @unchecked Sendable {
     private(set) weak var consumer: ConsumerSide?
     private var hangups: Hangups?
 
-    init(_ descriptor: Descriptor, path: String) {
+    init(_ descriptor: Descriptor, path: FileName) {
         self.descriptor = descriptor
         self.path = path
     }
@@ -22,15 +22,15 @@ final class LinkSocket: @unchecked Sendable {
     }
 
     /// Throws `invalidName` for what can't be a socket's path.
-    static func check(_ path: String) throws(RingError) {
+    static func check(_ path: FileName) throws(RingError) {
         func refuse(_ why: String) -> RingError { RingError(.invalidName, ring: path, why) }
-        let count = path.utf8.count
-        guard count > 0, !path.utf8.contains(0) else { throw refuse("a path must not be empty or contain a NUL byte") }
+        let count = path.bytes.count
+        guard count > 0, !path.bytes.contains(0) else { throw refuse("a path must not be empty or contain a NUL byte") }
         guard count <= 107 else { throw refuse("a socket's path has at most 107 bytes, this one has \(count)") }
     }
 
     /// Connects to what listens at the path, or will until the deadline. Blocks.
-    static func connect(path: String, until deadline: Deadline) throws(RingError) -> LinkSocket {
+    static func connect(path: FileName, until deadline: Deadline) throws(RingError) -> LinkSocket {
         try check(path)
         while true {
             if let socket = try attempt(path, until: deadline) { return socket }
@@ -39,7 +39,7 @@ final class LinkSocket: @unchecked Sendable {
     }
 
     /// The same, and holds no thread meanwhile.
-    static func connect(path: String, until deadline: Deadline) async throws(RingError) -> LinkSocket {
+    static func connect(path: FileName, until deadline: Deadline) async throws(RingError) -> LinkSocket {
         try check(path)
         var pause = Pause()
         while true {
@@ -49,9 +49,9 @@ final class LinkSocket: @unchecked Sendable {
     }
 
     /// One attempt, which does not wait. Nil: it may work later.
-    private static func attempt(_ path: String, until deadline: Deadline) throws(RingError) -> LinkSocket? {
+    private static func attempt(_ path: FileName, until deadline: Deadline) throws(RingError) -> LinkSocket? {
         // SAFETY: the string lives for the length of the call.
-        let result = unsafe sr_socket_connect(path, 0)
+        let result = unsafe path.withCString { unsafe sr_socket_connect($0, 0) }
         if result >= 0 { return LinkSocket(Descriptor(result), path: path) }
         switch result {
         case -SystemFailure.notFound, -SystemFailure.connectionRefused:
@@ -68,7 +68,7 @@ final class LinkSocket: @unchecked Sendable {
     struct Pause {
         private var microseconds = 100
 
-        mutating func wait(for path: String) async throws(RingError) {
+        mutating func wait(for path: FileName) async throws(RingError) {
             do {
                 try await Task.sleep(for: .microseconds(microseconds))
             } catch {

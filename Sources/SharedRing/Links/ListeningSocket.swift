@@ -8,30 +8,30 @@ import Synchronization
 /// - All names mean the directory that was opened first, whatever the working directory is by then.
 /// - The socket's file is held open, so no other file gets its inode's number: `close` removes that file and none else.
 final class ListeningSocket: Sendable {
-    let path: String
+    let path: FileName
     let descriptor: Descriptor
     private let directory: Descriptor
-    private let name: String
+    private let name: FileName
     private let file: Descriptor
     private let lock: RoleLock
     private let isClosed = Atomic(false)
 
     /// Throws as ``LinkListener/init(path:options:)``.
-    init(path: String, permissions: UInt32) throws(RingError) {
+    init(path: FileName, permissions: UInt32) throws(RingError) {
         try LinkSocket.check(path)
         self.path = path
         let parts = try Self.parts(of: path)
         name = parts.name
         // SAFETY, for the whole class: the strings live for the length of their calls.
-        let opened = unsafe sr_open_directory(parts.directory)
+        let opened = unsafe parts.directory.withCString { unsafe sr_open_directory($0) }
         guard opened >= 0 else { throw RingError(.system, ring: path, errno: -opened, "its directory can't be opened") }
         directory = Descriptor(opened)
-        lock = try Self.lock(name + ".lock", in: directory, path: path)
+        lock = try Self.lock(Self.lockName(of: name), in: directory, path: path)
         try Self.removeDead(name, in: directory, path: path)
-        let listening = unsafe sr_socket_listen(path, permissions)
+        let listening = unsafe path.withCString { unsafe sr_socket_listen($0, permissions) }
         guard listening >= 0 else { throw RingError(.system, ring: path, errno: -listening, "it can't be listened at") }
         descriptor = Descriptor(listening)
-        let held = directory.withNumber { [name] directory in unsafe sr_pin_at(directory, name) }
+        let held = directory.withNumber { [name] directory in unsafe name.withCString { unsafe sr_pin_at(directory, $0) } }
         guard held >= 0 else { throw RingError(.system, ring: path, errno: -held, "its socket's file is not where it was made") }
         file = Descriptor(held)
     }
@@ -53,34 +53,36 @@ final class ListeningSocket: Sendable {
             _ = sr_socket_shut(number)
         }
         // While it is locked: a listener to come that has opened it already finds, once it has the lock, that the name is gone.
-        if let mine = try? lock.facts() { Self.remove(name + ".lock", in: directory, ifStill: mine) }
+        if let mine = try? lock.facts() { Self.remove(Self.lockName(of: name), in: directory, ifStill: mine) }
         lock.giveBack()
     }
 
     // MARK: Steps
 
-    private static func parts(of path: String) throws(RingError) -> (directory: String, name: String) {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
-        let directory = String(path[..<slash])
-        let name = String(path[path.utf8.index(after: slash)...])
+    private static func parts(of path: FileName) throws(RingError) -> (directory: FileName, name: FileName) {
+        guard let slash = path.bytes.lastIndex(of: UInt8(ascii: "/")) else { return (FileName("."), path) }
+        let name = path.bytes[(slash + 1)...]
         guard !name.isEmpty else { throw RingError(.invalidName, ring: path, "a socket's path must not end with a slash") }
-        return (directory.isEmpty ? "/" : directory, name)
+        return (slash == 0 ? FileName("/") : FileName(bytes: path.bytes[..<slash]), FileName(bytes: name))
     }
 
-    private static func facts(of name: String, in directory: Descriptor) -> sr_file_facts? {
+    private static func lockName(of name: FileName) -> FileName { FileName(bytes: name.bytes + Array(".lock".utf8)) }
+
+    private static func facts(of name: FileName, in directory: Descriptor) -> sr_file_facts? {
         var facts = sr_file_facts()
-        return directory.withNumber { unsafe sr_facts_at($0, name, &facts) } == 0 ? facts : nil
+        let result = directory.withNumber { directory in unsafe name.withCString { unsafe sr_facts_at(directory, $0, &facts) } }
+        return result == 0 ? facts : nil
     }
 
-    private static func remove(_ name: String, in directory: Descriptor, ifStill mine: sr_file_facts) {
+    private static func remove(_ name: FileName, in directory: Descriptor, ifStill mine: sr_file_facts) {
         guard let now = facts(of: name, in: directory), now.isSameFile(as: mine) else { return }
-        _ = directory.withNumber { unsafe sr_unlink_at($0, name) }
+        _ = directory.withNumber { directory in unsafe name.withCString { unsafe sr_unlink_at(directory, $0) } }
     }
 
-    private static func lock(_ name: String, in directory: Descriptor, path: String) throws(RingError) -> RoleLock {
+    private static func lock(_ name: FileName, in directory: Descriptor, path: FileName) throws(RingError) -> RoleLock {
         // Each further turn means that a listener closed in that moment; the bound is against a program that plays with us.
         for _ in 0..<1000 {
-            let opened = directory.withNumber { unsafe sr_open_lock_file($0, name) }
+            let opened = directory.withNumber { directory in unsafe name.withCString { unsafe sr_open_lock_file(directory, $0) } }
             guard opened >= 0 else {
                 if let owner = facts(of: name, in: directory)?.owner, owner != sr_effective_user() {
                     throw RingError(
@@ -107,13 +109,13 @@ final class ListeningSocket: Sendable {
     }
 
     /// Whatever has left something under this name did not hold the lock, or is dead.
-    private static func removeDead(_ name: String, in directory: Descriptor, path: String) throws(RingError) {
+    private static func removeDead(_ name: FileName, in directory: Descriptor, path: FileName) throws(RingError) {
         guard let found = facts(of: name, in: directory) else { return }
         guard found.type == 0o140000 else {
             throw RingError(.alreadyExists, ring: path, "\(found.kindOfFile) stands there")
         }
         // A program that knows nothing of our lock?
-        let probe = unsafe sr_socket_connect(path, 0)
+        let probe = unsafe path.withCString { unsafe sr_socket_connect($0, 0) }
         if probe >= 0 { _ = sr_close(probe) }
         guard probe == -SystemFailure.connectionRefused || probe == -SystemFailure.notFound else {
             throw RingError(.inUse, ring: path, "another program listens there, whose socket belongs to user \(found.owner)")

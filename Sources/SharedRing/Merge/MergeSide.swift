@@ -52,11 +52,18 @@ final class MergeSide: @unchecked Sendable {
     private let closed = Atomic(0)
     private let died = Atomic(0)
     var ends: ProducerEnds { ProducerEnds(closed: closed.load(ordering: .relaxed), died: died.load(ordering: .relaxed)) }
-    /// Those that were not asked for yet: the newest ones.
-    private var newEnds: [ProducerEnd] = []
+    /// The ends that the owner has not taken.
+    private struct NewEnds {
+        /// The newest ones.
+        var list: [ProducerEnd] = []
+        /// Whether a wait has ended since the last of them came: it ends no further one, or an owner who never takes them would not come to rest.
+        var hasEndedWait = true
+    }
+    /// Behind a lock: the owner takes them while the waiter thread has this side, too.
+    private let newEnds = Guarded(NewEnds())
     let watch: Watch
     /// Whether a task waits for a producer, and not for a message.
-    private var isProducerWanted = false
+    var isProducerWanted = false
     private var isEnded = false
     /// While the waiter thread has this side: what it found for the cursor.
     private var found: Cursor?
@@ -341,6 +348,8 @@ final class MergeSide: @unchecked Sendable {
         }
     }
 
+    var isProducerThere: Bool { isAnyProducerAttached }
+
     var isAnyProducerAttached: Bool { !attachment.isInherited && attachment.isAnyLaneHeld }
 
     // MARK: Acknowledging
@@ -416,15 +425,26 @@ final class MergeSide: @unchecked Sendable {
     }
 
     private func remember(_ end: ProducerEnd) {
-        if newEnds.count == Self.mostEnds { newEnds.removeFirst() }
-        newEnds.append(end)
+        newEnds.withLock { ends in
+            if ends.list.count == Self.mostEnds { ends.list.removeFirst() }
+            ends.list.append(end)
+            ends.hasEndedWait = false
+        }
     }
 
     /// How many ends are remembered for who asks late, or never.
     private static let mostEnds = 1024
 
-    /// See `MergingConsumer.nextEnd`. While the waiter thread has this side, it is the one to add.
-    func takeEnd() -> ProducerEnd? { role.isHandedOver || newEnds.isEmpty ? nil : newEnds.removeFirst() }
+    /// See `MergingConsumer.nextEnd`. In a forked child a thread that is not there may hold the lock.
+    func takeEnd() -> ProducerEnd? {
+        attachment.isInherited ? nil : newEnds.withLock { $0.list.isEmpty ? nil : $0.list.removeFirst() }
+    }
+
+    /// Whether an end is there for which no wait has ended yet.
+    private var isEndNew: Bool { newEnds.withLock { !$0.list.isEmpty && !$0.hasEndedWait } }
+
+    /// The owner comes back from a wait, and may take the ends.
+    func noteWaitEnded() { newEnds.withLock { $0.hasEndedWait = true } }
 
     /// Nothing is there: is everything over?
     func endIfDone() throws(RingError) -> Arrival? {
@@ -502,22 +522,7 @@ final class MergeSide: @unchecked Sendable {
 
 // MARK: Waiting without a thread
 
-extension MergeSide: Awaited {
-    /// Waits for a producer without holding a thread.
-    func waitForProducerWithoutThread(until deadline: Deadline) async throws(RingError) {
-        while true {
-            try watch.occupy()
-            do throws(RingError) { try prepareToWait() } catch {
-                watch.vacate()
-                throw error
-            }
-            if isAnyProducerAttached { return watch.vacate() }
-            isProducerWanted = true
-            defer { isProducerWanted = false }
-            try await watch.ready(self, until: deadline, "producer")
-        }
-    }
-
+extension MergeSide: ProducerAwaited {
     /// Before this side is handed over. Throws if it can't be used.
     func prepareToWait() throws(RingError) {
         try role.requireUsable()
@@ -525,10 +530,10 @@ extension MergeSide: Awaited {
         settle()
     }
 
-    /// What is found and is no message is told by the owner's next look.
+    /// What is found and is no message is told by the owner's next look, and the end of a producer by `takeEnd`.
     func isReady() -> Bool {
-        if isProducerWanted { return isAnyProducerAttached }
-        return deferred != nil || findMessage() || deferred != nil
+        if isProducerWanted { return isProducerThere }
+        return deferred != nil || findMessage() || deferred != nil || isEndNew
     }
 
     func isReadyOnLookingAround() -> Bool {
@@ -549,6 +554,7 @@ extension MergeSide: Awaited {
     }
 
     func takeBack() {
+        noteWaitEnded()
         role.refusal = nil
         if let found { unsafe cursor.pointee = found }
         found = nil

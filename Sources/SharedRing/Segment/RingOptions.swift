@@ -78,7 +78,7 @@ public struct RingOptions: Sendable {
     public var barrier = Barrier.automatic
     /// Whether the ring is to outlive a restart of the machine: for a ``directory`` on a real file system.
     ///
-    /// Its contents are sure to be on the disk only after ``SPSCRing/flush()``. A ring that was in use when the machine went
+    /// Its contents are sure to be on the disk only after `flush()`. A ring that was in use when the machine went
     /// down is refused afterwards, since headers may have reached the disk without their payloads; see ``acceptsUnflushed``.
     public var outlivesRestart = false
     /// Whether to take a ring that outlives restarts although it was not flushed before the last one. What it holds may be

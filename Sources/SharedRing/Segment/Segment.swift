@@ -1,5 +1,4 @@
 import CSharedRing
-import Glibc
 
 /// A segment's open and checked file.
 ///
@@ -300,18 +299,31 @@ struct Segment: Sendable {
 
     /// The names of the files in a directory, in the order of their bytes.
     static func fileNames(in directory: FileName) throws(RingError) -> [FileName] {
-        // SAFETY: the stream is ours until it is closed, and each entry is used before the next is read.
         guard !directory.bytes.contains(0) else { throw RingError(.invalidName, ring: "", "the directory must not contain a NUL byte") }
-        guard let stream = unsafe directory.withCString({ unsafe opendir($0) }) else {
-            throw RingError(.system, ring: "", errno: errno, "the directory '\(directory)' can't be read")
+        func check<Value: SignedInteger>(_ result: Value) throws(RingError) -> Value {
+            if result >= 0 { return result }
+            throw RingError(.system, ring: "", errno: Int32(-result), "the directory '\(directory)' can't be read")
         }
-        defer { unsafe closedir(stream) }
+        // Not opendir(3): its descriptor would be a forked child's too, and may be below 3.
+        // SAFETY: the string lives for the length of the call.
+        let listing = Descriptor(try check(unsafe directory.withCString { unsafe sr_open_listing($0) }))
         var names: [FileName] = []
-        while let entry = unsafe readdir(stream) {
-            // An entry is only as long as its name: the array that `d_name` is declared as may reach past the stream's buffer.
-            let record = unsafe UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.d_reclen))
-            let name = unsafe FileName(bytes: record.dropFirst(MemoryLayout<dirent>.offset(of: \.d_name)!).prefix { $0 != 0 })
-            if name != FileName("."), name != FileName("..") { names.append(name) }
+        var buffer = [UInt8](repeating: 0, count: 32768)
+        while true {
+            // SAFETY: the array's own bytes, for the length of the call.
+            let size = try check(
+                unsafe buffer.withUnsafeMutableBytes { bytes in
+                    listing.withNumber { unsafe sr_read_listing($0, bytes.baseAddress!, UInt64(bytes.count)) }
+                })
+            if size == 0 { break }
+            var entry = buffer[..<Int(size)]
+            while entry.count > 19 {
+                let length = Int(entry[entry.startIndex + 16]) | Int(entry[entry.startIndex + 17]) << 8
+                guard length > 19 else { break }
+                let name = FileName(bytes: entry.prefix(length).dropFirst(19).prefix { $0 != 0 })
+                if name != FileName("."), name != FileName("..") { names.append(name) }
+                entry = entry.dropFirst(length)
+            }
         }
         return names.sorted()
     }

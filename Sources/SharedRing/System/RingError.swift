@@ -122,6 +122,11 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         facts = Facts(code: code, errno: errno, ring: ring, detail: detail, remedy: remedy)
     }
 
+    /// About what stands at this path.
+    init(_ code: Code, ring: FileName, errno: Int32? = nil, _ detail: String) {
+        self.init(code, ring: ring.description, errno: errno, detail)
+    }
+
     private static func text(of errno: Int32) -> String {
         // SAFETY: strerrordesc_np returns a constant string or NULL; unlike strerror it shares no buffer between threads.
         guard let text = unsafe sr_error_text(errno) else { return "errno \(errno)" }

@@ -49,4 +49,9 @@ struct LimitTests {
         try confine("unlink")
         #expect(place.names == ["r"])
     }
+
+    /// A worker that is forked at that moment would keep the directory open, and what reads standard input would read a directory.
+    @Test("Listing a directory and examining rings: no descriptor below 3, and none for a forked child") func lookingAround() throws {
+        try confine("looking-around")
+    }
 }

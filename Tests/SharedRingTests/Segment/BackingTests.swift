@@ -94,6 +94,27 @@ struct BackingTests {
         }
     }
 
+    @Test("A task flushes as well, and is told the same") func flushedByTask() async throws {
+        let path = NSTemporaryDirectory() + "sharedring-tests-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var options = RingOptions(capacity: 4096)
+        options.directory = path
+        options.outlivesRestart = true
+        let ring = try SPSCRing.create("kept", options: options)
+        try sendThree(ring)
+        try await ring.flush()
+        try restart("kept", options)
+        #expect(try receiveAll(try SPSCRing.open("kept", options: options)) == ["one", "two", "three"])
+        let many = try MPSCRing.create("many", lanes: 2, options: options)
+        try await many.flush()
+
+        let producer = try ring.makeProducer()
+        await #expect { try await ring.flush() } throws: { ($0 as? RingError)?.code == .inUse }
+        try producer.close()
+        await #expect { try await SPSCRing.anonymous().flush() } throws: { ($0 as? RingError)?.code == .invalidOption }
+    }
+
     @Test("One that was used since its flush does not, unless that is asked for")
     func unflushed() throws {
         try withDirectory { options in

@@ -67,7 +67,7 @@ struct OtherVersionTests {
         }
     }
 
-    @Test("It is removed when nobody uses it", .oneByOne) func removed() throws {
+    @Test("It is removed when nobody uses it") func removed() throws {
         try putVersion1()
         try SPSCRing.remove("old", options: options)
         try putVersion1("mpsc-in-use")  // as processes left it that were killed

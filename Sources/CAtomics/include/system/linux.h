@@ -65,6 +65,9 @@ struct sr_file_facts {
 };
 
 int sr_open_directory(const char *path);
+int sr_open_listing(const char *path); /* a directory, to read its entries with the next call */
+/* Fills the buffer with entries, as getdents64(2) does: of each, its length (16 bits, at 16) and its name (at 19). How many bytes; 0 at the end. */
+int64_t sr_read_listing(int listing, void *buffer, uint64_t count);
 int sr_open_at(int directory, const char *name, int writable);            /* O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC */
 int sr_open_temporary(int directory);                                     /* O_TMPFILE */
 int sr_open_exclusive(int directory, const char *name);                   /* O_CREAT | O_EXCL */

@@ -22,7 +22,7 @@ final class ConsumerSide: @unchecked Sendable {
     private var numberKept: UInt64 = 0
     let watch: Watch
     /// Whether a task waits for a producer, and not for a message.
-    private var isProducerWanted = false
+    var isProducerWanted = false
     private var isEnded = false
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
@@ -119,7 +119,7 @@ final class ConsumerSide: @unchecked Sendable {
         settle()
         try role.sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
             // The epoch first, which costs no system call.
-            producer.hasSomebodyCome && isProducerAttached ? () : nil
+            isProducerThere ? () : nil
         } lookAround: {
             nil
         }
@@ -157,6 +157,8 @@ final class ConsumerSide: @unchecked Sendable {
     }
 
     var isProducerAttached: Bool { attachment.isHeld(.lane(0)) }
+
+    var isProducerThere: Bool { producer.hasSomebodyCome && isProducerAttached }
 
     private func requireUsable() throws(RingError) {
         try role.requireUsable()
@@ -197,22 +199,7 @@ final class ConsumerSide: @unchecked Sendable {
 
 // MARK: Waiting without a thread
 
-extension ConsumerSide: Awaited {
-    /// Waits for a producer without holding a thread.
-    func waitForProducerWithoutThread(until deadline: Deadline) async throws(RingError) {
-        while true {
-            try watch.occupy()
-            do throws(RingError) { try prepareToWait() } catch {
-                watch.vacate()
-                throw error
-            }
-            if producer.hasSomebodyCome && isProducerAttached { return watch.vacate() }
-            isProducerWanted = true
-            defer { isProducerWanted = false }
-            try await watch.ready(self, until: deadline, "producer")
-        }
-    }
-
+extension ConsumerSide: ProducerAwaited {
     /// Before this side is handed over. Throws if it can't be used.
     func prepareToWait() throws(RingError) {
         try requireUsable()
@@ -225,7 +212,7 @@ extension ConsumerSide: Awaited {
 
     /// Changes nothing, so whatever is found is found again.
     func isReady() -> Bool {
-        if isProducerWanted { return producer.hasSomebodyCome && isProducerAttached }
+        if isProducerWanted { return isProducerThere }
         if unsafe !reader.pointee.poll().isAbsent { return true }
         var producer = producer
         return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } != nil

@@ -28,12 +28,7 @@ extension Consumer {
     public func ready(timeout: Duration? = nil) async throws(RingError) {
         try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
-        // Before anything changes: a second task may have come, on another thread.
-        try side.watch.occupy()
-        do throws(RingError) { try side.prepareToWait() } catch {
-            side.watch.vacate()
-            throw error
-        }
+        try side.watch.occupy(side)
         if side.isReadyWithinMoment(timeout) { return side.watch.vacate() }
         try await side.watch.ready(side, until: Deadline(after: timeout), "message")
     }

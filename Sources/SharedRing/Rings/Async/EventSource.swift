@@ -95,6 +95,25 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     }
 }
 
+extension EventSource where Source == MergingConsumer {
+    /// The next end of a producer that was seen and not given here yet; nil if there is none. See ``MergingConsumer/nextEnd()``.
+    ///
+    /// An end makes the descriptor readable, as a message does: a close behind the messages before it, a death within a slice of it, or ten
+    /// after a long silence. So call this whenever the descriptor was readable, after ``tryNext()`` or ``drain(limit:_:)``, which see the
+    /// ends. An end that is not asked for makes it readable once. Neither waits nor makes a system call.
+    ///
+    /// ```swift
+    /// _ = try source.drain { message in print(message.text) }
+    /// while let end = source.nextEnd() { print(end) }
+    /// ```
+    ///
+    /// In a forked child it gives nil.
+    public mutating func nextEnd() -> ProducerEnd? { source.nextEnd() }
+
+    /// How many producers the consumer has seen end, and how. From any thread; neither waits nor allocates.
+    public var ends: ProducerEnds { source.ends }
+}
+
 extension Consumer {
     /// Makes a descriptor that is readable while messages wait. It owns the consumer from now on.
     ///

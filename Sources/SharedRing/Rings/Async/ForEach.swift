@@ -15,7 +15,7 @@ extension Consumer {
     ///   thousand at the latest. The ``canceller`` ends it between two messages.
     public mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws {
         let ring = side.role.sleeper.ring
-        try await handOut(all: &self, of: ring, to: body)
+        try await handOut(all: &self, of: ring, to: body) { _ in }
     }
 }
 
@@ -23,17 +23,40 @@ extension MergingConsumer {
     /// Hands out every message, in place, until there is nothing more to come (see ``Ending``). See ``Consumer/forEach(_:)``.
     public mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws {
         let ring = side.role.sleeper.ring
-        try await handOut(all: &self, of: ring, to: body)
+        try await handOut(all: &self, of: ring, to: body) { _ in }
+    }
+
+    /// As ``forEach(_:)``, and tells of each producer that ends, also while no message comes.
+    ///
+    /// ```swift
+    /// try await consumer.forEach(ended: { end in print(end) }) { message in print(message.text) }
+    /// ```
+    ///
+    /// An end is told once the messages before it were handed out, and a few thousand of other lanes at most. The closures run where this was
+    /// called, never at the same time.
+    ///
+    /// - Parameters:
+    ///   - ended: is given each end that was seen; see ``nextEnd()``.
+    ///   - body: is given each message, in place.
+    /// - Throws: what the closures throw; otherwise as ``forEach(_:)``.
+    public mutating func forEach(
+        ended: (ProducerEnd) throws -> Void, _ body: (borrowing Message) throws -> Void
+    ) async throws {
+        let ring = side.role.sleeper.ring
+        try await handOut(all: &self, of: ring, to: body) { consumer in while let end = consumer.nextEnd() { try ended(end) } }
     }
 }
 
+/// `tellEnds` is called after each batch, and before it all ends.
 private func handOut<Source: MessageSource & ~Copyable>(
-    all source: inout Source, of ring: String, to body: (borrowing Message) throws -> Void
+    all source: inout Source, of ring: String, to body: (borrowing Message) throws -> Void, tellEnds: (inout Source) throws -> Void
 ) async throws {
     let canceller = source.canceller
     while true {
         try await source.ready(timeout: nil)
-        guard try handOut(batch: &source, until: canceller, to: body) else { return }
+        let goesOn = try handOut(batch: &source, until: canceller, to: body)
+        try tellEnds(&source)
+        guard goesOn else { return }
         try source.acknowledge()
         if Task.isCancelled { throw RingError(.cancelled, ring: ring, "the task that received messages was cancelled") }
         await Task.yield()

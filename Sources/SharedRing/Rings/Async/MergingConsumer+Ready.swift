@@ -1,8 +1,8 @@
 import CSharedRing
 
 extension MergingConsumer {
-    /// Waits, without holding a thread, until ``tryNext()`` finds a message, an end or an error. See
-    /// ``Consumer/ready(timeout:)``.
+    /// Waits, without holding a thread, until ``tryNext()`` finds a message, an end of all streams or an error, or ``nextEnd()`` an end that was
+    /// not seen before. See ``Consumer/ready(timeout:)``.
     ///
     /// - Parameter timeout: nil, for ever; zero, only to look.
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
@@ -10,12 +10,7 @@ extension MergingConsumer {
     public func ready(timeout: Duration? = nil) async throws(RingError) {
         try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
-        // Before anything changes: a second task may have come, on another thread.
-        try side.watch.occupy()
-        do throws(RingError) { try side.prepareToWait() } catch {
-            side.watch.vacate()
-            throw error
-        }
+        try side.watch.occupy(side)
         if side.isReadyWithinMoment(timeout) { return side.watch.vacate() }
         try await side.watch.ready(side, until: Deadline(after: timeout), "message")
     }
@@ -30,7 +25,8 @@ extension MergeSide {
     }
 
     func isReadyWithinMoment(_ timeout: Duration?) -> Bool {
-        if isReady() { return true }
-        return pollForAMoment(timeout) && isReady()
+        guard isReady() || pollForAMoment(timeout) && isReady() else { return false }
+        noteWaitEnded()
+        return true
     }
 }

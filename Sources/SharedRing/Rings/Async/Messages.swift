@@ -54,6 +54,8 @@ public final class Messages<Source: MessageSource & ~Copyable>: AsyncSequence {
         }
     }
 
+    fileprivate func withSource<Result>(_ body: (inout Source) -> Result) -> Result { body(&source) }
+
     /// Hands out one message after the other.
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate let messages: Messages
@@ -65,6 +67,14 @@ public final class Messages<Source: MessageSource & ~Copyable>: AsyncSequence {
 
         public mutating func next() async throws(RingError) -> OwnedMessage? { try await messages.next() }
     }
+}
+
+extension Messages where Source == MergingConsumer {
+    /// The next end of a producer that was seen and not given here yet; nil if there is none. See ``MergingConsumer/nextEnd()``.
+    ///
+    /// For the loop's body, and after the loop. To hear of an end while no message comes, take ``MergingConsumer/forEach(ended:_:)``. Neither
+    /// waits nor makes a system call; in a forked child it gives nil.
+    public func nextEnd() -> ProducerEnd? { withSource { $0.nextEnd() } }
 }
 
 extension Consumer {

@@ -61,8 +61,11 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// The next end of a producer that this consumer has seen and not given here yet, in the order in which it saw them; nil if there is none.
     ///
     /// Ends are seen while it receives and waits: a close when it is read, a death within a slice of a wait. This call does not look for
-    /// them: call it after ``next(timeout:)`` or ``tryNext()``. Does not wait, makes no system call. The newest 1,024 are kept for it;
+    /// them: call it after ``next(timeout:)`` or ``tryNext()``. Neither waits nor makes a system call. The newest 1,024 are kept for it;
     /// ``ends`` counts all of them.
+    ///
+    /// In a task ``ready(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` tells of each. An event source and ``messages()`` own
+    /// the consumer, and have a call of this name.
     ///
     /// ```swift
     /// while let end = consumer.nextEnd() { print(end) }  // "lane 3: process 4711 (send) closed"

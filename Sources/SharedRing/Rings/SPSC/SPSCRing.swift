@@ -111,10 +111,20 @@ public struct SPSCRing: Sendable {
     /// close the endpoints first.
     ///
     /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
-    /// disk has everything.
+    /// disk has everything; in a task the asynchronous form is meant.
     ///
     /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFound`, `system`.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public func flush() throws(RingError) { try handle.flush() }
+
+    /// Brings the ring to the disk, as the form that blocks, on a thread that is started for it. Holds no thread of the pool.
+    ///
+    /// A task that is cancelled waits to the end all the same: what the disk is told can't be taken back.
+    ///
+    /// - Throws: as the form that blocks; `system` also if no thread can be started.
+    public func flush() async throws(RingError) {
+        try await OwnThread.run(for: handle.location.ring) { [handle] () throws(RingError) in try handle.flush() }
+    }
 
     // MARK: Facts
 

@@ -18,3 +18,25 @@ protocol Awaited: AnyObject, Sendable {
     /// Lets them in again.
     func takeBack()
 }
+
+/// A consumer's side: its owner may wait for a producer, and not for a message.
+protocol ProducerAwaited: Awaited {
+    var watch: Watch { get }
+    /// While it is true, `isReady` asks for a producer.
+    var isProducerWanted: Bool { get set }
+    /// Whether there is one. Without a system call where none has come.
+    var isProducerThere: Bool { get }
+}
+
+extension ProducerAwaited {
+    /// Waits for a producer without holding a thread.
+    func waitForProducerWithoutThread(until deadline: Deadline) async throws(RingError) {
+        while true {
+            try watch.occupy(self)
+            if isProducerThere { return watch.vacate() }
+            isProducerWanted = true
+            defer { isProducerWanted = false }
+            try await watch.ready(self, until: deadline, "producer")
+        }
+    }
+}

@@ -52,6 +52,16 @@ final class Watch: @unchecked Sendable {
         guard isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { throw refusal }
     }
 
+    /// Keeps others away, and prepares the endpoint to be handed over. If that throws, the watch is vacant again.
+    func occupy(_ endpoint: any Awaited) throws(RingError) {
+        // Before anything changes: a second task may have come, on another thread.
+        try occupy()
+        do throws(RingError) { try endpoint.prepareToWait() } catch {
+            vacate()
+            throw error
+        }
+    }
+
     /// Lets the next one in.
     func vacate() { isTaken.store(false, ordering: .releasing) }
 
