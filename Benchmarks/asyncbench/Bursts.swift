@@ -12,7 +12,7 @@ struct Bursts {
 
     func run() async throws {
         let ways: [(String, (consuming Consumer) async throws -> Void)] = [
-            ("synchronous next", synchronous), ("forEach", forEach), ("ready and nextNow", ready), ("messages", messages),
+            ("synchronous next", synchronous), ("forEach", forEach), ("ready and nextIfAvailable", ready), ("messages", messages),
         ]
         var rates = [[Double]](repeating: [], count: ways.count)
         for _ in 0..<rounds {
@@ -85,12 +85,12 @@ struct Bursts {
     private func ready(_ consumer: consuming Consumer) async throws {
         var (received, sum) = (0, 0)
         receiving: while true {
-            try await consumer.ready()
-            while let message = consumer.nextNow() {
+            try await consumer.waitUntilReady()
+            while let message = consumer.nextIfAvailable() {
                 received += 1
                 sum += Int(message.bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self))
             }
-            switch try consumer.tryNext() {
+            switch try consumer.poll() {
             case .message(let message):
                 received += 1
                 sum += Int(message.bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self))

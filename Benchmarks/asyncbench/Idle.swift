@@ -17,7 +17,7 @@ struct Idle {
             let consumer = try ring.makeConsumer(slice: slice)
             cancellers.append(consumer.canceller)
             let box = Handover(consumer)
-            tasks.append(Task { try await box.value!.ready() })
+            tasks.append(Task { try await box.value!.waitUntilReady() })
         }
         // A wait's first looks around come more often.
         try await Task.sleep(for: .milliseconds(500) + slice * 10)

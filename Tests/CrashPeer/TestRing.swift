@@ -70,6 +70,7 @@ enum Receiver: ~Copyable {
     case many(MergingConsumer)
 
     /// Everything that is there, and what there is to tell; does not wait.
+    @discardableResult
     mutating func drain() -> Harvest {
         switch consume self {
         case .one(var consumer):

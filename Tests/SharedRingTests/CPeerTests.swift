@@ -83,7 +83,7 @@ struct CPeerTests {
     /// Such a bit stands for duties that a client has to know: of a file-backed ring, to clear the mark that says it was flushed.
     @Test("It refuses a ring with a required feature that it does not know") func features() throws {
         var options = place.options(capacity: 4096)
-        options.outlivesRestart = true
+        options.isDurable = true
         let ring = try SPSCRing.create("r", options: options)
         try ring.makeProducer().close()
         try ring.flush()

@@ -71,7 +71,7 @@ enum Session {
         while !isDone {
             var event = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
             if poll(&event, 1, 600_000) == 0 { say("nothing"); isDone = true }
-            _ = try source.drain { message in
+            try source.drain { message in
                 say("message \(message.text)")
                 isDone = true
             }

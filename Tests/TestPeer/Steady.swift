@@ -35,11 +35,11 @@ enum Steady {
                 if let message = try consumer.next(), message.bytes.byteCount != 24 { fatalError("another message") }
                 guard let third = try consumer.next() else { fatalError("no message") }
                 third.bytes.withUnsafeBytes { place in if place.count != 16 { fatalError("another message") } }
-                if case .message(let fourth) = try consumer.tryNext() {
+                if case .message(let fourth) = try consumer.poll() {
                     let bytes = fourth.bytes
                     if bytes.unsafeLoad(as: UInt64.self) != i { fatalError("another message") }
                 }
-                _ = consumer.drain { message in _ = message.byteCount }
+                consumer.drain { message in _ = message.byteCount }
             }
         }
         for _ in 0..<20 { try round(&producer, &consumer) }

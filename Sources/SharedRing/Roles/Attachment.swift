@@ -179,7 +179,7 @@ final class Attachment: @unchecked Sendable {
     }
 
     private static func taken(_ roles: [Role], of segment: Segment, ring: String) -> RingError {
-        func holder(_ role: Role) -> String { segment.card(of: role).map { "\($0)" } ?? "a process that did not sign" }
+        func holder(_ role: Role) -> String { segment.holder(of: role).map { "\($0)" } ?? "a process that did not sign" }
         if roles.count == 1 {
             return RingError(.roleTaken, ring: ring, "its \(roles[0]) is \(holder(roles[0])), and there can be only one")
         }

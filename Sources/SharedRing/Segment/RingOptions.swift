@@ -80,7 +80,7 @@ public struct RingOptions: Sendable {
     ///
     /// Its contents are sure to be on the disk only after `flush()`. A ring that was in use when the machine went
     /// down is refused afterwards, since headers may have reached the disk without their payloads; see ``acceptsUnflushed``.
-    public var outlivesRestart = false
+    public var isDurable = false
     /// Whether to take a ring that outlives restarts although it was not flushed before the last one. What it holds may be
     /// incomplete or garbled; the bytes of a message are then as trustworthy as a stranger's.
     public var acceptsUnflushed = false

@@ -62,9 +62,9 @@ struct Peer {
             try batch.append(letter.bytes(), tag: 0)
             batch.commit()
             var consumer = try ring.makeReceiver()
-            _ = consumer.drain()
+            consumer.drain()
             try producer.close()
-            _ = consumer.drain()
+            consumer.drain()
             try consumer.close()
             try SPSCRing.remove(name, options: options)
         }

@@ -209,6 +209,7 @@ final class Stage {
     }
 
     /// What the tracer's consumer finds. All of it counts as acknowledged: a consumer that finds nothing more has stored its heads.
+    @discardableResult
     func drain() -> Harvest {
         let harvest = consumer!.drain()
         for letter in harvest.letters where letter.lane < 2 { note.setUsed(Int(letter.lane), letter.number + 1) }

@@ -15,7 +15,7 @@ extension Producer {
 }
 
 extension Consumer {
-    mutating func hasMessageNow() -> Bool { nextNow() != nil }
+    mutating func hasMessageNow() -> Bool { nextIfAvailable() != nil }
 }
 
 /// An actor that several tasks send through, as in the article Embedding.
@@ -172,7 +172,7 @@ struct AsyncSharedProducerTests {
         init(_ box: Box<Producer>) { producer = box.take() }
         func wait() async -> RingError.Code? {
             do throws(RingError) {
-                try await producer.ready(for: 8)
+                try await producer.waitUntilReady(for: 8)
                 return nil
             } catch {
                 return error.code
@@ -203,7 +203,7 @@ struct AsyncSharedProducerTests {
             #expect(error.code == .alreadyWaiting)
         }
         var consumer = try ring.makeConsumer()
-        _ = consumer.drain { _ in }
+        consumer.drain { _ in }
         #expect(await task.value == nil)
         #expect(try await actor.trySend())
         try await actor.endAtOnce()

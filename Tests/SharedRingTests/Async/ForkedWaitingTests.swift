@@ -51,7 +51,7 @@ struct ForkedWaitingTests {
         let status = inChild {
             // The parent's: waited for over there, and not the child's to end.
             do {
-                _ = try place.pointee.drain { _ in }
+                try place.pointee.drain { _ in }
                 return 1
             } catch {
                 guard (error as? RingError)?.code == .forked else { return 6 }

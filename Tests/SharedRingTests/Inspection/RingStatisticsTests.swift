@@ -161,7 +161,7 @@ struct RingStatisticsTests {
         let box = Box(try ring.makeConsumer(slice: longSlice))
         let task = Task {
             let consumer = box.take()
-            try await consumer.ready(timeout: asyncPatience)
+            try await consumer.waitUntilReady(timeout: asyncPatience)
         }
         // Not `eventually`: the task needs the thread. And long: other suites' tests block the pool's two threads.
         let end = ContinuousClock.now + asyncPatience

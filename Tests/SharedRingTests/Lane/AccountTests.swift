@@ -203,7 +203,7 @@ struct AccountTests {
         var consumer = try ring.makeConsumer()
         var tap = try RingTap("r", from: .head, options: place.options())
         for number in 0..<100 as Range<UInt64> { try producer.send(value: (number, number, number), timeout: .zero) }
-        _ = consumer.drain { _ in }
+        consumer.drain { _ in }
         do {
             var claim = try producer.claim(byteCount: 2000)
             var bytes = claim.bytes

@@ -98,7 +98,7 @@ struct DrainBoundTests {
         defer { isDone.set(1) }
         for _ in 0..<50 {
             var count = 0
-            _ = try source.drain { _ in count += 1 }
+            try source.drain { _ in count += 1 }
             #expect(count <= (1 << 16) / 16 * 2)
         }
         isDone.set(1)
@@ -107,5 +107,6 @@ struct DrainBoundTests {
 }
 
 extension EventSource where Source: ~Copyable {
-    fileprivate mutating func drain(body: (borrowing Message) throws -> Void) throws -> Drained { try drain(body) }
+    @discardableResult
+    fileprivate mutating func drain(body: (borrowing Message) throws -> Void) throws -> DrainResult { try drain(body) }
 }

@@ -28,7 +28,7 @@ struct CleaningTests {
             var consumer = try ring.makeConsumer()
             gate.pass()
             for _ in 0..<20 {
-                _ = try consumer.tryNext()
+                _ = try consumer.poll()
                 if try consumer.removeRingIfUnused() { break }
             }
             let inode = try maker.join()

@@ -22,7 +22,7 @@ struct NamespaceTests {
         let sender = try Peer("producer", of: "r", in: place, by: words, "slice=10")
         let receiver = try Peer("consumer", of: "r", in: place, by: words, "slice=10")
         let report = try RingReport("r", options: place.options())
-        #expect(report.consumer.card?.processID == 1 && report.lanes[0].producer.card?.processID == 1, "each is its namespace's first")
+        #expect(report.consumer.holder?.processID == 1 && report.lanes[0].producer.holder?.processID == 1, "each is its namespace's first")
         #expect(report.consumer.presence == .attached && report.lanes[0].producer.presence == .attached)
         expectError(.roleTaken, saying: "process 1 ") { () throws(RingError) in try ring().makeProducer().close() }
         #expect(try sender.ask("send across") == "sent")
@@ -65,8 +65,8 @@ struct NamespaceTests {
         var consumer = try ring().makeConsumer(slice: .milliseconds(10))
         #expect(try peer.ask("send x") == "sent")
         #expect(try consumer.next(timeout: patience)?.text == "x")
-        let card = try #require(try RingReport("r", options: place.options()).lanes[0].producer.card)
-        #expect(card.processID == UInt32(peer.pid) && card.startTime == 0 && card.name == "", "what only /proc knows is left out")
+        let holder = try #require(try RingReport("r", options: place.options()).lanes[0].producer.holder)
+        #expect(holder.processID == UInt32(peer.pid) && holder.startTime == 0 && holder.name == "", "what only /proc knows is left out")
         peer.kill()
         expectError(.peerDied, saying: "process \(peer.pid)") { () throws(RingError) in _ = try consumer.next(timeout: patience) }
 

@@ -84,7 +84,7 @@ struct AllEndedTests {
 
         try log("x")
         var second = try ring().makeConsumer(acknowledgement: .manual)
-        if let message = second.nextNow() { #expect(message.text == "x") }
+        if let message = second.nextIfAvailable() { #expect(message.text == "x") }
         try second.acknowledge()
         _ = consume second
         var third = try collector(1)
@@ -214,9 +214,9 @@ struct AllEndedTests {
         var consumer = try ring().makeConsumer()
         for _ in 0..<1100 {
             try log("x")
-            _ = consumer.drain { _ in }
+            consumer.drain { _ in }
         }
-        _ = consumer.nextNow() == nil
+        _ = consumer.nextIfAvailable() == nil
         var count = 0
         while consumer.nextEnd() != nil { count += 1 }
         #expect(count == 1024 && consumer.ends.closed == 1100)

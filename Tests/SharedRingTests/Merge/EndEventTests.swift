@@ -62,7 +62,7 @@ struct EndEventTests {
             while events.count < 2 {
                 try #require(isReadable(source.descriptor, within: patienceMilliseconds))
                 if asksFirst { while let end = source.nextEnd() { events.append("end \(end.isDeath)") } }
-                _ = try source.drain { events.append($0.text) }
+                try source.drain { events.append($0.text) }
                 if !asksFirst { while let end = source.nextEnd() { events.append("end \(end.isDeath)") } }
             }
             #expect(events == ["\(round)", "end false"])
@@ -89,8 +89,8 @@ struct EndEventTests {
     @Test("A task's wait ends for an end, once; a message is waited for behind it") func ready() async throws {
         var consumer = try ring.makeConsumer(slice: .milliseconds(10))
         try ring.makeProducer().close()
-        try await consumer.ready(timeout: asyncPatience)
-        await #expect(throws: RingError.self) { try await consumer.ready(timeout: .milliseconds(20)) }
+        try await consumer.waitUntilReady(timeout: asyncPatience)
+        await #expect(throws: RingError.self) { try await consumer.waitUntilReady(timeout: .milliseconds(20)) }
         let end = consumer.nextEnd()
         #expect(end?.lane == 0 && end?.isDeath == false)
 

@@ -17,7 +17,7 @@ struct MergingTests {
     func takeAll(_ consumer: inout MergingConsumer) throws -> [String] {
         var seen: [String] = []
         while true {
-            switch try consumer.tryNext() {
+            switch try consumer.poll() {
             case .message(let message): seen.append("\(message.lane):\(message.text)")
             case .empty: return seen
             case .ended: seen.append("ended")
@@ -62,7 +62,7 @@ struct MergingTests {
     }
 
     /// Every way to receive has its own short cut for staying with a lane.
-    enum Way: CaseIterable { case next, tryNext, nextNow, drain }
+    enum Way: CaseIterable { case next, poll, nextIfAvailable, drain }
 
     func takeAll(_ consumer: inout MergingConsumer, _ way: Way) throws -> [String] {
         var seen: [String] = []
@@ -71,8 +71,8 @@ struct MergingTests {
             do throws(RingError) {
                 while let message = try consumer.next(timeout: .zero) { seen.append("\(message.lane):\(message.text)") }
             } catch { #expect(error.code == .timedOut) }
-        case .tryNext: seen = try takeAll(&consumer)
-        case .nextNow: while let message = consumer.nextNow() { seen.append("\(message.lane):\(message.text)") }
+        case .poll: seen = try takeAll(&consumer)
+        case .nextIfAvailable: while let message = consumer.nextIfAvailable() { seen.append("\(message.lane):\(message.text)") }
         case .drain: #expect(consumer.drain { message in seen.append("\(message.lane):\(message.text)") } == seen.count)
         }
         return seen
@@ -127,7 +127,7 @@ struct MergingTests {
         #expect(seen == ["a0", "a1", "a2"])
         struct Refused: Error {}
         #expect(throws: Refused.self) {
-            _ = try consumer.drain { (message: borrowing Message) throws in
+            try consumer.drain { (message: borrowing Message) throws in
                 if seen.count == 5 { throw Refused() }
                 seen.append(message.text)
             }
@@ -246,7 +246,7 @@ struct MergingTests {
         var poisoned = 0
         for _ in 0..<10 {
             do throws(RingError) {
-                switch try consumer.tryNext() {
+                switch try consumer.poll() {
                 case .message(let message): seen.append(message.text)
                 default: continue
                 }
@@ -330,7 +330,7 @@ struct MergingTests {
         #expect(report.consumer.presence == .closed && report.consumer.attachments == 1)
         #expect(report.lanes.count == 1)
         #expect(report.lanes[0].producer.presence == .attached)
-        #expect(report.lanes[0].producer.card?.processID == UInt32(getpid()))
+        #expect(report.lanes[0].producer.holder?.processID == UInt32(getpid()))
         #expect(report.lanes[0].backlog == 24)
         _ = consume producer
         #expect(try RingReport("r", options: place.options()).lanes[0].producer.presence == .died)

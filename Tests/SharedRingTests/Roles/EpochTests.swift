@@ -56,7 +56,7 @@ struct EpochTests {
             try producer.send("\(number)")
             try consumer.waitForPeer(timeout: patience)
             try producer.waitForPeer(timeout: patience)
-            #expect(try consumer.poll() == "\(number)")
+            #expect(try consumer.pollText() == "\(number)")
             if number % 2 == 0 {
                 try producer.close()
                 #expect(try consumer.receive(timeout: patience) == nil)

@@ -126,8 +126,8 @@ struct RoleTests {
         }
         expectError(.timedOut) { () throws(RingError) in try producer.waitUntilAcknowledged(timeout: .milliseconds(40)) }
         var consumer = try ring().makeConsumer()
-        for i in 1..<10 { #expect(try consumer.poll() == "\(i)") }
-        #expect(try consumer.poll() == "(empty)")
+        for i in 1..<10 { #expect(try consumer.pollText() == "\(i)") }
+        #expect(try consumer.pollText() == "(empty)")
     }
 
     @Test("A consumer that closes is told apart from one that dies") func consumerClosed() throws {

@@ -14,7 +14,7 @@ struct BackingTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         var options = RingOptions(capacity: 4096)
         options.directory = path
-        options.outlivesRestart = true
+        options.isDurable = true
         try body(options)
     }
 
@@ -100,7 +100,7 @@ struct BackingTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         var options = RingOptions(capacity: 4096)
         options.directory = path
-        options.outlivesRestart = true
+        options.isDurable = true
         let ring = try SPSCRing.create("kept", options: options)
         try sendThree(ring)
         try await ring.flush()
@@ -145,7 +145,7 @@ struct BackingTests {
             #expect(FileManager.default.fileExists(atPath: options.directory + "/busy"))
 
             var ordinary = options
-            ordinary.outlivesRestart = false
+            ordinary.isDurable = false
             let other = try SPSCRing.create("ordinary", options: ordinary)
             #expect(error { () throws(RingError) in try other.flush() } == .invalidOption)
             #expect(error { () throws(RingError) in try SPSCRing.anonymous().flush() } == .invalidOption)

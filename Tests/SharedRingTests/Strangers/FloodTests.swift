@@ -119,7 +119,7 @@ struct FloodTests {
         var last: UInt64?
         let patience = Patience()
         while last != 1 {
-            _ = consumer.drain { last = $0.integer(as: UInt64.self) }
+            consumer.drain { last = $0.integer(as: UInt64.self) }
             try patience.yield()
         }
         let attachment = try worker.join()

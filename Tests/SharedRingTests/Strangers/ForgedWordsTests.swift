@@ -21,7 +21,7 @@ struct ForgedWordsTests {
             }
             #expect(message.text == "first")
             _ = consume message
-            #expect(try consumer.poll() == "second")
+            #expect(try consumer.pollText() == "second")
         }
     }
 

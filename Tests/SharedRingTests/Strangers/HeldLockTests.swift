@@ -33,7 +33,7 @@ struct HeldLockTests {
         try producer.send("x")
         #expect(ts_unlock(stranger.file, sr_lock_consumer(0), 1) == 0)
         var consumer = try ring.makeConsumer()
-        #expect(try consumer.poll() == "x")
+        #expect(try consumer.pollText() == "x")
     }
 
     @Test("A file that can only be read takes no write lock") func readOnly() throws {
@@ -105,6 +105,6 @@ struct HeldLockTests {
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(30)) }
         expectError(.roleTaken) { () throws(RingError) in _ = try ring.makeProducer() }
         try producer.send("x")
-        #expect(try consumer.poll() == "x")
+        #expect(try consumer.pollText() == "x")
     }
 }

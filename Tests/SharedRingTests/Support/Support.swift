@@ -159,8 +159,8 @@ extension SPSCRing {
 
 extension Consumer {
     /// The text of the next message that is there now; "(empty)", "(ended)".
-    mutating func poll() throws(RingError) -> String {
-        switch try tryNext() {
+    mutating func pollText() throws(RingError) -> String {
+        switch try poll() {
         case .message(let message): message.text
         case .empty: "(empty)"
         case .ended: "(ended)"

@@ -23,7 +23,7 @@ struct CancelTests {
             expectError(.cancelled, saying: "message") { () throws(RingError) in _ = try consumer.next() }
             expectError(.cancelled) { () throws(RingError) in _ = try consumer.next() }
             expectError(.cancelled) { () throws(RingError) in try consumer.waitForPeer() }
-            let state = try consumer.poll()
+            let state = try consumer.pollText()
             #expect(state == "(empty)", "what need not wait goes on")
             canceller.reset()
             expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(1)) }
@@ -57,8 +57,8 @@ struct CancelTests {
                 expectError(.cancelled) { () throws(RingError) in _ = try consumer.receive(timeout: .zero) }
                 expectError(.cancelled) { () throws(RingError) in try consumer.waitForPeer() }
             }
-            if let message = consumer.nextNow() { #expect(message.integer(as: Int.self) == 0) }
-            if case .message(let message) = try consumer.tryNext() { #expect(message.integer(as: Int.self) == 1) }
+            if let message = consumer.nextIfAvailable() { #expect(message.integer(as: Int.self) == 0) }
+            if case .message(let message) = try consumer.poll() { #expect(message.integer(as: Int.self) == 1) }
             #expect(consumer.drain { _ in } == 5)
             #expect(try producer.trySend(value: 7))
             for canceller in cancellers { canceller.reset() }
@@ -81,7 +81,7 @@ struct CancelTests {
             #expect(try consumer.receive(timeout: patience) != nil)
             consumer.canceller.cancel()
             for _ in 0..<2 { expectError(.cancelled) { () throws(RingError) in _ = try consumer.next() } }
-            let isThere = consumer.nextNow() != nil
+            let isThere = consumer.nextIfAvailable() != nil
             #expect(isThere)
             consumer.canceller.reset()
         }

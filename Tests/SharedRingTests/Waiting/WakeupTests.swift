@@ -98,7 +98,7 @@ struct WakeupTests {
             switch way {
             case 0:
                 let before = received
-                _ = consumer.drain { message in
+                consumer.drain { message in
                     if message.integer(as: UInt64.self) != received { strange += 1 }
                     received += 1
                 }

@@ -107,7 +107,7 @@ public struct SPSCRing: Sendable {
         try remove(named: FileName(name), options: options)
     }
 
-    /// Brings a ring that was made to outlive restarts (``RingOptions/outlivesRestart``) to the disk. Nobody may be attached:
+    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. Nobody may be attached:
     /// close the endpoints first.
     ///
     /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
