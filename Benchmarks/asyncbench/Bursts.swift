@@ -17,14 +17,13 @@ struct Bursts {
         var rates = [[Double]](repeating: [], count: ways.count)
         for _ in 0..<rounds {
             for (index, way) in ways.enumerated() {
-                var options = RingOptions(capacity: 1 << 22)
-                options.prefault = true
-                let ring = try SPSCRing.anonymous(options: options)
+                let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 1 << 22))
+                let endpoint = EndpointOptions(prefault: true)
                 let rate = Handover(0.0)
-                let sender = Handover(try ring.makeProducer())
+                let sender = Handover(try ring.makeProducer(options: endpoint))
                 let (size, count, bursts) = (size, count, bursts)
                 let thread = Thread { rate.value = try? Self.send(sender.value.take()!, size, count, bursts) }
-                let consumer = try ring.makeConsumer()
+                let consumer = try ring.makeConsumer(options: endpoint)
                 thread.start()
                 try await way.1(consumer)
                 while !thread.isFinished { usleep(100) }

@@ -65,7 +65,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
             } catch {
                 switch error.code {
                 case .timedOut where options.patience.isExhausted(since: start): throw timedOut()
-                case .timedOut: if hasEnded { pause = min(pause * 2, options.patience.slice * 3) }
+                case .timedOut: if hasEnded { pause = min(pause * 2, options.patience.checkInterval * 3) }
                 case .peerDied: try endByDeath(error)
                 default: throw error
                 }

@@ -60,7 +60,7 @@ enum Session {
     /// Waits once, as an event loop does.
     static func watcher(_ setup: Setup) throws {
         let consumer = try setup.ring().makeConsumer(
-            acknowledgement: setup.acknowledgement, waiting: setup.waiting, slice: setup.slice)
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice))
         say("attached")
         while let line = readLine(), line != "next" {
             let words = line.split(separator: " ", maxSplits: 1).map(String.init)
@@ -96,7 +96,7 @@ enum Session {
 
     static func consumer(_ setup: Setup) throws {
         var consumer = try setup.ring().makeConsumer(
-            acknowledgement: setup.acknowledgement, waiting: setup.waiting, slice: setup.slice)
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice))
         say("attached")
         var closes = false
         lines: while let line = readLine() {

@@ -10,11 +10,9 @@ enum Steady {
         let symbol = dlsym(nil, "sr_test_allocations")
         let counter = symbol.map { unsafeBitCast($0, to: Counter.self) }
 
-        var options = RingOptions(capacity: 1 << 16)
-        options.prefault = true
-        let ring = try SPSCRing.anonymous(options: options)
-        var producer = try ring.makeProducer()
-        var consumer = try ring.makeConsumer()
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 1 << 16))
+        var producer = try ring.makeProducer(options: EndpointOptions(prefault: true))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(prefault: true))
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 8)
         let bytes = [UInt8](repeating: 7, count: 24)
 

@@ -96,7 +96,8 @@ final class Stage {
                 for _ in 0..<2 { try feed() }
                 try endFeeder(inOrder: situation.prior == .closed)
             }
-            consumer = try ring.makeReceiver(slice: situation.hasSleeper && situation.shape == .total ? .milliseconds(50) : .seconds(60))
+            consumer = try ring.makeReceiver(
+                checkInterval: situation.hasSleeper && situation.shape == .total ? .milliseconds(50) : .seconds(60))
             return
         }
 
@@ -222,7 +223,7 @@ final class Stage {
         switch situation.operation {
         case .waitForRoom: return drain()
         case .sleep: try feed()
-        case .clearAnnouncement: break  // its slice wakes it
+        case .clearAnnouncement: break  // its check interval wakes it
         default: throw Failure(description: "it sleeps in \(situation.operation)")
         }
         return Harvest()

@@ -39,7 +39,7 @@ struct SanitizedEventSourceTests {
 
     @Test("It is level-triggered: readable until the answer is empty, and again when something comes") func level() throws {
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         #expect(isReadable(source.descriptor), "at first, since nobody has looked yet")
         #expect(try source.pollText() == "(empty)")
         for round in 0..<200 {
@@ -60,7 +60,7 @@ struct SanitizedEventSourceTests {
 
     @Test("A death and a cancellation make it readable, and are told") func ends() throws {
         var producer: Producer? = try ring.makeProducer()
-        let consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let canceller = consumer.canceller
         var source = try consumer.eventSource()
         #expect(try source.pollText() == "(empty)")
@@ -101,7 +101,7 @@ struct SanitizedEventSourceTests {
 
     @Test("The consumer comes back; dropping the source while it waits frees the role") func back() throws {
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: longSlice).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: longSlice)).eventSource()
         #expect(try source.pollText() == "(empty)")
         var consumer = source.consumer()
         try producer.send("synchronous again")
@@ -126,9 +126,10 @@ struct SanitizedEventSourceTests {
         var workers: [Worker<Void>] = []
         for index in 0..<rings {
             let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-            (sources + index).initialize(to: try ring.makeConsumer(slice: .milliseconds(50)).eventSource())
+            (sources + index).initialize(
+                to: try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(50))).eventSource())
             #expect(ts_epoll_add(loop, sources[index].descriptor, isEdgeTriggered ? 1 : 0, Int32(index)) == 0)
-            let box = Box(try ring.makeProducer(slice: .milliseconds(10)))
+            let box = Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10))))
             workers.append(
                 Worker {
                     var producer = box.take()
@@ -161,7 +162,7 @@ struct SanitizedEventSourceTests {
     }
 
     @Test("Dispatch: a read source takes everything to the end") func dispatch() throws {
-        let box = Handed(try ring.makeConsumer(slice: .milliseconds(10)).eventSource())
+        let box = Handed(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource())
         let descriptor = box.source.descriptor
         let received = Mutex<[String]>([])
         let done = DispatchSemaphore(value: 0)
@@ -186,7 +187,9 @@ struct SanitizedEventSourceTests {
 
     @Test("Many lanes, acknowledged by hand") func lanes() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, options: RingOptions(capacity: 4096))
-        var source = try ring.makeConsumer(ending: .whenAllEnded(), acknowledgement: .manual, slice: .milliseconds(10)).eventSource()
+        var source = try ring.makeConsumer(
+            ending: .whenAllEnded(), acknowledgement: .manual, options: EndpointOptions(checkInterval: .milliseconds(10))
+        ).eventSource()
         #expect(try source.pollText() == "(empty)")
         expectError(.alreadyWaiting) { () throws(RingError) in try source.acknowledge() }
         let worker = Worker {

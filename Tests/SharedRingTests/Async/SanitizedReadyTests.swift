@@ -30,7 +30,8 @@ struct SanitizedReadyTests {
         options.barrier = barrier
         let ring = try SPSCRing.anonymous(options: options)
         return (
-            Box(try ring.makeProducer(slice: slice)), Box(try ring.makeConsumer(acknowledgement: acknowledgement, slice: slice))
+            Box(try ring.makeProducer(options: EndpointOptions(checkInterval: slice))),
+            Box(try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: slice)))
         )
     }
 
@@ -260,12 +261,12 @@ struct SanitizedReadyTests {
     @Test("Many lanes: messages, new lanes, and the end of all", arguments: [MPSCRing.Order.perProducer, .total])
     func lanes(order: MPSCRing.Order) async throws {
         let ring = try MPSCRing.anonymous(lanes: 4, order: order, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 3), slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 3), options: EndpointOptions(checkInterval: .milliseconds(10)))
         let count = 2_000
         let workers = (0..<3).map { sender in
             Worker {
                 usleep(UInt32(sender) * 1000)
-                var producer = try ring.makeProducer(slice: .milliseconds(10))
+                var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
                 for number in 0..<count { try producer.send(value: number, tag: UInt32(sender)) }
                 try producer.close()
             }
@@ -292,7 +293,7 @@ struct SanitizedReadyTests {
     @Test("Many lanes: a death is told at the end of all, or counted", arguments: [MPSCRing.Order.perProducer, .total])
     func lanesDie(order: MPSCRing.Order) async throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), options: EndpointOptions(checkInterval: .milliseconds(10)))
         let worker = Worker {
             var producer = try ring.makeProducer()
             try producer.send("last words")

@@ -15,7 +15,7 @@ struct SanitizedSilenceTests {
 
     /// The consumer of a ring whose producer is another process, and says nothing.
     private func makeConsumer() throws(RingError) -> Consumer {
-        try SPSCRing.open("r", options: place.options()).makeConsumer(slice: .milliseconds(1))
+        try SPSCRing.open("r", options: place.options()).makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(1)))
     }
 
     /// Does something to a wait that is to begin, after more sleeps than the ten looks that come quickly. (Many more: the thread also

@@ -30,7 +30,7 @@ private struct Model: ~Copyable {
         options.firstPosition = first
         if kind == .symmetric { options.barrier = .symmetric }
         let ring = try MPSCRing.create("r", lanes: 1, order: kind == .total ? .total : .perProducer, options: options)
-        let consumer = try ring.makeConsumer(slice: .milliseconds(1))
+        let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(1)))
         let tap = try RingTap("r", from: .head, options: options)
         self.place = place
         self.options = options

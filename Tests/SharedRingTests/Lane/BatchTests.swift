@@ -117,7 +117,7 @@ struct BatchTests {
 
     @Test("A batch many times the ring's size goes through to a consumer in another thread") func larger() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let box = Box(try ring.makeProducer(slice: .seconds(600)))
+        let box = Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .seconds(600))))
         let worker = Worker {
             var producer = box.take()
             var pattern = Pattern(seed: 5, largest: 3000)

@@ -127,7 +127,8 @@ struct EndlessTests {
                 sr_store_release_u64(sr_checkpoint_turn(lane), 0)
             }
             carpet(data.base)
-            var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+            var consumer = try ring.makeConsumer(
+                acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: .milliseconds(10)))
             var count = 0
             var code: RingError.Code?
             // 512 a lap. A death that its byte has to prove takes one lap more.
@@ -151,7 +152,7 @@ struct EndlessTests {
         let data = producer.writer.pointee.data
         let victim = Box(producer)
         var honest = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         carpet(data)
         if !isAlive { _ = victim.take() }
         var count = 0

@@ -72,7 +72,7 @@ struct LateMessageTests {
         #expect(last == [6])
 
         let lanes = try MPSCRing.anonymous(lanes: 2, options: RingOptions(capacity: 4096))
-        var merging = try lanes.makeConsumer(budget: 1)
+        var merging = try lanes.makeConsumer(options: EndpointOptions(budget: 1))
         var one = try lanes.makeProducer()
         var other = try lanes.makeProducer()
         for number in UInt32(0)..<4 {

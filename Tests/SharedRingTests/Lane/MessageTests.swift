@@ -150,7 +150,7 @@ struct MessageTests {
         var options = RingOptions(capacity: 4096)
         options.firstPosition = boundary &- before
         let ring = try SPSCRing.anonymous(options: options)
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         var sending = Pattern(seed: before, largest: 1000)
         var receiving = sending
         var mismatches = 0

@@ -57,7 +57,7 @@ struct PoisonTests {
 
     @Test("A poisoned consumer can't close in order; to the producer it has died") func closing() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         var consumer = try ring.makeConsumer()
         try producer.send("x")
         sr_store_release_u64(producer.writer.pointee.data, 1)
@@ -123,7 +123,7 @@ struct PoisonTests {
     @Test("A poisoned producer can't close its stream; to the consumer it has died") func closingProducer() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         while try producer.trySend(value: UInt64(1)) {}
         sr_store_release_u64(sr_head(producer.writer.pointee.control), 3)
         expectError(.poisoned) { () throws(RingError) in _ = try producer.trySend(value: UInt64(1)) }

@@ -93,7 +93,7 @@ struct SpaceTests {
     @Test("A producer that waits for all the room gets it when the last message ends, though that is less than an eighth")
     func wokenBelowLag() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(waiting: .sleep, slice: .seconds(600))
+        var producer = try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         var consumer = try ring.makeConsumer()
         try producer.send("small")
         let box = Box(producer)
@@ -126,7 +126,7 @@ struct SpaceTests {
 
     @Test("waitUntilAcknowledged returns when everything was used up, and at once when nothing was sent") func acknowledged() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .seconds(600))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .seconds(600)))
         try producer.waitUntilAcknowledged(timeout: .zero)
         try producer.send("a")
         try producer.send("b")
@@ -144,7 +144,7 @@ struct SpaceTests {
     @Test("Sizes that no message can have are refused, with room or without", arguments: [Int.min, -8, -1, 4096 - 23, 1 << 31, .max])
     func impossibleSizes(size: Int) async throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for _ in 0..<2 {
             expectError(.messageTooLarge) { () throws(RingError) in _ = try producer.claim(byteCount: size) }
             expectError(.messageTooLarge) { () throws(RingError) in _ = try producer.tryClaim(byteCount: size) }

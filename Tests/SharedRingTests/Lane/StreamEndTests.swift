@@ -9,9 +9,11 @@ import Testing
 struct StreamEndTests {
     let ring = try! SPSCRing.anonymous(options: RingOptions(capacity: 4096))
 
-    private func producer() throws(RingError) -> Producer { try ring.makeProducer(slice: .milliseconds(10)) }
+    private func producer() throws(RingError) -> Producer {
+        try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+    }
     private func consumer(_ acknowledgement: Acknowledgement = .automatic) throws(RingError) -> Consumer {
-        try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+        try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: .milliseconds(10)))
     }
 
     @Test("Several producers in a row: each stream whole, each with its end") func inARow() throws {

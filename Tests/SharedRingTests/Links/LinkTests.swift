@@ -10,7 +10,7 @@ import Testing
 private func options(users: RingOptions.Owners = .sameUser) -> LinkOptions {
     var options = LinkOptions()
     options.ring.capacity = 1 << 14
-    options.slice = longSlice
+    options.endpoints.checkInterval = longSlice
     options.handshakeTimeout = asyncPatience
     options.allowedUsers = users
     return options

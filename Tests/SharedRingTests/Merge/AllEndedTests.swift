@@ -26,7 +26,7 @@ struct AllEndedTests {
     ) throws -> MergingConsumer {
         try ring(order).makeConsumer(
             ending: .whenAllEnded(atLeast: atLeast, includingEarlier: includingEarlier), acknowledgement: acknowledgement,
-            slice: .milliseconds(10))
+            options: EndpointOptions(checkInterval: .milliseconds(10)))
     }
 
     /// Everything to the end, which must come.
@@ -173,7 +173,7 @@ struct AllEndedTests {
     // MARK: Each end
 
     @Test("Each end is told: which lane, who, closed or died; once, and in order") func nextEnd() throws {
-        var consumer = try ring().makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         #expect(consumer.nextEnd() == nil)
         let peer = try Peer("producer", of: "log", in: place, "lanes=8")
         var mine = try ring().makeProducer()

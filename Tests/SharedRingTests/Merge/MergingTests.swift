@@ -49,7 +49,7 @@ struct MergingTests {
     @Test("A flooding lane leaves each other lane its turn after the budget")
     func fairness() throws {
         let ring = try ring(lanes: 3)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var flood = try ring.makeProducer()
         var slow = try ring.makeProducer()
         for i in 0..<20 { try flood.send("f\(i)") }
@@ -81,7 +81,7 @@ struct MergingTests {
     @Test("A lane that goes on beyond its budget leaves the others their turn all the same", arguments: Way.allCases)
     func staying(way: Way) throws {
         let ring = try ring(lanes: 3)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var flood = try ring.makeProducer()
         var slow = try ring.makeProducer()
         for i in 0..<10 { try flood.send("f\(i)") }
@@ -100,7 +100,7 @@ struct MergingTests {
     @Test("A lane that comes into use gets its turn though the only other one never runs dry", arguments: Way.allCases)
     func stayingBesideANewLane(way: Way) throws {
         let ring = try ring(lanes: 2)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var flood = try ring.makeProducer()
         for i in 0..<20 { try flood.send("f\(i)") }
         // Not to the last: that would make the consumer put the lane down, and look for others.
@@ -116,7 +116,7 @@ struct MergingTests {
         "Draining many lanes: a limit within a budget, beyond it, and a body that throws", arguments: [MPSCRing.Order.perProducer, .total])
     func draining(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 2, order: order)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var first = try ring.makeProducer()
         var second = try ring.makeProducer()
         for i in 0..<12 { try first.send("a\(i)") }
@@ -202,7 +202,7 @@ struct MergingTests {
     @Test("When all have ended and one of them died, the end is an error", arguments: [MPSCRing.Order.perProducer, .total])
     func endingByDeath(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 2, order: order)
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), slice: .milliseconds(5))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), options: EndpointOptions(checkInterval: .milliseconds(5)))
         var first = try ring.makeProducer()
         try ring.makeProducer().close()
         try first.send("last words")
@@ -222,12 +222,12 @@ struct MergingTests {
             try second.send("b\(i)")
         }
         do {
-            var consumer = try ring.makeConsumer(budget: 1, acknowledgement: .manual)
+            var consumer = try ring.makeConsumer(acknowledgement: .manual, options: EndpointOptions(budget: 1))
             for _ in 0..<2 { _ = try consumer.receive(timeout: .zero) }
             try consumer.acknowledge()
             for _ in 0..<2 { _ = try consumer.receive(timeout: .zero) }
         }
-        var next = try ring.makeConsumer(budget: 1)
+        var next = try ring.makeConsumer(options: EndpointOptions(budget: 1))
         #expect(try takeAll(&next) == ["0:a1", "1:b1", "0:a2", "1:b2"])
     }
 
@@ -281,7 +281,7 @@ struct MergingTests {
     @Test("A lane that is new while the consumer sleeps wakes it")
     func newLane() throws {
         let ring = try ring(lanes: 70)
-        var consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        var consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let worker = Worker { () throws -> String in
             var producers: [Int] = []
             for _ in 0..<2 {

@@ -86,7 +86,7 @@ struct TotalOrderTests {
     @Test("A producer that died after drawing its ticket holds up nobody")
     func deadAnnouncement() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         var dead = try ring.makeProducer()
         var living = try ring.makeProducer()
         try dead.send("0")

@@ -13,8 +13,8 @@ struct AsyncEndTests {
         var producer: Producer
         var consumer: Consumer
         init(_ ring: SPSCRing) throws {
-            producer = try ring.makeProducer(slice: .milliseconds(10))
-            consumer = try ring.makeConsumer(slice: .milliseconds(10))
+            producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+            consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         }
     }
 
@@ -135,7 +135,7 @@ struct AsyncEndTests {
         expectError(.sizeMismatch) { () throws(RingError) in
             try ring.withProducer { _ throws(RingError) in throw RingError(.sizeMismatch, ring: "", "typed") }
         }
-        try ring.withConsumer(slice: .milliseconds(10)) { consumer throws in
+        try ring.withConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))) { consumer throws in
             #expect(try consumer.pollText() == "(ended)")
             #expect(try consumer.pollText() == "first half")
             expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
@@ -181,7 +181,7 @@ struct AsyncEndTests {
             }
         }
         let code = await asyncCode { () async throws(RingError) in
-            try await ring.withConsumer(slice: .milliseconds(10)) { consumer async throws(RingError) in
+            try await ring.withConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))) { consumer async throws(RingError) in
                 while try await consumer.next(timeout: asyncPatience) != nil {}
             }
         }

@@ -142,10 +142,10 @@ struct ForkUnderWayTests {
     func eventSource(isOver: Bool) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         let many = try MPSCRing.anonymous(lanes: 2, options: RingOptions(capacity: 4096))
         var other = try many.makeProducer()
-        var merging = try many.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var merging = try many.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         try producer.send("first", tag: 1)
         try other.send("first", tag: 1)
         var tags: [UInt32] = []

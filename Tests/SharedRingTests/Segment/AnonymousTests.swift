@@ -107,7 +107,7 @@ struct AnonymousTests {
         let peer = try Peer(["producer", "-", "fd=\(descriptor)"])
         close(descriptor)
         #expect(try peer.line() == "attached")
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let isAttached = consumer.isPeerAttached
         #expect(isAttached)
         #expect(try peer.ask("send from the child") == "sent")

@@ -66,12 +66,12 @@ struct BackingTests {
 
     @Test("A ring's data is left out of core dumps, unless that is asked for", arguments: [false, true]) func dumps(isDumped: Bool) throws {
         let place = Place()
-        var options = place.options()
-        options.isDataDumped = isDumped
+        let options = place.options()
+        let endpoint = EndpointOptions(isDataDumped: isDumped)
         let ring = try MPSCRing.create("r", lanes: 2, options: options)
-        let producer = try ring.makeProducer()
-        let consumer = try ring.makeConsumer()
-        let tap = try RingTap("r", options: options)
+        let producer = try ring.makeProducer(options: endpoint)
+        let consumer = try ring.makeConsumer(options: endpoint)
+        let tap = try RingTap("r", isDataDumped: isDumped, options: options)
         let flags = try flags(ofMaps: place.path("r"))
         // Twice the lane, for each of the three; and the control blocks of each, which are small and tell where everybody stood.
         #expect(flags.count == 9)

@@ -29,8 +29,8 @@ struct HoleTests {
 
     @Test("In the data of a ring in use: nothing is there any more, and a successor goes on") func data() throws {
         let ring = try SPSCRing.create("r", options: place.options())
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for i in 0..<10 { try producer.send("\(i)") }
         #expect(try consumer.pollText() == "0")
         try punch("r", at: 8192)
@@ -56,9 +56,9 @@ struct HoleTests {
         for order in [MPSCRing.Order.perProducer, .total] {
             for round in 0..<40 {
                 let ring = try MPSCRing.create("r", lanes: 2, order: order, options: place.options())
-                var first = try ring.makeProducer(slice: .milliseconds(1))
-                var second = try ring.makeProducer(slice: .milliseconds(1))
-                var consumer = try ring.makeConsumer(slice: .milliseconds(1))
+                var first = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
+                var second = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
+                var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(1)))
                 let file = open(place.path("r"), O_RDWR)
                 defer { close(file) }
                 for step in 0..<80 {

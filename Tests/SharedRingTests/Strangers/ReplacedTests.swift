@@ -73,7 +73,7 @@ struct ReplacedTests {
         let bytes = FileManager.default.contents(atPath: place.path("r"))!
         unlink(place.path("r"))
         try bytes.write(to: URL(fileURLWithPath: place.path("r")))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         #expect(try consumer.pollText() == "x")
         // In the copy nobody holds the producer's byte, and its epoch says that somebody came.
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }

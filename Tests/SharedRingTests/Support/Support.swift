@@ -151,8 +151,8 @@ extension SPSCRing {
         _ body: (inout Producer, inout Consumer) throws -> Void
     ) throws {
         let ring = try SPSCRing.anonymous(options: options)
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
-        var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+        var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: .milliseconds(10)))
         try body(&producer, &consumer)
     }
 }

@@ -13,7 +13,7 @@ struct CancelTests {
         throws
     {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let consumer = try ring.makeConsumer(waiting: waiting, slice: .seconds(600))
+        let consumer = try ring.makeConsumer(waiting: waiting, options: EndpointOptions(checkInterval: .seconds(600)))
         let canceller = consumer.canceller
         let box = Box(consumer)
         let gate = Gate(2)
@@ -72,7 +72,7 @@ struct CancelTests {
         let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer()
         var other = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for number in 0..<6 {
             try producer.send(value: number)
             try other.send(value: number)
@@ -130,7 +130,7 @@ struct CancelTests {
         var options = RingOptions(capacity: 4096)
         options.barrier = barrier
         let ring = try SPSCRing.anonymous(options: options)
-        let consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        let consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let canceller = consumer.canceller
         let box = Box(consumer)
         let turn = Turn()
@@ -172,7 +172,7 @@ struct CancelTests {
     @Test("Absurd slices are accepted") func slices() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         for slice in [Duration.zero, .seconds(-5), .nanoseconds(1), .seconds(Int64.max)] {
-            var consumer = try ring.makeConsumer(slice: slice)
+            var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: slice))
             expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(2)) }
             try consumer.close()
         }
@@ -180,7 +180,7 @@ struct CancelTests {
 
     @Test("A stranger who rings for nothing neither ends a wait nor makes it a busy loop") func stranger() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        let consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let doorbell = UInt(bitPattern: sr_consumer_doorbell(consumer.side.attachment.consumer))
         var producer = try ring.makeProducer()
         let box = Box(consumer)

@@ -30,7 +30,7 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     ///
     /// Does not look where the descriptor is not readable: answers `empty`, and the event follows.
     ///
-    /// - Throws: as ``Consumer/poll()``; `peerDied` within a slice of the death, or ten after a long silence; `cancelled` if
+    /// - Throws: as ``Consumer/poll()``; `peerDied` within a check interval of the death, or ten after a long silence; `cancelled` if
     ///   nothing is there and the canceller was used: the descriptor stays readable then, until ``Canceller/reset()``.
     @_lifetime(&self)
     public mutating func poll() throws(RingError) -> PollResult {
@@ -99,7 +99,7 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
 extension EventSource where Source == MergingConsumer {
     /// The next end of a producer that was seen and not given here yet; nil if there is none. See ``MergingConsumer/nextEnd()``.
     ///
-    /// An end makes the descriptor readable, as a message does: a close behind the messages before it, a death within a slice of it, or ten
+    /// An end makes the descriptor readable, as a message does: a close behind the messages before it, a death within a check interval of it, or ten
     /// after a long silence. So call this whenever the descriptor was readable, after ``poll()`` or ``drain(limit:_:)``, which see the
     /// ends. An end that is not asked for makes it readable once. Neither waits nor makes a system call.
     ///

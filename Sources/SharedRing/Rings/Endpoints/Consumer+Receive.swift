@@ -11,7 +11,7 @@ extension Consumer: MessageSource {
     /// - Parameter timeout: how long to wait: nil, for ever; zero, not at all.
     /// - Returns: nil at the end of a producer's stream.
     /// - Throws: `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` after the last message of a producer that went away
-    ///   without closing, within a slice.
+    ///   without closing, within a check interval.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)

@@ -60,7 +60,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
 
     /// The next end of a producer that this consumer has seen and not given here yet, in the order in which it saw them; nil if there is none.
     ///
-    /// Ends are seen while it receives and waits: a close when it is read, a death within a slice of a wait. This call does not look for
+    /// Ends are seen while it receives and waits: a close when it is read, a death within a check interval of a wait. This call does not look for
     /// them: call it after ``next(timeout:)`` or ``poll()``. Neither waits nor makes a system call. The newest 1,024 are kept for it;
     /// ``ends`` counts all of them.
     ///
