@@ -6,12 +6,6 @@ import CSharedRing
 /// permission, and works on a ring whose processes are stopped or dead. The numbers of a ring in use are read one after
 /// the other, so they may not fit together exactly.
 public struct RingReport: Sendable {
-    /// One producer or several.
-    public enum Kind: String, Sendable {
-        case spsc
-        case mpsc
-    }
-
     /// What became of a role.
     public enum Presence: String, Sendable {
         /// Nobody has ever had it.
@@ -57,7 +51,7 @@ public struct RingReport: Sendable {
     public var directoryName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var directory: String
-    public var kind: Kind
+    public var kind: RingKind
     public var isTotallyOrdered: Bool
     public var layoutVersion: String
     /// The bytes of each lane.
@@ -122,7 +116,7 @@ public struct RingReport: Sendable {
         self.name = name.name.repairedText
         directoryName = name.directory
         directory = name.directory.repairedText
-        kind = header.kind == .spsc ? .spsc : .mpsc
+        kind = header.kind.kind
         isTotallyOrdered = header.isTotallyOrdered
         layoutVersion = header.version
         capacity = header.laneCapacity

@@ -1,7 +1,7 @@
 import CSharedRing
 
-/// What a ring's handle stands for: where the ring is, and what to do if it is not there. It holds no role.
-final class RingHandle: Sendable {
+/// What a ring stands for: where it is, and what to do if it is not there. It holds no role. For the library; a program has no use for it.
+public final class RingHandle: Sendable {
     private enum Intent {
         /// The very ring that was found or made.
         case exactly(SegmentHeader.Instance)
