@@ -140,7 +140,7 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
 
     /// The same of a ring for one, of which there is no more to know than who signed last.
     private func tellEndOfOne(isDeath: Bool) {
-        guard tellsEnds, let report = try? options.ring.report(), report.kind == .spsc else { return }
+        guard tellsEnds, let report = try? options.ring.report(), report.hasOneSender else { return }
         let sender = report.lanes.first?.producer.holder.map { "\($0)" } ?? "a producer"
         tell("\(sender) \(isDeath ? "went away without closing" : "closed")")
     }

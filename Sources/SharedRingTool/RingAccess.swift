@@ -126,8 +126,12 @@ struct RingAccess {
             differences.append(("a capacity of \(counted(ring.capacity, "byte"))", "'--capacity' counts"))
         }
         guard let count = lanes.count else { return differences }
-        if case .merging(let ring) = ring, ring.laneCount == count, !lanes.hasOrder || ring.order == lanes.order { return differences }
-        return differences + [(ring.shape, "'--lanes' and '--order' count")]
+        let isAsAsked =
+            switch ring {
+            case .single: false
+            case .merging(let ring): ring.laneCount == count && (!lanes.hasOrder || ring.order == lanes.order)
+            }
+        return isAsAsked ? differences : differences + [(ring.shape, "'--lanes' and '--order' count")]
     }
 
     private func noteDifferences(_ ring: Ring) {

@@ -112,7 +112,7 @@ public struct RingCheck: Sendable {
         let header = segment.header
         let ring = name.ring
         report = try RingReport(segment, name)
-        isBeingRemoved = segment.descriptor.withNumber({ sr_lock_query($0, SharedRing.Role.consumer.lockByte, 1) }) == 2
+        isBeingRemoved = RoleLock.holder(of: .consumer, in: segment.descriptor) == .remover
 
         var damage: [Damage] = []
         var lanes: [Lane] = []
@@ -126,7 +126,7 @@ public struct RingCheck: Sendable {
                 unsafe $0.load(fromByteOffset: number / 64 * 8, as: UInt64.self) >> UInt64(number % 64) & 1 == 1
             }
             if let found = walk.result.damage { damage.append(found) }
-            if control.producer_epoch != 0, !isInUse, header.kind == .mpsc {
+            if control.producer_epoch != 0, !isInUse, header.kind.hasManyLanes {
                 let place = header.controlOffset + MemoryLayout<sr_lanes_control>.offset(of: \.lanes_used)! + number / 64 * 8
                 damage.append(
                     Damage(
@@ -203,7 +203,12 @@ public struct RingCheck: Sendable {
         _ first: UInt32, of role: SharedRing.Role, _ segment: Segment, again: () throws(RingError) -> UInt32
     ) throws(RingError) -> SleepWord {
         if first == 0 { return .awake }
-        func isFree() -> Bool { [0, 2].contains(segment.descriptor.withNumber({ sr_lock_query($0, role.lockByte, 1) })) }
+        func isFree() -> Bool {
+            switch RoleLock.holder(of: role, in: segment.descriptor) {
+            case .nobody, .remover: true
+            case .somebody, nil: false
+            }
+        }
         guard isFree() else { return .asleep }
         if try again() == 0 { return .awake }
         return isFree() ? .leftBehind : .asleep

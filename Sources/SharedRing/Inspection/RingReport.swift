@@ -104,7 +104,11 @@ public struct RingReport: Sendable {
 
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
-            let isHeld = ![0, 2].contains(segment.descriptor.withNumber({ sr_lock_query($0, role.lockByte, 1) }))
+            let isHeld =
+                switch RoleLock.holder(of: role, in: segment.descriptor) {
+                case .nobody, .remover: false
+                case .somebody, nil: true
+                }
             // It may have closed between the two looks: then its epoch says so now.
             let epoch = isHeld ? first : again() ?? first
             let presence: Presence =

@@ -85,7 +85,7 @@ public struct StaleRing: Sendable {
             let first = try judge(segment, name, includingUndelivered)
             if case .kept = first.outcome { return first }
             if dryRun {
-                let isLocked = segment.descriptor.withNumber({ sr_lock_query($0, sr_lock_first(), 0) }) != 0
+                let isLocked = RoleLock.holderOfAny(in: segment.descriptor, from: sr_lock_first()) != .nobody
                 return isLocked ? StaleRing(name.name, .kept(.inUse("somebody has it locked"))) : first
             }
 

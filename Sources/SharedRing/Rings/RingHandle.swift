@@ -91,7 +91,7 @@ public final class RingHandle: Sendable {
 
     private static func require(_ kind: SegmentHeader.Kind, _ header: SegmentHeader, ring: String) throws(RingError) {
         guard header.kind == kind else {
-            let lanes = header.kind == .mpsc ? " with \(header.laneCount == 1 ? "1 lane" : "\(header.laneCount) lanes")" : ""
+            let lanes = header.kind.hasManyLanes ? " with \(header.laneCount == 1 ? "1 lane" : "\(header.laneCount) lanes")" : ""
             throw RingError(
                 .incompatible, ring: ring, "it is of kind \(header.kind)\(lanes), not of kind \(kind)")
         }

@@ -25,4 +25,13 @@ extension SegmentHeader.Kind {
         case .mpsc: .mpsc
         }
     }
+
+    /// Whether a ring of this kind has as many lanes as its creator chose; otherwise one. Only then there may be an order between lanes, and a
+    /// consumer looks for lanes in use.
+    var hasManyLanes: Bool {
+        switch self {
+        case .spsc: false
+        case .mpsc: true
+        }
+    }
 }
