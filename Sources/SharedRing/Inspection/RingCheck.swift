@@ -21,6 +21,7 @@ public struct RingCheck: Sendable {
     }
 
     /// A word by which somebody says that it sleeps.
+    @nonexhaustive
     public enum SleepWord: Sendable, Equatable {
         case awake
         /// Its owner is attached, and sleeps or is about to.

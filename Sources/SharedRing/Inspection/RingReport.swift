@@ -7,6 +7,7 @@ import CSharedRing
 /// the other, so they may not fit together exactly.
 public struct RingReport: Sendable {
     /// What became of a role.
+    @nonexhaustive
     public enum Presence: String, Sendable {
         /// Nobody has ever had it.
         case neverCame = "never came"

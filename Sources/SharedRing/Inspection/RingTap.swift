@@ -17,6 +17,7 @@ import CSharedRing
 @safe
 public struct RingTap: ~Copyable {
     /// Where a tap begins.
+    @nonexhaustive
     public enum Start: Sendable {
         /// With what waits to be received.
         case head
@@ -25,6 +26,7 @@ public struct RingTap: ~Copyable {
     }
 
     /// What a look found.
+    @nonexhaustive
     public enum Event: Sendable {
         case message(TappedMessage)
         /// A stream ended; not `isClosed`: it was cut off, and the next producer has marked it so.

@@ -7,6 +7,7 @@ import CSharedRing
 /// under a lock that keeps everybody from attaching, so nobody can lose anything to it.
 public struct StaleRing: Sendable {
     /// What was, or in a dry run would be, done with it.
+    @nonexhaustive
     public enum Outcome: Sendable {
         case removed
         /// It was no ring yet: whoever began to make it has died.
@@ -15,6 +16,7 @@ public struct StaleRing: Sendable {
     }
 
     /// Why it was left alone.
+    @nonexhaustive
     public enum Reason: Sendable {
         case neverUsed
         case undelivered

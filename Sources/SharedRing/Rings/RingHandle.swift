@@ -75,8 +75,14 @@ public final class RingHandle: Sendable {
     static func open(descriptor: Int32, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
         let ring = "descriptor \(descriptor)"
         let duplicate = sr_duplicate(descriptor)
-        guard duplicate >= 0 else { throw RingError(.system, ring: ring, errno: -duplicate, "it is no open descriptor") }
-        return try open(owned: Descriptor(duplicate), called: ring, kind: kind, options: options)
+        guard duplicate >= 0 else {
+            throw RingError(.system, about: .descriptor(descriptor), errno: -duplicate, "it is not open, and so leads to no ring")
+        }
+        do throws(RingError) {
+            return try open(owned: Descriptor(duplicate), called: ring, kind: kind, options: options)
+        } catch {
+            throw error.about(.descriptor(descriptor))
+        }
     }
 
     /// `ring`: what the descriptor is called in errors.

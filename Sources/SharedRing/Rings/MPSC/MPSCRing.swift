@@ -12,6 +12,7 @@
 /// take ``SPSCRing``.
 public struct MPSCRing: MessageRing {
     /// The order of messages of different producers. Those of one producer always come in order.
+    @nonexhaustive
     public enum Order: Sendable {
         /// Whichever lane is looked at first: the fastest.
         case perProducer
