@@ -21,6 +21,7 @@ public struct RingReport: Sendable {
 
     /// A role, and who has it or had it last.
     public struct Role: Sendable {
+        /// What became of it.
         public var presence: Presence
         /// How many have had it since the ring was made, the present one included.
         public var attachments: Int
@@ -32,6 +33,7 @@ public struct RingReport: Sendable {
     public struct Lane: Sendable {
         /// Its number.
         public var number: Int
+        /// Who sends, or sent last.
         public var producer: Role
         /// How many producers' ends a consumer was told, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
         /// something unread.
@@ -52,24 +54,33 @@ public struct RingReport: Sendable {
     public var directoryName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var directory: String
+    /// Which kind of ring it is.
     public var kind: RingKind
+    /// Whether messages of all producers come in the order of their sending: ``MPSCRing/Order/total``.
     public var isTotallyOrdered: Bool
+    /// The version of its layout, as "2.0".
     public var layoutVersion: String
     /// The bytes of each lane.
     public var capacity: Int
+    /// What records are aligned to, in bytes.
     public var recordAlignment: Int
+    /// The largest message, in bytes.
     public var largestMessage: Int
     /// The bytes of the whole file.
     public var totalSize: Int
+    /// Its creator's free text.
     public var label: String
     /// Nanoseconds since 1970.
     public var createdNanoseconds: Int64
     /// Tells it from its predecessors and successors of the same name: 32 hexadecimal digits.
     public var instance: String
+    /// Whether those who sleep pay for the barrier; see ``RingOptions/Barrier/asymmetric``.
     public var usesAsymmetricBarrier: Bool
     /// Whether its last reader leaves it where it is.
     public var isPersistent: Bool
+    /// Who receives, or received last.
     public var consumer: Role
+    /// How many lanes it has, used or not.
     public var laneCount: Int
     /// The lanes that anybody has ever attached to.
     public var lanes: [Lane]
