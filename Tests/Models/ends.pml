@@ -25,6 +25,7 @@
  *   KEEPS_NEWER        an end that is noted between the report and the acknowledgement is kept with it
  *   KEEPS_UNASKED      ends are kept when they are reported, not when the consumer comes back
  *   NEVER_KEEPS        ends are never kept
+ *   CLOSE_NOT_NOTED    a close that left no mark counts as an end though it was not noted
  *   DEATH_NOT_NOTED    a death is not noted in the segment
  *   NOTED_AFTER_HEAD   a death is noted after its end record was acknowledged
  *   DEATH_STAYS        a death that was reported is noted for good
@@ -164,11 +165,24 @@ inline lookAround(lane) {
     fi
 }
 
+#ifdef CLOSE_NOT_NOTED
+#define IS_OVER(lane) (epoch[lane] % 2 == 0 || epoch[lane] <= reported[lane])
+#else
+#define IS_OVER(lane) (epoch[lane] <= reported[lane])
+#endif
+
 /* MergeSide.endIfDone, of a lane */
 inline countIfOver(lane) {
+#ifndef CLOSE_NOT_NOTED
+    /* PeerWatch.unmarkedClose */
+    if
+    :: atomic { epoch[lane] > reported[lane] && epoch[lane] % 2 == 0 && QUIET(lane) -> note(lane, epoch[lane]) }
+    :: else -> skip
+    fi;
+#endif
     if
     :: atomic {
-            isOver && (epoch[lane] % 2 == 0 || epoch[lane] <= reported[lane]) && QUIET(lane) ->
+            isOver && IS_OVER(lane) && QUIET(lane) ->
             count = count + (epoch[lane] + 1) / 2 - (toldBefore[lane] + 1) / 2;
             upTo[lane] = epoch[lane]
         }

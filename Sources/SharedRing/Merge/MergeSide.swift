@@ -430,6 +430,8 @@ final class MergeSide: @unchecked Sendable {
         guard case .whenAllEnded(let wanted, let sinceMade) = ending else { return nil }
         var attachments: UInt64 = 0
         for (index, lane) in lanes.enumerated() {
+            // A close that left no mark is noted before it counts: `finish` keeps only what was noted.
+            note(lane.watch.unmarkedClose { lane.isQuiet || isAbandoned(index) }, of: lane)
             guard let count = lane.watch.attachmentsIfOver(sinceMade: sinceMade), lane.isQuiet || isAbandoned(index),
                 lane.watch.attachmentsIfOver(sinceMade: sinceMade) == count
             else { return nil }
