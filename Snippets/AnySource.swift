@@ -4,7 +4,7 @@ import SharedRing
 /// Takes what is there now, without waiting.
 func takeAll<Source: MessageSource & ~Copyable>(from source: inout Source) -> [String] {
     var texts: [String] = []
-    _ = source.drain { message in texts.append(message.text) }
+    source.drain { message in texts.append(message.text) }
     return texts
 }
 

@@ -13,9 +13,9 @@ func poll(_ ring: SPSCRing) async throws {
     var consumer = try ring.makeConsumer(acknowledgement: .manual)
     receiving: while true {
         try consumer.acknowledge()  // before waiting: the sender may be waiting for this space
-        try await consumer.ready(timeout: .seconds(10))
+        try await consumer.waitUntilReady(timeout: .seconds(10))
         while true {
-            switch try consumer.tryNext() {
+            switch try consumer.poll() {
             case .message(let message): print(message.tag, message.byteCount)
             case .empty: continue receiving
             case .ended: break receiving
@@ -68,7 +68,7 @@ actor Courier {
     func finish() async throws { try await producer.end() }
 }
 
-/// An actor that receives: what waits is `ready`, what follows is synchronous.
+/// An actor that receives: what waits is `waitUntilReady`, what follows is synchronous.
 actor Relay {
     private var consumer: Consumer
     private let producer: Producer
@@ -81,7 +81,7 @@ actor Relay {
     func run() async throws {
         var isOver = false
         while !isOver {
-            try await consumer.ready()
+            try await consumer.waitUntilReady()
             var batch: [[UInt8]] = []
             isOver = try take(into: &batch)
             for bytes in batch { try await producer.send(bytes) }
@@ -93,7 +93,7 @@ actor Relay {
     /// What is there now, or some of it. True: the stream has ended behind it.
     private func take(into batch: inout [[UInt8]]) throws -> Bool {
         while batch.count < 100 {
-            switch try consumer.tryNext() {
+            switch try consumer.poll() {
             case .message(let message): batch.append(message.array)
             case .empty: return false
             case .ended: return true

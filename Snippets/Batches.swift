@@ -19,7 +19,7 @@ func receiveMany(from ring: SPSCRing) throws(RingError) -> UInt64 {
         guard let first = try consumer.next() else { return sum }
         sum += first.integer() ?? 0
         _ = consume first
-        _ = consumer.drain(limit: 256) { message in sum += message.integer() ?? 0 }
+        consumer.drain(limit: 256) { message in sum += message.integer() ?? 0 }
     }
 }
 

@@ -5,7 +5,7 @@ func describe(_ name: String) throws(RingError) {
     let report = try RingReport(name)
     print("\(report.name): \(report.laneCount) lanes of \(report.capacity) bytes; consumer: \(report.consumer.presence.rawValue)")
     for lane in report.lanes {
-        let holder = lane.producer.card.map { "\($0)" } ?? "nobody"
+        let holder = lane.producer.holder.map { "\($0)" } ?? "nobody"
         print("lane \(lane.number): \(lane.producer.presence.rawValue), \(holder), \(lane.backlog) bytes waiting")
     }
 }

@@ -12,19 +12,18 @@ struct Bursts {
 
     func run() async throws {
         let ways: [(String, (consuming Consumer) async throws -> Void)] = [
-            ("synchronous next", synchronous), ("forEach", forEach), ("ready and nextNow", ready), ("messages", messages),
+            ("synchronous next", synchronous), ("forEach", forEach), ("ready and nextIfAvailable", ready), ("messages", messages),
         ]
         var rates = [[Double]](repeating: [], count: ways.count)
         for _ in 0..<rounds {
             for (index, way) in ways.enumerated() {
-                var options = RingOptions(capacity: 1 << 22)
-                options.prefault = true
-                let ring = try SPSCRing.anonymous(options: options)
+                let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 1 << 22))
+                let endpoint = EndpointOptions(prefault: true)
                 let rate = Handover(0.0)
-                let sender = Handover(try ring.makeProducer())
+                let sender = Handover(try ring.makeProducer(options: endpoint))
                 let (size, count, bursts) = (size, count, bursts)
                 let thread = Thread { rate.value = try? Self.send(sender.value.take()!, size, count, bursts) }
-                let consumer = try ring.makeConsumer()
+                let consumer = try ring.makeConsumer(options: endpoint)
                 thread.start()
                 try await way.1(consumer)
                 while !thread.isFinished { usleep(100) }
@@ -85,12 +84,12 @@ struct Bursts {
     private func ready(_ consumer: consuming Consumer) async throws {
         var (received, sum) = (0, 0)
         receiving: while true {
-            try await consumer.ready()
-            while let message = consumer.nextNow() {
+            try await consumer.waitUntilReady()
+            while let message = consumer.nextIfAvailable() {
                 received += 1
                 sum += Int(message.bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self))
             }
-            switch try consumer.tryNext() {
+            switch try consumer.poll() {
             case .message(let message):
                 received += 1
                 sum += Int(message.bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self))

@@ -14,10 +14,10 @@ struct Idle {
         for _ in 0..<rings {
             let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
             producers.append(Handover(try ring.makeProducer()))
-            let consumer = try ring.makeConsumer(slice: slice)
+            let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: slice))
             cancellers.append(consumer.canceller)
             let box = Handover(consumer)
-            tasks.append(Task { try await box.value!.ready() })
+            tasks.append(Task { try await box.value!.waitUntilReady() })
         }
         // A wait's first looks around come more often.
         try await Task.sleep(for: .milliseconds(500) + slice * 10)

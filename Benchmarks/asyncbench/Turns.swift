@@ -23,8 +23,8 @@ struct Turns {
                 for number in 0..<count {
                     let start = now()
                     try await asking.send(value: number)
-                    try await answers.ready()
-                    guard answers.nextNow() != nil else { fatalError("nothing came") }
+                    try await answers.waitUntilReady()
+                    guard answers.nextIfAvailable() != nil else { fatalError("nothing came") }
                     taken.append(now() - start)
                 }
                 times = taken

@@ -147,7 +147,7 @@ enum Help {
         message nor the end of a stream. A ring that nobody has come to yet is not stale, one that
         was made to stay is when it has been used. Nobody can attach between the judgement and the
         removal. Also goes what a process left that died while it made a ring. Everything else is
-        left as it is; a line each says what was removed, what was spared, and why.
+        left as it is; a line each says what was removed, what was kept, and why.
 
         With --damaged it removes those of the given rings, or of all, that nobody can attach to any
         more, because the ring's header or its file is damaged, and that nobody uses. Nobody who lives

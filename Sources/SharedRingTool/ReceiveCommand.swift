@@ -29,15 +29,19 @@ struct ReceiveCommand {
     private func attach() throws -> Endpoint {
         let isBuffered = options.format == .lines || options.format == .frames
         let acknowledgement = isBuffered ? Acknowledgement.manual : .automatic
-        let slice = options.patience.slice
+        let checkInterval = options.patience.checkInterval
         return try options.ring.attach { ring throws(RingError) in
             switch ring {
             case .single(let ring):
-                return .single(try ring.makeConsumer(acknowledgement: acknowledgement, waiting: options.waiting, slice: slice))
+                return .single(
+                    try ring.makeConsumer(
+                        acknowledgement: acknowledgement, waiting: options.waiting, options: EndpointOptions(checkInterval: checkInterval)))
             case .merging(let ring):
                 let ending = senders?.ending ?? .never
                 return .merging(
-                    try ring.makeConsumer(ending: ending, acknowledgement: acknowledgement, waiting: options.waiting, slice: slice))
+                    try ring.makeConsumer(
+                        ending: ending, acknowledgement: acknowledgement, waiting: options.waiting,
+                        options: EndpointOptions(checkInterval: checkInterval)))
             }
         }
     }

@@ -9,7 +9,7 @@ extension Reception where Source: ~Copyable {
     mutating func receiveBytes() throws {
         let progress = progress
         while try waitForMessage() {
-            _ = try consumer.drain { message throws(ToolFailure) in
+            try consumer.drain { message throws(ToolFailure) in
                 // Before a message, not after: who throws leaves the message in the ring.
                 if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
                 let bytes = message.bytes
@@ -28,7 +28,7 @@ extension Reception where Source: ~Copyable {
         while try waitForMessage() {
             while true {
                 do throws(OutputBuffer.Full) {
-                    _ = try consumer.drain { message throws(OutputBuffer.Full) in try buffer.append(message) }
+                    try consumer.drain { message throws(OutputBuffer.Full) in try buffer.append(message) }
                     break
                 } catch {
                     if buffer.isEmpty {

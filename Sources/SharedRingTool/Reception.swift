@@ -65,7 +65,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
             } catch {
                 switch error.code {
                 case .timedOut where options.patience.isExhausted(since: start): throw timedOut()
-                case .timedOut: if hasEnded { pause = min(pause * 2, options.patience.slice * 3) }
+                case .timedOut: if hasEnded { pause = min(pause * 2, options.patience.checkInterval * 3) }
                 case .peerDied: try endByDeath(error)
                 default: throw error
                 }
@@ -141,7 +141,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
     /// The same of a ring for one, of which there is no more to know than who signed last.
     private func tellEndOfOne(isDeath: Bool) {
         guard tellsEnds, let report = try? options.ring.report(), report.kind == .spsc else { return }
-        let sender = report.lanes.first?.producer.card.map { "\($0)" } ?? "a producer"
+        let sender = report.lanes.first?.producer.holder.map { "\($0)" } ?? "a producer"
         tell("\(sender) \(isDeath ? "went away without closing" : "closed")")
     }
 

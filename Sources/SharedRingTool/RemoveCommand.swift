@@ -7,7 +7,7 @@ struct RemoveCommand {
     private let isForStale: Bool
     private let isForDamaged: Bool
     private let includesUndelivered: Bool
-    private let isRehearsal: Bool
+    private let isDryRun: Bool
     private let options: RingOptions
 
     init(_ arguments: Arguments) throws {
@@ -15,11 +15,11 @@ struct RemoveCommand {
         isForStale = arguments.has("--stale")
         isForDamaged = arguments.has("--damaged")
         includesUndelivered = arguments.has("--force")
-        isRehearsal = arguments.has("--dry-run")
+        isDryRun = arguments.has("--dry-run")
         options = try arguments.findingOptions()
         if isForStale && isForDamaged { throw ToolFailure.usage("'--stale' and '--damaged' exclude each other", of: .remove) }
         if includesUndelivered && !isForStale { throw ToolFailure.usage("'--force' needs '--stale'", of: .remove) }
-        if isRehearsal && !isForStale && !isForDamaged {
+        if isDryRun && !isForStale && !isForDamaged {
             throw ToolFailure.usage("'--dry-run' needs '--stale' or '--damaged'", of: .remove)
         }
     }
@@ -28,27 +28,27 @@ struct RemoveCommand {
         if isForDamaged { return try removeDamaged() }
         guard isForStale else { return try removeNamed() }
         let rings = try names.isEmpty ? all() : names.map(one)
-        try StandardStreams.print(rings.map { "\($0.text(isRehearsal: isRehearsal))\n" }.joined())
+        try StandardStreams.print(rings.map { "\($0.text(isDryRun: isDryRun))\n" }.joined())
         for ring in rings {
             if let failure = ring.failure(isNamed: !names.isEmpty) { throw failure }
         }
     }
 
-    /// A line for each ring, as for stale ones. To spare one is no failure.
+    /// A line for each ring, as for stale ones. To keep one is no failure.
     private func removeDamaged() throws {
         let damaged = try known()
         var rings = EachRing(arguments)
         _ = try rings.map(names.isEmpty ? damaged.map(\.fileName) : names) { name in
             let detail = damaged.first { $0.fileName == name }.map { ": \($0.error.reason)" } ?? ""
-            if isRehearsal {
-                let line = detail.isEmpty ? "would spare   '\(name)': it is not damaged" : "would remove  '\(name)'\(detail)"
+            if isDryRun {
+                let line = detail.isEmpty ? "would keep    '\(name)': it is not damaged" : "would remove  '\(name)'\(detail)"
                 return try StandardStreams.print("\(line)\n")
             }
             do throws(RingError) {
                 try DamagedRing.remove(named: name, options: options)
             } catch {
                 guard error.code == .inUse || error.code == .notDamaged else { throw error }
-                return try StandardStreams.print("spared   '\(name)': \(error.reason)\n")
+                return try StandardStreams.print("kept     '\(name)': \(error.reason)\n")
             }
             try StandardStreams.print("removed  '\(name)'\(detail)\n")
         }
@@ -70,12 +70,12 @@ struct RemoveCommand {
     }
 
     private func one(_ name: FileName) -> StaleRing {
-        StaleRing.remove(named: name, includingUndelivered: includesUndelivered, isRehearsal: isRehearsal, options: options)
+        StaleRing.remove(named: name, includingUndelivered: includesUndelivered, dryRun: isDryRun, options: options)
     }
 
     private func all() throws -> [StaleRing] {
         do throws(RingError) {
-            return try StaleRing.removeAll(includingUndelivered: includesUndelivered, isRehearsal: isRehearsal, options: options)
+            return try StaleRing.removeAll(includingUndelivered: includesUndelivered, dryRun: isDryRun, options: options)
         } catch {
             throw ToolFailure(aboutNoRing: error)
         }

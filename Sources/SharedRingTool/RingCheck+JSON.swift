@@ -15,8 +15,8 @@ extension RingCheck {
             "bytes": .integer(byteCount),
             "stream_ends": .integer(streamEnds),
             "consumer": .object([
-                "presence": .string(report.consumer.presence.word), "process": report.consumer.card?.json ?? .null,
-                "sleep_word": .string(consumerSleepWord.word), "has_untold_death": .boolean(hasUntoldDeath),
+                "presence": .string(report.consumer.presence.word), "process": report.consumer.holder?.json ?? .null,
+                "sleep_word": .string(consumerSleepWord.word), "has_unreported_death": .boolean(hasUnreportedDeath),
             ]),
             "lanes": .array(lanes.map(\.json)),
             "left_over": .array(leftOver.map(JSON.string)),
@@ -34,7 +34,7 @@ extension RingCheck.Lane {
             "bytes": .integer(byteCount), "close_marks": .integer(closeMarks), "death_marks": .integer(deathMarks),
             "needs_death_mark": .boolean(needsDeathMark), "announcement": announcement.map(JSON.position) ?? .null,
             "sleep_word": .string(sleepWord.word), "is_moving": .boolean(isMoving),
-            "producer": .object(["presence": .string(producer.presence.word), "process": producer.card?.json ?? .null]),
+            "producer": .object(["presence": .string(producer.presence.word), "process": producer.holder?.json ?? .null]),
         ])
     }
 }

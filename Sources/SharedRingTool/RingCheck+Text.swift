@@ -35,9 +35,9 @@ extension RingCheck.Lane {
 extension RingReport.Role {
     /// "attached and asleep: process 4711 (receive) since 2026-02-03 04:05:06 UTC".
     fileprivate func checkText(_ word: RingCheck.SleepWord) -> String {
-        guard let card, presence != .neverCame else { return presence.rawValue }
-        let since = Timestamp(card.attachedNanoseconds).text
-        guard presence == .attached else { return "\(presence.rawValue): \(card), attached at \(since)" }
-        return "\(presence.rawValue)\(word == .asleep ? " and asleep" : ""): \(card) since \(since)"
+        guard let holder, presence != .neverCame else { return presence.rawValue }
+        let since = Timestamp(holder.attachedNanoseconds).text
+        guard presence == .attached else { return "\(presence.rawValue): \(holder), attached at \(since)" }
+        return "\(presence.rawValue)\(word == .asleep ? " and asleep" : ""): \(holder) since \(since)"
     }
 }

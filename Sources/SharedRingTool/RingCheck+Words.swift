@@ -43,7 +43,7 @@ extension RingCheck {
         if consumerSleepWord == .leftBehind {
             sentences.append("the consumer's sleep word is set, and nobody sleeps there: the next consumer or sender clears it")
         }
-        if hasUntoldDeath {
+        if hasUnreportedDeath {
             sentences.append("a consumer noted the death of a producer and was gone before it told: the next consumer tells it")
         }
         for lane in lanes {
@@ -69,7 +69,7 @@ extension RingCheck {
         let attached = Set(lanes.filter { $0.producer.presence == .attached }.map(\.number))
         guard let number = (0..<report.laneCount).first(where: { !attached.contains($0) }) else {
             if report.kind == .mpsc { return "is refused: all \(counted(report.laneCount, "lane")) are taken" }
-            return "is refused while \(lanes.first?.producer.card?.description ?? "the present one") is attached"
+            return "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
         }
         let place = report.kind == .spsc ? "" : "takes lane \(number): "
         if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
@@ -86,7 +86,7 @@ extension RingCheck {
 
     var nextConsumer: String {
         if report.consumer.presence == .attached {
-            return "is refused while \(report.consumer.card?.description ?? "the present one") is attached"
+            return "is refused while \(report.consumer.holder?.description ?? "the present one") is attached"
         }
         if !damage.isEmpty { return "nothing is promised of damaged lanes, see what is damaged" }
         guard !lanes.isEmpty else { return "waits for the first producer" }
@@ -94,8 +94,8 @@ extension RingCheck {
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
         let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }
         if ends > 0 { steps.append("is told of \(countedEnds(ends))") }
-        let untold = lanes.count { $0.producer.presence == .died && !$0.endsWithMark && !$0.isEndTold }
-        if untold > 0 { steps.append("learns that \(untold == 1 ? "a producer" : "\(untold) producers") died") }
+        let unreported = lanes.count { $0.producer.presence == .died && !$0.endsWithMark && !$0.isEndReported }
+        if unreported > 0 { steps.append("learns that \(unreported == 1 ? "a producer" : "\(unreported) producers") died") }
         if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }
         return steps.joined(separator: ", then ")
     }

@@ -101,8 +101,8 @@ extension RingRates {
 extension RingReport.Role {
     /// "process 12 (send)", "died: process 12 (send)", "never came".
     fileprivate var shortText: String {
-        guard let card, presence != .neverCame else { return presence.rawValue }
-        let who = card.description.printable
+        guard let holder, presence != .neverCame else { return presence.rawValue }
+        let who = holder.description.printable
         return presence == .attached ? who : "\(presence.rawValue): \(who)"
     }
 }

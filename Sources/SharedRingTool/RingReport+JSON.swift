@@ -41,7 +41,7 @@ extension RingReport.Lane {
 
 extension RingReport.Role {
     var json: JSON {
-        .object(["presence": .string(presence.word), "attachments": .integer(attachments), "process": card?.json ?? .null])
+        .object(["presence": .string(presence.word), "attachments": .integer(attachments), "process": holder?.json ?? .null])
     }
 }
 
@@ -56,7 +56,7 @@ extension RingReport.Presence {
     }
 }
 
-extension OwnerCard {
+extension HolderInformation {
     var json: JSON {
         .object([
             "pid": .integer(Int(processID)), "start_time": .position(startTime), "program": .string(name),

@@ -60,12 +60,12 @@ extension RingReport.Lane {
 extension RingReport.Role {
     /// "attached: process 4711 (sharedring) since 2026-02-03 04:05:06 UTC".
     fileprivate var text: String {
-        guard let card else { return presence.rawValue }
-        let since = Timestamp(card.attachedNanoseconds).text
+        guard let holder else { return presence.rawValue }
+        let since = Timestamp(holder.attachedNanoseconds).text
         return switch presence {
-        case .attached: "attached: \(card) since \(since)"
+        case .attached: "attached: \(holder) since \(since)"
         case .neverCame: presence.rawValue
-        case .closed, .died: "\(presence.rawValue): \(card), attached at \(since)"
+        case .closed, .died: "\(presence.rawValue): \(holder), attached at \(since)"
         }
     }
 }

@@ -40,8 +40,10 @@ struct SendCommand {
         do {
             return try options.ring.attach { ring throws(RingError) in
                 switch ring {
-                case .single(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
-                case .merging(let ring): try ring.makeProducer(waiting: options.waiting, slice: options.patience.slice)
+                case .single(let ring):
+                    try ring.makeProducer(waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
+                case .merging(let ring):
+                    try ring.makeProducer(waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
                 }
             }
         } catch let error as RingError {

@@ -20,5 +20,5 @@ struct Senders {
     var ending: MergingConsumer.Ending { .whenAllEnded(atLeast: count, includingEarlier: includesEarlier) }
 
     /// How many that attached do not count, by a report of when this receiver came.
-    func uncounted(in report: RingReport) -> Int { includesEarlier ? 0 : report.endsTold }
+    func uncounted(in report: RingReport) -> Int { includesEarlier ? 0 : report.endsReported }
 }

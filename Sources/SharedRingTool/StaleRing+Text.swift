@@ -2,13 +2,13 @@ import SharedRing
 
 extension StaleRing {
     /// "removed  'name', with 3 messages of 45 bytes".
-    func text(isRehearsal: Bool) -> String {
-        let removed = isRehearsal ? "would remove" : "removed"
+    func text(isDryRun: Bool) -> String {
+        let removed = isDryRun ? "would remove" : "removed"
         return switch outcome {
         case .removed: "\(removed)  '\(fileName)'\(undelivered.map { ", with \($0)" } ?? ", in which nothing waited")"
         case .removedUnfinished: "\(removed)  '\(fileName)', which a process left that died while it made a ring"
-        case .spared(let reason):
-            "\(isRehearsal ? "would spare" : "spared") \(isRehearsal ? " " : "  ")'\(fileName)': \(text(of: reason))"
+        case .kept(let reason):
+            "\(isDryRun ? "would keep    " : "kept     ")'\(fileName)': \(text(of: reason))"
         }
     }
 
@@ -21,7 +21,7 @@ extension StaleRing {
 
     private func text(of reason: Reason) -> String {
         switch reason {
-        case .nobodyCame: "nobody has come to it yet"
+        case .neverUsed: "nobody has come to it yet"
         case .undelivered: "it has \(undelivered ?? "nothing"); with --force it goes, too"
         case .inUse(let detail): detail
         case .damaged(let damage): "it is damaged; 'sharedring remove' without --stale removes it: \(damage.sentence)"
@@ -31,7 +31,7 @@ extension StaleRing {
 
     /// What makes the tool's status 1: what was asked for by name is not there, or the system refused.
     func failure(isNamed: Bool) -> ToolFailure? {
-        guard case .spared(.refused(let error)) = outcome else { return nil }
+        guard case .kept(.refused(let error)) = outcome else { return nil }
         switch error.code {
         case .system: return ToolFailure("\(error)")
         case .notFound where isNamed: return ToolFailure("\(error)")

@@ -49,17 +49,18 @@ enum TestRing {
     }
 
     /// Never spinning: one instruction at a time, that would take for ever.
-    func makeProducer(slice: Duration = .seconds(60)) throws(RingError) -> Producer {
+    func makeProducer(checkInterval: Duration = .seconds(60)) throws(RingError) -> Producer {
         switch self {
-        case .one(let ring): try ring.makeProducer(waiting: .sleep, slice: slice)
-        case .many(let ring): try ring.makeProducer(waiting: .sleep, slice: slice)
+        case .one(let ring): try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: checkInterval))
+        case .many(let ring): try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: checkInterval))
         }
     }
 
-    func makeReceiver(slice: Duration = .seconds(60)) throws(RingError) -> Receiver {
+    func makeReceiver(checkInterval: Duration = .seconds(60)) throws(RingError) -> Receiver {
         switch self {
-        case .one(let ring): .one(try ring.makeConsumer(waiting: .sleep, slice: slice))
-        case .many(let ring): .many(try ring.makeConsumer(ending: .whenAllEnded(), waiting: .sleep, slice: slice))
+        case .one(let ring): .one(try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: checkInterval)))
+        case .many(let ring):
+            .many(try ring.makeConsumer(ending: .whenAllEnded(), waiting: .sleep, options: EndpointOptions(checkInterval: checkInterval)))
         }
     }
 }
@@ -70,6 +71,7 @@ enum Receiver: ~Copyable {
     case many(MergingConsumer)
 
     /// Everything that is there, and what there is to tell; does not wait.
+    @discardableResult
     mutating func drain() -> Harvest {
         switch consume self {
         case .one(var consumer):

@@ -25,7 +25,7 @@ struct CPeerTests {
         "What C sends, Swift receives, many laps of it, and its end; then again from the next",
         arguments: [RingOptions.Barrier.automatic, .symmetric])
     func fromC(barrier: RingOptions.Barrier) throws {
-        var consumer = try ring(barrier, alignment: 8).makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring(barrier, alignment: 8).makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for _ in 0..<2 {
             let sender = try start("send", place.path("r"), "5000")
             for number in 0..<5000 {
@@ -44,7 +44,7 @@ struct CPeerTests {
     {
         let ring = try ring(barrier, alignment: 64)
         let receiver = try start("receive", place.path("r"))
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let worker = Worker {
             for number in 0..<3000 { guard try receiver.line() == "\(number) message \(number)" else { return false } }
             return try receiver.line() == "ended"
@@ -59,7 +59,7 @@ struct CPeerTests {
     @Test("A C sender that is killed is told as dead, and its successor in Swift goes on behind its messages") func killed() throws {
         let ring = try ring(.automatic, alignment: 8)
         let sender = try start("send", place.path("r"), "1000000")
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for number in 0..<100 { #expect(try consumer.next(timeout: patience)?.text == "\(number)") }
         sender.kill()
         var producer = try ring.makeProducer()
@@ -83,7 +83,7 @@ struct CPeerTests {
     /// Such a bit stands for duties that a client has to know: of a file-backed ring, to clear the mark that says it was flushed.
     @Test("It refuses a ring with a required feature that it does not know") func features() throws {
         var options = place.options(capacity: 4096)
-        options.outlivesRestart = true
+        options.isDurable = true
         let ring = try SPSCRing.create("r", options: options)
         try ring.makeProducer().close()
         try ring.flush()

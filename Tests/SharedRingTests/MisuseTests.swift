@@ -115,7 +115,7 @@ struct MisuseTests {
             """
             func f(_ consumer: inout Consumer) {
                 var kept = RawSpan()
-                _ = consumer.drain { message in kept = message.bytes }
+                consumer.drain { message in kept = message.bytes }
                 print(kept.byteCount)
             }
             """),

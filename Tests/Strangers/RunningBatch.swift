@@ -43,13 +43,20 @@ private final class Skirmish: Sendable {
             let ring = try victim.openMPSC()
             startStranger()
             for slot in 1...2 {
-                start(slot) { [self] in produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(slice: .milliseconds(1)) } }
+                start(slot) { [self] in
+                    produce(&$0, $1) { () throws(RingError) in
+                        try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
+                    }
+                }
             }
             start(3) { [self] in merge(&$0, $1, ring) }
         } else {
             let ring = try victim.openSPSC()
             startStranger()
-            start(1) { [self] in produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(slice: .milliseconds(1)) } }
+            start(1) { [self] in
+                produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
+                }
+            }
             start(2) { [self] in consume(&$0, $1, ring) }
         }
         start(4) { [self] in lookOn(&$0, $1) }
@@ -131,7 +138,10 @@ private final class Skirmish: Sendable {
         let acknowledgement: Acknowledgement = choices.once(in: 3) ? .manual : .automatic
         guard
             var consumer = seated(
-                tally, { () throws(RingError) in try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(1)) })
+                tally,
+                { () throws(RingError) in
+                    try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: .milliseconds(1)))
+                })
         else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
         for _ in 0...choices.below(200) where !isOver { actions.act(&consumer, &choices) }
@@ -143,7 +153,10 @@ private final class Skirmish: Sendable {
         let ending: MergingConsumer.Ending = choices.once(in: 2) ? .whenAllEnded() : .never
         guard
             var consumer = seated(
-                tally, { () throws(RingError) in try ring.makeConsumer(ending: ending, budget: 16, slice: .milliseconds(1)) })
+                tally,
+                { () throws(RingError) in
+                    try ring.makeConsumer(ending: ending, options: EndpointOptions(checkInterval: .milliseconds(1), budget: 16))
+                })
         else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
         for _ in 0...choices.below(200) where !isOver { actions.act(&consumer, &choices) }

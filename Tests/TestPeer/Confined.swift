@@ -230,6 +230,6 @@ enum Confined {
         try producer.close()
         try consumer.close()
         let outcome = StaleRing.remove("r", includingUndelivered: true, options: options).outcome
-        guard case .spared(.refused(let error)) = outcome, error.errno == EPERM else { throw Wrong(description: "\(outcome)") }
+        guard case .kept(.refused(let error)) = outcome, error.errno == EPERM else { throw Wrong(description: "\(outcome)") }
     }
 }

@@ -155,8 +155,8 @@ enum Conformance {
             var producer = try ring.makeProducer()
             var consumer = try ring.makeConsumer()
             for count in [0, 5, 100, 5] { try producer.send(payload(count), tag: UInt32(count)) }
-            _ = consumer.nextNow()
-            _ = consumer.nextNow()
+            _ = consumer.nextIfAvailable()
+            _ = consumer.nextIfAvailable()
             try consumer.acknowledge()
             add(
                 name, position == nil ? "both attached, two messages acknowledged" : "the same, begun at 2^64 - 64",
@@ -216,7 +216,7 @@ enum Conformance {
         }
         do {
             var options = options
-            options.outlivesRestart = true
+            options.isDurable = true
             let ring = try spsc("spsc-file", options: options)
             var producer = try ring.makeProducer()
             try producer.send(payload(5))

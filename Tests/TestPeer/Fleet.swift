@@ -36,7 +36,7 @@ enum Fleet {
                 counters.append { [options] in try RingStatistics("\(index)", options: options).consumerSleeps }
             }
             senders.append(Handover(try ring.makeProducer()))
-            let box = Handover(try ring.makeConsumer(slice: .milliseconds(number("slice", or: 100))))
+            let box = Handover(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(number("slice", or: 100)))))
             tasks.append(Task { try await receive(box.value.take()!, received) })
         }
         // A waiter thread counts every ring that it sleeps for. Once all are counted, nothing but these threads looks at them.

@@ -16,7 +16,7 @@ enum Linked {
     static func echo(_ path: String) throws {
         var options = LinkOptions()
         options.ring.capacity = 1 << 16
-        options.slice = .seconds(600)
+        options.endpoints.checkInterval = .seconds(600)
         options.handshakeTimeout = .seconds(900)
         let listener = try LinkListener(path: path, options: options)
         say("listening")
@@ -139,7 +139,7 @@ enum Linked {
 
     static func talk(_ path: String) throws {
         var options = LinkOptions()
-        options.slice = .seconds(600)
+        options.endpoints.checkInterval = .seconds(600)
         options.handshakeTimeout = .seconds(900)
         var link = try Link.connect(path: path, options: options, timeout: patience)
         say("linked")

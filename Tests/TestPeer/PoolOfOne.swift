@@ -24,7 +24,7 @@ enum PoolOfOne {
     private static func flush(isBlocking: Bool) async throws {
         var options = RingOptions(capacity: 4096)
         options.directory = NSTemporaryDirectory() + "sharedring-peer-\(getpid())"
-        options.outlivesRestart = true
+        options.isDurable = true
         try FileManager.default.createDirectory(atPath: options.directory, withIntermediateDirectories: false)
         defer { try? FileManager.default.removeItem(atPath: options.directory) }
         let ring = try SPSCRing.create("r", options: options)

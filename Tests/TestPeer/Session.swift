@@ -60,7 +60,7 @@ enum Session {
     /// Waits once, as an event loop does.
     static func watcher(_ setup: Setup) throws {
         let consumer = try setup.ring().makeConsumer(
-            acknowledgement: setup.acknowledgement, waiting: setup.waiting, slice: setup.slice)
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice))
         say("attached")
         while let line = readLine(), line != "next" {
             let words = line.split(separator: " ", maxSplits: 1).map(String.init)
@@ -71,7 +71,7 @@ enum Session {
         while !isDone {
             var event = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
             if poll(&event, 1, 600_000) == 0 { say("nothing"); isDone = true }
-            _ = try source.drain { message in
+            try source.drain { message in
                 say("message \(message.text)")
                 isDone = true
             }
@@ -96,7 +96,7 @@ enum Session {
 
     static func consumer(_ setup: Setup) throws {
         var consumer = try setup.ring().makeConsumer(
-            acknowledgement: setup.acknowledgement, waiting: setup.waiting, slice: setup.slice)
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice))
         say("attached")
         var closes = false
         lines: while let line = readLine() {

@@ -10,11 +10,9 @@ enum Steady {
         let symbol = dlsym(nil, "sr_test_allocations")
         let counter = symbol.map { unsafeBitCast($0, to: Counter.self) }
 
-        var options = RingOptions(capacity: 1 << 16)
-        options.prefault = true
-        let ring = try SPSCRing.anonymous(options: options)
-        var producer = try ring.makeProducer()
-        var consumer = try ring.makeConsumer()
+        let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 1 << 16))
+        var producer = try ring.makeProducer(options: EndpointOptions(prefault: true))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(prefault: true))
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 8)
         let bytes = [UInt8](repeating: 7, count: 24)
 
@@ -35,11 +33,11 @@ enum Steady {
                 if let message = try consumer.next(), message.bytes.byteCount != 24 { fatalError("another message") }
                 guard let third = try consumer.next() else { fatalError("no message") }
                 third.bytes.withUnsafeBytes { place in if place.count != 16 { fatalError("another message") } }
-                if case .message(let fourth) = try consumer.tryNext() {
+                if case .message(let fourth) = try consumer.poll() {
                     let bytes = fourth.bytes
                     if bytes.unsafeLoad(as: UInt64.self) != i { fatalError("another message") }
                 }
-                _ = consumer.drain { message in _ = message.byteCount }
+                consumer.drain { message in _ = message.byteCount }
             }
         }
         for _ in 0..<20 { try round(&producer, &consumer) }

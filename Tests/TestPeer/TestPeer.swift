@@ -73,11 +73,14 @@ struct TestPeer {
         let setup = Setup(arguments.dropFirst())
         let (count, seed, largest) = (Int(arguments[2])!, UInt64(arguments[3])!, Int(arguments[4])!)
         if arguments[0] == "soak-send" {
-            try Soak.send(setup.ring().makeProducer(waiting: setup.waiting, slice: setup.slice), count: count, seed: seed, largest: largest)
+            try Soak.send(
+                setup.ring().makeProducer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice)), count: count,
+                seed: seed, largest: largest)
             say("sent \(count)")
         } else {
             let received = try Soak.receive(
-                setup.ring().makeConsumer(waiting: setup.waiting, slice: setup.slice), seed: seed, largest: largest)
+                setup.ring().makeConsumer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice)), seed: seed,
+                largest: largest)
             say("received \(received)")
         }
     }
@@ -127,13 +130,15 @@ struct Setup {
     }
 
     func producer() throws(RingError) -> Producer {
-        guard let lanes else { return try ring().makeProducer(waiting: waiting, slice: slice) }
-        return try MPSCRing.openOrCreate(name, lanes: lanes, options: options).makeProducer(waiting: waiting, slice: slice)
+        guard let lanes else { return try ring().makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice)) }
+        return try MPSCRing.openOrCreate(name, lanes: lanes, options: options).makeProducer(
+            waiting: waiting, options: EndpointOptions(checkInterval: slice))
     }
 
     func collector() throws(RingError) -> MergingConsumer {
         try MPSCRing.openOrCreate(name, lanes: lanes ?? 1, options: options).makeConsumer(
-            ending: .whenAllEnded(atLeast: senders), acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+            ending: .whenAllEnded(atLeast: senders), acknowledgement: acknowledgement, waiting: waiting,
+            options: EndpointOptions(checkInterval: slice))
     }
 }
 

@@ -37,11 +37,11 @@ import Testing
         #expect(status == 0)
         #expect(
             lines == [
-                "spared   'busy': it is in use by process \(receiver.id) (sharedring) as consumer",
+                "kept     'busy': it is in use by process \(receiver.id) (sharedring) as consumer",
                 "removed  'done', in which nothing waited",
-                "spared   'file': not a ring: its file has 4 bytes, a ring's header alone has 512",
-                "spared   'full': it has 2 undelivered messages of 3 bytes and 1 unread end of a stream; with --force it goes, too",
-                "spared   'new': nobody has come to it yet",
+                "kept     'file': not a ring: its file has 4 bytes, a ring's header alone has 512",
+                "kept     'full': it has 2 undelivered messages of 3 bytes and 1 unread end of a stream; with --force it goes, too",
+                "kept     'new': nobody has come to it yet",
             ])
         #expect(space.traces.sorted() == ["busy", "file", "full", "new"])
 
@@ -98,8 +98,8 @@ import Testing
         }
         let rehearsal = try remove("--dry-run")
         #expect(rehearsal.status == 0 && rehearsal.text.hasPrefix("would remove  'broken': ") && space.traces.count == 2)
-        let spared = try remove("sound")
-        #expect(spared.status == 0 && spared.text.hasPrefix("spared   'sound': it is not damaged"))
+        let kept = try remove("sound")
+        #expect(kept.status == 0 && kept.text.hasPrefix("kept     'sound': it is not damaged"))
         #expect(try remove("none").status == 1)
         let removal = try remove()
         #expect(removal.status == 0 && removal.text.hasPrefix("removed  'broken': "))

@@ -13,7 +13,7 @@ enum CrowdBystander {
 
     /// Stopped in the middle of a claim until it is told to continue.
     static func beStopped(_ test: Case, _ descriptor: Int32) throws {
-        var producer = try test.attachToLanes(descriptor).makeProducer(waiting: test.wait)
+        var producer = try test.openLanes(descriptor).makeProducer(waiting: test.wait, options: .measured)
         let size = test.size
         var claim = try producer.claim(byteCount: size)
         var bytes = claim.bytes
@@ -28,7 +28,8 @@ enum CrowdBystander {
 
         init?(_ test: Case, _ descriptor: Int32, _ count: Int) throws {
             guard count > 0 else { return nil }
-            producer = try test.attachToLanes(descriptor, prefault: false).makeProducer(waiting: test.wait)
+            // Silent lanes need no pages.
+            producer = try test.openLanes(descriptor).makeProducer(waiting: test.wait)
             next = try Bystanders(test, descriptor, count - 1)
         }
     }

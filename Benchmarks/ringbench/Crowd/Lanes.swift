@@ -10,12 +10,7 @@ extension Case {
         return (try ring.duplicateDescriptor(), try ring.duplicateDescriptor())
     }
 
-    /// Silent lanes need no pages.
-    func attachToLanes(_ descriptor: Int32, prefault: Bool = true) throws -> MPSCRing {
-        var options = RingOptions()
-        options.prefault = prefault
-        return try MPSCRing.open(descriptor: descriptor, options: options)
-    }
+    func openLanes(_ descriptor: Int32) throws -> MPSCRing { try MPSCRing.open(descriptor: descriptor) }
 }
 
 /// The consumer of a ring's lanes. It reads messages in place. (Their producers are `RingSender`s.)
@@ -25,7 +20,7 @@ struct LaneReceiver: CrowdReceiver, ~Copyable {
     private let isTotallyOrdered: Bool
 
     init(_ descriptor: Int32, _ test: Case) throws {
-        consumer = try test.attachToLanes(descriptor).makeConsumer(waiting: test.wait)
+        consumer = try test.openLanes(descriptor).makeConsumer(waiting: test.wait, options: .measured)
         size = test.size
         isTotallyOrdered = test.crowd?.setup.isTotallyOrdered ?? false
     }
@@ -68,7 +63,7 @@ struct SingleReceiver: CrowdReceiver, ~Copyable {
     private let isTotallyOrdered: Bool
 
     init(_ descriptor: Int32, _ test: Case) throws {
-        consumer = try test.attach(descriptor).makeConsumer(waiting: test.wait)
+        consumer = try test.openRing(descriptor).makeConsumer(waiting: test.wait, options: .measured)
         size = test.size
         isTotallyOrdered = test.crowd?.setup.isTotallyOrdered ?? false
     }

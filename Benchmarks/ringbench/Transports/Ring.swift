@@ -18,11 +18,12 @@ extension Case {
         return options
     }
 
-    func attach(_ descriptor: Int32) throws -> SPSCRing {
-        var options = RingOptions()
-        options.prefault = true
-        return try SPSCRing.open(descriptor: descriptor, options: options)
-    }
+    func openRing(_ descriptor: Int32) throws -> SPSCRing { try SPSCRing.open(descriptor: descriptor) }
+}
+
+extension EndpointOptions {
+    /// Of every endpoint that is measured: no page fault is part of a figure.
+    static var measured: EndpointOptions { EndpointOptions(prefault: true) }
 }
 
 /// The common small sizes as constants, as in the loop of a client who knows his messages.
@@ -44,9 +45,9 @@ struct RingSender: MessageSender, ~Copyable {
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
         producer =
             if test.crowd == nil || test.transport == .spsc {
-                try test.attach(descriptor).makeProducer(waiting: test.wait)
+                try test.openRing(descriptor).makeProducer(waiting: test.wait, options: .measured)
             } else {
-                try test.attachToLanes(descriptor).makeProducer(waiting: test.wait)
+                try test.openLanes(descriptor).makeProducer(waiting: test.wait, options: .measured)
             }
         size = test.size
         buffer = .allocate(byteCount: size, alignment: 64)
@@ -96,7 +97,7 @@ struct RingReceiver: MessageReceiver, ~Copyable {
     private let size: Int
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
-        consumer = try test.attach(descriptor).makeConsumer(waiting: test.wait)
+        consumer = try test.openRing(descriptor).makeConsumer(waiting: test.wait, options: .measured)
         size = test.size
     }
 

@@ -49,14 +49,14 @@ public struct RingCheck: Sendable {
         public var announcement: UInt64?
         public var sleepWord: SleepWord
         /// Whether the end of its last producer was told to a consumer already.
-        public var isEndTold: Bool
+        public var isEndReported: Bool
         /// Whether it changed whenever it was looked at: then the numbers are a moment's.
         public var isMoving: Bool
 
         /// Whether the next producer begins with an end mark for the last one.
         public var needsDeathMark: Bool { producer.presence == .died && !endsWithMark }
         /// Whether it was closed without an end mark, because one stood unread before it, and no consumer was told yet.
-        public var hasUnmarkedClose: Bool { producer.presence == .closed && closeMarks + deathMarks == 0 && !isEndTold }
+        public var hasUnmarkedClose: Bool { producer.presence == .closed && closeMarks + deathMarks == 0 && !isEndReported }
     }
 
     public let report: RingReport
@@ -64,7 +64,7 @@ public struct RingCheck: Sendable {
     public let lanes: [Lane]
     public let consumerSleepWord: SleepWord
     /// A consumer noted that a producer died, and went away before it told anybody. The next one tells it.
-    public let hasUntoldDeath: Bool
+    public let hasUnreportedDeath: Bool
     /// Somebody has locked it to remove it.
     public let isBeingRemoved: Bool
     /// Empty: the next process can use the ring, however its last users ended.
@@ -86,7 +86,7 @@ public struct RingCheck: Sendable {
     var holders: String {
         let roles = [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
         return roles.filter { $0.1.presence == .attached }
-            .map { role, held in "\(held.card?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
+            .map { role, held in "\(held.holder?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
     }
 
     /// Examines a ring. O(lanes + records) system calls in the worst case, usually far fewer.
@@ -141,7 +141,7 @@ public struct RingCheck: Sendable {
         self.lanes = lanes
 
         let control = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring)
-        hasUntoldDeath = control.unreported_death != 0
+        hasUnreportedDeath = control.unreported_death != 0
         consumerSleepWord = try Self.sleepWord(control.doorbell, of: .consumer, segment) { () throws(RingError) in
             try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring).doorbell
         }
@@ -182,7 +182,7 @@ public struct RingCheck: Sendable {
         _ number: Int, _ walk: LaneWalk, isMoving: Bool, _ control: sr_lane_control, _ report: RingReport, _ segment: Segment,
         _ ring: String
     ) throws(RingError) -> Lane {
-        let never = RingReport.Role(presence: .neverCame, attachments: 0, card: nil)
+        let never = RingReport.Role(presence: .neverCame, attachments: 0, holder: nil)
         let producer = report.lanes.first { $0.number == number }?.producer ?? never
         func again() throws(RingError) -> sr_lane_control {
             try segment.read(sr_lane_control.self, at: segment.header.laneOffset(number), ring: ring)
@@ -194,7 +194,7 @@ public struct RingCheck: Sendable {
             sleepWord: try sleepWord(control.space_doorbell, of: .lane(number), segment) { () throws(RingError) in
                 try again().space_doorbell
             },
-            isEndTold: Int32(bitPattern: control.reported_end &- control.producer_epoch) >= 0,
+            isEndReported: Int32(bitPattern: control.reported_end &- control.producer_epoch) >= 0,
             isMoving: isMoving)
     }
 

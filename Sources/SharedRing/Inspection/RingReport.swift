@@ -30,7 +30,7 @@ public struct RingReport: Sendable {
         /// How many have had it since the ring was made, the present one included.
         public var attachments: Int
         /// Who signed last; nil if nobody has.
-        public var card: OwnerCard?
+        public var holder: HolderInformation?
     }
 
     /// One lane.
@@ -40,7 +40,7 @@ public struct RingReport: Sendable {
         public var producer: Role
         /// How many producers' ends a consumer was told, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
         /// something unread.
-        public var endsTold: Int
+        public var endsReported: Int
         /// Everything before this position is acknowledged.
         public var head: UInt64
         /// The producer's next position: by its account, and the records behind that.
@@ -83,7 +83,7 @@ public struct RingReport: Sendable {
     public var producerAttachments: Int { lanes.reduce(0) { $0 + $1.producer.attachments } }
 
     /// Of how many of them a consumer was told the end.
-    public var endsTold: Int { lanes.reduce(0) { $0 + $1.endsTold } }
+    public var endsReported: Int { lanes.reduce(0) { $0 + $1.endsReported } }
 
     // MARK: Reading
 
@@ -115,7 +115,7 @@ public struct RingReport: Sendable {
             let epoch = isHeld ? first : again() ?? first
             let presence: Presence =
                 if epoch == 0 { .neverCame } else if epoch & 1 == 0 { .closed } else if isHeld { .attached } else { .died }
-            return Role(presence: presence, attachments: Int(sr_epoch_attachments(epoch)), card: segment.card(of: role))
+            return Role(presence: presence, attachments: Int(sr_epoch_attachments(epoch)), holder: segment.holder(of: role))
         }
 
         fileName = name.name
@@ -149,10 +149,11 @@ public struct RingReport: Sendable {
             let producer = role(.lane(number), epoch: control.producer_epoch) {
                 (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring))?.producer_epoch
             }
-            let untold = Int(sr_epoch_attachments_since(control.producer_epoch, control.reported_end))
+            let unreported = Int(sr_epoch_attachments_since(control.producer_epoch, control.reported_end))
             lanes.append(
                 Lane(
-                    number: number, producer: producer, endsTold: max(0, Int(sr_epoch_attachments(control.producer_epoch)) - untold),
+                    number: number, producer: producer,
+                    endsReported: max(0, Int(sr_epoch_attachments(control.producer_epoch)) - unreported),
                     head: control.head,
                     tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
         }

@@ -47,17 +47,22 @@ public struct RingTap: ~Copyable {
     ///   - name: the ring's name.
     ///   - start: where to begin in the lanes that are in use. A lane that comes into use later is shown, or counted as missed, from its
     ///     first message.
+    ///   - isDataDumped: see ``EndpointOptions/isDataDumped``.
     ///   - options: the directory and the allowed owners count.
     /// - Throws: as ``SPSCRing/open(_:options:)``, but needs no more than read permission.
-    public init(_ name: String, from start: Start = .head, options: RingOptions = RingOptions()) throws(RingError) {
-        try self.init(named: FileName(name), from: start, options: options)
+    public init(_ name: String, from start: Start = .head, isDataDumped: Bool = false, options: RingOptions = RingOptions())
+        throws(RingError)
+    {
+        try self.init(named: FileName(name), from: start, isDataDumped: isDataDumped, options: options)
     }
 
-    /// As ``init(_:from:options:)``, of a name that need not be text.
-    public init(named name: FileName, from start: Start = .head, options: RingOptions = RingOptions()) throws(RingError) {
+    /// As ``init(_:from:isDataDumped:options:)``, of a name that need not be text.
+    public init(named name: FileName, from start: Start = .head, isDataDumped: Bool = false, options: RingOptions = RingOptions())
+        throws(RingError)
+    {
         let ring = try InspectedRing(name, options: options)
         var segment = ring.segment
-        segment.isDataDumped = options.isDataDumped
+        segment.isDataDumped = isDataDumped
         let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.name.ring)
         // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count. It is only read.
         let control = unsafe (mapping.base + offset).assumingMemoryBound(to: sr_lanes_control.self)

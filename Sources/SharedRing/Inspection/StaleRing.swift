@@ -6,17 +6,17 @@ import CSharedRing
 /// stream. One that nobody has come to yet is not; neither is one that is damaged, for somebody to look at. The judgement is made
 /// under a lock that keeps everybody from attaching, so nobody can lose anything to it.
 public struct StaleRing: Sendable {
-    /// What was, or in a rehearsal would be, done with it.
+    /// What was, or in a dry run would be, done with it.
     public enum Outcome: Sendable {
         case removed
         /// It was no ring yet: whoever began to make it has died.
         case removedUnfinished
-        case spared(Reason)
+        case kept(Reason)
     }
 
     /// Why it was left alone.
     public enum Reason: Sendable {
-        case nobodyCame
+        case neverUsed
         case undelivered
         /// Who has roles, for people.
         case inUse(String)
@@ -48,33 +48,33 @@ public struct StaleRing: Sendable {
     ///
     /// - Parameters:
     ///   - includingUndelivered: whether to remove those, too, that are stale but for what waits in them.
-    ///   - isRehearsal: changes nothing and locks nothing; by the time that it is done in earnest, things may be different.
+    ///   - dryRun: changes nothing and locks nothing; by the time that it is done in earnest, things may be different.
     ///   - options: the directory and the allowed owners count.
     /// - Throws: `system` if the directory can't be read.
     public static func removeAll(
-        includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
+        includingUndelivered: Bool = false, dryRun: Bool = false, options: RingOptions = RingOptions()
     ) throws(RingError) -> [StaleRing] {
         try Segment.fileNames(in: options.directoryName).compactMap { name -> StaleRing? in
-            let ring = remove(named: name, includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)
-            if case .spared(.refused(let error)) = ring.outcome, error.code == .notFound { return nil }  // gone since
+            let ring = remove(named: name, includingUndelivered: includingUndelivered, dryRun: dryRun, options: options)
+            if case .kept(.refused(let error)) = ring.outcome, error.code == .notFound { return nil }  // gone since
             return ring
         }
     }
 
-    /// Removes one ring if it is stale. See ``removeAll(includingUndelivered:isRehearsal:options:)``.
+    /// Removes one ring if it is stale. See ``removeAll(includingUndelivered:dryRun:options:)``.
     public static func remove(
-        _ name: String, includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
+        _ name: String, includingUndelivered: Bool = false, dryRun: Bool = false, options: RingOptions = RingOptions()
     ) -> StaleRing {
-        remove(named: FileName(name), includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)
+        remove(named: FileName(name), includingUndelivered: includingUndelivered, dryRun: dryRun, options: options)
     }
 
-    /// As ``remove(_:includingUndelivered:isRehearsal:options:)``, of a name that need not be text.
+    /// As ``remove(_:includingUndelivered:dryRun:options:)``, of a name that need not be text.
     public static func remove(
-        named name: FileName, includingUndelivered: Bool = false, isRehearsal: Bool = false, options: RingOptions = RingOptions()
+        named name: FileName, includingUndelivered: Bool = false, dryRun: Bool = false, options: RingOptions = RingOptions()
     ) -> StaleRing {
         do throws(RingError) {
             let name = try SegmentName(name, in: options.directoryName)
-            // Without a lock first: most are spared, and need not be disturbed.
+            // Without a lock first: most are kept, and need not be disturbed.
             let directory = try name.openDirectory()
             guard
                 let segment = try Segment.open(
@@ -83,21 +83,21 @@ public struct StaleRing: Sendable {
                 throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
             }
             let first = try judge(segment, name, includingUndelivered)
-            if case .spared = first.outcome { return first }
-            if isRehearsal {
+            if case .kept = first.outcome { return first }
+            if dryRun {
                 let isLocked = segment.descriptor.withNumber({ sr_lock_query($0, sr_lock_first(), 0) }) != 0
-                return isLocked ? StaleRing(name.name, .spared(.inUse("somebody has it locked"))) : first
+                return isLocked ? StaleRing(name.name, .kept(.inUse("somebody has it locked"))) : first
             }
 
             var judged = first
             _ = try Segment.remove(name, owners: options.allowedOwners, orUnfinished: true) { segment throws(RingError) in
                 judged = try judge(segment, name, includingUndelivered)
-                if case .spared = judged.outcome { return false }
+                if case .kept = judged.outcome { return false }
                 return true
             }
             return judged
         } catch {
-            return StaleRing(name, .spared(error.code == .inUse ? .inUse(error.detail) : .refused(error)))
+            return StaleRing(name, .kept(error.code == .inUse ? .inUse(error.detail) : .refused(error)))
         }
     }
 
@@ -105,11 +105,11 @@ public struct StaleRing: Sendable {
         // Its creator has it locked while it makes it; so whoever gets the lock takes it from the dead.
         if name.isTemporary(of: segment.header) { return StaleRing(name.name, .removedUnfinished) }
         let check = try RingCheck(segment, name)
-        func spared(_ reason: Reason) -> StaleRing { StaleRing(name.name, .spared(reason), check) }
-        if check.isAnybodyAttached { return spared(.inUse("it is in use by \(check.holders)")) }
-        if let damage = check.damage.first { return spared(.damaged(damage)) }
-        guard check.hasAnybodyCome else { return spared(.nobodyCame) }
-        if check.messages + check.streamEnds > 0, !includingUndelivered { return spared(.undelivered) }
+        func kept(_ reason: Reason) -> StaleRing { StaleRing(name.name, .kept(reason), check) }
+        if check.isAnybodyAttached { return kept(.inUse("it is in use by \(check.holders)")) }
+        if let damage = check.damage.first { return kept(.damaged(damage)) }
+        guard check.hasAnybodyCome else { return kept(.neverUsed) }
+        if check.messages + check.streamEnds > 0, !includingUndelivered { return kept(.undelivered) }
         return StaleRing(name.name, .removed, check)
     }
 }

@@ -48,9 +48,9 @@ struct ClientHandshake {
                 "its listener chose version \(welcome.newest) of the handshake, this client speaks \(SR_LINK_VERSION)")
         }
         let producer = try SPSCRing.open(owned: descriptors[0], called: socket.path.description, options: options.ringOptions)
-            .makeProducer(waiting: options.waiting, slice: options.slice)
+            .makeProducer(waiting: options.waiting, options: options.endpoints)
         let consumer = try SPSCRing.open(owned: descriptors[1], called: socket.path.description, options: options.ringOptions)
-            .makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, slice: options.slice)
+            .makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, options: options.endpoints)
         try socket.send(LinkPacket.make(SR_LINK_ATTACHED), until: deadline)
         try socket.watch(producer.side, consumer.side)
         return Link(producer: producer, consumer: consumer, peer: peer)

@@ -3,7 +3,7 @@ import Synchronization
 
 /// The thread that waits for hang-ups of links' sockets, one for the whole process, started with the first link.
 ///
-/// It only has the endpoints look around sooner than their slice would. So nothing depends on it but speed.
+/// It only has the endpoints look around sooner than their check interval would. So nothing depends on it but speed.
 final class Hangups: Sendable {
     private struct Entry {
         weak var socket: LinkSocket?

@@ -10,11 +10,11 @@ public struct LinkOptions: Sendable {
     public var handshakeTimeout = Duration.seconds(1)
     /// How this side's endpoints wait.
     public var waiting = WaitStrategy.adaptive
-    /// How often a waiting endpoint looks around. A death is noticed at once by the socket's hang-up; this is for the rest.
-    /// After a long silence the wait of a task or an event source looks once in ten slices: <doc:Embedding#What-it-costs>.
-    public var slice = Duration.milliseconds(100)
+    /// How this side's endpoints use their rings. A death is noticed at once by the socket's hang-up; the check interval is for the rest.
+    public var endpoints = EndpointOptions()
     /// When this side's consumer gives back the space of messages.
     public var acknowledgement = Acknowledgement.automatic
 
+    /// The defaults.
     public init() {}
 }

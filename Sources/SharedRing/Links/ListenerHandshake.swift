@@ -65,8 +65,9 @@ final class ListenerHandshake {
     private func welcome() throws(RingError) {
         let receiving = try SPSCRing.anonymous(options: options.ringOptions)
         let sending = try SPSCRing.anonymous(options: options.ringOptions)
-        consumer = try receiving.makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, slice: options.slice)
-        producer = try sending.makeProducer(waiting: options.waiting, slice: options.slice)
+        consumer = try receiving.makeConsumer(
+            acknowledgement: options.acknowledgement, waiting: options.waiting, options: options.endpoints)
+        producer = try sending.makeProducer(waiting: options.waiting, options: options.endpoints)
         let descriptors = [receiving, sending].compactMap(\.ownedDescriptor)
         try socket.send(LinkPacket.make(SR_LINK_WELCOME), descriptors: descriptors, until: deadline)
     }

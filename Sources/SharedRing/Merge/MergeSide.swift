@@ -405,15 +405,15 @@ final class MergeSide: @unchecked Sendable {
 
     private func note(_ end: PeerWatch.End?, of lane: MergedLane) {
         guard let end else { return }
-        let card = attachment.segment.card(of: .lane(lane.number))
-        // A successor may have signed since; the epoch, which is looked at after the card, says so.
+        let holder = attachment.segment.holder(of: .lane(lane.number))
+        // A successor may have signed since; the epoch, which is looked at after the holder information, says so.
         let isDeath = end == .died
-        remember(ProducerEnd(lane: lane.number, isDeath: isDeath, holder: lane.watch.isLastEndNewest ? card : nil))
+        remember(ProducerEnd(lane: lane.number, isDeath: isDeath, holder: lane.watch.isLastEndNewest ? holder : nil))
         switch end {
         case .closed: closed.add(1, ordering: .relaxed)
         case .died:
             let died = died.add(1, ordering: .relaxed).newValue
-            let signature = card.map { "\($0)" } ?? "unknown"
+            let signature = holder.map { "\($0)" } ?? "unknown"
             deathToTell = attachment.error(
                 .peerDied,
                 "\(died) of its producers went away without closing; the last was that of lane \(lane.number), where \(signature) had signed last"
@@ -516,7 +516,7 @@ final class MergeSide: @unchecked Sendable {
             guard (try? findNewLanes()) != nil, brokenLanes.isEmpty else { return false }
             // A lane that was poisoned, and told of, holds nothing that could be received.
             return lanes.enumerated().allSatisfy { index, lane in
-                isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUntoldEnd
+                isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUnreportedEnd
             }
         }
     }

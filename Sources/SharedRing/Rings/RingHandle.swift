@@ -100,9 +100,11 @@ final class RingHandle: Sendable {
     // MARK: Using
 
     /// Takes a role, of a new ring if the old one has gone and the handle was opened to allow for that.
-    func attach(_ request: Attachment.Request) throws(RingError) -> Attachment {
+    func attach(_ request: Attachment.Request, _ endpoint: EndpointOptions) throws(RingError) -> Attachment {
         let expecting: SegmentHeader.Instance? = if case .exactly(let instance) = intent { instance } else { nil }
-        let attachment = try Attachment.take(request, at: location, options: options, expecting: expecting) { () throws(RingError) in
+        let attachment = try Attachment.take(
+            request, at: location, options: options, endpoint: endpoint, expecting: expecting
+        ) { () throws(RingError) in
             guard case .named(let name) = location, case .orCreate = intent else {
                 throw RingError(.notFound, ring: location.ring, "it was removed since it was opened")
             }

@@ -102,15 +102,15 @@ final class Attachment: @unchecked Sendable {
 
     /// Takes a role of the ring at `location`. `create` is called whenever nothing is there, and may make it.
     static func take(
-        _ request: Request, at location: SegmentLocation, options: RingOptions, expecting: SegmentHeader.Instance?,
-        create: () throws(RingError) -> Void
+        _ request: Request, at location: SegmentLocation, options: RingOptions, endpoint: EndpointOptions,
+        expecting: SegmentHeader.Instance?, create: () throws(RingError) -> Void
     ) throws(RingError) -> Attachment {
         // Each turn means that somebody else made progress; the bound is against a stranger who plays with us.
         var refusals = 0
         for turn in 0..<10_000 {
             switch try attempt(request, at: location, options: options, expecting: expecting, create: create) {
             case .locked(var segment, let lock, let role):
-                segment.isDataDumped = options.isDataDumped
+                segment.isDataDumped = endpoint.isDataDumped
                 let attachment = try Attachment(location: location, role: role, segment: segment, lock: lock)
                 try attachment.requireFlushed(options: options)
                 return attachment
@@ -179,7 +179,7 @@ final class Attachment: @unchecked Sendable {
     }
 
     private static func taken(_ roles: [Role], of segment: Segment, ring: String) -> RingError {
-        func holder(_ role: Role) -> String { segment.card(of: role).map { "\($0)" } ?? "a process that did not sign" }
+        func holder(_ role: Role) -> String { segment.holder(of: role).map { "\($0)" } ?? "a process that did not sign" }
         if roles.count == 1 {
             return RingError(.roleTaken, ring: ring, "its \(roles[0]) is \(holder(roles[0])), and there can be only one")
         }

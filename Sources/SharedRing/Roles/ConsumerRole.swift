@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// The consumer's role of a ring, whatever number of lanes it has: its card, its epoch, its way of waiting, its end.
+/// The consumer's role of a ring, whatever number of lanes it has: its holder information, its epoch, its way of waiting, its end.
 @safe
 final class ConsumerRole: @unchecked Sendable {
     let attachment: Attachment
@@ -16,9 +16,9 @@ final class ConsumerRole: @unchecked Sendable {
     /// Signs in. The attachment holds the consumer's byte.
     init(_ attachment: Attachment, waiting: WaitStrategy, slice: Duration) {
         let consumer = unsafe attachment.consumer
-        // SAFETY, for the whole class: all words lie in the control mapping, which the attachment keeps; the card and the
+        // SAFETY, for the whole class: all words lie in the control mapping, which the attachment keeps; the holder information and the
         // epoch are written only by the holder of the byte, which is this side.
-        unsafe OwnerCard.sign(sr_consumer_holder(consumer))
+        unsafe HolderInformation.sign(sr_consumer_holder(consumer))
         let doorbell = unsafe sr_consumer_doorbell(consumer)
         unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last consumer left there; relaxed: see Sleeper
         unsafe epoch = sr_consumer_epoch(consumer)

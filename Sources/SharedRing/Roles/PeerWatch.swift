@@ -110,7 +110,7 @@ struct PeerWatch {
     }
 
     /// Whether somebody has been there whose end was not told yet. The caller holds the byte, so nobody is attached.
-    var hasUntoldEnd: Bool {
+    var hasUnreportedEnd: Bool {
         // SYNC: epoch (pairs with ProducerSide.init and .close)
         isNewer(unsafe sr_load_acquire_u32(epoch))
     }

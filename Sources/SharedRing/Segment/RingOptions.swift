@@ -1,4 +1,4 @@
-/// How a ring is made, and what is accepted when one is opened.
+/// How a ring is made, and what is accepted when one is opened. How an endpoint uses it is in ``EndpointOptions``.
 ///
 /// Only the creator's values count for `capacity`, `recordAlignment`, `permissions`, `label`, `barrier` and
 /// `isPersistent`: they are written into the ring's header, and everybody who attaches later reads them there.
@@ -42,6 +42,7 @@ public struct RingOptions: Sendable {
         public static let order = Traits(rawValue: 4)
         /// ``RingOptions/recordAlignment``.
         public static let recordAlignment = Traits(rawValue: 8)
+        /// Every trait.
         public static let all: Traits = [.capacity, .laneCount, .order, .recordAlignment]
     }
 
@@ -67,11 +68,6 @@ public struct RingOptions: Sendable {
     /// In which traits a ring that `openOrCreate` finds has to be as these options say. In the others it may differ: a handle's
     /// `capacity`, `laneCount` and `order` tell how it is.
     public var exactTraits: Traits = []
-    /// Whether the data of lanes that this process maps is part of its core dumps. If not, a dump has the ring's control blocks only: it is
-    /// smaller by twice the ring's capacity, and done sooner. (While a process is dumped it keeps its roles.)
-    public var isDataDumped = false
-    /// Maps all pages at attach, so that no send or receive meets a page fault.
-    public var prefault = false
     /// Whose rings to accept.
     public var allowedOwners = Owners.sameUser
     /// The barrier of the ring's doorbells.
@@ -80,7 +76,7 @@ public struct RingOptions: Sendable {
     ///
     /// Its contents are sure to be on the disk only after `flush()`. A ring that was in use when the machine went
     /// down is refused afterwards, since headers may have reached the disk without their payloads; see ``acceptsUnflushed``.
-    public var outlivesRestart = false
+    public var isDurable = false
     /// Whether to take a ring that outlives restarts although it was not flushed before the last one. What it holds may be
     /// incomplete or garbled; the bytes of a message are then as trustworthy as a stranger's.
     public var acceptsUnflushed = false
@@ -93,6 +89,7 @@ public struct RingOptions: Sendable {
     /// Where the positions start. Only tests have a reason to choose.
     var firstPosition: UInt64 = 0
 
+    /// The defaults: 1 MiB in `/dev/shm`, for this user.
     public init() {}
 
     /// The defaults, with another capacity in bytes.

@@ -124,7 +124,7 @@ struct Segment: Sendable {
     /// Makes a segment without a name: a memfd that can neither shrink nor grow.
     static func createAnonymous(header: SegmentHeader, options: RingOptions) throws(RingError) -> Descriptor {
         let ring = options.label.isEmpty ? "anonymous" : options.label
-        guard !options.outlivesRestart else {
+        guard !options.isDurable else {
             throw RingError(.invalidOption, ring: ring, "an anonymous ring ends with its users, and can't outlive a restart")
         }
         // SAFETY: the string lives for the length of the call.
@@ -262,11 +262,12 @@ struct Segment: Sendable {
 
     // MARK: Reading beside the protocol
 
-    /// The card of a role's holder, read from the file.
-    func card(of role: Role) -> OwnerCard? {
-        guard let card = try? read(sr_holder.self, at: header.controlOffset + header.shape.holderOffset(of: role), ring: ""), card.pid != 0
+    /// Who holds a role, or held it last, read from the file.
+    func holder(of role: Role) -> HolderInformation? {
+        guard let holder = try? read(sr_holder.self, at: header.controlOffset + header.shape.holderOffset(of: role), ring: ""),
+            holder.pid != 0
         else { return nil }
-        return OwnerCard(card)
+        return HolderInformation(holder)
     }
 
     /// A copy of a part of the file.
@@ -407,7 +408,7 @@ struct Segment: Sendable {
     /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody has a role.
     private func holders(seenBy lock: RoleLock) -> String {
         let held = header.shape.roles.filter { (try? lock.holder(of: $0)) == .somebody }
-        return held.map { role in "\(card(of: role).map { "\($0)" } ?? "a process that did not sign") as \(role)" }
+        return held.map { role in "\(holder(of: role).map { "\($0)" } ?? "a process that did not sign") as \(role)" }
             .joined(separator: ", ")
     }
 }

@@ -96,7 +96,7 @@ struct SegmentHeader: Sendable, Equatable {
         totalSize = dataOffset + shape.dataSize
         requiredFeatures =
             (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0) | (wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0)
-            | (options.outlivesRestart ? UInt64(SR_FEATURE_FILE_BACKED) : 0)
+            | (options.isDurable ? UInt64(SR_FEATURE_FILE_BACKED) : 0)
         label = options.label
         createdNanoseconds = sr_realtime_ns()
 

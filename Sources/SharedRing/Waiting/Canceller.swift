@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// After ``cancel()`` every call of the endpoint that may wait throws `cancelled`, until ``reset()``: the one under way as soon as it has to
 /// wait, the next ones at once, though a message be there, or room. So a receiver or sender that never has to wait ends as well. Nothing is
-/// lost by that: messages stay where they are, and calls that never wait (`tryNext`, `nextNow`, `drain`, `trySend`, `tryClaim`, `tryAppend`) go on
+/// lost by that: messages stay where they are, and calls that never wait (`poll`, `nextIfAvailable`, `drain`, `trySend`, `tryClaim`, `tryAppend`) go on
 /// as before. Safe from any thread; not from a signal handler.
 public struct Canceller: Sendable {
     private let flag: CancelFlag

@@ -31,13 +31,14 @@ struct Peer {
             switch try TestRing.open(name, shape, options) {
             case .one(let ring):
                 try runConsumer { acknowledgement throws(RingError) in
-                    try ring.makeConsumer(acknowledgement: acknowledgement, waiting: .sleep, slice: .seconds(60))
+                    try ring.makeConsumer(
+                        acknowledgement: acknowledgement, waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(60)))
                 }
             case .many(let ring):
                 try runConsumer { acknowledgement throws(RingError) in
                     try ring.makeConsumer(
                         ending: .whenAllEnded(), acknowledgement: acknowledgement, waiting: .sleep,
-                        slice: operation == .clearAnnouncement ? .milliseconds(1) : .seconds(60))
+                        options: EndpointOptions(checkInterval: operation == .clearAnnouncement ? .milliseconds(1) : .seconds(60)))
                 }
             }
         case .name: try runOnName()
@@ -62,9 +63,9 @@ struct Peer {
             try batch.append(letter.bytes(), tag: 0)
             batch.commit()
             var consumer = try ring.makeReceiver()
-            _ = consumer.drain()
+            consumer.drain()
             try producer.close()
-            _ = consumer.drain()
+            consumer.drain()
             try consumer.close()
             try SPSCRing.remove(name, options: options)
         }

@@ -96,7 +96,8 @@ final class Stage {
                 for _ in 0..<2 { try feed() }
                 try endFeeder(inOrder: situation.prior == .closed)
             }
-            consumer = try ring.makeReceiver(slice: situation.hasSleeper && situation.shape == .total ? .milliseconds(50) : .seconds(60))
+            consumer = try ring.makeReceiver(
+                checkInterval: situation.hasSleeper && situation.shape == .total ? .milliseconds(50) : .seconds(60))
             return
         }
 
@@ -209,6 +210,7 @@ final class Stage {
     }
 
     /// What the tracer's consumer finds. All of it counts as acknowledged: a consumer that finds nothing more has stored its heads.
+    @discardableResult
     func drain() -> Harvest {
         let harvest = consumer!.drain()
         for letter in harvest.letters where letter.lane < 2 { note.setUsed(Int(letter.lane), letter.number + 1) }
@@ -221,7 +223,7 @@ final class Stage {
         switch situation.operation {
         case .waitForRoom: return drain()
         case .sleep: try feed()
-        case .clearAnnouncement: break  // its slice wakes it
+        case .clearAnnouncement: break  // its check interval wakes it
         default: throw Failure(description: "it sleeps in \(situation.operation)")
         }
         return Harvest()

@@ -15,7 +15,7 @@ extension Producer {
 }
 
 extension Consumer {
-    mutating func hasMessageNow() -> Bool { nextNow() != nil }
+    mutating func hasMessageNow() -> Bool { nextIfAvailable() != nil }
 }
 
 /// An actor that several tasks send through, as in the article Embedding.
@@ -51,10 +51,10 @@ struct AsyncSharedProducerTests {
     /// A ring in which no message has room, a courier for its producer, and its consumer.
     private func fullRing() throws -> (Courier, Box<Consumer>, fill: Int) {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         var fill = 0
         while try producer.trySend(value: fill, tag: 99) { fill += 1 }
-        return (Courier(Box(producer)), Box(try ring.makeConsumer(slice: .milliseconds(10))), fill)
+        return (Courier(Box(producer)), Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))), fill)
     }
 
     /// Tasks 0..<count, which queue up in this order.
@@ -87,8 +87,8 @@ struct AsyncSharedProducerTests {
     @Test("Eight callers, a tiny ring, a slow consumer: every message comes once, in its caller's order, and then the end")
     func eightCallers() async throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let courier = Courier(Box(try ring.makeProducer(slice: .milliseconds(10))))
-        let receiver = Box(try ring.makeConsumer(slice: .milliseconds(10)))
+        let courier = Courier(Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))))
+        let receiver = Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))))
         let count = 2000
         let receiving = Task {
             var consumer = receiver.take()
@@ -172,7 +172,7 @@ struct AsyncSharedProducerTests {
         init(_ box: Box<Producer>) { producer = box.take() }
         func wait() async -> RingError.Code? {
             do throws(RingError) {
-                try await producer.ready(for: 8)
+                try await producer.waitUntilReady(for: 8)
                 return nil
             } catch {
                 return error.code
@@ -188,7 +188,7 @@ struct AsyncSharedProducerTests {
     @Test("While a task waits, what would not wait finds no room, and an end that can't wait is refused; the wait goes on")
     func reentrant() async throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         while try producer.trySend(value: 0) {}
         let actor = Mixed(Box(producer))
         let task = Task { await actor.wait() }
@@ -203,7 +203,7 @@ struct AsyncSharedProducerTests {
             #expect(error.code == .alreadyWaiting)
         }
         var consumer = try ring.makeConsumer()
-        _ = consumer.drain { _ in }
+        consumer.drain { _ in }
         #expect(await task.value == nil)
         #expect(try await actor.trySend())
         try await actor.endAtOnce()

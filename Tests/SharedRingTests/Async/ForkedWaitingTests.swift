@@ -46,12 +46,12 @@ struct ForkedWaitingTests {
         var producer = try ring.makeProducer()
         // The parent has a thread that waits, which the child lacks.
         let place = UnsafeMutablePointer<EventSource<Consumer>>.allocate(capacity: 1)
-        place.initialize(to: try ring.makeConsumer(slice: .milliseconds(20)).eventSource())
+        place.initialize(to: try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(20))).eventSource())
         #expect(try place.pointee.drain { _ in } == .empty)
         let status = inChild {
             // The parent's: waited for over there, and not the child's to end.
             do {
-                _ = try place.pointee.drain { _ in }
+                try place.pointee.drain { _ in }
                 return 1
             } catch {
                 guard (error as? RingError)?.code == .forked else { return 6 }

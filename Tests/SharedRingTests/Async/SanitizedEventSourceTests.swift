@@ -15,8 +15,8 @@ private func isReadable(_ descriptor: Int32, within milliseconds: Int32 = 0) -> 
 
 extension EventSource where Source: ~Copyable {
     /// The text of the next message that is there now; "(empty)", "(ended)".
-    fileprivate mutating func poll() throws(RingError) -> String {
-        switch try tryNext() {
+    fileprivate mutating func pollText() throws(RingError) -> String {
+        switch try poll() {
         case .message(let message): message.text
         case .empty: "(empty)"
         case .ended: "(ended)"
@@ -39,42 +39,42 @@ struct SanitizedEventSourceTests {
 
     @Test("It is level-triggered: readable until the answer is empty, and again when something comes") func level() throws {
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         #expect(isReadable(source.descriptor), "at first, since nobody has looked yet")
-        #expect(try source.poll() == "(empty)")
+        #expect(try source.pollText() == "(empty)")
         for round in 0..<200 {
             #expect(!isReadable(source.descriptor))
             try producer.send("a\(round)")
             try producer.send("b\(round)")
             try #require(isReadable(source.descriptor, within: patienceMilliseconds))
-            #expect(try source.poll() == "a\(round)")
+            #expect(try source.pollText() == "a\(round)")
             #expect(isReadable(source.descriptor), "something is left")
-            #expect(try source.poll() == "b\(round)")
-            #expect(try source.poll() == "(empty)")
+            #expect(try source.pollText() == "b\(round)")
+            #expect(try source.pollText() == "(empty)")
         }
         try producer.close()
         try #require(isReadable(source.descriptor, within: patienceMilliseconds))
-        #expect(try source.poll() == "(ended)")
+        #expect(try source.pollText() == "(ended)")
         try source.close()
     }
 
     @Test("A death and a cancellation make it readable, and are told") func ends() throws {
         var producer: Producer? = try ring.makeProducer()
-        let consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let canceller = consumer.canceller
         var source = try consumer.eventSource()
-        #expect(try source.poll() == "(empty)")
+        #expect(try source.pollText() == "(empty)")
         producer = nil
         _ = producer == nil
         try #require(isReadable(source.descriptor, within: patienceMilliseconds))
-        expectError(.peerDied) { () throws(RingError) in _ = try source.poll() }
-        #expect(try source.poll() == "(empty)")
+        expectError(.peerDied) { () throws(RingError) in _ = try source.pollText() }
+        #expect(try source.pollText() == "(empty)")
 
         canceller.cancel()
         try #require(isReadable(source.descriptor, within: patienceMilliseconds))
-        for _ in 0..<2 { expectError(.cancelled) { () throws(RingError) in _ = try source.poll() } }
+        for _ in 0..<2 { expectError(.cancelled) { () throws(RingError) in _ = try source.pollText() } }
         canceller.reset()
-        #expect(try source.poll() == "(empty)")
+        #expect(try source.pollText() == "(empty)")
         #expect(!isReadable(source.descriptor))
     }
 
@@ -84,7 +84,7 @@ struct SanitizedEventSourceTests {
         var source = try ring.makeConsumer(acknowledgement: .manual).eventSource()
         for number in 0..<5 { try producer.send("\(number)") }
         var texts: [String] = []
-        #expect(throws: Refused.self) { _ = try source.drain { _ in throw Refused() } }
+        #expect(throws: Refused.self) { try source.drain { _ in throw Refused() } }
         #expect(try source.drain(limit: 3) { texts.append($0.text) } == .limitReached)
         #expect(isReadable(source.descriptor))
         #expect(try source.drain { texts.append($0.text) } == .empty)
@@ -101,14 +101,14 @@ struct SanitizedEventSourceTests {
 
     @Test("The consumer comes back; dropping the source while it waits frees the role") func back() throws {
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: longSlice).eventSource()
-        #expect(try source.poll() == "(empty)")
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: longSlice)).eventSource()
+        #expect(try source.pollText() == "(empty)")
         var consumer = source.consumer()
         try producer.send("synchronous again")
-        #expect(try consumer.poll() == "synchronous again")
+        #expect(try consumer.pollText() == "synchronous again")
 
         source = try consumer.eventSource()
-        #expect(try source.poll() == "(empty)")
+        #expect(try source.pollText() == "(empty)")
         _ = consume source
         // The waiter thread lets go of it in its own time.
         let isFree = eventually { (try? ring.makeConsumer()) != nil }
@@ -126,9 +126,10 @@ struct SanitizedEventSourceTests {
         var workers: [Worker<Void>] = []
         for index in 0..<rings {
             let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-            (sources + index).initialize(to: try ring.makeConsumer(slice: .milliseconds(50)).eventSource())
+            (sources + index).initialize(
+                to: try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(50))).eventSource())
             #expect(ts_epoll_add(loop, sources[index].descriptor, isEdgeTriggered ? 1 : 0, Int32(index)) == 0)
-            let box = Box(try ring.makeProducer(slice: .milliseconds(10)))
+            let box = Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10))))
             workers.append(
                 Worker {
                     var producer = box.take()
@@ -146,7 +147,7 @@ struct SanitizedEventSourceTests {
             let index = Int(ts_epoll_next(loop, patienceMilliseconds))
             try #require(index >= 0, "\(next)")
             taking: while true {
-                switch try sources[index].tryNext() {
+                switch try sources[index].poll() {
                 case .message(let message):
                     let number = message.integer(as: Int.self)
                     #expect(number == next[index])
@@ -161,13 +162,13 @@ struct SanitizedEventSourceTests {
     }
 
     @Test("Dispatch: a read source takes everything to the end") func dispatch() throws {
-        let box = Handed(try ring.makeConsumer(slice: .milliseconds(10)).eventSource())
+        let box = Handed(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource())
         let descriptor = box.source.descriptor
         let received = Mutex<[String]>([])
         let done = DispatchSemaphore(value: 0)
         let reading = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: DispatchQueue(label: "ring"))
         reading.setEventHandler {
-            while let text = try? box.source.poll(), text != "(empty)" {
+            while let text = try? box.source.pollText(), text != "(empty)" {
                 received.withLock { $0.append(text) }
                 if text == "(ended)" { done.signal() }
             }
@@ -186,8 +187,10 @@ struct SanitizedEventSourceTests {
 
     @Test("Many lanes, acknowledged by hand") func lanes() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, options: RingOptions(capacity: 4096))
-        var source = try ring.makeConsumer(ending: .whenAllEnded(), acknowledgement: .manual, slice: .milliseconds(10)).eventSource()
-        #expect(try source.poll() == "(empty)")
+        var source = try ring.makeConsumer(
+            ending: .whenAllEnded(), acknowledgement: .manual, options: EndpointOptions(checkInterval: .milliseconds(10))
+        ).eventSource()
+        #expect(try source.pollText() == "(empty)")
         expectError(.alreadyWaiting) { () throws(RingError) in try source.acknowledge() }
         let worker = Worker {
             var producer = try ring.makeProducer()
@@ -195,13 +198,13 @@ struct SanitizedEventSourceTests {
             try producer.close()
         }
         try #require(isReadable(source.descriptor, within: patienceMilliseconds))
-        #expect(try source.poll() == "x")
+        #expect(try source.pollText() == "x")
         try source.acknowledge()
         try worker.join()
-        var answer = try source.poll()
+        var answer = try source.pollText()
         while answer == "(empty)" {
             try #require(isReadable(source.descriptor, within: patienceMilliseconds))
-            answer = try source.poll()
+            answer = try source.pollText()
         }
         #expect(answer == "(ended)")
     }

@@ -30,7 +30,8 @@ struct SanitizedReadyTests {
         options.barrier = barrier
         let ring = try SPSCRing.anonymous(options: options)
         return (
-            Box(try ring.makeProducer(slice: slice)), Box(try ring.makeConsumer(acknowledgement: acknowledgement, slice: slice))
+            Box(try ring.makeProducer(options: EndpointOptions(checkInterval: slice))),
+            Box(try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: slice)))
         )
     }
 
@@ -69,9 +70,9 @@ struct SanitizedReadyTests {
             try producer.send("late")
             return Box(producer)
         }
-        try await consumer.ready(timeout: asyncPatience)
+        try await consumer.waitUntilReady(timeout: asyncPatience)
         var awake = consumer
-        #expect(try awake.poll() == "late")
+        #expect(try awake.pollText() == "late")
         _ = try worker.join()
     }
 
@@ -79,8 +80,8 @@ struct SanitizedReadyTests {
         let (sender, receiver) = try endpoints()
         var consumer = receiver.take()
         try sender.take().close()
-        try await consumer.ready(timeout: asyncPatience)
-        #expect(try consumer.poll() == "(ended)")
+        try await consumer.waitUntilReady(timeout: asyncPatience)
+        #expect(try consumer.pollText() == "(ended)")
 
         let (dying, survivor) = try endpoints()
         consumer = survivor.take()
@@ -89,9 +90,9 @@ struct SanitizedReadyTests {
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             _ = consume producer
         }
-        try await consumer.ready(timeout: asyncPatience)
-        expectError(.peerDied) { () throws(RingError) in _ = try consumer.poll() }
-        #expect(try consumer.poll() == "(empty)")
+        try await consumer.waitUntilReady(timeout: asyncPatience)
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.pollText() }
+        #expect(try consumer.pollText() == "(empty)")
         try worker.join()
     }
 
@@ -99,15 +100,15 @@ struct SanitizedReadyTests {
     {
         let (sender, receiver) = try endpoints(slice: longSlice)
         var consumer = receiver.take()
-        #expect(await asyncCode { () throws(RingError) in try await consumer.ready(timeout: .zero) } == .timedOut)
-        #expect(await asyncCode { () throws(RingError) in try await consumer.ready(timeout: .milliseconds(20)) } == .timedOut)
+        #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady(timeout: .zero) } == .timedOut)
+        #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady(timeout: .milliseconds(20)) } == .timedOut)
 
         let canceller = consumer.canceller
         let worker = Worker { [watch = consumer.side.watch] in
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             canceller.cancel()
         }
-        #expect(await asyncCode { () throws(RingError) in try await consumer.ready() } == .cancelled)
+        #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady() } == .cancelled)
         try worker.join()
         canceller.reset()
 
@@ -115,7 +116,7 @@ struct SanitizedReadyTests {
         let moved = Box(consumer)
         let task = Task {
             let consumer = moved.take()
-            let code = await asyncCode { () throws(RingError) in try await consumer.ready() }
+            let code = await asyncCode { () throws(RingError) in try await consumer.waitUntilReady() }
             return (code, Box(consumer))
         }
         #expect(await eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
@@ -127,8 +128,8 @@ struct SanitizedReadyTests {
         consumer = box.take()
         let producer = sender.take()
         try await producer.send("still here")
-        try await consumer.ready()
-        #expect(try consumer.poll() == "still here")
+        try await consumer.waitUntilReady()
+        #expect(try consumer.pollText() == "still here")
     }
 
     @Test("A task that is cancelled already does not wait, but takes what is there") func cancelledBefore() async throws {
@@ -137,10 +138,10 @@ struct SanitizedReadyTests {
             while !Task.isCancelled { await Task.yield() }
             let producer = sender.take()
             var consumer = receiver.take()
-            let code = await asyncCode { () throws(RingError) in try await consumer.ready() }
+            let code = await asyncCode { () throws(RingError) in try await consumer.waitUntilReady() }
             try await producer.send("there")
-            try await consumer.ready()
-            return (code, try consumer.poll())
+            try await consumer.waitUntilReady()
+            return (code, try consumer.pollText())
         }
         task.cancel()
         let (code, text) = try await task.value
@@ -154,17 +155,17 @@ struct SanitizedReadyTests {
         init(_ box: Box<Consumer>) { consumer = box.take() }
         func wait() async -> RingError.Code? {
             do throws(RingError) {
-                try await consumer.ready(timeout: asyncPatience)
+                try await consumer.waitUntilReady(timeout: asyncPatience)
                 return nil
             } catch {
                 return error.code
             }
         }
         func poll() -> Result<String, RingError> {
-            do throws(RingError) { return .success(try consumer.poll()) } catch { return .failure(error) }
+            do throws(RingError) { return .success(try consumer.pollText()) } catch { return .failure(error) }
         }
         var isWaiting: Bool { consumer.isWaitedFor }
-        func now() -> Bool { consumer.nextNow() != nil }
+        func now() -> Bool { consumer.nextIfAvailable() != nil }
     }
 
     @Test("While one task waits, every other use of the consumer throws alreadyWaiting and disturbs nothing") func reentrancy() async throws
@@ -175,11 +176,11 @@ struct SanitizedReadyTests {
         while await !actor.isWaiting { await Task.yield() }
         #expect(await actor.wait() == .alreadyWaiting)
         #expect(await actor.now() == false)
-        if case .failure(let error) = await actor.poll() { #expect(error.code == .alreadyWaiting) } else { Issue.record("it polled") }
+        if case .failure(let error) = await actor.pollText() { #expect(error.code == .alreadyWaiting) } else { Issue.record("it polled") }
         let producer = sender.take()
         try await producer.send("through")
         #expect(await first == nil)
-        #expect(try await actor.poll().get() == "through")
+        #expect(try await actor.pollText().get() == "through")
     }
 
     @Test("A sender in a task waits for room without a thread, and stops for a cancelled task or a dead consumer") func room() async throws
@@ -193,16 +194,17 @@ struct SanitizedReadyTests {
         }
         var consumer = receiver.take()
         for number in 0..<count {
-            try await consumer.ready(timeout: asyncPatience)
+            try await consumer.waitUntilReady(timeout: asyncPatience)
             let first = try await consumer.receive(timeout: .zero)?.first
             #expect(first == UInt8(number & 255))
         }
         var producer = try await total.value.take()
         while try producer.trySend([UInt8](repeating: 0, count: 100)) {}
-        #expect(await asyncCode { () throws(RingError) in try await producer.ready(for: 100, timeout: .milliseconds(5)) } == .timedOut)
-        #expect(await asyncCode { () throws(RingError) in try await producer.ready(for: 10_000) } == .messageTooLarge)
+        #expect(
+            await asyncCode { () throws(RingError) in try await producer.waitUntilReady(for: 100, timeout: .milliseconds(5)) } == .timedOut)
+        #expect(await asyncCode { () throws(RingError) in try await producer.waitUntilReady(for: 10_000) } == .messageTooLarge)
         _ = consume consumer
-        let code = await asyncCode { () throws(RingError) in try await producer.ready(for: 100, timeout: asyncPatience) }
+        let code = await asyncCode { () throws(RingError) in try await producer.waitUntilReady(for: 100, timeout: asyncPatience) }
         #expect(code == .peerDied)
     }
 
@@ -211,14 +213,14 @@ struct SanitizedReadyTests {
         var producer = sender.take()
         var consumer = receiver.take()
         for tag in UInt32(1)...4 {
-            let code = await asyncCode { () async throws(RingError) in try await consumer.ready(timeout: .milliseconds(2)) }
+            let code = await asyncCode { () async throws(RingError) in try await consumer.waitUntilReady(timeout: .milliseconds(2)) }
             #expect(code == .timedOut)
             #expect(try producer.trySend(Array("message".utf8), tag: tag))
             // Neither of these would wait for ever if it were not.
             var found: [UInt32] = []
             if tag % 2 == 0 {
-                _ = consumer.drain(limit: 2) { message in found.append(message.tag) }
-            } else if let message = consumer.nextNow() {
+                consumer.drain(limit: 2) { message in found.append(message.tag) }
+            } else if let message = consumer.nextIfAvailable() {
                 found.append(message.tag)
             }
             #expect(found == [tag])
@@ -259,21 +261,21 @@ struct SanitizedReadyTests {
     @Test("Many lanes: messages, new lanes, and the end of all", arguments: [MPSCRing.Order.perProducer, .total])
     func lanes(order: MPSCRing.Order) async throws {
         let ring = try MPSCRing.anonymous(lanes: 4, order: order, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 3), slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 3), options: EndpointOptions(checkInterval: .milliseconds(10)))
         let count = 2_000
         let workers = (0..<3).map { sender in
             Worker {
                 usleep(UInt32(sender) * 1000)
-                var producer = try ring.makeProducer(slice: .milliseconds(10))
+                var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
                 for number in 0..<count { try producer.send(value: number, tag: UInt32(sender)) }
                 try producer.close()
             }
         }
         var next = [0, 0, 0]
         receiving: while true {
-            try await consumer.ready(timeout: asyncPatience)
+            try await consumer.waitUntilReady(timeout: asyncPatience)
             while true {
-                switch try consumer.tryNext() {
+                switch try consumer.poll() {
                 case .message(let message):
                     let (sender, number) = (Int(message.tag), message.integer(as: Int.self))
                     #expect(number == next[sender])
@@ -291,17 +293,17 @@ struct SanitizedReadyTests {
     @Test("Many lanes: a death is told at the end of all, or counted", arguments: [MPSCRing.Order.perProducer, .total])
     func lanesDie(order: MPSCRing.Order) async throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), options: EndpointOptions(checkInterval: .milliseconds(10)))
         let worker = Worker {
             var producer = try ring.makeProducer()
             try producer.send("last words")
             usleep(30_000)
         }
-        try await consumer.ready(timeout: asyncPatience)
+        try await consumer.waitUntilReady(timeout: asyncPatience)
         let text = try await consumer.receive(timeout: .zero).map { String(decoding: $0, as: UTF8.self) }
         #expect(text == "last words")
-        try await consumer.ready(timeout: asyncPatience)
-        expectError(.peerDied) { () throws(RingError) in _ = try consumer.tryNext() }
+        try await consumer.waitUntilReady(timeout: asyncPatience)
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.poll() }
         #expect(consumer.ends == ProducerEnds(closed: 0, died: 1))
         try worker.join()
     }
@@ -324,7 +326,7 @@ struct SanitizedReadyTests {
             try producer.send("news")
             return (rings, milliseconds, Box(producer))
         }
-        try await consumer.ready(timeout: asyncPatience)
+        try await consumer.waitUntilReady(timeout: asyncPatience)
         let (rings, milliseconds, _) = try worker.join()
         #expect(rings == 100)
         // One a millisecond, but for the waits of other suites, with whom this one shares its thread. A busy loop would need no millisecond.

@@ -15,7 +15,7 @@ struct SanitizedSilenceTests {
 
     /// The consumer of a ring whose producer is another process, and says nothing.
     private func makeConsumer() throws(RingError) -> Consumer {
-        try SPSCRing.open("r", options: place.options()).makeConsumer(slice: .milliseconds(1))
+        try SPSCRing.open("r", options: place.options()).makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(1)))
     }
 
     /// Does something to a wait that is to begin, after more sleeps than the ten looks that come quickly. (Many more: the thread also
@@ -32,8 +32,8 @@ struct SanitizedSilenceTests {
         var consumer = try makeConsumer()
         for text in ["a", "b"] {
             let worker = afterSilence(consumer.side.watch) { [peer] in peer.tell("send \(text)") }
-            try await consumer.ready(timeout: asyncPatience)
-            #expect(try consumer.poll() == text)
+            try await consumer.waitUntilReady(timeout: asyncPatience)
+            #expect(try consumer.pollText() == text)
             try worker.join(within: asyncPatienceSeconds)
         }
     }
@@ -41,8 +41,8 @@ struct SanitizedSilenceTests {
     @Test("The death of a peer that is killed is told") func death() async throws {
         var consumer = try makeConsumer()
         let worker = afterSilence(consumer.side.watch) { [peer] in peer.kill() }
-        try await consumer.ready(timeout: asyncPatience)
-        expectError(.peerDied) { () throws(RingError) in _ = try consumer.poll() }
+        try await consumer.waitUntilReady(timeout: asyncPatience)
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.pollText() }
         try worker.join(within: asyncPatienceSeconds)
     }
 
@@ -51,11 +51,11 @@ struct SanitizedSilenceTests {
         let watch = consumer.side.watch
         var source = try consumer.eventSource()
         let worker = afterSilence(watch) { [peer] in peer.kill() }
-        guard case .empty = try source.tryNext() else { throw Peer.Failure(description: "something is there") }
+        guard case .empty = try source.poll() else { throw Peer.Failure(description: "something is there") }
         try worker.join(within: asyncPatienceSeconds)
         var entry = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
         #expect(poll(&entry, 1, patienceMilliseconds) == 1)
-        expectError(.peerDied) { () throws(RingError) in _ = try source.tryNext() }
+        expectError(.peerDied) { () throws(RingError) in _ = try source.poll() }
     }
 
     @Test("A canceller, a task's cancellation and a deadline end the wait; the consumer can be used then") func endings() async throws {
@@ -63,14 +63,14 @@ struct SanitizedSilenceTests {
         let watch = consumer.side.watch
         let canceller = consumer.canceller
         let worker = afterSilence(watch) { canceller.cancel() }
-        #expect(await asyncCode { () throws(RingError) in try await consumer.ready() } == .cancelled)
+        #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady() } == .cancelled)
         try worker.join(within: asyncPatienceSeconds)
         canceller.reset()
 
         let box = Box(consumer)
         let task = Task {
             let consumer = box.take()
-            let code = await asyncCode { () throws(RingError) in try await consumer.ready() }
+            let code = await asyncCode { () throws(RingError) in try await consumer.waitUntilReady() }
             return (code, Box(consumer))
         }
         let cancelling = afterSilence(watch) { task.cancel() }
@@ -80,11 +80,11 @@ struct SanitizedSilenceTests {
 
         consumer = back.take()
         let start = ContinuousClock.now
-        #expect(await asyncCode { () throws(RingError) in try await consumer.ready(timeout: .milliseconds(105)) } == .timedOut)
+        #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady(timeout: .milliseconds(105)) } == .timedOut)
         #expect(ContinuousClock.now - start >= .milliseconds(105))
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "(empty)")
         peer.tell("send still here")
-        try await consumer.ready(timeout: asyncPatience)
-        #expect(try consumer.poll() == "still here")
+        try await consumer.waitUntilReady(timeout: asyncPatience)
+        #expect(try consumer.pollText() == "still here")
     }
 }

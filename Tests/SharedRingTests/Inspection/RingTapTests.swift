@@ -49,7 +49,7 @@ struct RingTapTests {
         #expect(try all.look().map(\.word) == ["0@40 c", "0@56 (died)"])
         var consumer = try ring.makeConsumer()
         var received: [String] = []
-        while let word = try? consumer.poll(), word != "(empty)" { received.append(word) }
+        while let word = try? consumer.pollText(), word != "(empty)" { received.append(word) }
         #expect(received.prefix(3) == ["a", "b", "(ended)"])
     }
 
@@ -355,7 +355,7 @@ struct RingTapTests {
             var received = 0
             // The count and 1; 0 while it is not known.
             while received != total.value - 1 {
-                if case .message = try consumer.tryNext() { received += 1 } else { sched_yield() }
+                if case .message = try consumer.poll() { received += 1 } else { sched_yield() }
             }
             try consumer.close()
         }
@@ -414,9 +414,9 @@ struct RingTapTests {
         var producer = try ring.makeProducer()
         for word in ["a", "b"] {
             try producer.send(word)
-            guard case .message = try consumer.tryNext() else { throw CocoaError(.coderReadCorrupt) }
+            guard case .message = try consumer.poll() else { throw CocoaError(.coderReadCorrupt) }
         }
-        if case .message = try consumer.tryNext() { Issue.record("a third") }  // the two are acknowledged by that
+        if case .message = try consumer.poll() { Issue.record("a third") }  // the two are acknowledged by that
         #expect(try tap.look().map(\.word) == ["0@0 a", "0@16 b"])
     }
 

@@ -30,7 +30,7 @@ private struct Model: ~Copyable {
         options.firstPosition = first
         if kind == .symmetric { options.barrier = .symmetric }
         let ring = try MPSCRing.create("r", lanes: 1, order: kind == .total ? .total : .perProducer, options: options)
-        let consumer = try ring.makeConsumer(slice: .milliseconds(1))
+        let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(1)))
         let tap = try RingTap("r", from: .head, options: options)
         self.place = place
         self.options = options
@@ -203,7 +203,7 @@ struct AccountTests {
         var consumer = try ring.makeConsumer()
         var tap = try RingTap("r", from: .head, options: place.options())
         for number in 0..<100 as Range<UInt64> { try producer.send(value: (number, number, number), timeout: .zero) }
-        _ = consumer.drain { _ in }
+        consumer.drain { _ in }
         do {
             var claim = try producer.claim(byteCount: 2000)
             var bytes = claim.bytes

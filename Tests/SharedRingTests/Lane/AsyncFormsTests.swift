@@ -23,7 +23,7 @@ struct AsyncFormsTests {
     /// All that is in the ring: the bytes and the tag.
     private func take(_ consumer: inout Consumer) -> [(bytes: [UInt8], tag: UInt32)] {
         var taken: [(bytes: [UInt8], tag: UInt32)] = []
-        while let message = consumer.nextNow() { taken.append((message.array, message.tag)) }
+        while let message = consumer.nextIfAvailable() { taken.append((message.array, message.tag)) }
         return taken
     }
 

@@ -14,7 +14,7 @@ struct BatchTests {
                 var batch = producer.batch()
                 for i in 0..<count { try batch.append(value: UInt64(i), tag: UInt32(i)) }
                 #expect(batch.count == count)
-                #expect(try consumer.poll() == "(empty)")
+                #expect(try consumer.pollText() == "(empty)")
                 batch.commit()
                 var next: UInt64 = 0
                 let drained = consumer.drain { message in
@@ -34,10 +34,10 @@ struct BatchTests {
                     for _ in 0..<7 { try batch.append([UInt8](repeating: 0xff, count: 33)) }
                 }
                 producer.batch().commit()
-                #expect(try consumer.poll() == "(empty)")
+                #expect(try consumer.pollText() == "(empty)")
                 try producer.send("next")
-                #expect(try consumer.poll() == "next")
-                #expect(try consumer.poll() == "(empty)")
+                #expect(try consumer.pollText() == "next")
+                #expect(try consumer.pollText() == "(empty)")
             }
         }
     }
@@ -51,12 +51,12 @@ struct BatchTests {
                 try batch.append(Array("b".utf8))
                 batch.flush()
                 #expect(batch.count == 0)
-                #expect(try consumer.poll() == "a")
+                #expect(try consumer.pollText() == "a")
                 try batch.append(Array("c".utf8))
                 #expect(batch.count == 1)
             }
-            #expect(try consumer.poll() == "b")
-            #expect(try consumer.poll() == "(empty)")
+            #expect(try consumer.pollText() == "b")
+            #expect(try consumer.pollText() == "(empty)")
         }
     }
 
@@ -68,7 +68,7 @@ struct BatchTests {
             while try batch.tryAppend(bytes.span.bytes) { count += 1 }
             #expect(count == 255)
             #expect(batch.count == 255)
-            #expect(try consumer.poll() == "(empty)")
+            #expect(try consumer.pollText() == "(empty)")
             batch.commit()
             #expect(consumer.drain { _ in } == 255)
         }
@@ -110,14 +110,14 @@ struct BatchTests {
             #expect(batch.count == 1)
             try batch.append(Array("b".utf8))
             batch.commit()
-            #expect(try consumer.poll() == "a")
-            #expect(try consumer.poll() == "b")
+            #expect(try consumer.pollText() == "a")
+            #expect(try consumer.pollText() == "b")
         }
     }
 
     @Test("A batch many times the ring's size goes through to a consumer in another thread") func larger() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let box = Box(try ring.makeProducer(slice: .seconds(600)))
+        let box = Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .seconds(600))))
         let worker = Worker {
             var producer = box.take()
             var pattern = Pattern(seed: 5, largest: 3000)

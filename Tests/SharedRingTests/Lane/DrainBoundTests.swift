@@ -36,7 +36,7 @@ struct DrainBoundTests {
         let ring = try MPSCRing.anonymous(lanes: 3, order: order, options: RingOptions(capacity: Self.capacity))
         var first = try ring.makeProducer()
         var second = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(budget: budget)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: budget))
         var (sent, next) = ([0, 0], [0, 0])
         func send() throws(RingError) {
             if try first.trySend(value: sent[0]) { sent[0] += 1 }
@@ -61,7 +61,7 @@ struct DrainBoundTests {
     @Test("An event source's, with a limit and without: it stays readable") func eventSource() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: Self.capacity))
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         try producer.send(value: 0)
         var (sent, next) = (1, 0)
         for _ in 0..<10 {
@@ -88,8 +88,8 @@ struct DrainBoundTests {
     @Test("While another thread sends without a pause", arguments: [1, 2])
     func live(lanes: Int) throws {
         let ring = try MPSCRing.anonymous(lanes: lanes, options: RingOptions(capacity: 1 << 16))
-        let box = Box(try ring.makeProducer(slice: .milliseconds(10)))
-        var source = try ring.makeConsumer(slice: .milliseconds(10)).eventSource()
+        let box = Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10))))
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         let isDone = Turn()
         let worker = Worker {
             var producer = box.take()
@@ -98,7 +98,7 @@ struct DrainBoundTests {
         defer { isDone.set(1) }
         for _ in 0..<50 {
             var count = 0
-            _ = try source.drain { _ in count += 1 }
+            try source.drain { _ in count += 1 }
             #expect(count <= (1 << 16) / 16 * 2)
         }
         isDone.set(1)
@@ -107,5 +107,6 @@ struct DrainBoundTests {
 }
 
 extension EventSource where Source: ~Copyable {
-    fileprivate mutating func drain(body: (borrowing Message) throws -> Void) throws -> Drained { try drain(body) }
+    @discardableResult
+    fileprivate mutating func drain(body: (borrowing Message) throws -> Void) throws -> DrainResult { try drain(body) }
 }

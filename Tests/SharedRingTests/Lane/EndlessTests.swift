@@ -72,16 +72,16 @@ struct EndlessTests {
     enum Author: CaseIterable { case none, closed, died, idle, keepsNoAccount }
 
     /// How a consumer takes what is there.
-    enum Way: CaseIterable { case next, tryNext, nextNow, drain }
+    enum Way: CaseIterable { case next, poll, nextIfAvailable, drain }
 
     private func take<Source: MessageSource & ~Copyable>(_ source: inout Source, _ way: Way) throws(RingError) -> Int {
         switch way {
         case .next: return try source.next(timeout: patience) == nil ? 0 : 1
-        case .tryNext:
-            guard case .message(let message) = try source.tryNext() else { return 0 }
+        case .poll:
+            guard case .message(let message) = try source.poll() else { return 0 }
             return message.byteCount + 1
-        case .nextNow:
-            if source.nextNow() != nil { return 1 }
+        case .nextIfAvailable:
+            if source.nextIfAvailable() != nil { return 1 }
             return try source.next(timeout: patience) == nil ? 0 : 1
         case .drain:
             let count = source.drain { _ in }
@@ -127,7 +127,8 @@ struct EndlessTests {
                 sr_store_release_u64(sr_checkpoint_turn(lane), 0)
             }
             carpet(data.base)
-            var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+            var consumer = try ring.makeConsumer(
+                acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: .milliseconds(10)))
             var count = 0
             var code: RingError.Code?
             // 512 a lap. A death that its byte has to prove takes one lap more.
@@ -137,7 +138,7 @@ struct EndlessTests {
             #expect(code == .poisoned, "\(author) \(way) \(acknowledgement)")
             #expect(count <= (author == .keepsNoAccount ? 2 : 1) * 512 + 64 + 512 / 8, "\(author) \(way): \(count)")
             expectError(.poisoned) { () throws(RingError) in _ = try consumer.next(timeout: .zero) }
-            let isNothing = consumer.nextNow() == nil
+            let isNothing = consumer.nextIfAvailable() == nil
             #expect(isNothing && consumer.drain { _ in } == 0)
             withExtendedLifetime((data, words)) {}
             _ = producer?.largestMessage
@@ -151,7 +152,7 @@ struct EndlessTests {
         let data = producer.writer.pointee.data
         let victim = Box(producer)
         var honest = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         carpet(data)
         if !isAlive { _ = victim.take() }
         var count = 0

@@ -58,21 +58,21 @@ struct LateMessageTests {
     func others() throws {
         var consumer = try ring(messages: 1...6).makeConsumer()
         func look(_ consumer: inout Consumer) throws -> [UInt32] {
-            guard let first = consumer.nextNow() else { return [] }
+            guard let first = consumer.nextIfAvailable() else { return [] }
             var tags = [first.tag]
-            if case .message(let second) = try consumer.tryNext() { tags.append(second.tag) }
-            guard let third = consumer.nextNow() else { return tags }
+            if case .message(let second) = try consumer.poll() { tags.append(second.tag) }
+            guard let third = consumer.nextIfAvailable() else { return tags }
             tags.append(third.tag)
-            _ = consumer.drain(limit: 2) { message in tags.append(message.tag) }
+            consumer.drain(limit: 2) { message in tags.append(message.tag) }
             return tags
         }
         #expect(try look(&consumer) == [1, 2, 3, 4, 5])
         var last: [UInt32] = []
-        _ = consumer.drain { message in last.append(message.tag) }
+        consumer.drain { message in last.append(message.tag) }
         #expect(last == [6])
 
         let lanes = try MPSCRing.anonymous(lanes: 2, options: RingOptions(capacity: 4096))
-        var merging = try lanes.makeConsumer(budget: 1)
+        var merging = try lanes.makeConsumer(options: EndpointOptions(budget: 1))
         var one = try lanes.makeProducer()
         var other = try lanes.makeProducer()
         for number in UInt32(0)..<4 {

@@ -29,14 +29,14 @@ struct PoisonTests {
         try withForger { producer, consumer, data, _ in
             try producer.send("good")
             sr_store_release_u64(data + 16, bits)
-            #expect(try consumer.poll() == "good")
+            #expect(try consumer.pollText() == "good")
             expectError(.poisoned, saying: "position 16", "0x" + String(bits, radix: 16)) { () throws(RingError) in
-                _ = try consumer.tryNext()
+                _ = try consumer.poll()
             }
             // Sticky, also after the forger has made it good again.
             sr_store_release_u64(data + 16, 0)
             try producer.send("later")
-            expectError(.poisoned) { () throws(RingError) in _ = try consumer.tryNext() }
+            expectError(.poisoned) { () throws(RingError) in _ = try consumer.poll() }
             expectError(.poisoned) { () throws(RingError) in _ = try consumer.next(timeout: .zero) }
             expectError(.poisoned) { () throws(RingError) in _ = try consumer.receive() }
             expectError(.poisoned) { () throws(RingError) in try consumer.acknowledge() }
@@ -57,11 +57,11 @@ struct PoisonTests {
 
     @Test("A poisoned consumer can't close in order; to the producer it has died") func closing() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         var consumer = try ring.makeConsumer()
         try producer.send("x")
         sr_store_release_u64(producer.writer.pointee.data, 1)
-        expectError(.poisoned) { () throws(RingError) in _ = try consumer.tryNext() }
+        expectError(.poisoned) { () throws(RingError) in _ = try consumer.poll() }
         do throws(RingError) {
             try consumer.close()
             Issue.record("closed")
@@ -77,7 +77,7 @@ struct PoisonTests {
     func forgedHead(value: UInt64) throws {
         try withForger { producer, consumer, _, head in
             while try producer.trySend(value: UInt64(1)) {}  // tail 4080
-            _ = consumer.drain(limit: 255) { _ in }
+            consumer.drain(limit: 255) { _ in }
             #expect(producer.freeBytes > 0)  // has seen head 4080
             sr_store_release_u64(head, value)
             expectError(.poisoned, saying: "head is \(value)") { () throws(RingError) in while try producer.trySend(value: UInt64(1)) {} }
@@ -123,7 +123,7 @@ struct PoisonTests {
     @Test("A poisoned producer can't close its stream; to the consumer it has died") func closingProducer() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         while try producer.trySend(value: UInt64(1)) {}
         sr_store_release_u64(sr_head(producer.writer.pointee.control), 3)
         expectError(.poisoned) { () throws(RingError) in _ = try producer.trySend(value: UInt64(1)) }
@@ -188,7 +188,7 @@ struct PoisonTests {
         }
     }
 
-    @Test("A forged epoch, doorbell or card neither traps nor hangs") func otherWords() throws {
+    @Test("A forged epoch, doorbell or holder information neither traps nor hangs") func otherWords() throws {
         try withForger { producer, consumer, _, head in
             let control = producer.side.attachment.consumer
             let lane = producer.writer.pointee.control
@@ -199,13 +199,13 @@ struct PoisonTests {
                 sr_store_release_u32(sr_space_doorbell(lane), value)
                 _ = try? consumer.receive(timeout: .milliseconds(15))
                 try producer.send("x")
-                #expect(try consumer.poll() == "x")
+                #expect(try consumer.pollText() == "x")
             }
             memset(sr_producer_holder(lane), 0xff, 128)
             memset(sr_consumer_holder(control), 0x1b, 128)
-            let card = producer.side.attachment.segment.card(of: .consumer)
-            #expect(card?.name == "", "control characters do not reach a terminal")
-            #expect(producer.side.attachment.segment.card(of: .lane(0)) != nil)
+            let holder = producer.side.attachment.segment.holder(of: .consumer)
+            #expect(holder?.name == "", "control characters do not reach a terminal")
+            #expect(producer.side.attachment.segment.holder(of: .lane(0)) != nil)
             _ = head
         }
     }

@@ -43,7 +43,7 @@ struct SpaceTests {
                     let fitted = try producer.trySend([UInt8](repeating: 0, count: size))
                     #expect(fitted)
                 }
-                if random.next() & 3 == 0 { _ = consumer.drain { _ in } }
+                if random.next() & 3 == 0 { consumer.drain { _ in } }
             }
         }
     }
@@ -77,7 +77,7 @@ struct SpaceTests {
         var taken = 0
         try SPSCRing.withEndpoints { producer, consumer in
             while try producer.trySend(value: UInt64(1)) {}
-            #expect(throws: Enough.self) { _ = try consumer.drain { (_: borrowing Message) throws(Enough) in try body(&taken) } }
+            #expect(throws: Enough.self) { try consumer.drain { (_: borrowing Message) throws(Enough) in try body(&taken) } }
             #expect(sr_load_acquire_u64(sr_head(consumer.reader.pointee.control)) == 160)
             #expect(try producer.trySend([UInt8](repeating: 0, count: 152)))
         }
@@ -86,14 +86,14 @@ struct SpaceTests {
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer()
         while try producer.trySend(value: UInt64(1)) {}
-        #expect(throws: Enough.self) { _ = try consumer.drain { (_: borrowing Message) throws(Enough) in try body(&taken) } }
+        #expect(throws: Enough.self) { try consumer.drain { (_: borrowing Message) throws(Enough) in try body(&taken) } }
         #expect(try producer.trySend([UInt8](repeating: 0, count: 152)))
     }
 
     @Test("A producer that waits for all the room gets it when the last message ends, though that is less than an eighth")
     func wokenBelowLag() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(waiting: .sleep, slice: .seconds(600))
+        var producer = try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         var consumer = try ring.makeConsumer()
         try producer.send("small")
         let box = Box(producer)
@@ -103,7 +103,7 @@ struct SpaceTests {
             try producer.close()
         }
         #expect(eventually { sr_load_acquire_u32(sr_space_doorbell(consumer.reader.pointee.control)) == 1 }, "it sleeps")
-        #expect(try consumer.poll() == "small")
+        #expect(try consumer.pollText() == "small")
         try worker.join()
         #expect(try consumer.receive(timeout: .zero)?.count == 4096 - 24)
     }
@@ -126,7 +126,7 @@ struct SpaceTests {
 
     @Test("waitUntilAcknowledged returns when everything was used up, and at once when nothing was sent") func acknowledged() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .seconds(600))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .seconds(600)))
         try producer.waitUntilAcknowledged(timeout: .zero)
         try producer.send("a")
         try producer.send("b")
@@ -136,19 +136,19 @@ struct SpaceTests {
             try producer.waitUntilAcknowledged()
         }
         var consumer = try ring.makeConsumer()
-        #expect(try consumer.poll() == "a")
-        #expect(try consumer.poll() == "b")
+        #expect(try consumer.pollText() == "a")
+        #expect(try consumer.pollText() == "b")
         try worker.join()
     }
 
     @Test("Sizes that no message can have are refused, with room or without", arguments: [Int.min, -8, -1, 4096 - 23, 1 << 31, .max])
     func impossibleSizes(size: Int) async throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for _ in 0..<2 {
             expectError(.messageTooLarge) { () throws(RingError) in _ = try producer.claim(byteCount: size) }
             expectError(.messageTooLarge) { () throws(RingError) in _ = try producer.tryClaim(byteCount: size) }
-            let code = await asyncCode { () async throws(RingError) in try await producer.ready(for: size) }
+            let code = await asyncCode { () async throws(RingError) in try await producer.waitUntilReady(for: size) }
             #expect(code == .messageTooLarge)
             while try producer.trySend([UInt8]()) {}
         }
@@ -255,7 +255,7 @@ struct SpaceTests {
                     if message.text == "c" { throw Refused() }
                 }
             }
-            #expect(try consumer.poll() == "c")
+            #expect(try consumer.pollText() == "c")
             #expect(seen == ["a", "b", "c"])
             #expect(consumer.drain { _ in } == 0)
         }

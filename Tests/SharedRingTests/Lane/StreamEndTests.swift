@@ -9,9 +9,11 @@ import Testing
 struct StreamEndTests {
     let ring = try! SPSCRing.anonymous(options: RingOptions(capacity: 4096))
 
-    private func producer() throws(RingError) -> Producer { try ring.makeProducer(slice: .milliseconds(10)) }
+    private func producer() throws(RingError) -> Producer {
+        try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+    }
     private func consumer(_ acknowledgement: Acknowledgement = .automatic) throws(RingError) -> Consumer {
-        try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+        try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: .milliseconds(10)))
     }
 
     @Test("Several producers in a row: each stream whole, each with its end") func inARow() throws {
@@ -22,10 +24,10 @@ struct StreamEndTests {
         }
         var consumer = try consumer()
         for number in 0..<5 {
-            for i in 0...number { #expect(try consumer.poll() == "\(number).\(i)") }
-            #expect(try consumer.poll() == "(ended)")
+            for i in 0...number { #expect(try consumer.pollText() == "\(number).\(i)") }
+            #expect(try consumer.pollText() == "(ended)")
         }
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "(empty)")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(30)) }
     }
 
@@ -53,10 +55,10 @@ struct StreamEndTests {
         }
         var consumer = try consumer()
         #expect(consumer.drain { _ in } == 255)
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "(ended)")
         // The five that followed sent nothing and found the mark unread: the epoch tells of them, once for all.
-        #expect(try consumer.poll() == "(ended)")
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "(ended)")
+        #expect(try consumer.pollText() == "(empty)")
     }
 
     @Test("Closing again with nothing sent leaves out the mark; an attached consumer still learns of it, and does not hang")
@@ -80,7 +82,7 @@ struct StreamEndTests {
         var consumer = try consumer()
         try producer().close()
         let second = try producer()  // sees the mark unread
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "(ended)")
         try second.close()  // and leaves its own out
         #expect(try consumer.receive(timeout: patience) == nil)
     }
@@ -92,12 +94,12 @@ struct StreamEndTests {
         var second = try producer()
         try second.send("b")
         var consumer = try consumer()
-        #expect(try consumer.poll() == "a")
-        #expect(try consumer.poll() == "(ended)")
-        #expect(try consumer.poll() == "b")
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "a")
+        #expect(try consumer.pollText() == "(ended)")
+        #expect(try consumer.pollText() == "b")
+        #expect(try consumer.pollText() == "(empty)")
         try second.close()
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "(ended)")
     }
 
     @Test("A producer that is dropped, not closed, has died: told once, by name") func dropped() throws {
@@ -112,9 +114,9 @@ struct StreamEndTests {
         // The successor marks the death, which was told.
         var successor = try producer()
         try successor.send("b")
-        #expect(try consumer.poll() == "b")
+        #expect(try consumer.pollText() == "b")
         try successor.close()
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "(ended)")
     }
 
     @Test("A death that nobody saw stands as a mark between the two streams") func mark() throws {
@@ -126,10 +128,10 @@ struct StreamEndTests {
         try second.send("b")
         try second.close()
         var consumer = try consumer()
-        #expect(try consumer.poll() == "a")
-        expectError(.peerDied) { () throws(RingError) in _ = try consumer.tryNext() }
-        #expect(try consumer.poll() == "b")
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "a")
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.poll() }
+        #expect(try consumer.pollText() == "b")
+        #expect(try consumer.pollText() == "(ended)")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.receive(timeout: .milliseconds(30)) }
     }
 
@@ -138,8 +140,8 @@ struct StreamEndTests {
         var last = try producer()
         try last.send("alive")
         var consumer = try consumer()
-        expectError(.peerDied) { () throws(RingError) in _ = try consumer.tryNext() }
-        #expect(try consumer.poll() == "alive")
+        expectError(.peerDied) { () throws(RingError) in _ = try consumer.poll() }
+        #expect(try consumer.pollText() == "alive")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.receive(timeout: .milliseconds(30)) }
     }
 
@@ -150,12 +152,12 @@ struct StreamEndTests {
         try first.send("a")
         try first.close()
         sr_store_release_u32(sr_producer_epoch(consumer.reader.pointee.control), 1)  // as the kill would leave it
-        #expect(try consumer.poll() == "a")
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "a")
+        #expect(try consumer.pollText() == "(ended)")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.receive(timeout: .milliseconds(30)) }
         var second = try producer()
         try second.send("b")
-        #expect(try consumer.poll() == "b")
+        #expect(try consumer.pollText() == "b")
     }
 
     @Test("What was not acknowledged is delivered again to the next consumer, ends and all") func redelivery() throws {
@@ -164,20 +166,20 @@ struct StreamEndTests {
         try producer.close()
         do {
             var consumer = try consumer(.manual)
-            #expect(try consumer.poll() == "a")
+            #expect(try consumer.pollText() == "a")
             try consumer.acknowledge()
-            #expect(try consumer.poll() == "b")
-            #expect(try consumer.poll() == "c")
-            #expect(try consumer.poll() == "(ended)")
+            #expect(try consumer.pollText() == "b")
+            #expect(try consumer.pollText() == "c")
+            #expect(try consumer.pollText() == "(ended)")
         }
         var second = try consumer(.manual)
-        #expect(try second.poll() == "b")
-        #expect(try second.poll() == "c")
-        #expect(try second.poll() == "(ended)")
+        #expect(try second.pollText() == "b")
+        #expect(try second.pollText() == "c")
+        #expect(try second.pollText() == "(ended)")
         try second.acknowledge()
         try second.close()
         var third = try consumer()
-        #expect(try third.poll() == "(empty)")
+        #expect(try third.pollText() == "(empty)")
     }
 
     @Test("A dropped automatic consumer loses and repeats nothing") func droppedConsumer() throws {
@@ -185,7 +187,7 @@ struct StreamEndTests {
         for i in 0..<100 { try producer.send("\(i)") }
         for i in 0..<100 {
             var consumer = try consumer()
-            #expect(try consumer.poll() == "\(i)")
+            #expect(try consumer.pollText() == "\(i)")
         }
     }
 }

@@ -28,7 +28,7 @@ struct CleaningTests {
             var consumer = try ring.makeConsumer()
             gate.pass()
             for _ in 0..<20 {
-                _ = try consumer.tryNext()
+                _ = try consumer.poll()
                 if try consumer.removeRingIfUnused() { break }
             }
             let inode = try maker.join()
@@ -68,7 +68,7 @@ struct CleaningTests {
         var second = try ring().makeProducer()
         try second.send("later")
 
-        var consumer = try ring().makeConsumer(waiting: .sleep, slice: .milliseconds(10))
+        var consumer = try ring().makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .milliseconds(10)))
         #expect(try consumer.next(timeout: patience)?.text == "committed")
         // As long as the byte is held its holder may be a producer that is alive and about to commit.
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(60)) }
@@ -80,7 +80,7 @@ struct CleaningTests {
 
     @Test("The lane of a dead announcer taken by a new producer: the announcement is gone before it sends") func takenOver() throws {
         try leaveAnnouncement()
-        var consumer = try ring().makeConsumer(waiting: .sleep, slice: .seconds(600))
+        var consumer = try ring().makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         var producer = try ring().makeProducer()
         #expect(try RingCheck("r", options: place.options()).lanes[0].announcement == nil)
         try producer.send("new")

@@ -36,7 +36,7 @@ struct DescendantTests {
 
     @Test("A process that becomes another program has died to the other side, though it lives") func exec() throws {
         let ring = try SPSCRing.create("r", options: place.options())
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let peer = try Peer("producer", of: "r", in: place)
         #expect(try peer.ask("send last words") == "sent")
         #expect(try peer.ask("exec") == "executing")
@@ -50,10 +50,10 @@ struct DescendantTests {
     @Test("A role belongs to the process: it outlives the thread that took it, and another thread can't take it too") func threads() throws
     {
         let ring = try SPSCRing.create("r", options: place.options())
-        var producer = try Worker { Box(try ring.makeProducer(slice: .milliseconds(10))) }.join().take()
+        var producer = try Worker { Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))) }.join().take()
         let code = try Worker { failure { () throws(RingError) in try ring.makeProducer().close() }?.code }.join()
         #expect(code == .roleTaken)
-        var consumer = try Worker { Box(try ring.makeConsumer(slice: .milliseconds(10))) }.join().take()
+        var consumer = try Worker { Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))) }.join().take()
         try producer.send("x")
         #expect(try consumer.next(timeout: patience)?.text == "x")
         let box = Box(producer)

@@ -22,7 +22,7 @@ struct NamespaceTests {
         let sender = try Peer("producer", of: "r", in: place, by: words, "slice=10")
         let receiver = try Peer("consumer", of: "r", in: place, by: words, "slice=10")
         let report = try RingReport("r", options: place.options())
-        #expect(report.consumer.card?.processID == 1 && report.lanes[0].producer.card?.processID == 1, "each is its namespace's first")
+        #expect(report.consumer.holder?.processID == 1 && report.lanes[0].producer.holder?.processID == 1, "each is its namespace's first")
         #expect(report.consumer.presence == .attached && report.lanes[0].producer.presence == .attached)
         expectError(.roleTaken, saying: "process 1 ") { () throws(RingError) in try ring().makeProducer().close() }
         #expect(try sender.ask("send across") == "sent")
@@ -62,11 +62,11 @@ struct NamespaceTests {
     @Test("Without /proc a named ring works, and attaching by descriptor is an error that says so") func noProc() throws {
         let peer = try Peer("producer", of: "r", in: place, "hide=/proc")
         #expect(place.names == ["r"])
-        var consumer = try ring().makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         #expect(try peer.ask("send x") == "sent")
         #expect(try consumer.next(timeout: patience)?.text == "x")
-        let card = try #require(try RingReport("r", options: place.options()).lanes[0].producer.card)
-        #expect(card.processID == UInt32(peer.pid) && card.startTime == 0 && card.name == "", "what only /proc knows is left out")
+        let holder = try #require(try RingReport("r", options: place.options()).lanes[0].producer.holder)
+        #expect(holder.processID == UInt32(peer.pid) && holder.startTime == 0 && holder.name == "", "what only /proc knows is left out")
         peer.kill()
         expectError(.peerDied, saying: "process \(peer.pid)") { () throws(RingError) in _ = try consumer.next(timeout: patience) }
 
@@ -88,7 +88,7 @@ struct NamespaceTests {
         let offset = offset == "-1" ? "-\(sr_now_ns() / 2_000_000_000)" : offset
         let words = [Surroundings.unshare, "--time", "--monotonic", offset, "--fork", "--kill-child"]
         let receiver = try Peer("consumer", of: "r", in: place, by: words, "waiting=sleep", "slice=10")
-        var sender = try ring().makeProducer(waiting: .sleep, slice: .milliseconds(10))
+        var sender = try ring().makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: .milliseconds(10)))
         for i in 0..<50 {
             receiver.tell("next")
             if i % 10 == 0 { usleep(15_000) }  // it sleeps through a slice
@@ -130,7 +130,7 @@ struct NamespaceTests {
         #expect(refused.hasPrefix("error wrongOwner") && refused.contains("its mode is 660"), "\(refused)")
 
         let peer = try Peer("producer", of: "r", in: place, by: become(Self.stranger), "owner=0", "slice=10")
-        var consumer = try ring().makeConsumer(waiting: .sleep, slice: .milliseconds(10))
+        var consumer = try ring().makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .milliseconds(10)))
         #expect(try peer.ask("send from another user") == "sent")
         #expect(try consumer.next(timeout: patience)?.text == "from another user")
         peer.kill()

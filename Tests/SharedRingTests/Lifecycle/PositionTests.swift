@@ -22,7 +22,7 @@ struct PositionTests {
     @Test("Messages of all sizes, a claim, a batch, streams that end and producers that die", arguments: boundaries)
     func traffic(boundary: UInt64) throws {
         let ring = try SPSCRing.create("r", options: options(before: boundary))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         var random = SplitMix(seed: boundary ^ 5)
         for round in 0..<120 {
             var producer = try ring.makeProducer()

@@ -68,7 +68,7 @@ struct RingCheckTests {
             let lane = try check().lanes[0]
             #expect(lane.closeMarks == 1 && lane.deathMarks == 0 && lane.endsWithMark && !lane.needsDeathMark)
             #expect(lane.producer.presence == .closed)
-            while try consumer.poll() != "(ended)" {}
+            while try consumer.pollText() != "(ended)" {}
             #expect(try check().streamEnds == 1, "who is told of an end has not acknowledged it before it comes back")
             try consumer.acknowledge()
             #expect(try check().messages == 0 && check().streamEnds == 0)
@@ -97,10 +97,10 @@ struct RingCheckTests {
         #expect(between.deathMarks == 1 && between.closeMarks == 0 && between.messages == 3 && !between.needsDeathMark)
         var next = try ring.makeConsumer()
         #expect(next.reader.pointee.head == 16)
-        #expect(try next.poll() == "b")
-        #expect(try next.poll() == "c")
-        expectError(.peerDied) { () throws(RingError) in _ = try next.poll() }
-        #expect(try next.poll() == "d")
+        #expect(try next.pollText() == "b")
+        #expect(try next.pollText() == "c")
+        expectError(.peerDied) { () throws(RingError) in _ = try next.pollText() }
+        #expect(try next.pollText() == "d")
     }
 
     @Test("Words of sleepers that were killed, announcements that were cut off and accounts of long ago are left over, not damage")
@@ -124,7 +124,7 @@ struct RingCheckTests {
 
         let check = try check()
         #expect(check.damage.isEmpty, "\(check.damage)")
-        #expect(check.consumerSleepWord == .leftBehind && check.hasUntoldDeath)
+        #expect(check.consumerSleepWord == .leftBehind && check.hasUnreportedDeath)
         #expect(check.lanes[0].sleepWord == .leftBehind && check.lanes[0].announcement == 0)
         #expect(check.lanes.count == 2 && check.lanes[1].producer.presence == .neverCame)
         // And so it is: everything works.

@@ -79,7 +79,9 @@ struct SandboxTests {
     /// The consumer here looks around once in ten minutes: only a wake ends its sleep in time.
     @Test("FUTEX_WAKE_OP taken away after attaching: a sleeper is woken all the same") func wakeOpTakenAway() throws {
         let peer = try Peer("producer", of: "r", in: place)
-        let box = Box(try SPSCRing.open("r", options: place.options()).makeConsumer(waiting: .sleep, slice: .seconds(600)))
+        let box = Box(
+            try SPSCRing.open("r", options: place.options()).makeConsumer(
+                waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600))))
         #expect(try peer.ask("deny FUTEX_WAKE_OP") == "denied")
         let receiver = Worker {
             var consumer = box.take()

@@ -10,18 +10,18 @@ struct StaleRingTests {
     let place = Place()
 
     private func outcomes(_ force: Bool = false, rehearsal: Bool = false) throws -> [String: String] {
-        let rings = try StaleRing.removeAll(includingUndelivered: force, isRehearsal: rehearsal, options: place.options())
+        let rings = try StaleRing.removeAll(includingUndelivered: force, dryRun: rehearsal, options: place.options())
         return Dictionary(
             uniqueKeysWithValues: rings.map { ring in
                 let word =
                     switch ring.outcome {
                     case .removed: "removed"
                     case .removedUnfinished: "unfinished"
-                    case .spared(.nobodyCame): "nobody came"
-                    case .spared(.undelivered): "undelivered \(ring.messages) \(ring.byteCount) \(ring.streamEnds)"
-                    case .spared(.inUse): "in use"
-                    case .spared(.damaged): "damaged"
-                    case .spared(.refused(let error)): error.code == .damaged ? "damaged header" : "\(error.code)"
+                    case .kept(.neverUsed): "nobody came"
+                    case .kept(.undelivered): "undelivered \(ring.messages) \(ring.byteCount) \(ring.streamEnds)"
+                    case .kept(.inUse): "in use"
+                    case .kept(.damaged): "damaged"
+                    case .kept(.refused(let error)): error.code == .damaged ? "damaged header" : "\(error.code)"
                     }
                 return (ring.name, word)
             })
@@ -37,7 +37,7 @@ struct StaleRingTests {
             if closes { try producer.close() } else { _ = consume producer }
             guard isRead else { return }
             var consumer = try ring.makeConsumer()
-            while try consumer.poll() != (closes ? "(ended)" : "(empty)") {}
+            while try consumer.pollText() != (closes ? "(ended)" : "(empty)") {}
             try consumer.close()
         }
         try used("done", ["a"], closes: true, isRead: true)
@@ -168,8 +168,8 @@ struct StaleRingTests {
             try producer.send("\(i)")
             try producer.close()
             var consumer = try SPSCRing.openOrCreate("r", options: place.options()).makeConsumer()
-            #expect(try consumer.poll() == "\(i)")
-            #expect(try consumer.poll() == "(ended)")
+            #expect(try consumer.pollText() == "\(i)")
+            #expect(try consumer.pollText() == "(ended)")
             try consumer.close()
             if i % 8 == 0 { sched_yield() }
         }

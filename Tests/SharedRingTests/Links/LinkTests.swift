@@ -10,7 +10,7 @@ import Testing
 private func options(users: RingOptions.Owners = .sameUser) -> LinkOptions {
     var options = LinkOptions()
     options.ring.capacity = 1 << 14
-    options.slice = longSlice
+    options.endpoints.checkInterval = longSlice
     options.handshakeTimeout = asyncPatience
     options.allowedUsers = users
     return options
@@ -38,7 +38,7 @@ struct LinkTests {
         let consumer = Box(client.consumer)
         let server = Task {
             var link = one.take()
-            try await link.consumer.ready()
+            try await link.consumer.waitUntilReady()
             var texts: [String] = []
             try await link.consumer.forEach { texts.append($0.text) }
             for text in texts.reversed() { try await link.producer.send(text) }
@@ -81,8 +81,8 @@ struct LinkTests {
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             server.kill()
         }
-        try await link.consumer.ready(timeout: asyncPatience)
-        expectError(.peerDied) { () throws(RingError) in _ = try link.consumer.tryNext() }
+        try await link.consumer.waitUntilReady(timeout: asyncPatience)
+        expectError(.peerDied) { () throws(RingError) in _ = try link.consumer.poll() }
         try worker.join()
     }
 

@@ -26,7 +26,7 @@ struct AllEndedTests {
     ) throws -> MergingConsumer {
         try ring(order).makeConsumer(
             ending: .whenAllEnded(atLeast: atLeast, includingEarlier: includingEarlier), acknowledgement: acknowledgement,
-            slice: .milliseconds(10))
+            options: EndpointOptions(checkInterval: .milliseconds(10)))
     }
 
     /// Everything to the end, which must come.
@@ -84,7 +84,7 @@ struct AllEndedTests {
 
         try log("x")
         var second = try ring().makeConsumer(acknowledgement: .manual)
-        if let message = second.nextNow() { #expect(message.text == "x") }
+        if let message = second.nextIfAvailable() { #expect(message.text == "x") }
         try second.acknowledge()
         _ = consume second
         var third = try collector(1)
@@ -194,7 +194,7 @@ struct AllEndedTests {
     // MARK: Each end
 
     @Test("Each end is told: which lane, who, closed or died; once, and in order") func nextEnd() throws {
-        var consumer = try ring().makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         #expect(consumer.nextEnd() == nil)
         let peer = try Peer("producer", of: "log", in: place, "lanes=8")
         var mine = try ring().makeProducer()
@@ -235,9 +235,9 @@ struct AllEndedTests {
         var consumer = try ring().makeConsumer()
         for _ in 0..<1100 {
             try log("x")
-            _ = consumer.drain { _ in }
+            consumer.drain { _ in }
         }
-        _ = consumer.nextNow() == nil
+        _ = consumer.nextIfAvailable() == nil
         var count = 0
         while consumer.nextEnd() != nil { count += 1 }
         #expect(count == 1024 && consumer.ends.closed == 1100)

@@ -20,7 +20,7 @@ struct EndEventTests {
 
     /// A source that waits.
     private func source() throws -> EventSource<MergingConsumer> {
-        var source = try ring.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         #expect(try source.drain { _ in } == .empty)
         #expect(source.nextEnd() == nil)
         return source
@@ -62,7 +62,7 @@ struct EndEventTests {
             while events.count < 2 {
                 try #require(isReadable(source.descriptor, within: patienceMilliseconds))
                 if asksFirst { while let end = source.nextEnd() { events.append("end \(end.isDeath)") } }
-                _ = try source.drain { events.append($0.text) }
+                try source.drain { events.append($0.text) }
                 if !asksFirst { while let end = source.nextEnd() { events.append("end \(end.isDeath)") } }
             }
             #expect(events == ["\(round)", "end false"])
@@ -89,10 +89,10 @@ struct EndEventTests {
     }
 
     @Test("A task's wait ends for an end, once; a message is waited for behind it") func ready() async throws {
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         try ring.makeProducer().close()
-        try await consumer.ready(timeout: asyncPatience)
-        await #expect(throws: RingError.self) { try await consumer.ready(timeout: .milliseconds(20)) }
+        try await consumer.waitUntilReady(timeout: asyncPatience)
+        await #expect(throws: RingError.self) { try await consumer.waitUntilReady(timeout: .milliseconds(20)) }
         let end = consumer.nextEnd()
         #expect(end?.lane == 0 && end?.isDeath == false)
 
@@ -108,7 +108,7 @@ struct EndEventTests {
     }
 
     @Test("forEach tells of ends while no message comes, and of all before it returns") func forEach() async throws {
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 2), slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 2), options: EndpointOptions(checkInterval: .milliseconds(10)))
         let first = try ring.makeProducer()
         let second = Box(try ring.makeProducer())
         try first.close()
@@ -133,7 +133,7 @@ struct EndEventTests {
 
     @Test("What an ended closure throws ends forEach, and the other ends are kept") func throwing() async throws {
         struct Refused: Error {}
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let first = try ring.makeProducer()
         let second = try ring.makeProducer()
         try first.close()
@@ -146,7 +146,8 @@ struct EndEventTests {
     }
 
     @Test("A sequence of messages gives the ends that were seen") func messages() async throws {
-        let messages = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 1), slice: .milliseconds(10)).messages()
+        let messages = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 1), options: EndpointOptions(checkInterval: .milliseconds(10)))
+            .messages()
         let producer = try ring.makeProducer()
         try await producer.send("one")
         try producer.close()

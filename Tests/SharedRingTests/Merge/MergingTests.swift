@@ -17,7 +17,7 @@ struct MergingTests {
     func takeAll(_ consumer: inout MergingConsumer) throws -> [String] {
         var seen: [String] = []
         while true {
-            switch try consumer.tryNext() {
+            switch try consumer.poll() {
             case .message(let message): seen.append("\(message.lane):\(message.text)")
             case .empty: return seen
             case .ended: seen.append("ended")
@@ -49,7 +49,7 @@ struct MergingTests {
     @Test("A flooding lane leaves each other lane its turn after the budget")
     func fairness() throws {
         let ring = try ring(lanes: 3)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var flood = try ring.makeProducer()
         var slow = try ring.makeProducer()
         for i in 0..<20 { try flood.send("f\(i)") }
@@ -62,7 +62,7 @@ struct MergingTests {
     }
 
     /// Every way to receive has its own short cut for staying with a lane.
-    enum Way: CaseIterable { case next, tryNext, nextNow, drain }
+    enum Way: CaseIterable { case next, poll, nextIfAvailable, drain }
 
     func takeAll(_ consumer: inout MergingConsumer, _ way: Way) throws -> [String] {
         var seen: [String] = []
@@ -71,8 +71,8 @@ struct MergingTests {
             do throws(RingError) {
                 while let message = try consumer.next(timeout: .zero) { seen.append("\(message.lane):\(message.text)") }
             } catch { #expect(error.code == .timedOut) }
-        case .tryNext: seen = try takeAll(&consumer)
-        case .nextNow: while let message = consumer.nextNow() { seen.append("\(message.lane):\(message.text)") }
+        case .poll: seen = try takeAll(&consumer)
+        case .nextIfAvailable: while let message = consumer.nextIfAvailable() { seen.append("\(message.lane):\(message.text)") }
         case .drain: #expect(consumer.drain { message in seen.append("\(message.lane):\(message.text)") } == seen.count)
         }
         return seen
@@ -81,7 +81,7 @@ struct MergingTests {
     @Test("A lane that goes on beyond its budget leaves the others their turn all the same", arguments: Way.allCases)
     func staying(way: Way) throws {
         let ring = try ring(lanes: 3)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var flood = try ring.makeProducer()
         var slow = try ring.makeProducer()
         for i in 0..<10 { try flood.send("f\(i)") }
@@ -100,7 +100,7 @@ struct MergingTests {
     @Test("A lane that comes into use gets its turn though the only other one never runs dry", arguments: Way.allCases)
     func stayingBesideANewLane(way: Way) throws {
         let ring = try ring(lanes: 2)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var flood = try ring.makeProducer()
         for i in 0..<20 { try flood.send("f\(i)") }
         // Not to the last: that would make the consumer put the lane down, and look for others.
@@ -116,7 +116,7 @@ struct MergingTests {
         "Draining many lanes: a limit within a budget, beyond it, and a body that throws", arguments: [MPSCRing.Order.perProducer, .total])
     func draining(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 2, order: order)
-        var consumer = try ring.makeConsumer(budget: 4)
+        var consumer = try ring.makeConsumer(options: EndpointOptions(budget: 4))
         var first = try ring.makeProducer()
         var second = try ring.makeProducer()
         for i in 0..<12 { try first.send("a\(i)") }
@@ -127,7 +127,7 @@ struct MergingTests {
         #expect(seen == ["a0", "a1", "a2"])
         struct Refused: Error {}
         #expect(throws: Refused.self) {
-            _ = try consumer.drain { (message: borrowing Message) throws in
+            try consumer.drain { (message: borrowing Message) throws in
                 if seen.count == 5 { throw Refused() }
                 seen.append(message.text)
             }
@@ -202,7 +202,7 @@ struct MergingTests {
     @Test("When all have ended and one of them died, the end is an error", arguments: [MPSCRing.Order.perProducer, .total])
     func endingByDeath(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 2, order: order)
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), slice: .milliseconds(5))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(), options: EndpointOptions(checkInterval: .milliseconds(5)))
         var first = try ring.makeProducer()
         try ring.makeProducer().close()
         try first.send("last words")
@@ -222,12 +222,12 @@ struct MergingTests {
             try second.send("b\(i)")
         }
         do {
-            var consumer = try ring.makeConsumer(budget: 1, acknowledgement: .manual)
+            var consumer = try ring.makeConsumer(acknowledgement: .manual, options: EndpointOptions(budget: 1))
             for _ in 0..<2 { _ = try consumer.receive(timeout: .zero) }
             try consumer.acknowledge()
             for _ in 0..<2 { _ = try consumer.receive(timeout: .zero) }
         }
-        var next = try ring.makeConsumer(budget: 1)
+        var next = try ring.makeConsumer(options: EndpointOptions(budget: 1))
         #expect(try takeAll(&next) == ["0:a1", "1:b1", "0:a2", "1:b2"])
     }
 
@@ -246,7 +246,7 @@ struct MergingTests {
         var poisoned = 0
         for _ in 0..<10 {
             do throws(RingError) {
-                switch try consumer.tryNext() {
+                switch try consumer.poll() {
                 case .message(let message): seen.append(message.text)
                 default: continue
                 }
@@ -281,7 +281,7 @@ struct MergingTests {
     @Test("A lane that is new while the consumer sleeps wakes it")
     func newLane() throws {
         let ring = try ring(lanes: 70)
-        var consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        var consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let worker = Worker { () throws -> String in
             var producers: [Int] = []
             for _ in 0..<2 {
@@ -330,7 +330,7 @@ struct MergingTests {
         #expect(report.consumer.presence == .closed && report.consumer.attachments == 1)
         #expect(report.lanes.count == 1)
         #expect(report.lanes[0].producer.presence == .attached)
-        #expect(report.lanes[0].producer.card?.processID == UInt32(getpid()))
+        #expect(report.lanes[0].producer.holder?.processID == UInt32(getpid()))
         #expect(report.lanes[0].backlog == 24)
         _ = consume producer
         #expect(try RingReport("r", options: place.options()).lanes[0].producer.presence == .died)

@@ -23,7 +23,7 @@ struct TotalOrderTests {
             }
         }
         var seen: [Int] = []
-        while let message = consumer.nextNow() { seen.append(Int(message.text)!) }
+        while let message = consumer.nextIfAvailable() { seen.append(Int(message.text)!) }
         #expect(seen == Array(0..<60))
     }
 
@@ -42,7 +42,7 @@ struct TotalOrderTests {
         try second.send("after")
         var seen: [String] = []
         var tickets: [UInt64] = []
-        while let message = consumer.nextNow() {
+        while let message = consumer.nextIfAvailable() {
             seen.append(message.text)
             tickets.append(message.sequence)
         }
@@ -59,9 +59,9 @@ struct TotalOrderTests {
         try first.send("1")
         try second.send("2")
         try first.send("3")
-        if let message = consumer.nextNow() { message.putBack() }
+        if let message = consumer.nextIfAvailable() { message.putBack() }
         var seen: [String] = []
-        while let message = consumer.nextNow() { seen.append(message.text) }
+        while let message = consumer.nextIfAvailable() { seen.append(message.text) }
         #expect(seen == ["1", "2", "3"])
     }
 
@@ -86,7 +86,7 @@ struct TotalOrderTests {
     @Test("A producer that died after drawing its ticket holds up nobody")
     func deadAnnouncement() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         var dead = try ring.makeProducer()
         var living = try ring.makeProducer()
         try dead.send("0")
@@ -109,10 +109,10 @@ struct TotalOrderTests {
         unsafe sr_store_release_u64(sr_ticket_floor(dead.writer.pointee.control), 0)
         unsafe _ = sr_fetch_add_acq_rel_u64(dead.writer.pointee.tickets!, 1)
         try living.send("1")
-        for _ in 0..<3000 { #expect(try consumer.tryNext().isEmpty, "its producer may still commit") }
+        for _ in 0..<3000 { #expect(try consumer.poll().isEmpty, "its producer may still commit") }
         _ = consume dead
         var polls = 0
-        while try consumer.tryNext().isEmpty, polls < 3000 { polls += 1 }
+        while try consumer.poll().isEmpty, polls < 3000 { polls += 1 }
         #expect(polls < 3000)
     }
 
@@ -126,7 +126,7 @@ struct TotalOrderTests {
         let position = unsafe producer.writer.pointee.tail
         try producer.send("b")
         unsafe sr_store_release_u64(producer.writer.pointee.place(at: position) + 8, ticket)
-        expectError(.poisoned, saying: "ticket \(ticket)") { () throws(RingError) in _ = try consumer.tryNext() }
+        expectError(.poisoned, saying: "ticket \(ticket)") { () throws(RingError) in _ = try consumer.poll() }
     }
 
     /// Four producers stamp every message with a clock read before the send and, in the next message, the clock read after
@@ -176,26 +176,26 @@ struct TotalOrderTests {
         let ticket = unsafe sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
         try right.send("later")
         var tickets: [UInt64] = []
-        if let message = consumer.nextNow() { tickets.append(message.sequence) }
+        if let message = consumer.nextIfAvailable() { tickets.append(message.sequence) }
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), ticket)
         unsafe sr_store_relaxed_u64(writer.pointee.place(at: writer.pointee.tail) + 8, ticket)
         unsafe LaneWriter.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), at: writer.pointee.place)
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), .max)
-        if let message = consumer.nextNow() { tickets.append(message.sequence) }
+        if let message = consumer.nextIfAvailable() { tickets.append(message.sequence) }
         #expect(tickets == [1, 0], "with the announcement first, nothing may be taken before the smaller ticket")
 
         // In the right order nothing is handed out while a smaller ticket may turn up.
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), sr_load_relaxed_u64(writer.pointee.tickets!))
         unsafe _ = sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
         try right.send("later still")
-        #expect(try consumer.tryNext().isEmpty)
+        #expect(try consumer.poll().isEmpty)
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), .max)
-        #expect(try !consumer.tryNext().isEmpty)
+        #expect(try !consumer.poll().isEmpty)
         withExtendedLifetime(wrong) {}
     }
 }
 
-extension Poll {
+extension PollResult {
     var isEmpty: Bool {
         switch self {
         case .empty: true

@@ -13,8 +13,8 @@ struct AsyncEndTests {
         var producer: Producer
         var consumer: Consumer
         init(_ ring: SPSCRing) throws {
-            producer = try ring.makeProducer(slice: .milliseconds(10))
-            consumer = try ring.makeConsumer(slice: .milliseconds(10))
+            producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+            consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         }
     }
 
@@ -33,32 +33,32 @@ struct AsyncEndTests {
 
         var successor = try ring.makeProducer()
         try successor.send("next")
-        #expect(try holder.consumer.poll() == "last")
-        #expect(try holder.consumer.poll() == "(ended)")
-        #expect(try holder.consumer.poll() == "next")
+        #expect(try holder.consumer.pollText() == "last")
+        #expect(try holder.consumer.pollText() == "(ended)")
+        #expect(try holder.consumer.pollText() == "next")
         try successor.close()
-        #expect(try holder.consumer.poll() == "(ended)")
+        #expect(try holder.consumer.pollText() == "(ended)")
     }
 
     @Test("An ended producer or consumer that is dropped later does nothing to its successor") func lateDrop() throws {
         let ring = try ring()
         var holder: Holder? = try Holder(ring)
         try holder!.producer.send("one")
-        #expect(try holder!.consumer.poll() == "one")
+        #expect(try holder!.consumer.pollText() == "one")
         try holder!.producer.end()
         try holder!.consumer.end()
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer(acknowledgement: .manual)
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "(ended)")
         try producer.send("two")
         holder = nil
-        #expect(try consumer.poll() == "two")
+        #expect(try consumer.pollText() == "two")
         #expect(try producer.trySend("three"))
         _ = consume consumer
         var last = try ring.makeConsumer()
-        #expect(try last.poll() == "(ended)", "not acknowledged, so it comes again")
-        #expect(try last.poll() == "two")
-        #expect(try last.poll() == "three")
+        #expect(try last.pollText() == "(ended)", "not acknowledged, so it comes again")
+        #expect(try last.pollText() == "two")
+        #expect(try last.pollText() == "three")
     }
 
     @Test("A consumer ends in a stored property: what it used up is acknowledged, its role free, and later calls say so") func consumer()
@@ -68,11 +68,11 @@ struct AsyncEndTests {
         let holder = try Holder(ring)
         try holder.producer.send("one")
         try holder.producer.send("two")
-        #expect(try holder.consumer.poll() == "one")
+        #expect(try holder.consumer.pollText() == "one")
         try holder.consumer.end()
         try holder.consumer.end()
         expectError(.ended, saying: "this consumer was ended") { () throws(RingError) in _ = try holder.consumer.next() }
-        expectError(.ended) { () throws(RingError) in _ = try holder.consumer.tryNext() }
+        expectError(.ended) { () throws(RingError) in _ = try holder.consumer.poll() }
         expectError(.ended) { () throws(RingError) in try holder.consumer.acknowledge() }
         expectError(.ended) { () throws(RingError) in try holder.consumer.waitForPeer(timeout: .zero) }
         expectError(.ended) { () throws(RingError) in _ = try holder.consumer.removeRingIfUnused() }
@@ -80,7 +80,7 @@ struct AsyncEndTests {
         #expect(!isThere)
         #expect(holder.consumer.drain { _ in } == 0)
         var successor = try ring.makeConsumer()
-        #expect(try successor.poll() == "two")
+        #expect(try successor.pollText() == "two")
         try successor.end()
         expectError(.peerClosed) { () throws(RingError) in
             while true { try holder.producer.send("no room some time", timeout: .seconds(20)) }
@@ -101,7 +101,7 @@ struct AsyncEndTests {
         try holder.consumer.end()
         try holder.consumer.end()
         expectError(.ended) { () throws(RingError) in _ = try holder.consumer.next() }
-        expectError(.ended) { () throws(RingError) in _ = try holder.consumer.tryNext() }
+        expectError(.ended) { () throws(RingError) in _ = try holder.consumer.poll() }
         expectError(.ended) { () throws(RingError) in try holder.consumer.acknowledge() }
         #expect(holder.consumer.drain { _ in } == 0)
         var successor = try ring.makeConsumer()
@@ -117,8 +117,8 @@ struct AsyncEndTests {
         let ring = try ring()
         try sendOne(ring)
         var consumer = try ring.makeConsumer()
-        #expect(try consumer.poll() == "one")
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "one")
+        #expect(try consumer.pollText() == "(ended)")
     }
 
     private struct Odd: Error {}
@@ -135,9 +135,9 @@ struct AsyncEndTests {
         expectError(.sizeMismatch) { () throws(RingError) in
             try ring.withProducer { _ throws(RingError) in throw RingError(.sizeMismatch, ring: "", "typed") }
         }
-        try ring.withConsumer(slice: .milliseconds(10)) { consumer throws in
-            #expect(try consumer.poll() == "(ended)")
-            #expect(try consumer.poll() == "first half")
+        try ring.withConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))) { consumer throws in
+            #expect(try consumer.pollText() == "(ended)")
+            #expect(try consumer.pollText() == "first half")
             expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
         }
         _ = try ring.makeConsumer()  // the role is free
@@ -181,7 +181,7 @@ struct AsyncEndTests {
             }
         }
         let code = await asyncCode { () async throws(RingError) in
-            try await ring.withConsumer(slice: .milliseconds(10)) { consumer async throws(RingError) in
+            try await ring.withConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))) { consumer async throws(RingError) in
                 while try await consumer.next(timeout: asyncPatience) != nil {}
             }
         }

@@ -51,12 +51,12 @@ struct EpochTests {
         let ring = try SPSCRing.create("r", options: place.options())
         try age("r", to: epoch)
         for number in 0..<6 {
-            var consumer = try ring.makeConsumer(slice: .milliseconds(10))
-            var producer = try ring.makeProducer(slice: .milliseconds(10))
+            var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+            var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
             try producer.send("\(number)")
             try consumer.waitForPeer(timeout: patience)
             try producer.waitForPeer(timeout: patience)
-            #expect(try consumer.poll() == "\(number)")
+            #expect(try consumer.pollText() == "\(number)")
             if number % 2 == 0 {
                 try producer.close()
                 #expect(try consumer.receive(timeout: patience) == nil)
@@ -77,7 +77,7 @@ struct EpochTests {
         let ring = try MPSCRing.create("r", lanes: 2, options: place.options())
         do { try ring.makeProducer().close() }
         try age("r", to: 0xffff_fffc)
-        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 3), slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 3), options: EndpointOptions(checkInterval: .milliseconds(10)))
         for number in 0..<3 {
             expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .zero) }
             var producer = try ring.makeProducer()

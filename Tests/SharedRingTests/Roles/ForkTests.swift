@@ -36,8 +36,8 @@ struct ForkTests {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let senderPlace = UnsafeMutablePointer<Producer>.allocate(capacity: 1)
         let receiverPlace = UnsafeMutablePointer<Consumer>.allocate(capacity: 1)
-        senderPlace.initialize(to: try ring.makeProducer(slice: .milliseconds(10)))
-        receiverPlace.initialize(to: try ring.makeConsumer(slice: .milliseconds(10)))
+        senderPlace.initialize(to: try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10))))
+        receiverPlace.initialize(to: try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))))
         try senderPlace.pointee.send("before")
         let status = Child {
             let bytes: [UInt8] = [1]
@@ -59,7 +59,7 @@ struct ForkTests {
                 isForked({ () throws(RingError) in try senderPlace.pointee.waitUntilAcknowledged() }),
                 isForked({ () throws(RingError) in try senderPlace.pointee.waitForPeer() }),
                 isForked({ () throws(RingError) in _ = try receiverPlace.pointee.next() }),
-                isForked({ () throws(RingError) in _ = try receiverPlace.pointee.tryNext() }),
+                isForked({ () throws(RingError) in _ = try receiverPlace.pointee.poll() }),
                 isForked({ () throws(RingError) in _ = try receiverPlace.pointee.receive() }),
                 isForked({ () throws(RingError) in _ = try receiverPlace.pointee.receive(into: buffer) }),
                 isForked({ () throws(RingError) in try receiverPlace.pointee.acknowledge() }),
@@ -80,13 +80,13 @@ struct ForkTests {
 
         var sender = senderPlace.move()
         var receiver = receiverPlace.move()
-        #expect(try receiver.poll() == "before")
+        #expect(try receiver.pollText() == "before")
         try sender.send("after")
-        #expect(try receiver.poll() == "after")
+        #expect(try receiver.pollText() == "after")
         let isAttached = sender.isPeerAttached
         #expect(isAttached)
         try sender.close()
-        #expect(try receiver.poll() == "(ended)")
+        #expect(try receiver.pollText() == "(ended)")
     }
 
     @Test("A child that lives on does not keep its parent's role") func childKeepsNothing() throws {
@@ -114,7 +114,7 @@ struct ForkTests {
     @Test("A killed parent has died although a child it forked lives on") func childOutlivesParent() throws {
         let place = Place()
         let ring = try SPSCRing.create("r", options: place.options())
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let peer = try Peer("producer", of: "r", in: place)
         let child = try #require(pid_t(try peer.ask("fork")))
         #expect(child > 0)
@@ -130,7 +130,7 @@ struct ForkTests {
     @Test("A child may take roles of its own, of its parent's rings") func ownRoles() throws {
         let place = Place()
         let ring = try SPSCRing.create("r", options: place.options())
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let status = Child {
             code { () throws(RingError) in
                 var producer = try ring.makeProducer()
@@ -140,13 +140,13 @@ struct ForkTests {
         }.run()
         #expect(status == 0)
         withExtendedLifetime(place) {}
-        #expect(try consumer.poll() == "from the child")
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "from the child")
+        #expect(try consumer.pollText() == "(ended)")
     }
 
     @Test("A role taken in a child that exits without closing has died") func childDies() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let descriptor = try ring.duplicateDescriptor()
         defer { close(descriptor) }
         let status = Child {

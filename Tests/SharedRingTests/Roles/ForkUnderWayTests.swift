@@ -24,8 +24,8 @@ struct ForkUnderWayTests {
         let child = ts_split()
         if child == 0 {
             guard isForked({ () throws(RingError) in _ = try source.next(timeout: patience) }) else { ts_leave(1) }
-            guard isForked({ () throws(RingError) in _ = try source.tryNext() }) else { ts_leave(2) }
-            if source.nextNow() != nil { ts_leave(3) }
+            guard isForked({ () throws(RingError) in _ = try source.poll() }) else { ts_leave(2) }
+            if source.nextIfAvailable() != nil { ts_leave(3) }
             if source.drain(limit: 5, { _ in }) != 0 { ts_leave(4) }
             return 0  // destroys the message
         }
@@ -70,7 +70,7 @@ struct ForkUnderWayTests {
             for tag in UInt32(1)...2 { try producer.send("message", tag: tag) }
             let child: Int32
             do {
-                guard let message = consumer.nextNow() else { throw Patience.Exhausted() }
+                guard let message = consumer.nextIfAvailable() else { throw Patience.Exhausted() }
                 child = ts_split()
                 message.putBack()
             }
@@ -88,7 +88,7 @@ struct ForkUnderWayTests {
             var child: Int32 = -1
             var tags: [UInt32] = []
             do {
-                _ = try consumer.drain { (message: borrowing Message) throws(Enough) in
+                try consumer.drain { (message: borrowing Message) throws(Enough) in
                     tags.append(message.tag)
                     guard tags.count == number else { return }
                     child = ts_split()
@@ -133,7 +133,7 @@ struct ForkUnderWayTests {
             try batch.append(value: UInt64(3), tag: 3)
             batch.commit()
             var tags: [UInt32] = []
-            _ = consumer.drain { tags.append($0.tag) }
+            consumer.drain { tags.append($0.tag) }
             #expect(tags == (isEmpty ? [1, 3] : [1, 2, 3]))
         }
     }
@@ -142,10 +142,10 @@ struct ForkUnderWayTests {
     func eventSource(isOver: Bool) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         let many = try MPSCRing.anonymous(lanes: 2, options: RingOptions(capacity: 4096))
         var other = try many.makeProducer()
-        var merging = try many.makeConsumer(slice: .milliseconds(10)).eventSource()
+        var merging = try many.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))).eventSource()
         try producer.send("first", tag: 1)
         try other.send("first", tag: 1)
         var tags: [UInt32] = []
@@ -163,13 +163,13 @@ struct ForkUnderWayTests {
         if child == 0 {
             guard isForked({ () throws(RingError) in try source.acknowledge() }) else { ts_leave(1) }
             guard isForked({ () throws(RingError) in try merging.acknowledge() }) else { ts_leave(2) }
-            guard isForked({ () throws(RingError) in _ = try source.tryNext() }) else { ts_leave(3) }
+            guard isForked({ () throws(RingError) in _ = try source.poll() }) else { ts_leave(3) }
             var consumer = source.consumer()
-            guard consumer.nextNow() == nil, consumer.drain(limit: 2, { _ in }) == 0 else { ts_leave(4) }
-            guard isForked({ () throws(RingError) in _ = try consumer.tryNext() }) else { ts_leave(5) }
+            guard consumer.nextIfAvailable() == nil, consumer.drain(limit: 2, { _ in }) == 0 else { ts_leave(4) }
+            guard isForked({ () throws(RingError) in _ = try consumer.poll() }) else { ts_leave(5) }
             guard isForked({ () throws(RingError) in try consumer.acknowledge() }) else { ts_leave(6) }
             var mergingConsumer = merging.consumer()
-            guard mergingConsumer.nextNow() == nil else { ts_leave(7) }
+            guard mergingConsumer.nextIfAvailable() == nil else { ts_leave(7) }
             guard isForked({ () throws(RingError) in _ = try mergingConsumer.next(timeout: patience) }) else { ts_leave(8) }
             ts_leave(0)
         }
@@ -205,7 +205,7 @@ struct ForkUnderWayTests {
             guard let own = try? SPSCRing.anonymous(options: RingOptions(capacity: 4096)), var sender = try? own.makeProducer(),
                 var receiver = try? own.makeConsumer(), (try? sender.send("own", tag: 7)) != nil
             else { ts_leave(3) }
-            guard receiver.reader == place, let tag = receiver.nextNow()?.tag, tag == 7 else { ts_leave(4) }
+            guard receiver.reader == place, let tag = receiver.nextIfAvailable()?.tag, tag == 7 else { ts_leave(4) }
             ts_leave(0)
         }
         #expect(end(of: child) == 0)
@@ -225,7 +225,7 @@ struct ForkUnderWayTests {
                 var sender = try other.makeProducer()
                 var receiver = try other.makeConsumer()
                 try sender.send(value: count)
-                guard receiver.nextNow()?.integer(as: Int.self) == count else { throw Patience.Exhausted() }
+                guard receiver.nextIfAvailable()?.integer(as: Int.self) == count else { throw Patience.Exhausted() }
                 count += 1
                 begun.set(1)
             }
@@ -237,9 +237,9 @@ struct ForkUnderWayTests {
             try producer.send("message", tag: number)
             let child = ts_split()
             if child == 0 {
-                guard consumer.nextNow() == nil else { ts_leave(1) }
+                guard consumer.nextIfAvailable() == nil else { ts_leave(1) }
                 guard isForked({ () throws(RingError) in _ = try producer.trySend([UInt8]()) }) else { ts_leave(2) }
-                ts_leave(isForked { () throws(RingError) in _ = try consumer.tryNext() } ? 0 : 3)
+                ts_leave(isForked { () throws(RingError) in _ = try consumer.poll() } ? 0 : 3)
             }
             #expect(end(of: child) == 0)
             #expect(try consumer.next(timeout: patience)?.tag == number)

@@ -27,7 +27,7 @@ struct RoleTests {
 
     @Test("isPeerAttached and waitForPeer follow the other side's coming and going") func waitForPeer() throws {
         let ring = try ring()
-        var producer = try ring.makeProducer(slice: .seconds(600))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .seconds(600)))
         var isAttached = producer.isPeerAttached
         #expect(!isAttached)
         expectError(.timedOut, saying: "consumer") { () throws(RingError) in try producer.waitForPeer(timeout: .milliseconds(20)) }
@@ -51,15 +51,15 @@ struct RoleTests {
     }
 
     @Test("A producer that never came is no death, and no end") func neverCame() throws {
-        var consumer = try ring().makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(60)) }
-        var producer = try ring().makeProducer(slice: .milliseconds(5))
+        var producer = try ring().makeProducer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         try producer.send("x")
         try consumer.close()
     }
 
     @Test("A consumer that never came lets the producer wait") func noConsumer() throws {
-        var producer = try ring().makeProducer(slice: .milliseconds(5))
+        var producer = try ring().makeProducer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         while try producer.trySend(value: UInt64(0)) {}
         expectError(.timedOut) { () throws(RingError) in try producer.send(value: UInt64(0), timeout: .milliseconds(60)) }
         expectError(.timedOut) { () throws(RingError) in try producer.waitUntilAcknowledged(timeout: .milliseconds(60)) }
@@ -67,7 +67,7 @@ struct RoleTests {
 
     @Test("kill -9 of a producer: what it sent arrives, then its death, once, by pid; its successor's stream is whole")
     func producerKilled() throws {
-        var consumer = try ring().makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for round in 0..<3 {
             let peer = try Peer("producer", of: "r", in: place)
             #expect(try peer.ask("send a\(round)") == "sent")
@@ -87,7 +87,7 @@ struct RoleTests {
 
     @Test("A producer killed with a claim or a batch under way leaves nothing of it", arguments: ["claim 100", "batch 20"])
     func killedUncommitted(command: String) throws {
-        var consumer = try ring().makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let peer = try Peer("producer", of: "r", in: place)
         #expect(try peer.ask("send before") == "sent")
         let answer = try peer.ask(command)
@@ -101,7 +101,7 @@ struct RoleTests {
     }
 
     @Test("Short timeouts, shorter than a slice, hide neither a death nor a close without a mark") func shortTimeouts() throws {
-        var consumer = try ring().makeConsumer(slice: .milliseconds(100))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(100)))
         let peer = try Peer("producer", of: "r", in: place)
         peer.kill()
         var codes: [RingError.Code] = []
@@ -113,7 +113,7 @@ struct RoleTests {
 
     @Test("kill -9 of a consumer: the producer that waits for room is told once; a successor gets everything unacknowledged")
     func consumerKilled() throws {
-        var producer = try ring().makeProducer(slice: .milliseconds(10))
+        var producer = try ring().makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let peer = try Peer("consumer", of: "r", in: place, "acknowledgement=manual")
         for i in 0..<10 { try producer.send("\(i)") }
         #expect(try peer.ask("next") == "message 0")
@@ -126,12 +126,12 @@ struct RoleTests {
         }
         expectError(.timedOut) { () throws(RingError) in try producer.waitUntilAcknowledged(timeout: .milliseconds(40)) }
         var consumer = try ring().makeConsumer()
-        for i in 1..<10 { #expect(try consumer.poll() == "\(i)") }
-        #expect(try consumer.poll() == "(empty)")
+        for i in 1..<10 { #expect(try consumer.pollText() == "\(i)") }
+        #expect(try consumer.pollText() == "(empty)")
     }
 
     @Test("A consumer that closes is told apart from one that dies") func consumerClosed() throws {
-        var producer = try ring().makeProducer(slice: .milliseconds(10))
+        var producer = try ring().makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         while try producer.trySend(value: UInt64(0)) {}
         try ring().makeConsumer().close()
         expectError(.peerClosed, saying: "closed") { () throws(RingError) in try producer.send(value: UInt64(0), timeout: patience) }
@@ -143,7 +143,7 @@ struct RoleTests {
 
     @Test("A stopped process is alive, and goes on when continued") func stopped() throws {
         let peer = try Peer("producer", of: "r", in: place)
-        var consumer = try ring().makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         peer.stop()
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(100)) }
         let isAttached = consumer.isPeerAttached

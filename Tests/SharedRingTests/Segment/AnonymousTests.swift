@@ -86,7 +86,7 @@ struct AnonymousTests {
         close(descriptor)
         var consumer = try again.makeConsumer()
         try producer.send("x")
-        #expect(try consumer.poll() == "x")
+        #expect(try consumer.pollText() == "x")
     }
 
     @Test("Roles exclude each other through every descriptor of the ring") func roles() throws {
@@ -107,7 +107,7 @@ struct AnonymousTests {
         let peer = try Peer(["producer", "-", "fd=\(descriptor)"])
         close(descriptor)
         #expect(try peer.line() == "attached")
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let isAttached = consumer.isPeerAttached
         #expect(isAttached)
         #expect(try peer.ask("send from the child") == "sent")

@@ -14,7 +14,7 @@ struct BackingTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         var options = RingOptions(capacity: 4096)
         options.directory = path
-        options.outlivesRestart = true
+        options.isDurable = true
         try body(options)
     }
 
@@ -66,12 +66,12 @@ struct BackingTests {
 
     @Test("A ring's data is left out of core dumps, unless that is asked for", arguments: [false, true]) func dumps(isDumped: Bool) throws {
         let place = Place()
-        var options = place.options()
-        options.isDataDumped = isDumped
+        let options = place.options()
+        let endpoint = EndpointOptions(isDataDumped: isDumped)
         let ring = try MPSCRing.create("r", lanes: 2, options: options)
-        let producer = try ring.makeProducer()
-        let consumer = try ring.makeConsumer()
-        let tap = try RingTap("r", options: options)
+        let producer = try ring.makeProducer(options: endpoint)
+        let consumer = try ring.makeConsumer(options: endpoint)
+        let tap = try RingTap("r", isDataDumped: isDumped, options: options)
         let flags = try flags(ofMaps: place.path("r"))
         // Twice the lane, for each of the three; and the control blocks of each, which are small and tell where everybody stood.
         #expect(flags.count == 9)
@@ -100,7 +100,7 @@ struct BackingTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         var options = RingOptions(capacity: 4096)
         options.directory = path
-        options.outlivesRestart = true
+        options.isDurable = true
         let ring = try SPSCRing.create("kept", options: options)
         try sendThree(ring)
         try await ring.flush()
@@ -145,7 +145,7 @@ struct BackingTests {
             #expect(FileManager.default.fileExists(atPath: options.directory + "/busy"))
 
             var ordinary = options
-            ordinary.outlivesRestart = false
+            ordinary.isDurable = false
             let other = try SPSCRing.create("ordinary", options: ordinary)
             #expect(error { () throws(RingError) in try other.flush() } == .invalidOption)
             #expect(error { () throws(RingError) in try SPSCRing.anonymous().flush() } == .invalidOption)

@@ -148,7 +148,7 @@ struct ConformanceTests {
         if try isMany(options) {
             var consumer = try MPSCRing.open("r", options: options).makeConsumer()
             return outcome { () throws(RingError) in
-                switch try consumer.tryNext() {
+                switch try consumer.poll() {
                 case .message: "message"
                 case .empty: "(empty)"
                 case .ended: "(ended)"
@@ -157,7 +157,7 @@ struct ConformanceTests {
         }
         var consumer = try SPSCRing.open("r", options: options).makeConsumer()
         return outcome { () throws(RingError) in
-            switch try consumer.tryNext() {
+            switch try consumer.poll() {
             case .message: "message"
             case .empty: "(empty)"
             case .ended: "(ended)"

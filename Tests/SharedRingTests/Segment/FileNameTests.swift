@@ -52,7 +52,7 @@ struct FileNameTests {
         }
         try SPSCRing.openOrCreate(named: Self.broken, options: place.options()).makeProducer().close()
         var consumer = try SPSCRing.open(named: Self.broken, options: place.options()).makeConsumer()
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "(ended)")
         try consumer.close()
         let stale = try StaleRing.removeAll(options: place.options())
         #expect(stale.map(\.fileName) == [Self.broken, FileName("caf\u{FFFD}")].sorted())

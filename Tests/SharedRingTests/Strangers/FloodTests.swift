@@ -47,7 +47,7 @@ struct FloodTests {
 
     @Test("A consumer's", arguments: [0, 1, 2, .max] as [UInt32]) func consumer(value: UInt32) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        let consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         var producer = try ring.makeProducer()
         let sleeps = sr_consumer_sleeps(consumer.side.attachment.consumer)
         let flood = Flood(sr_consumer_doorbell(consumer.side.attachment.consumer), storing: value)
@@ -75,7 +75,7 @@ struct FloodTests {
 
     @Test("A merging consumer's", arguments: [MPSCRing.Order.perProducer, .total]) func merging(order: MPSCRing.Order) throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        var consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let box = Box(try ring.makeProducer())
         let sleeps = sr_consumer_sleeps(consumer.side.attachment.consumer)
         let flood = Flood(sr_consumer_doorbell(consumer.side.attachment.consumer), storing: 0)
@@ -102,7 +102,7 @@ struct FloodTests {
     @Test("A producer's, that waits for room", arguments: [0, 1] as [UInt32]) func producer(value: UInt32) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer()
-        var producer = try ring.makeProducer(waiting: .sleep, slice: .seconds(600))
+        var producer = try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         while try producer.trySend(value: UInt64(0)) {}
         let lane = producer.writer.pointee.control
         let sleeps = sr_producer_sleeps(lane)
@@ -119,7 +119,7 @@ struct FloodTests {
         var last: UInt64?
         let patience = Patience()
         while last != 1 {
-            _ = consumer.drain { last = $0.integer(as: UInt64.self) }
+            consumer.drain { last = $0.integer(as: UInt64.self) }
             try patience.yield()
         }
         let attachment = try worker.join()

@@ -21,7 +21,7 @@ struct ForgedWordsTests {
             }
             #expect(message.text == "first")
             _ = consume message
-            #expect(try consumer.poll() == "second")
+            #expect(try consumer.pollText() == "second")
         }
     }
 
@@ -29,8 +29,8 @@ struct ForgedWordsTests {
     @Test("A doorbell that is silenced over and over delays news by a slice, and loses none", arguments: [WaitStrategy.sleep, .adaptive])
     func silenced(waiting: WaitStrategy) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(waiting: waiting, slice: .milliseconds(5))
-        let consumer = try ring.makeConsumer(waiting: waiting, slice: .milliseconds(5))
+        var producer = try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: .milliseconds(5)))
+        let consumer = try ring.makeConsumer(waiting: waiting, options: EndpointOptions(checkInterval: .milliseconds(5)))
         let attachment = producer.side.attachment
         let isOver = Turn()
         let begun = Turn()
@@ -68,8 +68,8 @@ struct ForgedWordsTests {
     @Test("Every lane marked as in use, and lanes that do not exist: what was sent comes, and nobody else", arguments: [2, 64, 65])
     func bitmap(lanes: Int) throws {
         let ring = try MPSCRing.anonymous(lanes: lanes, options: RingOptions(capacity: 4096))
-        var producer = try ring.makeProducer(slice: .milliseconds(5))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(5))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(5)))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         for word in 0..<16 { sr_store_release_u64(sr_lanes_used(producer.side.attachment.control, UInt32(word * 64)), .max) }
         try producer.send("x")
         let message = try consumer.receive(timeout: patience)
@@ -82,7 +82,7 @@ struct ForgedWordsTests {
         throws
     {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         var first = try ring.makeProducer()
         var second = try ring.makeProducer()
         let pend = sr_ticket_floor(second.side.attachment.lane(1))

@@ -33,7 +33,7 @@ struct HeldLockTests {
         try producer.send("x")
         #expect(ts_unlock(stranger.file, sr_lock_consumer(0), 1) == 0)
         var consumer = try ring.makeConsumer()
-        #expect(try consumer.poll() == "x")
+        #expect(try consumer.pollText() == "x")
     }
 
     @Test("A file that can only be read takes no write lock") func readOnly() throws {
@@ -74,7 +74,7 @@ struct HeldLockTests {
     @Test("A dead producer looks alive while a stranger holds its byte, and has died when it lets go", arguments: [false, true])
     func feignedLife(shared: Bool) throws {
         let peer = try Peer("producer", of: "r", in: place)
-        var consumer = try ring().makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         #expect(try peer.ask("send x") == "sent")
         let stranger = Stranger(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
@@ -95,7 +95,7 @@ struct HeldLockTests {
     @Test("A stranger's lock or unlock takes no live role away") func feignedDeath() throws {
         let ring = try ring()
         var producer = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(slice: .milliseconds(5))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         let stranger = Stranger(place.path("r"))
         for start in [0, sr_lock_consumer(0), sr_lock_producer(0)] {
             #expect(ts_unlock(stranger.file, start, 0) == 0)
@@ -105,6 +105,6 @@ struct HeldLockTests {
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(30)) }
         expectError(.roleTaken) { () throws(RingError) in _ = try ring.makeProducer() }
         try producer.send("x")
-        #expect(try consumer.poll() == "x")
+        #expect(try consumer.pollText() == "x")
     }
 }

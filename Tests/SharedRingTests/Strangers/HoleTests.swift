@@ -29,24 +29,24 @@ struct HoleTests {
 
     @Test("In the data of a ring in use: nothing is there any more, and a successor goes on") func data() throws {
         let ring = try SPSCRing.create("r", options: place.options())
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for i in 0..<10 { try producer.send("\(i)") }
-        #expect(try consumer.poll() == "0")
+        #expect(try consumer.pollText() == "0")
         try punch("r", at: 8192)
 
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "(empty)")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(30)) }
         // The producer knows nothing of it. Its messages lie behind the gap, until it meets the consumer's head and waits.
         while try producer.trySend("more".utf8.map { $0 }) {}
         expectError(.timedOut) { () throws(RingError) in try producer.send("more", timeout: .milliseconds(30)) }
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "(empty)")
         try producer.close()
-        #expect(try consumer.poll() == "(ended)", "by the epoch, for the mark lies behind the gap")
+        #expect(try consumer.pollText() == "(ended)", "by the epoch, for the mark lies behind the gap")
 
         var successor = try SPSCRing.open("r", options: place.options()).makeProducer()
         try successor.send("from the successor")
-        #expect(try consumer.poll() == "from the successor")
+        #expect(try consumer.pollText() == "from the successor")
     }
 
     /// Every page of a ring in use, with one lane and with several; what comes of it is an error or nothing, and never a crash.
@@ -56,9 +56,9 @@ struct HoleTests {
         for order in [MPSCRing.Order.perProducer, .total] {
             for round in 0..<40 {
                 let ring = try MPSCRing.create("r", lanes: 2, order: order, options: place.options())
-                var first = try ring.makeProducer(slice: .milliseconds(1))
-                var second = try ring.makeProducer(slice: .milliseconds(1))
-                var consumer = try ring.makeConsumer(slice: .milliseconds(1))
+                var first = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
+                var second = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
+                var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(1)))
                 let file = open(place.path("r"), O_RDWR)
                 defer { close(file) }
                 for step in 0..<80 {
@@ -67,7 +67,7 @@ struct HoleTests {
                         try first.send("one \(step)", timeout: .zero)
                         try second.send("two \(step)", timeout: .zero)
                         if step & 3 == 0 { _ = try consumer.next(timeout: .zero)?.byteCount }
-                        if step & 7 == 0 { _ = consumer.drain { _ in } }
+                        if step & 7 == 0 { consumer.drain { _ in } }
                     }
                     if let failure { #expect(allowed.contains(failure.code), "\(failure)") }
                 }
@@ -84,7 +84,7 @@ struct HoleTests {
         defer { close(descriptor) }
         try producer.send("x")
         #expect(ts_punch_hole(descriptor, 8192, 4096) == 0)
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "(empty)")
     }
 
     /// Not a promise but its limit. If this fails, the threat model says too little.

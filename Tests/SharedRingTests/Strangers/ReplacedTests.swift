@@ -17,14 +17,14 @@ struct ReplacedTests {
         #expect(rename(place.path("other"), place.path("r")) == 0)
 
         try producer.send("x")
-        #expect(try consumer.poll() == "x")
+        #expect(try consumer.pollText() == "x")
         var stranger = try SPSCRing.open("r", options: place.options()).makeConsumer()
         try producer.send("y")
-        #expect(try stranger.poll() == "(empty)")
-        #expect(try consumer.poll() == "y")
+        #expect(try stranger.pollText() == "(empty)")
+        #expect(try consumer.pollText() == "y")
         try stranger.close()
         try producer.close()
-        #expect(try consumer.poll() == "(ended)")
+        #expect(try consumer.pollText() == "(ended)")
         #expect(try !consumer.removeRingIfUnused())
         #expect(place.names == ["r"])
     }
@@ -73,12 +73,12 @@ struct ReplacedTests {
         let bytes = FileManager.default.contents(atPath: place.path("r"))!
         unlink(place.path("r"))
         try bytes.write(to: URL(fileURLWithPath: place.path("r")))
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
-        #expect(try consumer.poll() == "x")
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+        #expect(try consumer.pollText() == "x")
         // In the copy nobody holds the producer's byte, and its epoch says that somebody came.
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
         try producer.send("y")
-        #expect(try consumer.poll() == "(empty)")
+        #expect(try consumer.pollText() == "(empty)")
     }
 
     /// Two rings change names all the time: whoever attaches has mapped and locked one and the same.

@@ -31,7 +31,7 @@ struct TruncationTests {
         #expect(open("/proc/self/fd/\(own)", O_RDWR | O_TRUNC) == -1)
         #expect(errno == EPERM)
         try producer.send("still there")
-        #expect(try consumer.poll() == "still there")
+        #expect(try consumer.pollText() == "still there")
     }
 
     @Test("A named ring truncated to any page before it is opened is refused, by opening and by attaching") func before() throws {

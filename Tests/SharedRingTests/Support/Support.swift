@@ -151,16 +151,16 @@ extension SPSCRing {
         _ body: (inout Producer, inout Consumer) throws -> Void
     ) throws {
         let ring = try SPSCRing.anonymous(options: options)
-        var producer = try ring.makeProducer(slice: .milliseconds(10))
-        var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(10))
+        var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
+        var consumer = try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: .milliseconds(10)))
         try body(&producer, &consumer)
     }
 }
 
 extension Consumer {
     /// The text of the next message that is there now; "(empty)", "(ended)".
-    mutating func poll() throws(RingError) -> String {
-        switch try tryNext() {
+    mutating func pollText() throws(RingError) -> String {
+        switch try poll() {
         case .message(let message): message.text
         case .empty: "(empty)"
         case .ended: "(ended)"

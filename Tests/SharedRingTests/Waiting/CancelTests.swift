@@ -13,7 +13,7 @@ struct CancelTests {
         throws
     {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let consumer = try ring.makeConsumer(waiting: waiting, slice: .seconds(600))
+        let consumer = try ring.makeConsumer(waiting: waiting, options: EndpointOptions(checkInterval: .seconds(600)))
         let canceller = consumer.canceller
         let box = Box(consumer)
         let gate = Gate(2)
@@ -23,7 +23,7 @@ struct CancelTests {
             expectError(.cancelled, saying: "message") { () throws(RingError) in _ = try consumer.next() }
             expectError(.cancelled) { () throws(RingError) in _ = try consumer.next() }
             expectError(.cancelled) { () throws(RingError) in try consumer.waitForPeer() }
-            let state = try consumer.poll()
+            let state = try consumer.pollText()
             #expect(state == "(empty)", "what need not wait goes on")
             canceller.reset()
             expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(1)) }
@@ -57,8 +57,8 @@ struct CancelTests {
                 expectError(.cancelled) { () throws(RingError) in _ = try consumer.receive(timeout: .zero) }
                 expectError(.cancelled) { () throws(RingError) in try consumer.waitForPeer() }
             }
-            if let message = consumer.nextNow() { #expect(message.integer(as: Int.self) == 0) }
-            if case .message(let message) = try consumer.tryNext() { #expect(message.integer(as: Int.self) == 1) }
+            if let message = consumer.nextIfAvailable() { #expect(message.integer(as: Int.self) == 0) }
+            if case .message(let message) = try consumer.poll() { #expect(message.integer(as: Int.self) == 1) }
             #expect(consumer.drain { _ in } == 5)
             #expect(try producer.trySend(value: 7))
             // The room that it found is no way past the canceller.
@@ -74,7 +74,7 @@ struct CancelTests {
         let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer()
         var other = try ring.makeProducer()
-        var consumer = try ring.makeConsumer(slice: .milliseconds(10))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         for number in 0..<6 {
             try producer.send(value: number)
             try other.send(value: number)
@@ -83,7 +83,7 @@ struct CancelTests {
             #expect(try consumer.receive(timeout: patience) != nil)
             consumer.canceller.cancel()
             for _ in 0..<2 { expectError(.cancelled) { () throws(RingError) in _ = try consumer.next() } }
-            let isThere = consumer.nextNow() != nil
+            let isThere = consumer.nextIfAvailable() != nil
             #expect(isThere)
             consumer.canceller.reset()
         }
@@ -132,7 +132,7 @@ struct CancelTests {
         var options = RingOptions(capacity: 4096)
         options.barrier = barrier
         let ring = try SPSCRing.anonymous(options: options)
-        let consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        let consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let canceller = consumer.canceller
         let box = Box(consumer)
         let turn = Turn()
@@ -174,7 +174,7 @@ struct CancelTests {
     @Test("Absurd slices are accepted") func slices() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         for slice in [Duration.zero, .seconds(-5), .nanoseconds(1), .seconds(Int64.max)] {
-            var consumer = try ring.makeConsumer(slice: slice)
+            var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: slice))
             expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(2)) }
             try consumer.close()
         }
@@ -182,7 +182,7 @@ struct CancelTests {
 
     @Test("A stranger who rings for nothing neither ends a wait nor makes it a busy loop") func stranger() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let consumer = try ring.makeConsumer(waiting: .sleep, slice: .seconds(600))
+        let consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let doorbell = UInt(bitPattern: sr_consumer_doorbell(consumer.side.attachment.consumer))
         var producer = try ring.makeProducer()
         let box = Box(consumer)

@@ -31,8 +31,8 @@ struct WakeupTests {
         options.barrier = test.barrier
         let ring = try SPSCRing.anonymous(options: options)
         let count = count(test.waiting)
-        let producer = Box(try ring.makeProducer(waiting: test.waiting, slice: .seconds(600)))
-        let consumer = Box(try ring.makeConsumer(waiting: test.waiting, slice: .seconds(600)))
+        let producer = Box(try ring.makeProducer(waiting: test.waiting, options: EndpointOptions(checkInterval: .seconds(600))))
+        let consumer = Box(try ring.makeConsumer(waiting: test.waiting, options: EndpointOptions(checkInterval: .seconds(600))))
         let sender = Worker { try Soak.send(producer.take(), count: count, seed: 1, largest: 2000) }
         let receiver = Worker { try Soak.receive(consumer.take(), seed: 1, largest: 2000) }
         try sender.join(within: Self.bound)
@@ -57,10 +57,10 @@ struct WakeupTests {
         var options = RingOptions(capacity: 4096)
         options.barrier = barrier
         let (there, back) = (try SPSCRing.anonymous(options: options), try SPSCRing.anonymous(options: options))
-        let request = Box(try there.makeProducer(slice: .seconds(600)))
-        let served = Box(try there.makeConsumer(waiting: .sleep, slice: .seconds(600)))
-        let reply = Box(try back.makeProducer(slice: .seconds(600)))
-        let answered = Box(try back.makeConsumer(waiting: .sleep, slice: .seconds(600)))
+        let request = Box(try there.makeProducer(options: EndpointOptions(checkInterval: .seconds(600))))
+        let served = Box(try there.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600))))
+        let reply = Box(try back.makeProducer(options: EndpointOptions(checkInterval: .seconds(600))))
+        let answered = Box(try back.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600))))
         let rounds = Int(soakFactor * 3_000)
         let client = Worker {
             var request = request.take()
@@ -83,7 +83,7 @@ struct WakeupTests {
 
     @Test("A producer that waits for room is woken by every way of giving it back", arguments: 0..<3) func room(way: Int) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let box = Box(try ring.makeProducer(waiting: .sleep, slice: .seconds(600)))
+        let box = Box(try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600))))
         var consumer = try ring.makeConsumer(acknowledgement: way == 2 ? .manual : .automatic)
         let count = 5_000
         let sender = Worker {
@@ -98,7 +98,7 @@ struct WakeupTests {
             switch way {
             case 0:
                 let before = received
-                _ = consumer.drain { message in
+                consumer.drain { message in
                     if message.integer(as: UInt64.self) != received { strange += 1 }
                     received += 1
                 }

@@ -110,12 +110,12 @@ struct Actions {
     func act(_ consumer: inout Consumer, _ choices: inout Choices) {
         do throws(RingError) {
             switch choices.below(6) {
-            case 0: if case .message(let message) = try consumer.tryNext() { consume(message, &choices) }
+            case 0: if case .message(let message) = try consumer.poll() { consume(message, &choices) }
             case 1:
                 try consumer.acknowledge()
                 _ = consumer.isPeerAttached
             case 2: if choices.once(in: 8) { _ = try consumer.removeRingIfUnused() } else { try consumer.waitForPeer(timeout: .zero) }
-            case 3: _ = consumer.drain(limit: choices.once(in: 2) ? 2000 : choices.below(20)) { read($0, &choices) }
+            case 3: consumer.drain(limit: choices.once(in: 2) ? 2000 : choices.below(20)) { read($0, &choices) }
             default: try actAsSource(&consumer, &choices)
             }
         } catch {
@@ -126,12 +126,12 @@ struct Actions {
     func act(_ consumer: inout MergingConsumer, _ choices: inout Choices) {
         do throws(RingError) {
             switch choices.below(6) {
-            case 0: if case .message(let message) = try consumer.tryNext() { consume(message, &choices) }
+            case 0: if case .message(let message) = try consumer.poll() { consume(message, &choices) }
             case 1:
                 try consumer.acknowledge()
                 _ = (consumer.isPeerAttached, consumer.ends)
             case 2: if choices.once(in: 8) { _ = try consumer.removeRingIfUnused() } else { try consumer.waitForPeer(timeout: .zero) }
-            case 3: _ = consumer.drain(limit: choices.once(in: 2) ? 2000 : choices.below(20)) { read($0, &choices) }
+            case 3: consumer.drain(limit: choices.once(in: 2) ? 2000 : choices.below(20)) { read($0, &choices) }
             default: try actAsSource(&consumer, &choices)
             }
         } catch {
@@ -141,7 +141,7 @@ struct Actions {
 
     private func actAsSource<Source: MessageSource & ~Copyable>(_ source: inout Source, _ choices: inout Choices) throws(RingError) {
         switch choices.below(4) {
-        case 0: if let message = source.nextNow() { consume(message, &choices) }
+        case 0: if let message = source.nextIfAvailable() { consume(message, &choices) }
         case 1:
             let room = [16, 256, 8192][choices.below(3)]
             try withUnsafeTemporaryAllocation(byteCount: room, alignment: 8) { (buffer) throws(RingError) in

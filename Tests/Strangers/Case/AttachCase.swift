@@ -104,7 +104,7 @@ struct AttachCase {
             switch choices.below(step < 2 ? 2 : 16) {
             case 0:
                 actOrAttach(&first, actions) { (waiting, slice) throws(RingError) in
-                    try ring.makeProducer(waiting: waiting, slice: slice)
+                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice))
                 }
             case 1:
                 if var end = consumer.take() {
@@ -113,7 +113,8 @@ struct AttachCase {
                 } else {
                     let (acknowledgement, waiting, slice) = (acknowledgement(), waiting(), slice())
                     consumer = seated { () throws(RingError) in
-                        try ring.makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+                        try ring.makeConsumer(
+                            acknowledgement: acknowledgement, waiting: waiting, options: EndpointOptions(checkInterval: slice))
                     }
                 }
             case 2...6: disturb()
@@ -134,11 +135,11 @@ struct AttachCase {
             switch choices.below(step < 3 ? 3 : 18) {
             case 0:
                 actOrAttach(&first, actions) { (waiting, slice) throws(RingError) in
-                    try ring.makeProducer(waiting: waiting, slice: slice)
+                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice))
                 }
             case 1:
                 actOrAttach(&second, actions) { (waiting, slice) throws(RingError) in
-                    try ring.makeProducer(waiting: waiting, slice: slice)
+                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice))
                 }
             case 2:
                 if var end = consumer.take() {
@@ -150,7 +151,8 @@ struct AttachCase {
                     let (acknowledgement, waiting, slice) = (acknowledgement(), waiting(), slice())
                     consumer = seated { () throws(RingError) in
                         try ring.makeConsumer(
-                            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+                            ending: ending, acknowledgement: acknowledgement, waiting: waiting,
+                            options: EndpointOptions(checkInterval: slice, budget: budget))
                     }
                 }
             case 3...7: disturb()

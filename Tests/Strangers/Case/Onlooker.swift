@@ -92,15 +92,15 @@ final class Onlooker {
 
     private func judge(_ choices: inout Choices) {
         let includingUndelivered = choices.once(in: 4)
-        let isRehearsal = choices.below(4) > 0
+        let isDryRun = choices.below(4) > 0
         let rings =
             choices.once(in: 8)
-            ? (try? StaleRing.removeAll(includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)) ?? []
-            : [StaleRing.remove(name, includingUndelivered: includingUndelivered, isRehearsal: isRehearsal, options: options)]
+            ? (try? StaleRing.removeAll(includingUndelivered: includingUndelivered, dryRun: isDryRun, options: options)) ?? []
+            : [StaleRing.remove(name, includingUndelivered: includingUndelivered, dryRun: isDryRun, options: options)]
         for ring in rings {
             expect(ring.messages >= 0 && ring.byteCount >= 0 && ring.streamEnds >= 0, "a negative count: \(ring)")
             if tells { say("  judged: \(ring)") }
-            if case .removed = ring.outcome, !isRehearsal { tally.add(.removed) }
+            if case .removed = ring.outcome, !isDryRun { tally.add(.removed) }
         }
     }
 

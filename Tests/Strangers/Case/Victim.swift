@@ -144,11 +144,11 @@ final class Victim {
     private func drain() throws(RingError) {
         if isMerging {
             var consumer = try openMPSC().makeConsumer()
-            _ = consumer.drain { _ in }
+            consumer.drain { _ in }
             try consumer.close()
         } else {
             var consumer = try openSPSC().makeConsumer()
-            _ = consumer.drain { _ in }
+            consumer.drain { _ in }
             try consumer.close()
         }
     }

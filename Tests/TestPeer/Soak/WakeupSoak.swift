@@ -101,16 +101,18 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
         switch shape {
         case .spsc:
             let ring = try SPSCRing.anonymous(options: options)
-            let consumer = try ring.makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: Self.slice)
+            let consumer = try ring.makeConsumer(
+                acknowledgement: acknowledgement, waiting: waiting, options: EndpointOptions(checkInterval: Self.slice))
             return try run(ring.duplicateDescriptor(), consumer, within: seconds) { () throws(RingError) in
-                try ring.makeProducer(waiting: waiting, slice: Self.slice)
+                try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: Self.slice))
             }
         case .mpsc(let producers, let order):
             let ring = try MPSCRing.anonymous(lanes: producers, order: order, options: options)
             let consumer = try ring.makeConsumer(
-                ending: .whenAllEnded(atLeast: producers), budget: 3, acknowledgement: acknowledgement, waiting: waiting, slice: Self.slice)
+                ending: .whenAllEnded(atLeast: producers), acknowledgement: acknowledgement, waiting: waiting,
+                options: EndpointOptions(checkInterval: Self.slice, budget: 3))
             return try run(ring.duplicateDescriptor(), consumer, within: seconds) { () throws(RingError) in
-                try ring.makeProducer(waiting: waiting, slice: Self.slice)
+                try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: Self.slice))
             }
         }
     }

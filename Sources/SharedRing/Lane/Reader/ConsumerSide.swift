@@ -126,8 +126,8 @@ final class ConsumerSide: @unchecked Sendable {
     }
 
     private var diedError: RingError {
-        let card = attachment.segment.card(of: .lane(0)).map { "\($0)" } ?? "unknown"
-        return attachment.error(.peerDied, "its producer went away without closing the stream; the last to sign was \(card)")
+        let holder = attachment.segment.holder(of: .lane(0)).map { "\($0)" } ?? "unknown"
+        return attachment.error(.peerDied, "its producer went away without closing the stream; the last to sign was \(holder)")
     }
 
     /// Before this side waits or ends: what was used up is given back, what was told is kept. With manual acknowledgement both
@@ -192,7 +192,7 @@ final class ConsumerSide: @unchecked Sendable {
         return try role.removeRing {
             // What was handed out and not acknowledged must still be there for the next consumer.
             // And a sender may have come and died meanwhile: that is to be told first.
-            unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head && !producer.hasUntoldEnd
+            unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head && !producer.hasUnreportedEnd
         }
     }
 }

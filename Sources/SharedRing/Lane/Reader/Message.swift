@@ -135,7 +135,7 @@ public struct Message: ~Copyable, ~Escapable {
 
 /// What a consumer that does not wait found.
 @frozen
-public enum Poll: ~Copyable, ~Escapable {
+public enum PollResult: ~Copyable, ~Escapable {
     /// A message.
     case message(Message)
     /// Nothing is there now.

@@ -30,9 +30,9 @@ final class ProducerSide: @unchecked Sendable {
         let laneControl = unsafe attachment.lane(lane)
         mapping = try Mapping.lane(lane, of: attachment.segment, writable: true, prefault: prefault, ring: ring)
 
-        // SAFETY, for the whole initialiser: all words lie in the control mapping, which the attachment keeps; the card and
+        // SAFETY, for the whole initialiser: all words lie in the control mapping, which the attachment keeps; the holder information and
         // the epoch are written only by the holder of the byte, which is this side.
-        unsafe OwnerCard.sign(sr_producer_holder(laneControl))
+        unsafe HolderInformation.sign(sr_producer_holder(laneControl))
         unsafe epoch = sr_producer_epoch(laneControl)
         // SYNC: lane-in-use (pairs with MergeSide.findNewLanes): before the first commit.
         _ = unsafe sr_fetch_or_acq_rel_u64(sr_lanes_used(control, UInt32(lane)), 1 << UInt64(lane % 64))
@@ -131,12 +131,12 @@ final class ProducerSide: @unchecked Sendable {
     private func throwIfConsumerEnded(hasNews: () throws(RingError) -> Bool) throws(RingError) {
         switch try consumer.end(lock: attachment.lock, hasNews: hasNews) {
         case nil: return
-        case .died: throw attachment.error(.peerDied, "its consumer, \(cardOfConsumer), went away without closing")
-        case .closed: throw attachment.error(.peerClosed, "its consumer, \(cardOfConsumer), closed")
+        case .died: throw attachment.error(.peerDied, "its consumer, \(holderOfConsumer), went away without closing")
+        case .closed: throw attachment.error(.peerClosed, "its consumer, \(holderOfConsumer), closed")
         }
     }
 
-    private var cardOfConsumer: String { attachment.segment.card(of: .consumer).map { "\($0)" } ?? "unknown" }
+    private var holderOfConsumer: String { attachment.segment.holder(of: .consumer).map { "\($0)" } ?? "unknown" }
 
     var isConsumerAttached: Bool { attachment.isHeld(.consumer) }
 

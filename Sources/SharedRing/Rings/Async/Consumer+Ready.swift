@@ -1,12 +1,12 @@
 import CSharedRing
 
 extension Consumer {
-    /// Waits, without holding a thread, until ``tryNext()`` finds a message, an end or an error; it tells which.
+    /// Waits, without holding a thread, until ``poll()`` finds a message, an end or an error; it tells which.
     ///
     /// ```swift
     /// receiving: while true {
-    ///     try await consumer.ready()
-    ///     switch try consumer.tryNext() {
+    ///     try await consumer.waitUntilReady()
+    ///     switch try consumer.poll() {
     ///     case .message(let message): take(message)
     ///     case .empty: continue
     ///     case .ended: break receiving
@@ -25,7 +25,7 @@ extension Consumer {
     /// - Parameter timeout: nil, for ever; zero, only to look.
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
     ///   `alreadyWaiting`, `poisoned`, `forked`.
-    public func ready(timeout: Duration? = nil) async throws(RingError) {
+    public func waitUntilReady(timeout: Duration? = nil) async throws(RingError) {
         try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
         try side.watch.occupy(side)

@@ -7,7 +7,7 @@
 /// ```
 ///
 /// The descriptor is *level-triggered*: it is readable from the moment when a message, an end or an error waits (and at first)
-/// until ``tryNext()`` has answered `empty`. A loop that takes only some of the messages is called again. Only that answer
+/// until ``poll()`` has answered `empty`. A loop that takes only some of the messages is called again. Only that answer
 /// arms the descriptor anew, in an order that loses no message; it costs two or three system calls, so take what is there
 /// before. Edge-triggered watching works too, if every event is followed by calls up to `empty`.
 ///
@@ -23,19 +23,19 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
         self.lease = lease
     }
 
-    /// Readable while ``tryNext()`` finds something.
+    /// Readable while ``poll()`` finds something.
     public var descriptor: Int32 { lease.event.descriptor.userNumber }
 
     /// The next message, in place, if there is one now.
     ///
     /// Does not look where the descriptor is not readable: answers `empty`, and the event follows.
     ///
-    /// - Throws: as ``Consumer/tryNext()``; `peerDied` within a slice of the death, or ten after a long silence; `cancelled` if
+    /// - Throws: as ``Consumer/poll()``; `peerDied` within a check interval of the death, or ten after a long silence; `cancelled` if
     ///   nothing is there and the canceller was used: the descriptor stays readable then, until ``Canceller/reset()``.
     @_lifetime(&self)
-    public mutating func tryNext() throws(RingError) -> Poll {
+    public mutating func poll() throws(RingError) -> PollResult {
         guard try lease.event.mayLook() else { return .empty }
-        switch try source.tryNext() {
+        switch try source.poll() {
         case .message(let message): return .message(message)
         case .ended: return .ended
         case .empty:
@@ -52,8 +52,9 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     ///
     /// With manual acknowledgement, what was handed out is acknowledged before the descriptor is armed.
     ///
-    /// - Throws: what the body throws; otherwise a `RingError`, as ``tryNext()``.
-    public mutating func drain(limit: Int = .max, _ body: (borrowing Message) throws -> Void) throws -> Drained {
+    /// - Throws: what the body throws; otherwise a `RingError`, as ``poll()``.
+    @discardableResult
+    public mutating func drain(limit: Int = .max, _ body: (borrowing Message) throws -> Void) throws -> DrainResult {
         guard try lease.event.mayLook() else { return .empty }
         if try source.drain(limit: limit, body) >= limit { return .limitReached }
         let reason = try whyDry()
@@ -65,8 +66,8 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     }
 
     /// What there is after all that was there was taken.
-    private mutating func whyDry() throws(RingError) -> Drained {
-        switch try source.tryNext() {
+    private mutating func whyDry() throws(RingError) -> DrainResult {
+        switch try source.poll() {
         case .message(let message):
             message.putBack()  // it came meanwhile
             return .limitReached
@@ -76,7 +77,7 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
     }
 
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. To be called before
-    /// ``tryNext()`` answers `empty`; after that, `alreadyWaiting` is thrown.
+    /// ``poll()`` answers `empty`; after that, `alreadyWaiting` is thrown.
     public mutating func acknowledge() throws(RingError) {
         _ = try lease.event.mayLook()
         try source.acknowledge()
@@ -98,12 +99,12 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
 extension EventSource where Source == MergingConsumer {
     /// The next end of a producer that was seen and not given here yet; nil if there is none. See ``MergingConsumer/nextEnd()``.
     ///
-    /// An end makes the descriptor readable, as a message does: a close behind the messages before it, a death within a slice of it, or ten
-    /// after a long silence. So call this whenever the descriptor was readable, after ``tryNext()`` or ``drain(limit:_:)``, which see the
+    /// An end makes the descriptor readable, as a message does: a close behind the messages before it, a death within a check interval of it, or ten
+    /// after a long silence. So call this whenever the descriptor was readable, after ``poll()`` or ``drain(limit:_:)``, which see the
     /// ends. An end that is not asked for makes it readable once. Neither waits nor makes a system call.
     ///
     /// ```swift
-    /// _ = try source.drain { message in print(message.text) }
+    /// try source.drain { message in print(message.text) }
     /// while let end = source.nextEnd() { print(end) }
     /// ```
     ///

@@ -53,7 +53,7 @@ private func handOut<Source: MessageSource & ~Copyable>(
 ) async throws {
     let canceller = source.canceller
     while true {
-        try await source.ready(timeout: nil)
+        try await source.waitUntilReady(timeout: nil)
         let goesOn = try handOut(batch: &source, until: canceller, to: body)
         try tellEnds(&source)
         guard goesOn else { return }
@@ -67,8 +67,8 @@ private func handOut<Source: MessageSource & ~Copyable>(
 private func handOut<Source: MessageSource & ~Copyable>(
     batch source: inout Source, until canceller: Canceller, to body: (borrowing Message) throws -> Void
 ) throws -> Bool {
-    for _ in 0..<4096 where !canceller.isCancelled {  // `ready` tells of it
-        switch try source.tryNext() {
+    for _ in 0..<4096 where !canceller.isCancelled {  // `waitUntilReady` tells of it
+        switch try source.poll() {
         case .message(let message):
             do {
                 try body(message)

@@ -1,13 +1,13 @@
 import CSharedRing
 
 extension MergingConsumer {
-    /// Waits, without holding a thread, until ``tryNext()`` finds a message, an end of all streams or an error, or ``nextEnd()`` an end that was
-    /// not seen before. See ``Consumer/ready(timeout:)``.
+    /// Waits, without holding a thread, until ``poll()`` finds a message, an end of all streams or an error, or ``nextEnd()`` an end that was
+    /// not seen before. See ``Consumer/waitUntilReady(timeout:)``.
     ///
     /// - Parameter timeout: nil, for ever; zero, only to look.
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
     ///   `alreadyWaiting`, `forked`.
-    public func ready(timeout: Duration? = nil) async throws(RingError) {
+    public func waitUntilReady(timeout: Duration? = nil) async throws(RingError) {
         try side.role.sleeper.requireNotCancelled("message")
         if side.isReadyAtOnce { return }
         try side.watch.occupy(side)

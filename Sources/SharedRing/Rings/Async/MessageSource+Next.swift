@@ -16,7 +16,7 @@ extension MessageSource where Self: ~Copyable {
     public mutating func next(timeout: Duration? = nil) async throws(RingError) -> Message? {
         var patience = Patience.fresh
         while true {
-            switch try tryNext() {
+            switch try poll() {
             case .message(let message): return message
             case .ended: return nil
             case .empty: break
@@ -29,7 +29,7 @@ extension MessageSource where Self: ~Copyable {
     @usableFromInline
     func suspend(_ timeout: Duration?, _ patience: Patience) async throws(RingError) -> Patience {
         let deadline = patience.deadline(after: timeout)
-        try await ready(timeout: deadline.remaining)
+        try await waitUntilReady(timeout: deadline.remaining)
         return Patience(deadline)
     }
 

@@ -11,7 +11,7 @@
 /// With automatic acknowledgement a message's space is given back when it is copied. With manual acknowledgement it is when
 /// the *next* one is asked for: a loop whose body dies gets its message again.
 ///
-/// Each message is copied and allocated. Where that is too slow, take ``Consumer/ready(timeout:)`` and read in place.
+/// Each message is copied and allocated. Where that is too slow, take ``Consumer/waitUntilReady(timeout:)`` and read in place.
 public final class Messages<Source: MessageSource & ~Copyable>: AsyncSequence {
     public typealias Element = OwnedMessage
     public typealias Failure = RingError
@@ -35,7 +35,7 @@ public final class Messages<Source: MessageSource & ~Copyable>: AsyncSequence {
     public func makeAsyncIterator() -> Iterator { Iterator(messages: self) }
 
     private static func step(_ source: inout Source) throws(RingError) -> Step {
-        switch try source.tryNext() {
+        switch try source.poll() {
         case .message(let message): .message(OwnedMessage(message))
         case .empty: .empty
         case .ended: .ended
@@ -44,12 +44,12 @@ public final class Messages<Source: MessageSource & ~Copyable>: AsyncSequence {
 
     fileprivate func next() async throws(RingError) -> OwnedMessage? {
         if acknowledges { try source.acknowledge() }
-        if canceller.isCancelled { try await source.ready(timeout: nil) }  // throws, though a message be there
+        if canceller.isCancelled { try await source.waitUntilReady(timeout: nil) }  // throws, though a message be there
         while true {
             switch try Self.step(&source) {
             case .message(let message): return message
             case .ended: return nil
-            case .empty: try await source.ready(timeout: nil)
+            case .empty: try await source.waitUntilReady(timeout: nil)
             }
         }
     }

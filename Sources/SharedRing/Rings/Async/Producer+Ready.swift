@@ -62,7 +62,7 @@ extension Producer {
     ///   - timeout: nil, for ever; zero, only to look.
     /// - Throws: `messageTooLarge`, `timedOut`, `poisoned`, `forked`, `ended`; `cancelled` if the task is cancelled or the
     ///   ``canceller`` was used, and there is no room; `peerDied` or `peerClosed` as `send` of a raw span.
-    public func ready(for byteCount: Int, timeout: Duration? = nil) async throws(RingError) {
+    public func waitUntilReady(for byteCount: Int, timeout: Duration? = nil) async throws(RingError) {
         if try side.slotAtOnce(for: byteCount) == nil { _ = try await side.slotInTurn(for: byteCount, timeout: timeout) }
         side.turns.pass()
     }
@@ -113,7 +113,7 @@ extension Producer {
     ///   - bytes: the message, at most ``largestMessage`` bytes, possibly none.
     ///   - tag: anything; it reaches the consumer with the message.
     ///   - timeout: how long to wait for the turn and for room: nil, for ever; zero, not at all.
-    /// - Throws: as ``ready(for:timeout:)``. Nothing was sent then.
+    /// - Throws: as ``waitUntilReady(for:timeout:)``. Nothing was sent then.
     @inlinable
     public func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) async throws(RingError) {
         let count = bytes.byteCount
@@ -187,7 +187,7 @@ extension Producer {
     /// - Parameters:
     ///   - byteCount: 0 to ``largestMessage``.
     ///   - timeout: how long to wait for room: nil, for ever; zero, not at all.
-    /// - Throws: as ``ready(for:timeout:)``.
+    /// - Throws: as ``waitUntilReady(for:timeout:)``.
     @inlinable
     @_lifetime(&self)
     public mutating func claim(byteCount: Int, timeout: Duration? = nil) async throws(RingError) -> Claim {

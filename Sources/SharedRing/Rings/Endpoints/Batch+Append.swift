@@ -140,7 +140,7 @@ extension Batch {
     /// Everything appended before is committed before it waits.
     ///
     /// - Parameters: as of the synchronous one.
-    /// - Throws: as ``Producer/ready(for:timeout:)``. The message is not appended then.
+    /// - Throws: as ``Producer/waitUntilReady(for:timeout:)``. The message is not appended then.
     @inlinable
     public mutating func append(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) async throws(RingError) {
         let byteCount = bytes.byteCount

@@ -11,7 +11,7 @@ extension Consumer: MessageSource {
     /// - Parameter timeout: how long to wait: nil, for ever; zero, not at all.
     /// - Returns: nil at the end of a producer's stream.
     /// - Throws: `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` after the last message of a producer that went away
-    ///   without closing, within a slice.
+    ///   without closing, within a check interval.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)
@@ -45,21 +45,21 @@ extension Consumer: MessageSource {
     @inlinable
     @inline(__always)
     @_lifetime(&self)
-    public mutating func tryNext() throws(RingError) -> Poll {
-        if let message = nextNow() { return .message(message) }
+    public mutating func poll() throws(RingError) -> PollResult {
+        if let message = nextIfAvailable() { return .message(message) }
         return try lookFurther()
     }
 
-    /// The rest of `tryNext`.
+    /// The rest of `poll`.
     @usableFromInline
     @inline(never)
     @_lifetime(&self)
-    mutating func lookFurther() throws(RingError) -> Poll {
+    mutating func lookFurther() throws(RingError) -> PollResult {
         while true {
             switch try side.look() {
             case .ended: return .ended
             case nil: return .empty
-            case .message: if let message = nextNow() { return .message(message) }
+            case .message: if let message = nextIfAvailable() { return .message(message) }
             }
         }
     }
@@ -68,12 +68,13 @@ extension Consumer: MessageSource {
     @inlinable
     @inline(__always)
     @_lifetime(&self)
-    public mutating func nextNow() -> Message? {
+    public mutating func nextIfAvailable() -> Message? {
         guard let found = unsafe reader.pointee.find(beforeWaiting: false) else { return nil }
         return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
     }
 
     /// As ``MessageSource/drain(limit:_:)``, with the position kept in a register. Inlined, so that the body is, too.
+    @discardableResult
     @inlinable
     @inline(__always)
     public mutating func drain<Failure: Error>(

@@ -60,11 +60,11 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
 
     /// The next end of a producer that this consumer has seen and not given here yet, in the order in which it saw them; nil if there is none.
     ///
-    /// Ends are seen while it receives and waits: a close when it is read, a death within a slice of a wait. This call does not look for
-    /// them: call it after ``next(timeout:)`` or ``tryNext()``. Neither waits nor makes a system call. The newest 1,024 are kept for it;
+    /// Ends are seen while it receives and waits: a close when it is read, a death within a check interval of a wait. This call does not look for
+    /// them: call it after ``next(timeout:)`` or ``poll()``. Neither waits nor makes a system call. The newest 1,024 are kept for it;
     /// ``ends`` counts all of them.
     ///
-    /// In a task ``ready(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` tells of each. An event source and ``messages()`` own
+    /// In a task ``waitUntilReady(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` tells of each. An event source and ``messages()`` own
     /// the consumer, and have a call of this name.
     ///
     /// ```swift
@@ -148,16 +148,16 @@ extension MergingConsumer: MessageSource {
     @inlinable
     @inline(__always)
     @_lifetime(&self)
-    public mutating func tryNext() throws(RingError) -> Poll {
+    public mutating func poll() throws(RingError) -> PollResult {
         if let message = takeFromLane() { return .message(message) }
         return try lookFurther()
     }
 
-    /// The rest of `tryNext`.
+    /// The rest of `poll`.
     @usableFromInline
     @inline(never)
     @_lifetime(&self)
-    mutating func lookFurther() throws(RingError) -> Poll {
+    mutating func lookFurther() throws(RingError) -> PollResult {
         if side.stay(.zero), let message = takeFromLane() { return .message(message) }
         while true {
             switch try side.look() {
@@ -172,12 +172,12 @@ extension MergingConsumer: MessageSource {
     @inlinable
     @inline(__always)
     @_lifetime(&self)
-    public mutating func nextNow() -> Message? {
+    public mutating func nextIfAvailable() -> Message? {
         if let message = takeFromLane() { return message }
         return lookForMessage()
     }
 
-    /// The rest of `nextNow`.
+    /// The rest of `nextIfAvailable`.
     @usableFromInline
     @inline(never)
     @_lifetime(&self)
@@ -188,6 +188,7 @@ extension MergingConsumer: MessageSource {
     }
 
     /// As ``MessageSource/drain(limit:_:)``, with the position in a lane kept in a register. Inlined, so that the body is, too.
+    @discardableResult
     @inlinable
     @inline(__always)
     public mutating func drain<Failure: Error>(
@@ -199,7 +200,7 @@ extension MergingConsumer: MessageSource {
         // In a total order how far a lane may be read is found out message by message.
         if side.isTotallyOrdered {
             let tickets = side.ticketsDrawn()
-            while count < limit, let message = nextNow() {
+            while count < limit, let message = nextIfAvailable() {
                 guard message.sequence < tickets else {
                     message.putBack()
                     break

@@ -9,11 +9,11 @@ public protocol MessageSource: ~Copyable {
 
     /// The next message, in place, if one is there now. Ends and errors are left for ``next(timeout:)``.
     @_lifetime(&self)
-    mutating func nextNow() -> Message?
+    mutating func nextIfAvailable() -> Message?
 
-    /// The next message, in place, if there is one now, or an end. See ``Consumer/tryNext()``.
+    /// The next message, in place, if there is one now, or an end. See ``Consumer/poll()``.
     @_lifetime(&self)
-    mutating func tryNext() throws(RingError) -> Poll
+    mutating func poll() throws(RingError) -> PollResult
 
     /// Hands out the messages that are there now, at most `limit`, without waiting.
     ///
@@ -25,12 +25,13 @@ public protocol MessageSource: ~Copyable {
     ///
     /// - Returns: how many messages the body took.
     /// - Throws: what the body throws.
+    @discardableResult
     mutating func drain<Failure: Error>(
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int
 
-    /// Waits, without holding a thread, until ``tryNext()`` finds something. See ``Consumer/ready(timeout:)``.
-    func ready(timeout: Duration?) async throws(RingError)
+    /// Waits, without holding a thread, until ``poll()`` finds something. See ``Consumer/waitUntilReady(timeout:)``.
+    func waitUntilReady(timeout: Duration?) async throws(RingError)
 
     /// Ends this source's waiting from another thread.
     var canceller: Canceller { get }
@@ -71,6 +72,7 @@ public struct Received: Sendable, Equatable {
 
 extension MessageSource where Self: ~Copyable {
     /// ``drain(limit:_:)`` of all that is there.
+    @discardableResult
     @inlinable
     @inline(__always)
     public mutating func drain<Failure: Error>(_ body: (borrowing Message) throws(Failure) -> Void) throws(Failure) -> Int {

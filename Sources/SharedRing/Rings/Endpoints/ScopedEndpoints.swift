@@ -10,13 +10,13 @@ extension SPSCRing {
     /// cut off.
     ///
     /// - Returns: what the body returns.
-    /// - Throws: what ``makeProducer(waiting:slice:)``, the body and ``Producer/close()`` throw.
+    /// - Throws: what ``makeProducer(waiting:options:)``, the body and ``Producer/close()`` throw.
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) throws(RingError) -> Result
     ) throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try body(&producer)
         try producer.close()
         return result
@@ -24,10 +24,10 @@ extension SPSCRing {
 
     /// The same for a body that waits without holding a thread.
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) async throws(RingError) -> Result
     ) async throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try await body(&producer)
         try producer.close()
         return result
@@ -37,10 +37,10 @@ extension SPSCRing {
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     @_disfavoredOverload
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) throws -> Result
     ) throws -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try body(&producer)
         try producer.close()
         return result
@@ -49,10 +49,10 @@ extension SPSCRing {
     /// The same for a body that waits without holding a thread and for a body that throws any error.
     @_disfavoredOverload
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) async throws -> Result
     ) async throws -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try await body(&producer)
         try producer.close()
         return result
@@ -64,13 +64,13 @@ extension SPSCRing {
     /// `peerDied`.
     ///
     /// - Returns: what the body returns.
-    /// - Throws: what ``makeConsumer(acknowledgement:waiting:slice:)``, the body and ``Consumer/close()`` throw.
+    /// - Throws: what ``makeConsumer(acknowledgement:waiting:options:)``, the body and ``Consumer/close()`` throw.
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     public func withConsumer<Result>(
-        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) throws(RingError) -> Result
     ) throws(RingError) -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try body(&consumer)
         try consumer.close()
         return result
@@ -78,10 +78,10 @@ extension SPSCRing {
 
     /// The same for a body that waits without holding a thread.
     public func withConsumer<Result>(
-        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) async throws(RingError) -> Result
     ) async throws(RingError) -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try await body(&consumer)
         try consumer.close()
         return result
@@ -91,10 +91,10 @@ extension SPSCRing {
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     @_disfavoredOverload
     public func withConsumer<Result>(
-        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) throws -> Result
     ) throws -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try body(&consumer)
         try consumer.close()
         return result
@@ -103,10 +103,10 @@ extension SPSCRing {
     /// The same for a body that waits without holding a thread and for a body that throws any error.
     @_disfavoredOverload
     public func withConsumer<Result>(
-        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) async throws -> Result
     ) async throws -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try await body(&consumer)
         try consumer.close()
         return result
@@ -120,13 +120,13 @@ extension MPSCRing {
     /// cut off.
     ///
     /// - Returns: what the body returns.
-    /// - Throws: what ``makeProducer(waiting:slice:)``, the body and ``Producer/close()`` throw.
+    /// - Throws: what ``makeProducer(waiting:options:)``, the body and ``Producer/close()`` throw.
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) throws(RingError) -> Result
     ) throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try body(&producer)
         try producer.close()
         return result
@@ -134,10 +134,10 @@ extension MPSCRing {
 
     /// The same for a body that waits without holding a thread.
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) async throws(RingError) -> Result
     ) async throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try await body(&producer)
         try producer.close()
         return result
@@ -147,10 +147,10 @@ extension MPSCRing {
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     @_disfavoredOverload
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) throws -> Result
     ) throws -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try body(&producer)
         try producer.close()
         return result
@@ -159,10 +159,10 @@ extension MPSCRing {
     /// The same for a body that waits without holding a thread and for a body that throws any error.
     @_disfavoredOverload
     public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) async throws -> Result
     ) async throws -> Result {
-        var producer = try makeProducer(waiting: waiting, slice: slice)
+        var producer = try makeProducer(waiting: waiting, options: options)
         let result = try await body(&producer)
         try producer.close()
         return result
@@ -174,15 +174,15 @@ extension MPSCRing {
     /// `peerDied`.
     ///
     /// - Returns: what the body returns.
-    /// - Throws: what ``makeConsumer(ending:budget:acknowledgement:waiting:slice:)``, the body and ``MergingConsumer/close()`` throw.
+    /// - Throws: what ``makeConsumer(ending:acknowledgement:waiting:options:)``, the body and ``MergingConsumer/close()`` throw.
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     public func withConsumer<Result>(
-        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        ending: MergingConsumer.Ending = .never, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) throws(RingError) -> Result
     ) throws(RingError) -> Result {
         var consumer = try makeConsumer(
-            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try body(&consumer)
         try consumer.close()
         return result
@@ -190,12 +190,12 @@ extension MPSCRing {
 
     /// The same for a body that waits without holding a thread.
     public func withConsumer<Result>(
-        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        ending: MergingConsumer.Ending = .never, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) async throws(RingError) -> Result
     ) async throws(RingError) -> Result {
         var consumer = try makeConsumer(
-            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try await body(&consumer)
         try consumer.close()
         return result
@@ -205,12 +205,12 @@ extension MPSCRing {
     @available(*, noasync, message: "its body may hold a thread of the pool: await it")
     @_disfavoredOverload
     public func withConsumer<Result>(
-        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        ending: MergingConsumer.Ending = .never, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) throws -> Result
     ) throws -> Result {
         var consumer = try makeConsumer(
-            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try body(&consumer)
         try consumer.close()
         return result
@@ -219,12 +219,12 @@ extension MPSCRing {
     /// The same for a body that waits without holding a thread and for a body that throws any error.
     @_disfavoredOverload
     public func withConsumer<Result>(
-        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100),
+        ending: MergingConsumer.Ending = .never, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) async throws -> Result
     ) async throws -> Result {
         var consumer = try makeConsumer(
-            ending: ending, budget: budget, acknowledgement: acknowledgement, waiting: waiting, slice: slice)
+            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
         let result = try await body(&consumer)
         try consumer.close()
         return result

@@ -103,7 +103,7 @@ public struct MPSCRing: Sendable {
         try SPSCRing.remove(name, options: options)
     }
 
-    /// Brings a ring that was made to outlive restarts (``RingOptions/outlivesRestart``) to the disk. Nobody may be attached:
+    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. Nobody may be attached:
     /// close the endpoints first.
     ///
     /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
@@ -148,35 +148,34 @@ public struct MPSCRing: Sendable {
 
     /// Becomes a producer: takes the first lane that nobody holds. What an earlier producer left in it comes first.
     ///
-    /// - Parameters: as of ``SPSCRing/makeProducer(waiting:slice:)``.
+    /// - Parameters: as of ``SPSCRing/makeProducer(waiting:options:)``.
     /// - Throws: `roleTaken`, listing who holds the lanes, if all are taken; otherwise as
-    ///   ``SPSCRing/makeProducer(waiting:slice:)``. O(lanes) system calls.
+    ///   ``SPSCRing/makeProducer(waiting:options:)``. O(lanes) system calls.
     public func makeProducer(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100)
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions()
     ) throws(RingError) -> Producer {
         Producer(
             try ProducerSide(
-                attachment: try handle.attach(.anyLane), waiting: waiting, slice: slice, prefault: handle.options.prefault))
+                attachment: try handle.attach(.anyLane, options), waiting: waiting, slice: options.checkInterval, prefault: options.prefault
+            ))
     }
 
     /// Becomes the ring's consumer, in each lane at the first message that no earlier consumer acknowledged.
     ///
     /// - Parameters:
     ///   - ending: when there is nothing more to come.
-    ///   - budget: how many messages to take from a lane before the others get their turn, at least 1. More is faster, fewer is
-    ///     fairer. A total order has no use for it.
     ///   - acknowledgement: when a message's space is given back.
     ///   - waiting: how to wait for a message.
-    ///   - slice: how often a waiting consumer looks whether the producers live; bounds how late a death is noticed.
-    ///     After a long silence the wait of a task or an event source looks once in ten slices: <doc:Embedding#What-it-costs>.
-    /// - Throws: as ``SPSCRing/makeConsumer(acknowledgement:waiting:slice:)``.
+    ///   - options: see ``EndpointOptions``.
+    /// - Throws: as ``SPSCRing/makeConsumer(acknowledgement:waiting:options:)``.
     public func makeConsumer(
-        ending: MergingConsumer.Ending = .never, budget: Int = 256, acknowledgement: Acknowledgement = .automatic,
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100)
+        ending: MergingConsumer.Ending = .never, acknowledgement: Acknowledgement = .automatic,
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions()
     ) throws(RingError) -> MergingConsumer {
         MergingConsumer(
             try MergeSide(
-                attachment: try handle.attach(.consumer), expectedEnds: ending.expected, budget: budget, acknowledgement: acknowledgement,
-                waiting: waiting, slice: slice, prefault: handle.options.prefault))
+                attachment: try handle.attach(.consumer, options), expectedEnds: ending.expected, budget: options.budget,
+                acknowledgement: acknowledgement,
+                waiting: waiting, slice: options.checkInterval, prefault: options.prefault))
     }
 }

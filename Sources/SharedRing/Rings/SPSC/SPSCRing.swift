@@ -107,7 +107,7 @@ public struct SPSCRing: Sendable {
         try remove(named: FileName(name), options: options)
     }
 
-    /// Brings a ring that was made to outlive restarts (``RingOptions/outlivesRestart``) to the disk. Nobody may be attached:
+    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. Nobody may be attached:
     /// close the endpoints first.
     ///
     /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
@@ -150,16 +150,16 @@ public struct SPSCRing: Sendable {
     ///
     /// - Parameters:
     ///   - waiting: how to wait for room.
-    ///   - slice: how often a waiting producer looks whether the consumer lives; bounds how late its death is reported.
-    ///     After a long silence a task's wait looks once in ten slices: <doc:Embedding#What-it-costs>.
+    ///   - options: see ``EndpointOptions``.
     /// - Throws: `roleTaken`, naming the holder; `poisoned` if the ring's records make no sense; as ``open(_:options:)``, since
     ///   the ring may have changed since then; `replaced`.
     public func makeProducer(
-        waiting: WaitStrategy = .adaptive, slice: Duration = .milliseconds(100)
+        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions()
     ) throws(RingError) -> Producer {
         Producer(
             try ProducerSide(
-                attachment: try handle.attach(.anyLane), waiting: waiting, slice: slice, prefault: handle.options.prefault))
+                attachment: try handle.attach(.anyLane, options), waiting: waiting, slice: options.checkInterval, prefault: options.prefault
+            ))
     }
 
     /// Becomes the ring's consumer, at the first message that no earlier consumer acknowledged.
@@ -167,16 +167,16 @@ public struct SPSCRing: Sendable {
     /// - Parameters:
     ///   - acknowledgement: when a message's space is given back.
     ///   - waiting: how to wait for a message.
-    ///   - slice: how often a waiting consumer looks whether the producer lives; bounds how late its death is reported.
-    ///     After a long silence the wait of a task or an event source looks once in ten slices: <doc:Embedding#What-it-costs>.
-    /// - Throws: as ``makeProducer(waiting:slice:)``.
+    ///   - options: see ``EndpointOptions``.
+    /// - Throws: as ``makeProducer(waiting:options:)``.
     public func makeConsumer(
         acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive,
-        slice: Duration = .milliseconds(100)
+        options: EndpointOptions = EndpointOptions()
     ) throws(RingError) -> Consumer {
         Consumer(
             try ConsumerSide(
-                attachment: try handle.attach(.consumer), acknowledgement: acknowledgement, waiting: waiting, slice: slice,
-                prefault: handle.options.prefault))
+                attachment: try handle.attach(.consumer, options), acknowledgement: acknowledgement, waiting: waiting,
+                slice: options.checkInterval,
+                prefault: options.prefault))
     }
 }

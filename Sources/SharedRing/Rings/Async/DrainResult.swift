@@ -1,5 +1,5 @@
 /// Why ``EventSource/drain(limit:_:)`` stopped.
-public enum Drained: Sendable {
+public enum DrainResult: Sendable {
     /// Nothing is there now: the descriptor becomes readable when there is.
     case empty
     /// As many were handed out as were asked for, or all that was there when the call began: the descriptor is still readable.

@@ -1,7 +1,7 @@
 import CSharedRing
 
 /// Who holds, or last held, a role. For people: it may be out of date, and a hostile peer may have forged it.
-public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
+public struct HolderInformation: Sendable, Equatable, CustomStringConvertible {
     /// The process id, in the holder's own pid namespace.
     public var processID: UInt32
     /// When the process started, in the unit of `/proc/pid/stat`, field 22: with the id it names one process.
@@ -14,25 +14,25 @@ public struct OwnerCard: Sendable, Equatable, CustomStringConvertible {
     /// "process 4711 (receive)".
     public var description: String { name.isEmpty ? "process \(processID)" : "process \(processID) (\(name))" }
 
-    init(_ card: sr_holder) {
-        processID = card.pid
-        startTime = card.start_time
-        attachedNanoseconds = card.attached_ns
+    init(_ holder: sr_holder) {
+        processID = holder.pid
+        startTime = holder.start_time
+        attachedNanoseconds = holder.attached_ns
         // SAFETY: a fixed array of 64 bytes.
-        name = unsafe withUnsafeBytes(of: card.name) { unsafe String(ofStranger: $0) }
+        name = unsafe withUnsafeBytes(of: holder.name) { unsafe String(ofStranger: $0) }
     }
 
-    /// Writes this process's card.
+    /// Writes what names this process.
     static func sign(_ place: UnsafeMutablePointer<sr_holder>) {
-        var card = sr_holder()
-        card.pid = sr_process_id()
-        card.start_time = sr_process_start_time()
-        card.attached_ns = sr_realtime_ns()
+        var holder = sr_holder()
+        holder.pid = sr_process_id()
+        holder.start_time = sr_process_start_time()
+        holder.attached_ns = sr_realtime_ns()
         // SAFETY: the name is 64 bytes; `place` lies in the control mapping, and only the holder of the role's byte writes it.
-        unsafe withUnsafeMutableBytes(of: &card.name) { bytes in
+        unsafe withUnsafeMutableBytes(of: &holder.name) { bytes in
             unsafe sr_process_name(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), UInt64(bytes.count))
         }
-        unsafe place.pointee = card
+        unsafe place.pointee = holder
     }
 }
 

@@ -1,0 +1,34 @@
+/// How this process uses a ring: what one endpoint does, and no other sees. How a ring is made is in ``RingOptions``.
+///
+/// ```swift
+/// var consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(1)))
+/// ```
+public struct EndpointOptions: Sendable {
+    /// How often a waiting endpoint checks whether the other side lives; bounds how late a death is reported.
+    /// After a long silence the wait of a task or an event source checks once in ten intervals: <doc:Embedding#What-it-costs>.
+    public var checkInterval: Duration
+    /// How many messages a ``MergingConsumer`` takes from a lane before the others get their turn, at least 1. More is faster, fewer is
+    /// fairer. A total order, a ring with one lane and producers have no use for it.
+    public var budget: Int
+    /// Maps all pages at attach, so that no send or receive meets a page fault.
+    public var prefault: Bool
+    /// Whether the data of lanes that this endpoint maps is part of this process's core dumps. If not, a dump has the ring's control blocks only: it
+    /// is smaller by twice the ring's capacity, and done sooner. (While a process is dumped it keeps its roles.)
+    public var isDataDumped: Bool
+
+    /// Options, each of which has a default.
+    ///
+    /// - Parameters:
+    ///   - checkInterval: see ``checkInterval``.
+    ///   - budget: in messages; see ``budget``.
+    ///   - prefault: see ``prefault``.
+    ///   - isDataDumped: see ``isDataDumped``.
+    public init(
+        checkInterval: Duration = .milliseconds(100), budget: Int = 256, prefault: Bool = false, isDataDumped: Bool = false
+    ) {
+        self.checkInterval = checkInterval
+        self.budget = budget
+        self.prefault = prefault
+        self.isDataDumped = isDataDumped
+    }
+}
