@@ -90,6 +90,14 @@ struct LaneTap {
         }
     }
 
+    /// What stands at a position.
+    ///
+    /// SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader); and account: a word that was overwritten is seen with the
+    /// account that was told before.
+    private func header(at position: UInt64) -> RecordHeader {
+        unsafe RecordHeader(bits: sr_load_acquire_u64(data.base + Int(position & shape.mask)))
+    }
+
     // MARK: Counting
 
     /// Where the head is, and what was sent before it, by the newest account and the records between the two. Nil: the lane's words
@@ -124,15 +132,13 @@ struct LaneTap {
     /// What the records from one position to another amount to. Nil: no record ends there.
     private func walk(from start: UInt64, to end: UInt64) -> Count? {
         var walked = Count(messages: 0, byteCount: 0)
-        var at = start
-        while at != end {
-            // SYNC: record-visible; and account: a word that was overwritten is seen with the account that was told before.
-            let record = unsafe RecordHeader(bits: sr_load_acquire_u64(data.base + Int(at & shape.mask)))
-            guard record.isEnd || shape.admits(record) else { return nil }
-            let size = record.isEnd ? 0 : shape.messageSize(record)
-            at &+= record.isEnd ? shape.spacingOfEnd : shape.spacing(size)
-            guard at &- start <= end &- start else { return nil }
-            if !record.isEnd { walked = walked + Count(messages: 1, byteCount: UInt64(size)) }
+        var walk = RecordWalk(shape, from: start, limit: end)
+        while walk.position != end {
+            switch walk.next(header) {
+            case .message(let record): walked = walked + Count(messages: 1, byteCount: UInt64(record.byteCount))
+            case .end: break
+            case .absent, .malformed, .beyondCapacity: return nil
+            }
         }
         return walked
     }
@@ -177,43 +183,40 @@ struct LaneTap {
     }
 
     /// Where the last record can end at most.
-    private func largestEnd() -> UInt64 { unsafe sr_load_acquire_u64(sr_head(control)) &+ shape.capacity &- shape.alignment }
+    private func largestEnd() -> UInt64 { shape.largestEnd(fromHead: unsafe sr_load_acquire_u64(sr_head(control))) }
 
     /// Copies records until there is none, or enough. Nothing of it counts before it is known that it was not overwritten.
     private func copyRun(into run: inout [RingTap.Event]) -> (position: UInt64, impossible: UInt64?) {
-        var next = position
-        var end = largestEnd()
-        while next &- position < Self.runSize {
-            let place = unsafe data.base + Int(next & shape.mask)
-            // SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader)
-            let header = unsafe RecordHeader(bits: sr_load_acquire_u64(place))
-            if header.isAbsent { break }
-            guard header.isEnd || shape.admits(header) else { return (next, header.bits) }
-            let spacing = header.isEnd ? shape.spacingOfEnd : shape.spacing(shape.messageSize(header))
-            if Int64(bitPattern: next &+ spacing &- end) > 0 {
+        var walk = RecordWalk(shape, from: position, limit: largestEnd())
+        while walk.position &- position < Self.runSize {
+            var step = walk.next(header)
+            if case .beyondCapacity = step {
                 // Whoever wrote this had seen a head that gives room for it, so this load sees that head, or a later one. Without
                 // this bound, records that seem to have no end would be shown lap after lap.
-                end = largestEnd()
-                if Int64(bitPattern: next &+ spacing &- end) > 0 { return (next, header.bits) }
+                walk.limit = largestEnd()
+                step = walk.next(header)
             }
-            if header.isEnd {
-                run.append(.ended(lane: number, position: next, isClosed: header.tag & 1 == 0))
-            } else {
-                unsafe run.append(.message(message(header, at: place, next)))
+            switch step {
+            case .message(let record): run.append(.message(message(record)))
+            case .end(let record):
+                run.append(.ended(lane: number, position: record.position, isClosed: record.header.tag & 1 == 0))
+            case .absent: return (walk.position, nil)
+            case .malformed(let position, let bits): return (position, bits)
+            case .beyondCapacity(let record, _): return (record.position, record.header.bits)
             }
-            next &+= spacing
         }
-        return (next, nil)
+        return (walk.position, nil)
     }
 
-    private func message(_ header: RecordHeader, at place: UnsafeMutableRawPointer, _ position: UInt64) -> TappedMessage {
-        let count = shape.messageSize(header)
+    private func message(_ record: RecordWalk.Record) -> TappedMessage {
+        let count = record.byteCount
+        let place = unsafe data.base + Int(record.position & shape.mask)
         let ticket = isTotallyOrdered ? unsafe sr_load_relaxed_u64(place + Int(SR_RECORD_HEADER_SIZE)) : nil
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialised in
             if let start = buffer.baseAddress { unsafe sr_copy(start, place + shape.messageOffset, Int64(count)) }
             initialised = count
         }
-        return TappedMessage(lane: number, position: position, tag: header.tag, ticket: ticket, bytes: bytes)
+        return TappedMessage(lane: number, position: record.position, tag: record.header.tag, ticket: ticket, bytes: bytes)
     }
 
     /// Goes on at the head, or behind it where the records are still in their places; and says what was missed.

@@ -66,20 +66,18 @@ struct LaneAccount: Equatable {
     ///
     /// - Parameter header: gives what stands at a position.
     mutating func countOn<Failure: Error>(_ shape: LaneShape, header: (UInt64) throws(Failure) -> RecordHeader) throws(Failure) {
-        guard tail & (shape.alignment - 1) == 0 else { return }
-        let start = tail
-        while tail &- start < min(bound &- start, shape.capacity) {
-            let record = try header(tail)
-            if record.isEnd {
-                tail &+= shape.spacingOfEnd
-            } else if shape.admits(record) {
-                let size = shape.messageSize(record)
-                tail &+= shape.spacing(size)
+        guard shape.isAligned(tail) else { return }
+        // No terminator begins at or beyond the bound, so every record ends before it.
+        var walk = RecordWalk(shape, from: tail, limit: tail &+ min(bound &- tail, shape.capacity))
+        while true {
+            switch try walk.next(header) {
+            case .message(let record):
                 messages &+= 1
-                byteCount &+= UInt64(size)
-            } else {
-                return
+                byteCount &+= UInt64(record.byteCount)
+            case .end: break
+            case .absent, .malformed, .beyondCapacity: return
             }
+            tail = walk.position
         }
     }
 }
