@@ -127,7 +127,8 @@ public struct RingTap: ~Copyable {
     ) throws(RingError) -> LaneTap {
         let data = try Mapping.lane(number, of: segment, writable: false, prefault: false, ring: ring)
         // SAFETY: the lane's block lies in the control mapping, which the tap keeps: the lane exists.
-        return unsafe LaneTap(
-            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping, from: beginning)
+        let lane = unsafe TappedLane(
+            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping)
+        return LaneTap(lane, from: beginning)
     }
 }

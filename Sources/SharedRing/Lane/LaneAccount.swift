@@ -38,8 +38,13 @@ struct LaneAccount: Equatable {
     /// By the producer, before it writes at or beyond the bound that it told last.
     @unsafe
     func tell(in control: UnsafeMutablePointer<sr_lane_control>) {
-        // SYNC: account (pairs with `init` and LaneTap.isOverwritten)
+        // SYNC: account (pairs with `init` and LossyReader.step)
         unsafe sr_publish_checkpoint(control, sr_checkpoint(tail: tail, messages: messages, bytes: byteCount, write_limit: bound))
+    }
+
+    /// Whether what stands at a position, or behind it, may be written over before a newer account is told.
+    func allowsWriting(over position: UInt64, _ shape: LaneShape) -> Bool {
+        Int64(bitPattern: bound &- position) > Int64(shape.capacity)
     }
 
     /// What was sent until now, by the newest account and the records behind it. `told` gives the account, and whatever `header` gives
@@ -55,7 +60,7 @@ struct LaneAccount: Equatable {
             try now.countOn(shape, header: header)
             // None of it was overwritten if the producer was not to go that far meanwhile.
             let later = try told()
-            if Int64(bitPattern: later.bound &- newest.tail) <= Int64(shape.capacity) { return now }
+            if !later.allowsWriting(over: newest.tail, shape) { return now }
             newest = later
         }
         return newest
@@ -66,20 +71,18 @@ struct LaneAccount: Equatable {
     ///
     /// - Parameter header: gives what stands at a position.
     mutating func countOn<Failure: Error>(_ shape: LaneShape, header: (UInt64) throws(Failure) -> RecordHeader) throws(Failure) {
-        guard tail & (shape.alignment - 1) == 0 else { return }
-        let start = tail
-        while tail &- start < min(bound &- start, shape.capacity) {
-            let record = try header(tail)
-            if record.isEnd {
-                tail &+= shape.spacingOfEnd
-            } else if shape.admits(record) {
-                let size = shape.messageSize(record)
-                tail &+= shape.spacing(size)
+        guard shape.isAligned(tail) else { return }
+        // No terminator begins at or beyond the bound, so every record ends before it.
+        var walk = RecordWalk(shape, from: tail, limit: tail &+ min(bound &- tail, shape.capacity))
+        while true {
+            switch try walk.next(header) {
+            case .message(let record):
                 messages &+= 1
-                byteCount &+= UInt64(size)
-            } else {
-                return
+                byteCount &+= UInt64(record.byteCount)
+            case .end: break
+            case .absent, .malformed, .beyondCapacity: return
             }
+            tail = walk.position
         }
     }
 }

@@ -87,7 +87,6 @@ struct LaneWriter: ~Copyable {
         // all reads stay inside the double mapping.
         // SYNC: space-given (pairs with LaneReader.storeHead)
         let head = unsafe sr_load_acquire_u64(sr_head(control))
-        var tail = head
         lastHead = head
         // Until the end of this all that is stored stands for nothing; the compiler wants it before the first throw.
         unsafe place = data
@@ -95,22 +94,23 @@ struct LaneWriter: ~Copyable {
         runSpacing = Int(shape.spacing(0))
         counted = unsafe LaneAccount(control)
         told = counted
-        guard head & (shape.alignment &- 1) == 0 else {
+        guard shape.isAligned(head) else {
             throw Self.impossible(ring, lane, "its head is \(head), no multiple of its record alignment \(shape.alignment)")
         }
-        while true {
+        var walk = RecordWalk(shape, fromHead: head)
+        walk: while true {
             // SYNC: record-visible (pairs with `storeHeader` of the producer before)
-            let header = unsafe Self.header(at: tail, data, shape)
-            if header.isAbsent { break }
-            guard header.isEnd || shape.admits(header) else {
-                throw Self.impossible(ring, lane, "the record header at position \(tail) is 0x\(String(header.bits, radix: 16))")
-            }
-            tail &+= header.isEnd ? shape.spacingOfEnd : shape.spacing(shape.messageSize(header))
-            positionAfterEnd = header.isEnd ? tail : nil
-            guard tail &- head <= shape.capacity &- shape.alignment else {
-                throw Self.impossible(ring, lane, "its records reach from \(head) to \(tail), further than its capacity \(shape.capacity)")
+            switch walk.next({ position in unsafe Self.header(at: position, data, shape) }) {
+            case .message: positionAfterEnd = nil
+            case .end: positionAfterEnd = walk.position
+            case .absent: break walk
+            case .malformed(let position, let bits):
+                throw Self.impossible(ring, lane, "the record header at position \(position) is 0x\(String(bits, radix: 16))")
+            case .beyondCapacity(_, let end):
+                throw Self.impossible(ring, lane, "its records reach from \(head) to \(end), further than its capacity \(shape.capacity)")
             }
         }
+        let tail = walk.position
         // What those before had sent since the last account. One that is a stranger's, or of a client that keeps none, may lead
         // elsewhere; then its counts stand as they are.
         var inherited = counted
