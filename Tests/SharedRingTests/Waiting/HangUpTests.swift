@@ -10,7 +10,8 @@ struct HangUpTests {
     func beforeSleep(barrier: RingOptions.Barrier) throws {
         var options = RingOptions(capacity: 4096)
         options.barrier = barrier
-        let consumer = try SPSCRing.anonymous(options: options).makeConsumer(waiting: .sleep, slice: .seconds(600))
+        let consumer = try SPSCRing.anonymous(options: options).makeConsumer(
+            waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let sleeper = consumer.side.role.sleeper
         consumer.side.role.cancelFlag.noteHangUp()  // its wake found nobody asleep
         // The word is 1 behind the barrier, and 0 where the deadline has passed.

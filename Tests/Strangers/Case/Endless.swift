@@ -18,17 +18,18 @@ struct Endless {
         let lane = choices.below(victim.lanes)
         fill(lane, &choices)
         do throws(RingError) {
+            let options = EndpointOptions(checkInterval: .milliseconds(100))
             let acknowledgement: Acknowledgement = choices.once(in: 3) ? .manual : .automatic
             if victim.isMerging {
-                var consumer = try victim.openMPSC().makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(100))
+                var consumer = try victim.openMPSC().makeConsumer(acknowledgement: acknowledgement, options: options)
                 receive(from: &consumer, lane, &choices) { (consumer) throws(RingError) in
-                    guard case .message(let message) = try consumer.tryNext() else { return nil }
+                    guard case .message(let message) = try consumer.poll() else { return nil }
                     return message.lane
                 }
             } else {
-                var consumer = try victim.openSPSC().makeConsumer(acknowledgement: acknowledgement, slice: .milliseconds(100))
+                var consumer = try victim.openSPSC().makeConsumer(acknowledgement: acknowledgement, options: options)
                 receive(from: &consumer, lane, &choices) { (consumer) throws(RingError) in
-                    guard case .message(let message) = try consumer.tryNext() else { return nil }
+                    guard case .message(let message) = try consumer.poll() else { return nil }
                     return message.lane
                 }
             }
@@ -37,23 +38,25 @@ struct Endless {
         }
     }
 
-    /// A small record at every place. The words are those of the state, or of producers that keep no accounts.
+    /// A small record at every place. The words are those of the state, or of producers that keep no checkpoints.
     private func fill(_ lane: Int, _ choices: inout Choices) {
         let present = UInt64(SR_RECORD_PRESENT)
         // A ticket of a total order counts as bytes of the record.
         let header = present | UInt64(victim.isTotallyOrdered ? 8 : choices.below(victim.alignment))
         let words = victim.lane(lane)
-        if choices.once(in: 2) { sr_store_release_u64(sr_account_turn(words), 0) }
+        if choices.once(in: 2) { sr_store_release_u64(sr_checkpoint_turn(words), 0) }
         if choices.once(in: 3) { sr_store_release_u32(sr_producer_epoch(words), 0) }
-        victim.control.pointee.lane_bitmap.0 |= 1 << UInt64(lane)
-        if tells { say("  lane \(lane): header 0x\(String(header, radix: 16)) without an end, account \(words.pointee.account_turn)") }
+        victim.control.pointee.lanes_used.0 |= 1 << UInt64(lane)
+        if tells {
+            say("  lane \(lane): header 0x\(String(header, radix: 16)) without an end, checkpoint \(words.pointee.checkpoint_turn)")
+        }
         for offset in stride(from: 0, to: victim.capacity, by: victim.alignment) {
             victim.data(lane).storeBytes(of: header, toByteOffset: offset, as: UInt64.self)
         }
     }
 
     private func receive<Source: MessageSource & ~Copyable>(
-        from source: inout Source, _ lane: Int, _ choices: inout Choices, tryNext: (inout Source) throws(RingError) -> Int?
+        from source: inout Source, _ lane: Int, _ choices: inout Choices, poll: (inout Source) throws(RingError) -> Int?
     ) {
         let most = Self.mostLaps * victim.capacity / victim.alignment
         let way = choices.below(4)
@@ -65,16 +68,16 @@ struct Endless {
                 var found: Int?
                 switch way {
                 case 0: if let message = try source.next(timeout: .zero) { found = message.lane }
-                case 1: found = try tryNext(&source)
-                case 2: if let message = source.nextNow() { found = message.lane } else { found = try tryNext(&source) }
+                case 1: found = try poll(&source)
+                case 2: if let message = source.nextIfAvailable() { found = message.lane } else { found = try poll(&source) }
                 default:
                     var taken = 0
-                    _ = source.drain { if $0.lane == lane { taken += 1 } }
+                    source.drain { if $0.lane == lane { taken += 1 } }
                     if taken > 0 {
                         count += taken - 1
                         found = lane
                     } else {
-                        found = try tryNext(&source)
+                        found = try poll(&source)
                     }
                 }
                 if found == lane { count += 1 }
