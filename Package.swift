@@ -29,7 +29,7 @@ let package = Package(
     targets: [
         // Not called CAtomics, like its folder: a target of that name collides with other packages in a client's graph.
         .target(name: "CSharedRing", path: "Sources/CAtomics"),
-        .target(name: "SharedRing", dependencies: ["CSharedRing"], swiftSettings: strict),
+        .target(name: "SharedRing", dependencies: ["CSharedRing"], exclude: ["API.txt"], swiftSettings: strict),
         .executableTarget(name: "SharedRingTool", dependencies: ["SharedRing"], swiftSettings: plain),
         .target(name: "CBench", path: "Benchmarks/CBench"),
         .target(name: "BenchReport", path: "Benchmarks/BenchReport", swiftSettings: plain),

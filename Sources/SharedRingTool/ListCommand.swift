@@ -48,7 +48,7 @@ struct ListCommand {
                 try OtherVersionRing.all(options: options)
             )
         } catch {
-            throw ToolFailure(aboutNoRing: error)
+            throw ToolFailure("\(error)")
         }
     }
 

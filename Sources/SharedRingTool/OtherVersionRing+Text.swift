@@ -7,8 +7,7 @@ extension OtherVersionRing {
         if let label, !label.isEmpty { facts.append(("label", label.printable)) }
         if let createdNanoseconds { facts.append(("created", Timestamp(createdNanoseconds).text)) }
         facts += [("in use", use), ("remedy", remedy)]
-        let width = facts.reduce(0) { max($0, $1.0.count) } + 2
-        return "ring '\(fileName)', of another layout version\n" + facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
+        return aligned(facts, under: "ring '\(fileName)', of another layout version")
     }
 
     /// The fields of a line of the list, under the headings of this version's rings.

@@ -46,7 +46,7 @@ struct ReceiveCommand {
         }
     }
 
-    private func receive<Source: RingConsumer & ~Copyable>(_ consumer: consuming Source) throws {
+    private func receive<Source: PartiallyAcknowledging & ~Copyable>(_ consumer: consuming Source) throws {
         let progress = Progress("received", data: STDOUT_FILENO)
         defer { progress.clear() }
         Signals.endInOrder(on: [SIGINT, SIGTERM, SIGHUP])

@@ -1,7 +1,7 @@
 import SharedRing
 
 /// The consumer of one `receive`: how it waits, and how it leaves the ring.
-struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
+struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     var consumer: Source
     let progress: Progress
     private let options: TransferOptions
@@ -114,7 +114,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
         try consumer.acknowledge()
         tellEndOfOne(isDeath: true)
         death = error
-        notedDeaths = consumer.deaths  // the error says how many there were
+        notedDeaths = consumer.ends.died  // the error says how many there were
         guard senders != nil else {
             removeRing()
             throw ToolFailure("\(error)", status: ToolFailure.cutOff)
@@ -125,7 +125,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
 
     /// A consumer of many lanes goes on when a sender dies, and counts.
     private mutating func noteDeaths() throws {
-        let deaths = consumer.deaths
+        let deaths = consumer.ends.died
         if deaths == notedDeaths { return }
         try consumer.acknowledge()  // or a next receiver would be told again
         let count = deaths - notedDeaths
@@ -140,7 +140,7 @@ struct Reception<Source: RingConsumer & ~Copyable>: ~Copyable {
 
     /// The same of a ring for one, of which there is no more to know than who signed last.
     private func tellEndOfOne(isDeath: Bool) {
-        guard tellsEnds, let report = try? options.ring.report(), report.kind == .spsc else { return }
+        guard tellsEnds, let report = try? options.ring.report(), report.hasOneSender else { return }
         let sender = report.lanes.first?.producer.holder.map { "\($0)" } ?? "a producer"
         tell("\(sender) \(isDeath ? "went away without closing" : "closed")")
     }

@@ -59,7 +59,7 @@ struct RemoveCommand {
         do throws(RingError) {
             return try DamagedRing.all(options: options)
         } catch {
-            throw ToolFailure(aboutNoRing: error)
+            throw ToolFailure("\(error)")
         }
     }
 
@@ -77,7 +77,7 @@ struct RemoveCommand {
         do throws(RingError) {
             return try StaleRing.removeAll(includingUndelivered: includesUndelivered, dryRun: isDryRun, options: options)
         } catch {
-            throw ToolFailure(aboutNoRing: error)
+            throw ToolFailure("\(error)")
         }
     }
 }

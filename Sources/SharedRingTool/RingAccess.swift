@@ -56,7 +56,7 @@ struct RingAccess {
     func attach<Endpoint: ~Copyable>(_ take: (Ring) throws(RingError) -> Endpoint) throws -> Endpoint {
         // The ring may be removed, or another made, at any moment: each further turn means that somebody did.
         var turn = 0
-        func requireOvertaken(_ error: RingError, _ kind: RingReport.Kind?) throws {
+        func requireOvertaken(_ error: RingError, _ kind: RingKind?) throws {
             turn += 1
             guard turn < 100, try isOvertaken(error, kind) else { throw error }
             usleep(1_000)
@@ -84,7 +84,7 @@ struct RingAccess {
     }
 
     /// Nil: there is no ring of that name.
-    private func existingKind() throws(RingError) -> RingReport.Kind? {
+    private func existingKind() throws(RingError) -> RingKind? {
         do throws(RingError) {
             return try report().kind
         } catch {
@@ -93,7 +93,7 @@ struct RingAccess {
         }
     }
 
-    private func ring(_ existing: RingReport.Kind?) throws(RingError) -> Ring {
+    private func ring(_ existing: RingKind?) throws(RingError) -> Ring {
         switch (existing, lanes.count) {
         // Should it go away meanwhile, none is made.
         case (.spsc, _) where mustExist: .single(try SPSCRing.open(named: name, options: options))
@@ -108,7 +108,7 @@ struct RingAccess {
     }
 
     /// Whether the ring is another than it was when it was looked at.
-    private func isOvertaken(_ error: RingError, _ kind: RingReport.Kind?) throws(RingError) -> Bool {
+    private func isOvertaken(_ error: RingError, _ kind: RingKind?) throws(RingError) -> Bool {
         switch error.code {
         case .notFound, .replaced: true
         // Of another kind, or for a reason that trying again does not change.
@@ -126,8 +126,12 @@ struct RingAccess {
             differences.append(("a capacity of \(counted(ring.capacity, "byte"))", "'--capacity' counts"))
         }
         guard let count = lanes.count else { return differences }
-        if case .merging(let ring) = ring, ring.laneCount == count, !lanes.hasOrder || ring.order == lanes.order { return differences }
-        return differences + [(ring.shape, "'--lanes' and '--order' count")]
+        let isAsAsked =
+            switch ring {
+            case .single: false
+            case .merging(let ring): ring.laneCount == count && (!lanes.hasOrder || ring.order == lanes.order)
+            }
+        return isAsAsked ? differences : differences + [(ring.shape, "'--lanes' and '--order' count")]
     }
 
     private func noteDifferences(_ ring: Ring) {

@@ -9,15 +9,13 @@ extension RingCheck {
             ("undelivered", undeliveredText),
             ("consumer", report.consumer.checkText(consumerSleepWord)),
         ]
-        for lane in lanes { facts.append((report.kind == .spsc ? "producer" : "lane \(lane.number)", lane.text)) }
+        for lane in lanes { facts.append((report.title(ofLane: lane.number), lane.text)) }
         if lanes.isEmpty { facts.append(("producer", RingReport.Presence.neverCame.rawValue)) }
         facts += leftOver.map { ("left over", $0) }
         facts += damage.map { ("damaged", $0.sentence) }
         facts += [("next producer", nextProducer), ("next consumer", nextConsumer)]
 
-        let width = facts.reduce(0) { max($0, $1.0.count) } + 2
-        let lines = facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
-        return "ring '\(report.fileName)' in \(report.directory.printable)\n\(lines)"
+        return aligned(facts, under: "ring '\(report.fileName)' in \(report.directory.printable)")
     }
 }
 

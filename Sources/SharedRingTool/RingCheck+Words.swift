@@ -47,7 +47,7 @@ extension RingCheck {
             sentences.append("a consumer noted the death of a producer and was gone before it told: the next consumer tells it")
         }
         for lane in lanes {
-            let place = report.kind == .spsc ? "" : "lane \(lane.number): "
+            let place = report.prefix(ofLane: lane.number)
             if lane.producer.presence == .neverCame {
                 sentences.append("\(place)somebody came and was gone before it had signed: it is as if nobody had come")
             }
@@ -68,10 +68,16 @@ extension RingCheck {
     var nextProducer: String {
         let attached = Set(lanes.filter { $0.producer.presence == .attached }.map(\.number))
         guard let number = (0..<report.laneCount).first(where: { !attached.contains($0) }) else {
-            if report.kind == .mpsc { return "is refused: all \(counted(report.laneCount, "lane")) are taken" }
-            return "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
+            return switch report.kind {
+            case .spsc: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
+            case .mpsc: "is refused: all \(counted(report.laneCount, "lane")) are taken"
+            }
         }
-        let place = report.kind == .spsc ? "" : "takes lane \(number): "
+        let place =
+            switch report.kind {
+            case .spsc: ""
+            case .mpsc: "takes lane \(number): "
+            }
         if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
         guard let lane = lanes.first(where: { $0.number == number }), lane.producer.presence != .neverCame else {
             return "\(place)is the first there"
@@ -90,7 +96,11 @@ extension RingCheck {
         }
         if !damage.isEmpty { return "nothing is promised of damaged lanes, see what is damaged" }
         guard !lanes.isEmpty else { return "waits for the first producer" }
-        let start = report.kind == .spsc ? "starts at position \(lanes[0].head)" : "starts in \(counted(lanes.count, "lane"))"
+        let start =
+            switch report.kind {
+            case .spsc: "starts at position \(lanes[0].head)"
+            case .mpsc: "starts in \(counted(lanes.count, "lane"))"
+            }
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
         let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }
         if ends > 0 { steps.append("is told of \(countedEnds(ends))") }

@@ -4,16 +4,12 @@ import SharedRing
 extension RingRates {
     var lines: [String] {
         let report = statistics.report
-        let shape =
-            report.kind == .spsc
-            ? "spsc, \(SizeNotation.text(report.capacity))"
-            : "mpsc, \(counted(report.laneCount, "lane")) of \(SizeNotation.text(report.capacity)), \(report.order.word) order"
         // A ring's only lane is shown even when it does nothing.
         let shown = lanes.filter { !$0.isIdle || lanes.count == 1 }
         let idle = lanes.count == 1 ? [] : lanes.filter(\.isIdle)
 
         var rows = [["", "messages/s", "MB/s", "backlog", "", "full/s", "sleeps/s", "wakes/s", "who"]]
-        rows += shown.map { row(report.kind == .spsc ? "producer" : "lane \($0.statistics.number)", $0) }
+        rows += shown.map { row(report.title(ofLane: $0.statistics.number), $0) }
         if lanes.count > 1 {
             rows.append(
                 cells("all lanes", total, backlog, of: report.capacity * lanes.count)
@@ -23,7 +19,7 @@ extension RingRates {
         rows.append(
             ["consumer", "", "", "", "", "", count(consumerSleeps), count(total.producerWakes), report.consumer.shortText])
 
-        var lines = ["ring '\(report.fileName)' (\(shape)), over \(decimal(seconds)) s"]
+        var lines = ["ring '\(report.fileName)' (\(report.shortShape)), over \(decimal(seconds)) s"]
         lines += aligned(rows)
         if lanes.isEmpty { lines.append("  no producer has come yet") }
         if !idle.isEmpty {

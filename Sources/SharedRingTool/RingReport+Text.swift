@@ -5,8 +5,8 @@ extension RingReport {
     /// A fact a line, then a role or a lane a line.
     var text: String {
         var facts: [(String, String)] = [
-            ("kind", kind == .spsc ? "spsc" : "mpsc, \(counted(laneCount, "lane")), \(order.word) order"),
-            ("capacity", counted(capacity, "byte") + (kind == .spsc ? "" : " a lane")),
+            ("kind", kindText),
+            ("capacity", capacityText),
             ("largest message", counted(largestMessage, "byte")),
             ("alignment", counted(recordAlignment, "byte")),
             ("file", counted(totalSize, "byte")),
@@ -22,12 +22,10 @@ extension RingReport {
             ("backlog", counted(backlog, "byte")),
             ("consumer", consumer.text),
         ]
-        for lane in lanes { facts.append((kind == .spsc ? "producer" : "lane \(lane.number)", lane.text)) }
+        for lane in lanes { facts.append((title(ofLane: lane.number), lane.text)) }
         if lanes.isEmpty { facts.append(("producer", Presence.neverCame.rawValue)) }
 
-        let width = facts.reduce(0) { max($0, $1.0.count) } + 2
-        let lines = facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
-        return "ring '\(fileName)' in \(directory.printable)\n\(lines)"
+        return aligned(facts, under: "ring '\(fileName)' in \(directory.printable)")
     }
 
     /// What stands over the list.
@@ -45,7 +43,7 @@ extension RingReport {
     private var attachedRoles: String {
         let producers = attachedProducers
         var roles: [String] = []
-        if producers > 0 { roles.append(kind == .spsc ? "producer" : counted(producers, "producer")) }
+        if producers > 0 { roles.append(producersText(producers)) }
         if consumer.presence == .attached { roles.append("consumer") }
         return roles.isEmpty ? "nobody" : roles.joined(separator: ", ")
     }

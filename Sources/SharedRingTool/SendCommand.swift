@@ -47,7 +47,7 @@ struct SendCommand {
                 }
             }
         } catch let error as RingError {
-            guard error.code == .roleTaken, (try? options.ring.report().kind) == .spsc else { throw error }
+            guard error.code == .roleTaken, (try? options.ring.report().hasOneSender) == true else { throw error }
             throw ToolFailure("\(error); a ring that is made with '--lanes' takes several senders at once")
         }
     }

@@ -27,9 +27,6 @@ struct ToolFailure: Error {
         self.status = status
     }
 
-    /// For an error whose sentence must not begin with a ring.
-    init(aboutNoRing error: RingError) { self.init(error.reason) }
-
     /// `complaint` names the wrong word.
     static func usage(_ complaint: String, of command: Command? = nil) -> ToolFailure {
         let help = command.map { "sharedring \($0.rawValue) --help" } ?? "sharedring --help"
@@ -38,7 +35,7 @@ struct ToolFailure: Error {
 }
 
 extension RingError {
-    /// The description without the ring.
+    /// The description without the subject.
     var reason: String { detail + (errno.map { " (\(String(cString: strerror($0))))" } ?? "") }
 }
 
@@ -69,10 +66,11 @@ extension ToolFailure {
         switch error.code {
         case .notFound:
             return Suggestion.ending(
-                for: error.ring, among: ((try? RingReport.fileNames(options: options)) ?? []).map(\.description))
+                for: error.subject.name, among: ((try? RingReport.fileNames(options: options)) ?? []).map(\.description))
         case .wrongOwner where error.errno == nil && arguments.command != .create:
             // With an errno it is the file's mode that is in the way, and no option helps.
-            return "; '--owner \(arguments.names.lazy.compactMap { owner(of: $0, as: error.ring, options) }.first ?? "USER")' takes it"
+            return
+                "; '--owner \(arguments.names.lazy.compactMap { owner(of: $0, as: error.subject.name, options) }.first ?? "USER")' takes it"
         default: return ""
         }
     }

@@ -8,6 +8,12 @@ func counted(_ count: some BinaryInteger, _ noun: String, _ plural: String? = ni
 /// "1 end of a stream", "2 ends of streams".
 func countedEnds(_ count: Int) -> String { counted(count, "end of a stream", "ends of streams") }
 
+/// A heading, and a fact a line under it, with what is said of each in one column.
+func aligned(_ facts: [(String, String)], under heading: String) -> String {
+    let width = facts.reduce(0) { max($0, $1.0.count) } + 2
+    return "\(heading)\n" + facts.map { "  \($0.0.padded(to: width))\($0.1)\n" }.joined()
+}
+
 extension String {
     func padded(to width: Int) -> String { self + String(repeating: " ", count: Swift.max(0, width - count)) }
 }

@@ -8,6 +8,7 @@ import CSharedRing
 /// neither is listed or removed here. ``OtherVersionRing`` is about the latter. A ring with a sound header and damaged records is not
 /// meant either: ``RingCheck`` finds those, and ``SPSCRing/remove(_:options:)`` removes it like any other.
 public struct DamagedRing: Sendable {
+    /// What leads to it again, byte for byte.
     public let fileName: FileName
     /// What is damaged: the error that opening it throws.
     public let error: RingError

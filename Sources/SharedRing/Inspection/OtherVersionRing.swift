@@ -4,6 +4,7 @@ import CSharedRing
 ///
 /// Opening such a ring throws `incompatible`, with both versions. It is not damaged, and programs of its own version go on using it.
 public struct OtherVersionRing: Sendable, CustomStringConvertible {
+    /// What leads to it again, byte for byte.
     public let fileName: FileName
     /// Its layout version, as "1.0".
     public let version: String

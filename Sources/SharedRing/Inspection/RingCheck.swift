@@ -21,7 +21,9 @@ public struct RingCheck: Sendable {
     }
 
     /// A word by which somebody says that it sleeps.
+    @nonexhaustive
     public enum SleepWord: Sendable, Equatable {
+        /// Its owner does not sleep.
         case awake
         /// Its owner is attached, and sleeps or is about to.
         case asleep
@@ -31,22 +33,27 @@ public struct RingCheck: Sendable {
 
     /// A lane that somebody has attached to, or tried to.
     public struct Lane: Sendable {
+        /// Its number, from 0.
         public var number: Int
+        /// Who sends, or sent last.
         public var producer: RingReport.Role
         /// Everything before this position is acknowledged: the next consumer starts here.
         public var head: UInt64
         /// The next record goes here: so does the next producer.
         public var tail: UInt64
-        /// The messages between the two, and the bytes in them.
+        /// The messages between the two.
         public var messages: Int
+        /// The bytes of their payloads, without headers and tickets.
         public var byteCount: Int
-        /// The unread ends of streams: those that were closed, and those that a successor marked as cut off.
+        /// The unread ends of streams that were closed.
         public var closeMarks: Int
+        /// The unread ends that a successor wrote for a producer that died.
         public var deathMarks: Int
         /// Whether the last record is such an end.
         public var endsWithMark: Bool
         /// Total order: a message with this ticket or a larger one was announced. Of a producer that is attached it is on its way.
         public var announcement: UInt64?
+        /// Whether its producer sleeps.
         public var sleepWord: SleepWord
         /// Whether the end of its last producer was told to a consumer already.
         public var isEndReported: Bool
@@ -59,9 +66,11 @@ public struct RingCheck: Sendable {
         public var hasUnmarkedClose: Bool { producer.presence == .closed && closeMarks + deathMarks == 0 && !isEndReported }
     }
 
+    /// What the ring looks like from outside.
     public let report: RingReport
     /// Those that have been used.
     public let lanes: [Lane]
+    /// Whether the consumer sleeps.
     public let consumerSleepWord: SleepWord
     /// A consumer noted that a producer died, and went away before it told anybody. The next one tells it.
     public let hasUnreportedDeath: Bool
@@ -70,14 +79,19 @@ public struct RingCheck: Sendable {
     /// Empty: the next process can use the ring, however its last users ended.
     public let damage: [Damage]
 
+    /// The messages that wait in all lanes.
     public var messages: Int { lanes.reduce(0) { $0 + $1.messages } }
+    /// The bytes of their payloads, without headers and tickets.
     public var byteCount: Int { lanes.reduce(0) { $0 + $1.byteCount } }
     /// Unread ends of streams, of either sort.
     public var streamEnds: Int { lanes.reduce(0) { $0 + $1.closeMarks + $1.deathMarks } }
+    /// Whether a lane changed whenever it was looked at: then the numbers are a moment's.
     public var isMoving: Bool { lanes.contains { $0.isMoving } }
+    /// Whether a producer or a consumer is attached.
     public var isAnybodyAttached: Bool {
         report.consumer.presence == .attached || lanes.contains { $0.producer.presence == .attached }
     }
+    /// Whether a producer or a consumer has ever been attached.
     public var hasAnybodyCome: Bool {
         report.consumer.presence != .neverCame || lanes.contains { $0.producer.presence != .neverCame }
     }
@@ -112,7 +126,7 @@ public struct RingCheck: Sendable {
         let header = segment.header
         let ring = name.ring
         report = try RingReport(segment, name)
-        isBeingRemoved = segment.descriptor.withNumber({ sr_lock_query($0, SharedRing.Role.consumer.lockByte, 1) }) == 2
+        isBeingRemoved = RoleLock.holder(of: .consumer, in: segment.descriptor) == .remover
 
         var damage: [Damage] = []
         var lanes: [Lane] = []
@@ -126,7 +140,7 @@ public struct RingCheck: Sendable {
                 unsafe $0.load(fromByteOffset: number / 64 * 8, as: UInt64.self) >> UInt64(number % 64) & 1 == 1
             }
             if let found = walk.result.damage { damage.append(found) }
-            if control.producer_epoch != 0, !isInUse, header.kind == .mpsc {
+            if control.producer_epoch != 0, !isInUse, header.kind.hasManyLanes {
                 let place = header.controlOffset + MemoryLayout<sr_lanes_control>.offset(of: \.lanes_used)! + number / 64 * 8
                 damage.append(
                     Damage(
@@ -203,7 +217,12 @@ public struct RingCheck: Sendable {
         _ first: UInt32, of role: SharedRing.Role, _ segment: Segment, again: () throws(RingError) -> UInt32
     ) throws(RingError) -> SleepWord {
         if first == 0 { return .awake }
-        func isFree() -> Bool { [0, 2].contains(segment.descriptor.withNumber({ sr_lock_query($0, role.lockByte, 1) })) }
+        func isFree() -> Bool {
+            switch RoleLock.holder(of: role, in: segment.descriptor) {
+            case .nobody, .remover: true
+            case .somebody, nil: false
+            }
+        }
         guard isFree() else { return .asleep }
         if try again() == 0 { return .awake }
         return isFree() ? .leftBehind : .asleep

@@ -6,13 +6,8 @@ import CSharedRing
 /// permission, and works on a ring whose processes are stopped or dead. The numbers of a ring in use are read one after
 /// the other, so they may not fit together exactly.
 public struct RingReport: Sendable {
-    /// One producer or several.
-    public enum Kind: String, Sendable {
-        case spsc
-        case mpsc
-    }
-
     /// What became of a role.
+    @nonexhaustive
     public enum Presence: String, Sendable {
         /// Nobody has ever had it.
         case neverCame = "never came"
@@ -26,6 +21,7 @@ public struct RingReport: Sendable {
 
     /// A role, and who has it or had it last.
     public struct Role: Sendable {
+        /// What became of it.
         public var presence: Presence
         /// How many have had it since the ring was made, the present one included.
         public var attachments: Int
@@ -37,6 +33,7 @@ public struct RingReport: Sendable {
     public struct Lane: Sendable {
         /// Its number.
         public var number: Int
+        /// Who sends, or sent last.
         public var producer: Role
         /// How many producers' ends a consumer was told, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
         /// something unread.
@@ -57,24 +54,33 @@ public struct RingReport: Sendable {
     public var directoryName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var directory: String
-    public var kind: Kind
+    /// Which kind of ring it is.
+    public var kind: RingKind
+    /// Whether messages of all producers come in the order of their sending: ``MPSCRing/Order/total``.
     public var isTotallyOrdered: Bool
+    /// The version of its layout, as "2.0".
     public var layoutVersion: String
     /// The bytes of each lane.
     public var capacity: Int
+    /// What records are aligned to, in bytes.
     public var recordAlignment: Int
+    /// The largest message, in bytes.
     public var largestMessage: Int
     /// The bytes of the whole file.
     public var totalSize: Int
+    /// Its creator's free text.
     public var label: String
     /// Nanoseconds since 1970.
     public var createdNanoseconds: Int64
     /// Tells it from its predecessors and successors of the same name: 32 hexadecimal digits.
     public var instance: String
+    /// Whether those who sleep pay for the barrier; see ``RingOptions/Barrier/asymmetric``.
     public var usesAsymmetricBarrier: Bool
     /// Whether its last reader leaves it where it is.
     public var isPersistent: Bool
+    /// Who receives, or received last.
     public var consumer: Role
+    /// How many lanes it has, used or not.
     public var laneCount: Int
     /// The lanes that anybody has ever attached to.
     public var lanes: [Lane]
@@ -110,7 +116,11 @@ public struct RingReport: Sendable {
 
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
-            let isHeld = ![0, 2].contains(segment.descriptor.withNumber({ sr_lock_query($0, role.lockByte, 1) }))
+            let isHeld =
+                switch RoleLock.holder(of: role, in: segment.descriptor) {
+                case .nobody, .remover: false
+                case .somebody, nil: true
+                }
             // It may have closed between the two looks: then its epoch says so now.
             let epoch = isHeld ? first : again() ?? first
             let presence: Presence =
@@ -122,7 +132,7 @@ public struct RingReport: Sendable {
         self.name = name.name.repairedText
         directoryName = name.directory
         directory = name.directory.repairedText
-        kind = header.kind == .spsc ? .spsc : .mpsc
+        kind = header.kind.kind
         isTotallyOrdered = header.isTotallyOrdered
         layoutVersion = header.version
         capacity = header.laneCapacity

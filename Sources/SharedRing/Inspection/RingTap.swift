@@ -17,6 +17,7 @@ import CSharedRing
 @safe
 public struct RingTap: ~Copyable {
     /// Where a tap begins.
+    @nonexhaustive
     public enum Start: Sendable {
         /// With what waits to be received.
         case head
@@ -25,10 +26,13 @@ public struct RingTap: ~Copyable {
     }
 
     /// What a look found.
+    @nonexhaustive
     public enum Event: Sendable {
+        /// A message, copied.
         case message(TappedMessage)
         /// A stream ended; not `isClosed`: it was cut off, and the next producer has marked it so.
         case ended(lane: Int, position: UInt64, isClosed: Bool)
+        /// A part of a lane that was not seen in time.
         case missed(TapMiss)
         /// What stands there is no record. The lane goes on when its head has passed it.
         case damaged(RingCheck.Damage)

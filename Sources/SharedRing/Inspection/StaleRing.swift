@@ -7,16 +7,22 @@ import CSharedRing
 /// under a lock that keeps everybody from attaching, so nobody can lose anything to it.
 public struct StaleRing: Sendable {
     /// What was, or in a dry run would be, done with it.
+    @nonexhaustive
     public enum Outcome: Sendable {
+        /// Removed.
         case removed
         /// It was no ring yet: whoever began to make it has died.
         case removedUnfinished
+        /// Left as it is, for this reason.
         case kept(Reason)
     }
 
     /// Why it was left alone.
+    @nonexhaustive
     public enum Reason: Sendable {
+        /// Nobody has come to it yet.
         case neverUsed
+        /// It is stale but for what waits in it.
         case undelivered
         /// Who has roles, for people.
         case inUse(String)
@@ -30,10 +36,13 @@ public struct StaleRing: Sendable {
     public let fileName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var name: String { fileName.repairedText }
+    /// What was, or in a dry run would be, done with it.
     public let outcome: Outcome
-    /// What waited in it.
+    /// The messages that waited in it.
     public let messages: Int
+    /// The bytes of their payloads, without headers and tickets.
     public let byteCount: Int
+    /// The unread ends of streams.
     public let streamEnds: Int
 
     private init(_ name: FileName, _ outcome: Outcome, _ check: RingCheck? = nil) {
@@ -85,7 +94,7 @@ public struct StaleRing: Sendable {
             let first = try judge(segment, name, includingUndelivered)
             if case .kept = first.outcome { return first }
             if dryRun {
-                let isLocked = segment.descriptor.withNumber({ sr_lock_query($0, sr_lock_first(), 0) }) != 0
+                let isLocked = RoleLock.holderOfAny(in: segment.descriptor, from: sr_lock_first()) != .nobody
                 return isLocked ? StaleRing(name.name, .kept(.inUse("somebody has it locked"))) : first
             }
 

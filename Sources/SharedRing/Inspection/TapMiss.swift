@@ -1,5 +1,6 @@
 /// A part of a lane that was overwritten before a ``RingTap`` had seen it, or could have been: its producer had said that it may write there.
 public struct TapMiss: Sendable {
+    /// The lane's number.
     public var lane: Int
     /// Where the tap was.
     public var position: UInt64

@@ -1,4 +1,5 @@
 /// When a consumer gives the space of a message back, and with it the promise not to need it again.
+@nonexhaustive
 public enum Acknowledgement: Sendable {
     /// When the view of a message ends.
     case automatic

@@ -44,7 +44,7 @@ struct ClientHandshake {
         }
         guard welcome.newest == UInt16(SR_LINK_VERSION) else {
             throw RingError(
-                .incompatible, ring: socket.path,
+                .incompatible, link: socket.path,
                 "its listener chose version \(welcome.newest) of the handshake, this client speaks \(SR_LINK_VERSION)")
         }
         let producer = try SPSCRing.open(owned: descriptors[0], called: socket.path.description, options: options.ringOptions)
@@ -59,13 +59,13 @@ struct ClientHandshake {
     private func refused(_ packet: sr_link_packet) -> RingError {
         switch LinkPacket.Refusal(rawValue: packet.reason) {
         case .user:
-            RingError(.wrongOwner, ring: socket.path, "its listener does not serve user \(sr_effective_user())")
+            RingError(.wrongOwner, link: socket.path, "its listener does not serve user \(sr_effective_user())")
         case .version:
             RingError(
-                .incompatible, ring: socket.path,
+                .incompatible, link: socket.path,
                 "its listener speaks versions \(packet.oldest) to \(packet.newest) of the handshake, this client \(SR_LINK_VERSION)")
-        case .packet: RingError(.handshakeFailed, ring: socket.path, "its listener did not understand the hello")
-        case .system, nil: RingError(.system, ring: socket.path, "its listener could not make the rings (reason \(packet.reason))")
+        case .packet: RingError(.handshakeFailed, link: socket.path, "its listener did not understand the hello")
+        case .system, nil: RingError(.system, link: socket.path, "its listener could not make the rings (reason \(packet.reason))")
         }
     }
 }

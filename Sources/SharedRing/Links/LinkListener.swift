@@ -78,7 +78,7 @@ public final class LinkListener: Sendable {
         let deadline = Deadline(after: timeout)
         while true {
             if let link = try next(refused) { return link.take() }
-            if Task.isCancelled { throw RingError(.cancelled, ring: fileName, "the task that waited for clients was cancelled") }
+            if Task.isCancelled { throw RingError(.cancelled, link: fileName, "the task that waited for clients was cancelled") }
             try requireTime(deadline)
             await reception.wait(until: deadline)
         }
@@ -86,12 +86,12 @@ public final class LinkListener: Sendable {
 
     private func requireOwnProcess() throws(RingError) {
         guard sr_fork_generation() == generation else {
-            throw RingError(.forked, ring: fileName, "this listener belongs to the parent of this forked process")
+            throw RingError(.forked, link: fileName, "this listener belongs to the parent of this forked process")
         }
     }
 
     private func requireTime(_ deadline: Deadline) throws(RingError) {
-        if deadline.isPassed(at: sr_now_ns()) { throw RingError(.timedOut, ring: fileName, "no client before the deadline") }
+        if deadline.isPassed(at: sr_now_ns()) { throw RingError(.timedOut, link: fileName, "no client before the deadline") }
     }
 
     /// A link, if there is one now.
@@ -103,7 +103,7 @@ public final class LinkListener: Sendable {
             case .failed(let error): throw error
             }
         }
-        if reception.isClosed { throw RingError(.cancelled, ring: fileName, "the listener was closed") }
+        if reception.isClosed { throw RingError(.cancelled, link: fileName, "the listener was closed") }
         return nil
     }
 

@@ -21,7 +21,7 @@ enum LinkPacket {
 
     static func unexpected(_ packet: sr_link_packet, _ count: Int, at path: FileName, _ what: StaticString) -> RingError {
         RingError(
-            .handshakeFailed, ring: path, "a packet of kind \(packet.kind) with \(count) descriptors came where \(what) was expected")
+            .handshakeFailed, link: path, "a packet of kind \(packet.kind) with \(count) descriptors came where \(what) was expected")
     }
 }
 
@@ -41,7 +41,7 @@ extension LinkOptions {
         let user = User(peer.userID)
         let isAllowed = if case .sameUser = allowedUsers { user.isOneself } else { allowedUsers.admits(user) }
         guard isAllowed else {
-            throw RingError(.wrongOwner, ring: socket.path, "its \(whose) runs as \(user), who is not allowed")
+            throw RingError(.wrongOwner, link: socket.path, "its \(whose) runs as \(user), who is not allowed")
         }
         return peer
     }

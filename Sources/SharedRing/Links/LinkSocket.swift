@@ -23,7 +23,7 @@ final class LinkSocket: @unchecked Sendable {
 
     /// Throws `invalidName` for what can't be a socket's path.
     static func check(_ path: FileName) throws(RingError) {
-        func refuse(_ why: String) -> RingError { RingError(.invalidName, ring: path, why) }
+        func refuse(_ why: String) -> RingError { RingError(.invalidName, link: path, why) }
         let count = path.bytes.count
         guard count > 0, !path.bytes.contains(0) else { throw refuse("a path must not be empty or contain a NUL byte") }
         guard count <= 107 else { throw refuse("a socket's path has at most 107 bytes, this one has \(count)") }
@@ -56,11 +56,11 @@ final class LinkSocket: @unchecked Sendable {
         switch result {
         case -SystemFailure.notFound, -SystemFailure.connectionRefused:
             guard deadline.isPassed(at: sr_now_ns()) else { return nil }
-            throw RingError(.notFound, ring: path, errno: -result, "no process listens there")
+            throw RingError(.notFound, link: path, errno: -result, "no process listens there")
         case -SystemFailure.timedOut:
             guard deadline.isPassed(at: sr_now_ns()) else { return nil }
-            throw RingError(.timedOut, ring: path, "its listener's queue was full until the deadline")
-        default: throw RingError(.system, ring: path, errno: -result, "it can't be connected to")
+            throw RingError(.timedOut, link: path, "its listener's queue was full until the deadline")
+        default: throw RingError(.system, link: path, errno: -result, "it can't be connected to")
         }
     }
 
@@ -72,7 +72,7 @@ final class LinkSocket: @unchecked Sendable {
             do {
                 try await Task.sleep(for: .microseconds(microseconds))
             } catch {
-                throw RingError(.cancelled, ring: path, "the task that connected was cancelled")
+                throw RingError(.cancelled, link: path, "the task that connected was cancelled")
             }
             microseconds = min(5_000, microseconds * 2)
         }
@@ -83,7 +83,7 @@ final class LinkSocket: @unchecked Sendable {
             var peer = sr_socket_peer()
             // SAFETY: `peer` lives for the length of the call.
             let result = descriptor.withNumber { unsafe sr_socket_peer_of($0, &peer) }
-            guard result == 0 else { throw RingError(.system, ring: path, errno: -result, "who is at its other end can't be found out") }
+            guard result == 0 else { throw RingError(.system, link: path, errno: -result, "who is at its other end can't be found out") }
             return LinkPeer(processID: peer.process, userID: peer.user)
         }
     }
@@ -125,32 +125,32 @@ final class LinkSocket: @unchecked Sendable {
         if size == -SystemFailure.timedOut { return nil }
         guard size > 0 else {
             throw size == 0
-                ? RingError(.peerDied, ring: path, "the other side hung up during the handshake") : failure(size, "it can't be read")
+                ? RingError(.peerDied, link: path, "the other side hung up during the handshake") : failure(size, "it can't be read")
         }
         let expected = Int32(MemoryLayout<sr_link_packet>.size)
         guard size == expected else {
-            throw RingError(.handshakeFailed, ring: path, "a packet of \(size) bytes came where one of \(expected) was expected")
+            throw RingError(.handshakeFailed, link: path, "a packet of \(size) bytes came where one of \(expected) was expected")
         }
         guard packet.magic == UInt64(SR_LINK_MAGIC) else {
             throw RingError(
-                .handshakeFailed, ring: path,
+                .handshakeFailed, link: path,
                 "a packet that begins with 0x\(String(packet.magic, radix: 16)) came, which is none of a link's")
         }
         return (packet, descriptors)
     }
 
     /// The other side took too long.
-    var silence: RingError { RingError(.handshakeFailed, ring: path, "the other side said nothing before the deadline") }
+    var silence: RingError { RingError(.handshakeFailed, link: path, "the other side said nothing before the deadline") }
 
     private func failure(_ result: Int32, _ what: String) -> RingError {
         switch result {
         case -SystemFailure.timedOut: silence
         case -SystemFailure.noDescriptor:
-            RingError(.system, ring: path, errno: -result, "this process has no free descriptor for those that the other side sent")
+            RingError(.system, link: path, errno: -result, "this process has no free descriptor for those that the other side sent")
         case -SystemFailure.brokenPipe, -SystemFailure.connectionReset:
-            RingError(.peerDied, ring: path, errno: -result, "the other side hung up during the handshake")
-        case -SystemFailure.badMessage: RingError(.handshakeFailed, ring: path, "more descriptors came than a link has")
-        default: RingError(.system, ring: path, errno: -result, what)
+            RingError(.peerDied, link: path, errno: -result, "the other side hung up during the handshake")
+        case -SystemFailure.badMessage: RingError(.handshakeFailed, link: path, "more descriptors came than a link has")
+        default: RingError(.system, link: path, errno: -result, what)
         }
     }
 
@@ -167,7 +167,7 @@ final class LinkSocket: @unchecked Sendable {
             try hangups.watch(self)
             self.hangups = hangups
         } catch {
-            throw RingError(.system, ring: path, errno: error.errno, "its hang-up can't be watched for")
+            throw RingError(.system, link: path, errno: error.errno, "its hang-up can't be watched for")
         }
     }
 

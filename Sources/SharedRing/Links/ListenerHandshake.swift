@@ -55,7 +55,7 @@ final class ListenerHandshake {
         }
         guard hello.oldest <= UInt16(SR_LINK_VERSION), hello.newest >= UInt16(SR_LINK_VERSION) else {
             throw RingError(
-                .incompatible, ring: socket.path,
+                .incompatible, link: socket.path,
                 "its client speaks versions \(hello.oldest) to \(hello.newest) of the handshake, this listener \(SR_LINK_VERSION)")
         }
         return true

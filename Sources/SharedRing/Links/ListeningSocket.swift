@@ -24,15 +24,15 @@ final class ListeningSocket: Sendable {
         name = parts.name
         // SAFETY, for the whole class: the strings live for the length of their calls.
         let opened = unsafe parts.directory.withCString { unsafe sr_open_directory($0) }
-        guard opened >= 0 else { throw RingError(.system, ring: path, errno: -opened, "its directory can't be opened") }
+        guard opened >= 0 else { throw RingError(.system, link: path, errno: -opened, "its directory can't be opened") }
         directory = Descriptor(opened)
         lock = try Self.lock(Self.lockName(of: name), in: directory, path: path)
         try Self.removeDead(name, in: directory, path: path)
         let listening = unsafe path.withCString { unsafe sr_socket_listen($0, permissions) }
-        guard listening >= 0 else { throw RingError(.system, ring: path, errno: -listening, "it can't be listened at") }
+        guard listening >= 0 else { throw RingError(.system, link: path, errno: -listening, "it can't be listened at") }
         descriptor = Descriptor(listening)
         let held = directory.withNumber { [name] directory in unsafe name.withCString { unsafe sr_pin_at(directory, $0) } }
-        guard held >= 0 else { throw RingError(.system, ring: path, errno: -held, "its socket's file is not where it was made") }
+        guard held >= 0 else { throw RingError(.system, link: path, errno: -held, "its socket's file is not where it was made") }
         file = Descriptor(held)
     }
 
@@ -62,7 +62,7 @@ final class ListeningSocket: Sendable {
     private static func parts(of path: FileName) throws(RingError) -> (directory: FileName, name: FileName) {
         guard let slash = path.bytes.lastIndex(of: UInt8(ascii: "/")) else { return (FileName("."), path) }
         let name = path.bytes[(slash + 1)...]
-        guard !name.isEmpty else { throw RingError(.invalidName, ring: path, "a socket's path must not end with a slash") }
+        guard !name.isEmpty else { throw RingError(.invalidName, link: path, "a socket's path must not end with a slash") }
         return (slash == 0 ? FileName("/") : FileName(bytes: path.bytes[..<slash]), FileName(bytes: name))
     }
 
@@ -86,10 +86,10 @@ final class ListeningSocket: Sendable {
             guard opened >= 0 else {
                 if let owner = facts(of: name, in: directory)?.owner, owner != sr_effective_user() {
                     throw RingError(
-                        .wrongOwner, ring: path, errno: -opened,
+                        .wrongOwner, link: path, errno: -opened,
                         "its lock file '\(path).lock' belongs to user \(owner), whose listener lives or was killed")
                 }
-                throw RingError(.system, ring: path, errno: -opened, "its lock file '\(path).lock' can't be opened")
+                throw RingError(.system, link: path, errno: -opened, "its lock file '\(path).lock' can't be opened")
             }
             let lock = RoleLock(through: Descriptor(opened))
             let isLocked: Bool
@@ -98,27 +98,27 @@ final class ListeningSocket: Sendable {
                 isLocked = try lock.take(.consumer)
                 mine = try lock.facts()
             } catch {
-                throw RingError(.system, ring: path, errno: error.errno, "its lock file '\(path).lock' can't be locked")
+                throw RingError(.system, link: path, errno: error.errno, "its lock file '\(path).lock' can't be locked")
             }
             guard isLocked else {
-                throw RingError(.inUse, ring: path, "a living process of user \(mine.owner) listens there, and holds '\(path).lock'")
+                throw RingError(.inUse, link: path, "a living process of user \(mine.owner) listens there, and holds '\(path).lock'")
             }
             if let now = facts(of: name, in: directory), now.isSameFile(as: mine) { return lock }
         }
-        throw RingError(.inUse, ring: path, "others kept replacing '\(path).lock' while this process tried 1,000 times to lock it")
+        throw RingError(.inUse, link: path, "others kept replacing '\(path).lock' while this process tried 1,000 times to lock it")
     }
 
     /// Whatever has left something under this name did not hold the lock, or is dead.
     private static func removeDead(_ name: FileName, in directory: Descriptor, path: FileName) throws(RingError) {
         guard let found = facts(of: name, in: directory) else { return }
         guard found.type == 0o140000 else {
-            throw RingError(.alreadyExists, ring: path, "\(found.kindOfFile) stands there")
+            throw RingError(.alreadyExists, link: path, "\(found.kindOfFile) stands there")
         }
         // A program that knows nothing of our lock?
         let probe = unsafe path.withCString { unsafe sr_socket_connect($0, 0) }
         if probe >= 0 { _ = sr_close(probe) }
         guard probe == -SystemFailure.connectionRefused || probe == -SystemFailure.notFound else {
-            throw RingError(.inUse, ring: path, "another program listens there, whose socket belongs to user \(found.owner)")
+            throw RingError(.inUse, link: path, "another program listens there, whose socket belongs to user \(found.owner)")
         }
         remove(name, in: directory, ifStill: found)
     }

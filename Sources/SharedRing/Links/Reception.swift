@@ -60,7 +60,7 @@ final class Reception: @unchecked Sendable {
         self.options = options
         func event() throws(RingError) -> Descriptor {
             let event = sr_event()
-            guard event >= 0 else { throw RingError(.system, ring: listening.path, errno: -event, "no event descriptor") }
+            guard event >= 0 else { throw RingError(.system, link: listening.path, errno: -event, "no event descriptor") }
             return Descriptor(event)
         }
         news = try event()
@@ -72,7 +72,7 @@ final class Reception: @unchecked Sendable {
             context.toOpaque())
         if result != 0 {
             unsafe context.release()
-            throw RingError(.system, ring: listening.path, errno: -result, "no thread to receive clients with")
+            throw RingError(.system, link: listening.path, errno: -result, "no thread to receive clients with")
         }
     }
 
@@ -235,7 +235,7 @@ final class Reception: @unchecked Sendable {
     private func giveUp(_ handshake: ListenerHandshake) -> Bool {
         guard handshake.isSilent, let index = handshakes.firstIndex(where: { $0 === handshake }) else { return false }
         handshakes.remove(at: index)
-        tell(RingError(.handshakeFailed, ring: listening.path, "the other side said nothing, and its place was wanted"))
+        tell(RingError(.handshakeFailed, link: listening.path, "the other side said nothing, and its place was wanted"))
         return true
     }
 
@@ -245,7 +245,7 @@ final class Reception: @unchecked Sendable {
         do throws(RingError) {
             guard accepted >= 0 else {
                 restsUntil = sr_now_ns() &+ Self.rest
-                let error = RingError(.system, ring: listening.path, errno: -accepted, "no client can be accepted now; it is tried again")
+                let error = RingError(.system, link: listening.path, errno: -accepted, "no client can be accepted now; it is tried again")
                 if !isShort || !SystemFailure.isShortage(-accepted) { throw error }
                 return
             }

@@ -1,7 +1,7 @@
 import CSharedRing
 
-/// What a ring's handle stands for: where the ring is, and what to do if it is not there. It holds no role.
-final class RingHandle: Sendable {
+/// What a ring stands for: where it is, and what to do if it is not there. It holds no role. For the library; a program has no use for it.
+public final class RingHandle: Sendable {
     private enum Intent {
         /// The very ring that was found or made.
         case exactly(SegmentHeader.Instance)
@@ -75,8 +75,14 @@ final class RingHandle: Sendable {
     static func open(descriptor: Int32, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
         let ring = "descriptor \(descriptor)"
         let duplicate = sr_duplicate(descriptor)
-        guard duplicate >= 0 else { throw RingError(.system, ring: ring, errno: -duplicate, "it is no open descriptor") }
-        return try open(owned: Descriptor(duplicate), called: ring, kind: kind, options: options)
+        guard duplicate >= 0 else {
+            throw RingError(.system, about: .descriptor(descriptor), errno: -duplicate, "it is not open, and so leads to no ring")
+        }
+        do throws(RingError) {
+            return try open(owned: Descriptor(duplicate), called: ring, kind: kind, options: options)
+        } catch {
+            throw error.about(.descriptor(descriptor))
+        }
     }
 
     /// `ring`: what the descriptor is called in errors.
@@ -91,7 +97,7 @@ final class RingHandle: Sendable {
 
     private static func require(_ kind: SegmentHeader.Kind, _ header: SegmentHeader, ring: String) throws(RingError) {
         guard header.kind == kind else {
-            let lanes = header.kind == .mpsc ? " with \(header.laneCount == 1 ? "1 lane" : "\(header.laneCount) lanes")" : ""
+            let lanes = header.kind.hasManyLanes ? " with \(header.laneCount == 1 ? "1 lane" : "\(header.laneCount) lanes")" : ""
             throw RingError(
                 .incompatible, ring: ring, "it is of kind \(header.kind)\(lanes), not of kind \(kind)")
         }

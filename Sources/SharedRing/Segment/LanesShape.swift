@@ -59,11 +59,11 @@ struct LanesShape: Sendable, Equatable {
 
     init(checking header: sr_header, of kind: SegmentHeader.Kind, ring: String) throws(RingError) {
         func refuse(_ code: RingError.Code, _ detail: String) -> RingError { RingError(code, ring: ring, detail) }
-        guard kind == .mpsc || header.required_features & UInt64(SR_FEATURE_TOTAL_ORDER) == 0 else {
+        guard kind.hasManyLanes || header.required_features & UInt64(SR_FEATURE_TOTAL_ORDER) == 0 else {
             throw refuse(.damaged, "it has one producer and says it puts several in a total order")
         }
         let lanes = header.lanes.lane_count
-        guard lanes >= 1, lanes <= SR_LARGEST_LANE_COUNT, kind == .mpsc || lanes == 1 else {
+        guard lanes >= 1, lanes <= SR_LARGEST_LANE_COUNT, kind.hasManyLanes || lanes == 1 else {
             throw refuse(.damaged, "it says it has \(lanes) lanes")
         }
         let alignment = header.lanes.record_alignment

@@ -34,7 +34,7 @@ struct OtherVersion: Sendable {
     /// Whether somebody holds a role of it; nil if this program does not know where the version's locks stand. A system call.
     var isInUse: Bool? {
         // A remover's lock, which has no end, is no holder.
-        layout.map { layout in descriptor.withNumber { sr_lock_query($0, layout.firstLockByte, 0) } == 1 }
+        layout.map { layout in RoleLock.holderOfAny(in: descriptor, from: layout.firstLockByte) == .somebody }
     }
 }
 

@@ -4,6 +4,7 @@
 /// `isPersistent`: they are written into the ring's header, and everybody who attaches later reads them there.
 public struct RingOptions: Sendable {
     /// Which barrier orders "I stored a message" before "I look whether you sleep".
+    @nonexhaustive
     public enum Barrier: Sendable {
         /// The asymmetric one if this kernel has it, else the symmetric one.
         case automatic
@@ -19,6 +20,7 @@ public struct RingOptions: Sendable {
     ///
     /// The owner can do anything to a ring at any time; whoever else may write it can send nonsense, and with a named ring
     /// truncate its memory. So nobody else's is taken unasked, not even root's.
+    @nonexhaustive
     public enum Owners: Sendable {
         /// Nobody else's.
         case sameUser

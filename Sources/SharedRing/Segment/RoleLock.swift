@@ -63,7 +63,7 @@ final class RoleLock: Sendable {
     }
 
     func isAnyLaneHeld(of count: Int) throws(SystemFailure) -> Bool {
-        try SystemFailure.check(descriptor.withNumber { sr_lock_query($0, Role.lane(0).lockByte, Int64(count)) }) != 0
+        try Self.holder(in: descriptor, from: Role.lane(0).lockByte, count: Int64(count)) != .nobody
     }
 
     enum Holder: Equatable {
@@ -75,7 +75,18 @@ final class RoleLock: Sendable {
 
     /// Who, other than this description, holds the role's byte. Never takes the byte, so it disturbs nobody.
     func holder(of role: Role) throws(SystemFailure) -> Holder {
-        switch try SystemFailure.check(descriptor.withNumber { sr_lock_query($0, role.lockByte, 1) }) {
+        try Self.holder(in: descriptor, from: role.lockByte, count: 1)
+    }
+
+    /// Who holds the role's byte, asked through any descriptor of the file. Nil: the system does not say.
+    static func holder(of role: Role, in file: Descriptor) -> Holder? { try? holder(in: file, from: role.lockByte, count: 1) }
+
+    /// Who holds a byte from `first` on, asked through any descriptor of the file. Nil: the system does not say.
+    static func holderOfAny(in file: Descriptor, from first: Int64) -> Holder? { try? holder(in: file, from: first, count: 0) }
+
+    /// `count`: 0 for all that follow.
+    private static func holder(in file: Descriptor, from start: Int64, count: Int64) throws(SystemFailure) -> Holder {
+        switch try SystemFailure.check(file.withNumber { sr_lock_query($0, start, count) }) {
         case 0: .nobody
         case 1: .somebody
         default: .remover

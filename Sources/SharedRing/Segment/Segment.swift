@@ -300,10 +300,12 @@ struct Segment: Sendable {
 
     /// The names of the files in a directory, in the order of their bytes.
     static func fileNames(in directory: FileName) throws(RingError) -> [FileName] {
-        guard !directory.bytes.contains(0) else { throw RingError(.invalidName, ring: "", "the directory must not contain a NUL byte") }
+        guard !directory.bytes.contains(0) else {
+            throw RingError(.invalidName, directory: directory, "its path must not contain a NUL byte")
+        }
         func check<Value: SignedInteger>(_ result: Value) throws(RingError) -> Value {
             if result >= 0 { return result }
-            throw RingError(.system, ring: "", errno: Int32(-result), "the directory '\(directory)' can't be read")
+            throw RingError(.system, directory: directory, errno: Int32(-result), "it can't be read")
         }
         // Not opendir(3): its descriptor would be a forked child's too, and may be below 3.
         // SAFETY: the string lives for the length of the call.

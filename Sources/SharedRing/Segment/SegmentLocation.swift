@@ -69,7 +69,7 @@ struct SegmentName: Sendable {
         // SAFETY: the string lives for the length of the call.
         let result = unsafe directory.withCString { unsafe sr_open_directory($0) }
         guard result >= 0 else {
-            throw RingError(.system, ring: ring, errno: -result, "the directory '\(directory)' can't be opened")
+            throw RingError(.system, directory: directory, errno: -result, "it can't be opened to find '\(ring)' in it")
         }
         return Descriptor(result)
     }

@@ -3,6 +3,7 @@
 /// Two names are equal if their bytes are. (Two `String`s are equal, too, if they are the same text in two normalisations, and so name
 /// two files.) A name that came from a directory, or from the command line, leads to the same file again, byte for byte.
 public struct FileName: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The name as the kernel has it, without a NUL at its end.
     public let bytes: [UInt8]
 
     /// A name of these bytes. What no file can be called is refused when the name is used, with `invalidName`.

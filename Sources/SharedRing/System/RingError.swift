@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// What went wrong, with the facts: which ring, which system error, what was expected and what was found.
+/// What went wrong, with the facts: about what, which system error, what was expected and what was found.
 ///
 /// A full or an empty ring is a result, not an error. ``description`` is one sentence for people; a program decides by
 /// ``code``. The value is one reference wide, so that a function that may throw it costs its caller nothing.
@@ -76,14 +76,14 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
     private final class Facts: Sendable {
         let code: Code
         let errno: Int32?
-        let ring: String
+        let subject: Subject
         let detail: String
         let remedy: String?
 
-        init(code: Code, errno: Int32?, ring: String, detail: String, remedy: String?) {
+        init(code: Code, errno: Int32?, subject: Subject, detail: String, remedy: String?) {
             self.code = code
             self.errno = errno
-            self.ring = ring
+            self.subject = subject
             self.detail = detail
             self.remedy = remedy
         }
@@ -95,8 +95,8 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
     public var code: Code { facts.code }
     /// The system's error number, where there was one.
     public var errno: Int32? { facts.errno }
-    /// The ring's name, or how it was handed over, as people are shown it: see ``FileName/description``.
-    public var ring: String { facts.ring.printable }
+    /// What it is about: a ring, a directory, a link, a descriptor.
+    public var subject: Subject { facts.subject }
     /// What was expected and what was found, for people. Control characters in names and labels are escaped.
     public var detail: String { facts.detail.printable }
     /// What can be done about it, for people, where that is not plain; nil otherwise.
@@ -109,22 +109,34 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    /// One sentence: the ring, what happened, the system's error if there was one, and the remedy if there is one.
+    /// One sentence: what it is about, what happened, the system's error if there was one, and the remedy if there is one.
     public var description: String {
-        var sentence = "ring '\(ring)': \(detail)"
+        var sentence = "\(subject): \(detail)"
         if let errno { sentence += " (\(Self.text(of: errno)))" }
         if let remedy { sentence += "; \(remedy)" }
         return sentence
     }
 
     /// `remedy`: where the code alone does not say what can be done.
-    init(_ code: Code, ring: String, errno: Int32? = nil, _ detail: String, remedy: String? = nil) {
-        facts = Facts(code: code, errno: errno, ring: ring, detail: detail, remedy: remedy)
+    init(_ code: Code, about subject: Subject, errno: Int32? = nil, _ detail: String, remedy: String? = nil) {
+        facts = Facts(code: code, errno: errno, subject: subject, detail: detail, remedy: remedy)
     }
 
-    /// About what stands at this path.
-    init(_ code: Code, ring: FileName, errno: Int32? = nil, _ detail: String) {
-        self.init(code, ring: ring.description, errno: errno, detail)
+    init(_ code: Code, ring: String, errno: Int32? = nil, _ detail: String, remedy: String? = nil) {
+        self.init(code, about: .ring(ring), errno: errno, detail, remedy: remedy)
+    }
+
+    init(_ code: Code, link path: FileName, errno: Int32? = nil, _ detail: String) {
+        self.init(code, about: .link(path.description), errno: errno, detail)
+    }
+
+    init(_ code: Code, directory: FileName, errno: Int32? = nil, _ detail: String) {
+        self.init(code, about: .directory(directory.description), errno: errno, detail)
+    }
+
+    /// The same, said of something else.
+    func about(_ subject: Subject) -> RingError {
+        RingError(code, about: subject, errno: errno, facts.detail, remedy: facts.remedy)
     }
 
     private static func text(of errno: Int32) -> String {

@@ -1,4 +1,5 @@
 /// How an endpoint waits for the other side.
+@nonexhaustive
 public enum WaitStrategy: Sendable {
     /// Never sleeps: the lowest latency, and a processor core of its own.
     case spin

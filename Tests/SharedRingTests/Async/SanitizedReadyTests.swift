@@ -176,11 +176,11 @@ struct SanitizedReadyTests {
         while await !actor.isWaiting { await Task.yield() }
         #expect(await actor.wait() == .alreadyWaiting)
         #expect(await actor.now() == false)
-        if case .failure(let error) = await actor.pollText() { #expect(error.code == .alreadyWaiting) } else { Issue.record("it polled") }
+        if case .failure(let error) = await actor.poll() { #expect(error.code == .alreadyWaiting) } else { Issue.record("it polled") }
         let producer = sender.take()
         try await producer.send("through")
         #expect(await first == nil)
-        #expect(try await actor.pollText().get() == "through")
+        #expect(try await actor.poll().get() == "through")
     }
 
     @Test("A sender in a task waits for room without a thread, and stops for a cancelled task or a dead consumer") func room() async throws

@@ -101,7 +101,7 @@ struct FileNameTests {
                 Issue.record("nothing was thrown", sourceLocation: sourceLocation)
                 return
             }
-            for text in [error.description, error.detail, error.ring] {
+            for text in [error.description, error.detail, error.subject.name] {
                 let isClean = text.unicodeScalars.allSatisfy { ![.control, .format].contains($0.properties.generalCategory) }
                 #expect(isClean, "\(error)", sourceLocation: sourceLocation)
             }

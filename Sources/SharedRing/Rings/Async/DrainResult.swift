@@ -1,4 +1,5 @@
 /// Why ``EventSource/drain(limit:_:)`` stopped.
+@nonexhaustive
 public enum DrainResult: Sendable {
     /// Nothing is there now: the descriptor becomes readable when there is.
     case empty

@@ -32,6 +32,12 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     /// Whether the ring is to stay when its last reader is done with it; see ``RingOptions/isPersistent``.
     public var isRingPersistent: Bool { side.attachment.isPersistent }
 
+    /// None: this consumer ends with each producer, and `next` tells how.
+    public var ends: ProducerEnds { ProducerEnds() }
+
+    /// Nil: as ``ends``.
+    public mutating func nextEnd() -> ProducerEnd? { nil }
+
     /// Ends this consumer's waiting from another thread.
     public var canceller: Canceller { Canceller(side.role.cancelFlag) }
 

@@ -11,6 +11,7 @@
 @safe
 public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// When there is nothing more to come.
+    @nonexhaustive
     public enum Ending: Sendable, Hashable {
         /// Never: a service waits for the next producer. Producers that end are counted, in ``MergingConsumer/ends``.
         case never

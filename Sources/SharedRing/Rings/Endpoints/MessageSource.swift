@@ -2,6 +2,28 @@ public import CSharedRing
 
 /// Where messages come from: a ``Consumer`` or a ``MergingConsumer``.
 public protocol MessageSource: ~Copyable {
+    // MARK: Facts
+
+    /// The largest message, in bytes.
+    var largestMessage: Int { get }
+
+    /// Whether any producer is attached, in whatever process. One system call; safe from any thread.
+    var isPeerAttached: Bool { get }
+
+    /// Whether ``removeRingIfUnused()`` leaves the ring where it is; see ``RingOptions/isPersistent``.
+    var isRingPersistent: Bool { get }
+
+    /// Ends this source's waiting from another thread.
+    var canceller: Canceller { get }
+
+    /// How many producers' ends went by without ending the messages, and how. None of a ``Consumer``: it ends with each.
+    var ends: ProducerEnds { get }
+
+    /// The next such end that was not given here yet; nil if there is none. See ``MergingConsumer/nextEnd()``.
+    mutating func nextEnd() -> ProducerEnd?
+
+    // MARK: Receiving
+
     /// The next message, in place, waiting for it if need be; nil at an end. See ``Consumer/next(timeout:)``.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @_lifetime(&self)
@@ -33,20 +55,66 @@ public protocol MessageSource: ~Copyable {
     /// Waits, without holding a thread, until ``poll()`` finds something. See ``Consumer/waitUntilReady(timeout:)``.
     func waitUntilReady(timeout: Duration?) async throws(RingError)
 
-    /// Ends this source's waiting from another thread.
-    var canceller: Canceller { get }
-
     /// Gives back everything that was handed out. See ``Consumer/acknowledge()``.
     mutating func acknowledge() throws(RingError)
 
+    /// Hands out every message, in place, to the end, waiting for them without holding a thread. See ``Consumer/forEach(_:)``.
+    mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws
+
+    /// The messages as an asynchronous sequence, which owns the source from now on. See ``Messages``.
+    consuming func messages() -> Messages<Self>
+
+    // MARK: Waiting for a producer
+
+    /// Waits until a producer is attached. Blocks the thread; in a task the asynchronous form is meant.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
+    mutating func waitForPeer(timeout: Duration?) throws(RingError)
+
     /// Waits, without holding a thread, until a producer is attached.
     func waitForPeer(timeout: Duration?) async throws(RingError)
+
+    // MARK: Ending
 
     /// Ends the consumer in order. See ``Consumer/close()``.
     consuming func close() throws(RingError)
 
     /// Ends the consumer in order, where it can't be given away. See ``Consumer/end()``.
     mutating func end() throws(RingError)
+
+    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent. See
+    /// ``Consumer/removeRingIfUnused()``.
+    mutating func removeRingIfUnused() throws(RingError) -> Bool
+}
+
+// MARK: Without a timeout: for ever
+
+extension MessageSource where Self: ~Copyable {
+    /// The next message, in place, waiting for it as long as it takes; nil at an end.
+    ///
+    /// - Throws: as ``Consumer/next(timeout:)``.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
+    @_disfavoredOverload
+    @_lifetime(&self)
+    public mutating func next() throws(RingError) -> Message? { try next(timeout: nil) }
+
+    /// Waits, without holding a thread and as long as it takes, until ``poll()`` finds something.
+    ///
+    /// - Throws: as ``Consumer/waitUntilReady(timeout:)``.
+    @_disfavoredOverload
+    public func waitUntilReady() async throws(RingError) { try await waitUntilReady(timeout: nil) }
+
+    /// Waits, as long as it takes, until a producer is attached. Blocks the thread; in a task the asynchronous form is meant.
+    ///
+    /// - Throws: `cancelled`, `ended`.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
+    @_disfavoredOverload
+    public mutating func waitForPeer() throws(RingError) { try waitForPeer(timeout: nil) }
+
+    /// Waits, without holding a thread and as long as it takes, until a producer is attached.
+    ///
+    /// - Throws: `alreadyWaiting`, `ended`, `forked`; `cancelled` if the task is cancelled or the ``canceller`` was used.
+    @_disfavoredOverload
+    public func waitForPeer() async throws(RingError) { try await waitForPeer(timeout: nil) }
 }
 
 /// What a copying receive received.

@@ -8,7 +8,13 @@ extension Message {
     package var position: UInt64 { unsafe reader.pointee.head }
 }
 
-extension Consumer {
+/// A consumer whose messages can be acknowledged in part.
+package protocol PartiallyAcknowledging: MessageSource, ~Copyable {
+    /// All but the messages from these positions on, by lane. The consumer is to be closed then.
+    mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError)
+}
+
+extension Consumer: PartiallyAcknowledging {
     /// With manual acknowledgement: as ``acknowledge()``, but for the messages from a position on. The next consumer gets those; this
     /// one is to be closed.
     ///
@@ -18,7 +24,7 @@ extension Consumer {
     }
 }
 
-extension MergingConsumer {
+extension MergingConsumer: PartiallyAcknowledging {
     /// As ``Consumer``'s.
     package mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError) {
         try side.role.requireUsable()

@@ -1,10 +1,10 @@
-// An endpoint for the length of a body: closed when it returns. One pair of calls a ring and an endpoint; each pair again for errors of any kind.
+// An endpoint for the length of a body: closed when it returns. One pair of calls an endpoint; each pair again for errors of any kind.
 //
 // A body that throws leaves a producer without `close()`, on purpose: to the consumer the stream is cut off (`peerDied`), and not taken for
 // a whole one. The same holds for a consumer, of which what was used up is acknowledged.
 
-extension SPSCRing {
-    /// Becomes the producer for the length of the body, and closes the stream when it returns.
+extension MessageRing {
+    /// Becomes a producer for the length of the body, and closes the stream when it returns.
     ///
     /// When the body throws, the stream is not closed: the consumer gets what was sent and then `peerDied`, as of every stream that was
     /// cut off.
@@ -57,7 +57,9 @@ extension SPSCRing {
         try producer.close()
         return result
     }
+}
 
+extension SPSCRing {
     /// Becomes the consumer for the length of the body, and closes it when it returns.
     ///
     /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and the producer that waits is told
@@ -114,60 +116,6 @@ extension SPSCRing {
 }
 
 extension MPSCRing {
-    /// Becomes a producer for the length of the body, and closes the stream when it returns.
-    ///
-    /// When the body throws, the stream is not closed: the consumer gets what was sent and then `peerDied`, as of every stream that was
-    /// cut off.
-    ///
-    /// - Returns: what the body returns.
-    /// - Throws: what ``makeProducer(waiting:options:)``, the body and ``Producer/close()`` throw.
-    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
-    public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
-        _ body: (inout Producer) throws(RingError) -> Result
-    ) throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try body(&producer)
-        try producer.close()
-        return result
-    }
-
-    /// The same for a body that waits without holding a thread.
-    public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
-        _ body: (inout Producer) async throws(RingError) -> Result
-    ) async throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try await body(&producer)
-        try producer.close()
-        return result
-    }
-
-    /// The same for a body that throws any error.
-    @available(*, noasync, message: "its body may hold a thread of the pool: await it")
-    @_disfavoredOverload
-    public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
-        _ body: (inout Producer) throws -> Result
-    ) throws -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try body(&producer)
-        try producer.close()
-        return result
-    }
-
-    /// The same for a body that waits without holding a thread and for a body that throws any error.
-    @_disfavoredOverload
-    public func withProducer<Result>(
-        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
-        _ body: (inout Producer) async throws -> Result
-    ) async throws -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try await body(&producer)
-        try producer.close()
-        return result
-    }
-
     /// Becomes the consumer for the length of the body, and closes it when it returns.
     ///
     /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and a producer that waits is told

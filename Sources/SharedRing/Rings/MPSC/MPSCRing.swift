@@ -10,8 +10,9 @@
 ///
 /// The handle names a ring and holds no role: copy it, send it to other threads, make endpoints of it. With a single producer
 /// take ``SPSCRing``.
-public struct MPSCRing: Sendable {
+public struct MPSCRing: MessageRing {
     /// The order of messages of different producers. Those of one producer always come in order.
+    @nonexhaustive
     public enum Order: Sendable {
         /// Whichever lane is looked at first: the fastest.
         case perProducer
@@ -21,15 +22,20 @@ public struct MPSCRing: Sendable {
         case total
     }
 
-    private let handle: RingHandle
+    /// What the library knows the ring by.
+    public let handle: RingHandle
 
-    private init(_ handle: RingHandle) { self.handle = handle }
+    /// The library's own.
+    public init(handle: RingHandle) { self.handle = handle }
+
+    /// Which kind this is.
+    public static var kind: RingKind { .mpsc }
 
     private static func shape(_ lanes: Int, _ order: Order) -> RingShape {
-        RingShape(kind: .mpsc, laneCount: lanes, isTotallyOrdered: order == .total)
+        RingShape(kind: kind.stored, laneCount: lanes, isTotallyOrdered: order == .total)
     }
 
-    // MARK: Finding one
+    // MARK: Making one
 
     /// Makes a new ring.
     ///
@@ -42,12 +48,7 @@ public struct MPSCRing: Sendable {
     public static func create(
         _ name: String, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(try .create(FileName(name), shape: shape(lanes, order), options: options))
-    }
-
-    /// Finds an existing ring. See ``SPSCRing/open(_:options:)``.
-    public static func open(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> MPSCRing {
-        MPSCRing(try .open(FileName(name), kind: .mpsc, options: options))
+        MPSCRing(handle: try .create(FileName(name), shape: shape(lanes, order), options: options))
     }
 
     /// Finds the ring of that name, or makes it. Its lane count and order are its creator's. See
@@ -55,7 +56,7 @@ public struct MPSCRing: Sendable {
     public static func openOrCreate(
         _ name: String, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(try .openOrCreate(FileName(name), shape: shape(lanes, order), options: options))
+        MPSCRing(handle: try .openOrCreate(FileName(name), shape: shape(lanes, order), options: options))
     }
 
     // MARK: Names that need not be text
@@ -64,24 +65,14 @@ public struct MPSCRing: Sendable {
     public static func create(
         named name: FileName, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(try .create(name, shape: shape(lanes, order), options: options))
-    }
-
-    /// As ``open(_:options:)``.
-    public static func open(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> MPSCRing {
-        MPSCRing(try .open(name, kind: .mpsc, options: options))
+        MPSCRing(handle: try .create(name, shape: shape(lanes, order), options: options))
     }
 
     /// As ``openOrCreate(_:lanes:order:options:)``.
     public static func openOrCreate(
         named name: FileName, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(try .openOrCreate(name, shape: shape(lanes, order), options: options))
-    }
-
-    /// As ``remove(_:options:)``.
-    public static func remove(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
-        try SPSCRing.remove(named: name, options: options)
+        MPSCRing(handle: try .openOrCreate(name, shape: shape(lanes, order), options: options))
     }
 
     // MARK: Rings without a name
@@ -90,36 +81,7 @@ public struct MPSCRing: Sendable {
     public static func anonymous(
         lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(try .anonymous(shape: shape(lanes, order), options: options))
-    }
-
-    /// Opens a ring by a descriptor that was inherited or received. See ``SPSCRing/open(descriptor:options:)``.
-    public static func open(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) -> MPSCRing {
-        MPSCRing(try .open(descriptor: descriptor, kind: .mpsc, options: options))
-    }
-
-    /// Takes a ring's name away. Nobody may be attached. See ``SPSCRing/remove(_:options:)``.
-    public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
-        try SPSCRing.remove(name, options: options)
-    }
-
-    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. Nobody may be attached:
-    /// close the endpoints first.
-    ///
-    /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
-    /// disk has everything; in a task the asynchronous form is meant.
-    ///
-    /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFound`, `system`.
-    @available(*, noasync, message: "it would hold a thread of the pool: await it")
-    public func flush() throws(RingError) { try handle.flush() }
-
-    /// Brings the ring to the disk, as the form that blocks, on a thread that is started for it. Holds no thread of the pool.
-    ///
-    /// A task that is cancelled waits to the end all the same: what the disk is told can't be taken back.
-    ///
-    /// - Throws: as the form that blocks; `system` also if no thread can be started.
-    public func flush() async throws(RingError) {
-        try await OwnThread.run(for: handle.location.ring) { [handle] () throws(RingError) in try handle.flush() }
+        MPSCRing(handle: try .anonymous(shape: shape(lanes, order), options: options))
     }
 
     // MARK: Facts
@@ -128,37 +90,7 @@ public struct MPSCRing: Sendable {
     public var laneCount: Int { handle.header.laneCount }
     /// The order of messages of different producers.
     public var order: Order { handle.header.isTotallyOrdered ? .total : .perProducer }
-    /// The bytes of each lane: a power of two.
-    public var capacity: Int { handle.header.laneCapacity }
-    /// The largest message, in bytes.
-    public var largestMessage: Int { handle.header.largestMessage }
-    /// What records are aligned to, in bytes.
-    public var recordAlignment: Int { handle.header.recordAlignment }
-    /// Its creator's free text.
-    public var label: String { handle.header.label }
-
-    /// A new descriptor of an anonymous ring, for handing over. The caller closes it; in a forked child it stays open.
-    ///
-    /// - Parameter inheritable: whether it survives `exec`.
-    public func duplicateDescriptor(inheritable: Bool = false) throws(RingError) -> Int32 {
-        try handle.duplicateDescriptor(inheritable: inheritable)
-    }
-
-    // MARK: Roles
-
-    /// Becomes a producer: takes the first lane that nobody holds. What an earlier producer left in it comes first.
-    ///
-    /// - Parameters: as of ``SPSCRing/makeProducer(waiting:options:)``.
-    /// - Throws: `roleTaken`, listing who holds the lanes, if all are taken; otherwise as
-    ///   ``SPSCRing/makeProducer(waiting:options:)``. O(lanes) system calls.
-    public func makeProducer(
-        waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions()
-    ) throws(RingError) -> Producer {
-        Producer(
-            try ProducerSide(
-                attachment: try handle.attach(.anyLane, options), waiting: waiting, slice: options.checkInterval, prefault: options.prefault
-            ))
-    }
+    // MARK: Receiving
 
     /// Becomes the ring's consumer, in each lane at the first message that no earlier consumer acknowledged.
     ///

@@ -1,0 +1,37 @@
+/// What a ring is for.
+@nonexhaustive
+public enum RingKind: String, Sendable {
+    /// One producer and one consumer: an ``SPSCRing``.
+    case spsc
+    /// A lane for each of several producers, and one consumer: an ``MPSCRing``.
+    case mpsc
+}
+
+extension RingKind {
+    /// As it stands in a header.
+    var stored: SegmentHeader.Kind {
+        switch self {
+        case .spsc: .spsc
+        case .mpsc: .mpsc
+        }
+    }
+}
+
+extension SegmentHeader.Kind {
+    /// As programs see it.
+    var kind: RingKind {
+        switch self {
+        case .spsc: .spsc
+        case .mpsc: .mpsc
+        }
+    }
+
+    /// Whether a ring of this kind has as many lanes as its creator chose; otherwise one. Only then there may be an order between lanes, and a
+    /// consumer looks for lanes in use.
+    var hasManyLanes: Bool {
+        switch self {
+        case .spsc: false
+        case .mpsc: true
+        }
+    }
+}

@@ -1,0 +1,32 @@
+extension RingError {
+    /// What an error is about.
+    @nonexhaustive
+    public enum Subject: Sendable, Hashable, CustomStringConvertible {
+        /// A ring, by its name, or what it was opened by.
+        case ring(String)
+        /// A directory in which rings are looked for, by its path.
+        case directory(String)
+        /// A link or its listener, by its socket's path.
+        case link(String)
+        /// A descriptor that should lead to a ring, by its number.
+        case descriptor(Int32)
+
+        /// The name, the path or the number, as people are shown it: see ``FileName/description``.
+        public var name: String {
+            switch self {
+            case .ring(let name), .directory(let name), .link(let name): name.printable
+            case .descriptor(let number): "\(number)"
+            }
+        }
+
+        /// "ring 'prices'", "directory '/dev/shm'", "link '/run/quotes.socket'", "descriptor 5".
+        public var description: String {
+            switch self {
+            case .ring: "ring '\(name)'"
+            case .directory: "directory '\(name)'"
+            case .link: "link '\(name)'"
+            case .descriptor: "descriptor \(name)"
+            }
+        }
+    }
+}
