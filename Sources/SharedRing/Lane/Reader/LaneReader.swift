@@ -32,7 +32,7 @@ struct LaneReader: ~Copyable {
     let start: UInt64
     /// When the head gets here it is asked whether a producer can have written so far: a lap after it was asked last.
     private var nextProof: UInt64
-    /// Where producers keep no accounts: an epoch in which nobody could write beyond `nextProof`, because nobody held the lane's byte.
+    /// Where producers publish no checkpoints: an epoch in which nobody could write beyond `nextProof`, because nobody held the lane's byte.
     private var idleEpoch: UInt32
     /// Whether the byte was free then. A producer that came before this consumer may hold it.
     private var isIdleEpochProven = false
@@ -136,21 +136,21 @@ struct LaneReader: ~Copyable {
         guard poison == nil, Int64(bitPattern: head &- nextProof) >= 0 else { return }
         nextProof = head &+ shape.capacity
         // SAFETY: `control` lies in the control mapping.
-        // SYNC: account (pairs with LaneAccount.tell). The record before the head was loaded before. So was the account that allowed it
-        // stored, or a newer one. A mixture of two is as good: bounds only grow.
+        // SYNC: account (pairs with Checkpoint.publish). The record before the head was loaded before. So was the checkpoint that
+        // allowed it stored, or a newer one. A mixture of two is as good: write limits only grow.
         let turn = unsafe sr_load_acquire_u64(sr_checkpoint_turn(control))
-        let bound = unsafe LaneAccount(control).bound
+        let limit = unsafe Checkpoint(control).writeLimit
         let isPossible =
             if turn != 0 {
-                // The terminator at the head was stored below the bound, which lay no further than the capacity beyond a head that was seen.
-                bound &- published <= shape.capacity && head &- published < bound &- published
+                // The terminator at the head was stored below the write limit, which lay no further than the capacity beyond a head that was seen.
+                limit &- published <= shape.capacity && head &- published < limit &- published
             } else {
                 !isLapIdle()
             }
         if !isPossible { poison(with: "its records reach to position \(head), where its producer can't have written") }
     }
 
-    /// Whether nobody could write since the last time, of a lane whose producers keep no accounts. At most one system call.
+    /// Whether nobody could write since the last time, of a lane whose producers publish no checkpoints. At most one system call.
     ///
     /// Such a producer keeps to the head alone. Who finds the byte free has seen all that its last holder could write: up to a capacity
     /// beyond the head. The next one stores a new epoch before it commits a message.
@@ -450,7 +450,7 @@ struct LaneReader: ~Copyable {
 
     mutating func storeHead() {
         published = head
-        // SYNC: space-given (pairs with LaneWriter.look and .init): all reads of these records come before.
+        // SYNC: space-given (pairs with SpaceGate.state and LaneWriter.init): all reads of these records come before.
         // SYNC: take-over (pairs with `init` of the next consumer)
         unsafe sr_store_release_u64(sr_head(control), published)
     }
