@@ -127,6 +127,7 @@ struct Actions {
         } catch {
             failed(error)
         }
+        check(consumer.checkInvariants())
     }
 
     func act(_ consumer: inout MergingConsumer, _ choices: inout Choices) {

@@ -4,3 +4,8 @@ extension Producer {
     /// The first invariant of this producer's state that does not hold, in words; nil if all do.
     package mutating func checkInvariants() -> String? { unsafe writer.pointee.checkInvariants() }
 }
+
+extension Consumer {
+    /// The first invariant of this consumer's state that does not hold, in words; nil if all do.
+    package mutating func checkInvariants() -> String? { unsafe reader.pointee.checkInvariants() }
+}
