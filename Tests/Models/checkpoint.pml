@@ -1,6 +1,6 @@
 /* The checkpoint: what a producer publishes for observers and for its successor. Death at every step, weak orders.
  *
- * Code: sr_publish_checkpoint, sr_load_checkpoint, LaneWriter.open and .init, LaneAccount.now and .countOn, TappedLane.copy and .judge, LossyReader.step.
+ * Code: sr_publish_checkpoint, sr_load_checkpoint, LaneWriter.openWindow and .init, Checkpoint.now and .countOn, TappedLane.copy and .judge, LossyReader.step.
  * Edges: account, record-visible, space-given.
  *
  * A checkpoint has two words here: a total (tail and messages before it) and a write limit. The code has four: tail and messages apart, and bytes, which are
@@ -202,7 +202,7 @@ inline publish() {
 #endif
 }
 
-/* LaneWriter.open: the room for `need` cells at `at`, or all there is. */
+/* LaneWriter.openWindow: the room for `need` cells at `at`, or all there is. */
 inline open() {
     atomic {
         most = head + CAP;

@@ -73,7 +73,7 @@ struct LaneWalk: Equatable {
             }
         }
         // What was told follows the header and was read before it. A tail that is ahead tells of records that were there.
-        let told = LaneAccount(told: control).tail
+        let told = Checkpoint(published: control).tail
         let claimed = told &- head
         if damage == nil, claimed <= shape.capacity, claimed > tail &- head {
             damage = broken(
@@ -85,7 +85,7 @@ struct LaneWalk: Equatable {
     /// Of a lane that never held still: its positions as its users told them last, and nothing about its records.
     init(inMotion control: sr_lane_control) {
         head = control.head
-        tail = LaneAccount(told: control).tail
+        tail = Checkpoint(published: control).tail
     }
 
     private static func sentence(about record: RecordHeader, _ shape: LaneShape) -> String {

@@ -35,7 +35,7 @@ struct TappedLane {
     /// What stands at a position.
     ///
     /// SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader); and account: a word that was overwritten is seen with the
-    /// account that was told before.
+    /// checkpoint that was published before.
     func header(at position: UInt64) -> RecordHeader {
         unsafe RecordHeader(bits: sr_load_acquire_u64(data.base + Int(position & shape.mask)))
     }
@@ -44,22 +44,22 @@ struct TappedLane {
     var head: UInt64 { unsafe sr_load_acquire_u64(sr_head(control)) }
 
     /// SYNC: account
-    var account: LaneAccount { unsafe LaneAccount(control) }
+    var checkpoint: Checkpoint { unsafe Checkpoint(control) }
 
     /// Where the last record can end at most.
     private var largestEnd: UInt64 { shape.largestEnd(fromHead: head) }
 
     /// Whether the head is beyond a position now, so that what was read there before this call may have been something else's.
     func isPassed(_ position: UInt64) -> Bool {
-        // What was read before, this load after. Who overwrites has loaded a head that allows it, and passed the release fence of its account
+        // What was read before, this load after. Who overwrites has loaded a head that allows it, and passed the release fence of its checkpoint
         // before it wrote.
         sr_fence_acquire()
         return Int64(bitPattern: head &- position) > 0
     }
 
-    /// The account that says whether what was read at the position or behind it was overwritten. Nil: the head has not passed it, so
+    /// The checkpoint that says whether what was read at the position or behind it was overwritten. Nil: the head has not passed it, so
     /// nobody may have written there.
-    func judge(of position: UInt64) -> LaneAccount? { isPassed(position) ? account : nil }
+    func judge(of position: UInt64) -> Checkpoint? { isPassed(position) ? checkpoint : nil }
 
     // MARK: Places
 
@@ -69,7 +69,7 @@ struct TappedLane {
     /// Behind what was sent until now.
     var last: LossyReader.Place {
         let head = head
-        let newest = LaneAccount.now(shape, told: { account }, header: header)
+        let newest = Checkpoint.now(shape, load: { checkpoint }, header: header)
         guard shape.isAligned(newest.tail), newest.tail &- head <= shape.capacity else { return LossyReader.Place(head, sent: nil) }
         return LossyReader.Place(newest)
     }
@@ -83,31 +83,31 @@ struct TappedLane {
         return LossyReader.Place(head, sent: nil)
     }
 
-    /// Where the head is, and what was sent before it, by the newest account and the records between the two. Nil: the lane's words
+    /// Where the head is, and what was sent before it, by the newest checkpoint and the records between the two. Nil: the lane's words
     /// contradict each other.
     ///
-    /// - Parameter isFirst: the head itself is wanted. Otherwise the account's own tail will do, if the head has passed it: from there on
+    /// - Parameter isFirst: the head itself is wanted. Otherwise the checkpoint's own tail will do, if the head has passed it: from there on
     ///   the records are still in their places, and so there is more to show.
     private func countedHead(isFirst: Bool = false) -> LossyReader.Place? {
-        var newest: LaneAccount?
+        var newest: Checkpoint?
         for _ in 0..<8 {
-            let account = account
-            // Behind the account, so it is no older than the head that the account's producer had seen.
+            let checkpoint = checkpoint
+            // Behind the checkpoint, so it is no older than the head that its producer had seen.
             let head = head
-            guard shape.isAligned(account.tail), shape.isAligned(head) else { return nil }
-            let isPassed = Int64(bitPattern: head &- account.tail) >= 0
-            let (start, end) = isPassed ? (account.tail, head) : (head, account.tail)
+            guard shape.isAligned(checkpoint.tail), shape.isAligned(head) else { return nil }
+            let isPassed = Int64(bitPattern: head &- checkpoint.tail) >= 0
+            let (start, end) = isPassed ? (checkpoint.tail, head) : (head, checkpoint.tail)
             guard end &- start <= shape.capacity else { return nil }
-            newest = account
-            if isPassed, !isFirst { return LossyReader.Place(account) }
+            newest = checkpoint
+            if isPassed, !isFirst { return LossyReader.Place(checkpoint) }
             let walked = totals(from: start, to: end)
             if judge(of: start)?.allowsWriting(over: start, shape) == true { continue }
             // What stands there now is no producer's: it is to be shown where it stands, and not to be passed over.
             guard let walked else { return nil }
-            let sent = LossyReader.Totals(account)
+            let sent = LossyReader.Totals(checkpoint)
             return LossyReader.Place(head, sent: isPassed ? sent + walked : sent - walked)
         }
-        // What was overtaken is a stream in full flight: its newest account is as good a place, and says what was sent before it.
+        // What was overtaken is a stream in full flight: its newest checkpoint is as good a place, and says what was sent before it.
         return newest.map { LossyReader.Place($0) }
     }
 

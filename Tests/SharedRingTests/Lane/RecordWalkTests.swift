@@ -12,7 +12,7 @@ struct WordLane {
         var options = RingOptions(capacity: capacity)
         options.recordAlignment = alignment
         var header = try SegmentHeader(.spsc, options: options, ring: "r")
-        header.lanes.laneCapacity = UInt64(capacity)
+        header.lanes.laneCapacity = capacity
         shape = LaneShape(header)
         words = [UInt64](repeating: 0, count: capacity / 8)
     }

@@ -26,7 +26,7 @@ struct LossyReader {
             self.byteCount = byteCount
         }
 
-        init(_ account: LaneAccount) { self.init(messages: account.messages, byteCount: account.byteCount) }
+        init(_ checkpoint: Checkpoint) { self.init(messages: checkpoint.messages, byteCount: checkpoint.byteCount) }
 
         mutating func count(_ record: RecordWalk.Record) {
             messages &+= 1
@@ -54,7 +54,7 @@ struct LossyReader {
         }
 
         /// Behind the records that a checkpoint counts.
-        init(_ account: LaneAccount) { self.init(account.tail, sent: Totals(account)) }
+        init(_ checkpoint: Checkpoint) { self.init(checkpoint.tail, sent: Totals(checkpoint)) }
     }
 
     /// A part of the lane that was passed over.
@@ -95,15 +95,15 @@ struct LossyReader {
     ///   - checkpoint: loads one. Nil: nothing behind the position can have been written over, since its space is still held.
     ///   - resume: where to go on, by that checkpoint. Nil: nowhere.
     mutating func step<Failure: Error>(
-        copy: (inout RecordWalk) throws(Failure) -> Totals, checkpoint: () -> LaneAccount?,
-        resume: (LaneAccount) -> Place? = { Place($0) }
+        copy: (inout RecordWalk) throws(Failure) -> Totals, checkpoint: () -> Checkpoint?,
+        resume: (Checkpoint) -> Place? = { Place($0) }
     ) throws(Failure) -> Outcome {
         var walk = RecordWalk(shape, from: position, limit: position &+ shape.capacity)
         let copied = try copy(&walk)
-        // SYNC: account (pairs with LaneAccount.tell): the copy before, the checkpoint after.
+        // SYNC: account (pairs with Checkpoint.publish): the copy before, the checkpoint after.
         sr_fence_acquire()
-        if let account = checkpoint(), account.allowsWriting(over: position, shape) {
-            return resume(account).map { .overtaken(goOn(at: $0)) } ?? .lost
+        if let newest = checkpoint(), newest.allowsWriting(over: position, shape) {
+            return resume(newest).map { .overtaken(goOn(at: $0)) } ?? .lost
         }
         place = Place(walk.position, sent: place.sent.map { $0 + copied })
         return .copied(copied)
