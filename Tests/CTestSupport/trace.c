@@ -20,6 +20,9 @@
 
 #define PAGES 1024
 
+/* Milliseconds after which a process that does not move hangs. Tracer and process share one CPU, which may be busy. */
+#define HANG 60000
+
 /* Code does not change, so each page of it is read once. */
 struct page {
     uint64_t address;
@@ -103,7 +106,7 @@ struct ts_trace *ts_trace_start(const char *path, char *const *arguments) {
     struct ts_trace *trace = calloc(1, sizeof *trace);
     trace->pid = pid;
     int status = 0;
-    if (await(trace, 10000, &status) != 0) { /* stops at exec */
+    if (await(trace, HANG, &status) != 0) { /* stops at exec */
         ts_trace_kill(trace);
         return NULL;
     }
@@ -135,7 +138,7 @@ int ts_trace_next_call(struct ts_trace *trace) {
     if (trace->has_ended) return TS_ENDED;
     if (ptrace(PTRACE_SYSCALL, trace->pid, 0, 0) != 0) return TS_FAILED;
     int status = 0;
-    int stop = await(trace, 10000, &status);
+    int stop = await(trace, HANG, &status);
     if (stop != 0) return stop;
     if (WSTOPSIG(status) == SIGTRAP) return TS_MARK;
     if (WSTOPSIG(status) != (SIGTRAP | 0x80)) return TS_FAILED;
@@ -161,7 +164,7 @@ static int advance(struct ts_trace *trace, const void *watched, void *image, uin
         }
         int status = 0;
         if (is_call) {
-            int stop = await(trace, trace->is_in_call ? 10000 : 30, &status);
+            int stop = await(trace, trace->is_in_call ? HANG : 30, &status);
             if (stop == TS_STUCK && !trace->is_in_call) {
                 trace->is_in_call = 1;
                 if (size > 0) memcpy(image, watched, size);

@@ -1,6 +1,6 @@
 /* The checkpoint: what a producer publishes for observers and for its successor. Death at every step, weak orders.
  *
- * Code: sr_publish_checkpoint, sr_load_checkpoint, LaneWriter.open and .init, LaneAccount.now and .countOn, LaneTap.copyRun and .isOverwritten.
+ * Code: sr_publish_checkpoint, sr_load_checkpoint, LaneWriter.openWindow and .init, Checkpoint.now and .countOn, TappedLane.copy and .judge, LossyReader.step.
  * Edges: account, record-visible, space-given.
  *
  * A checkpoint has two words here: a total (tail and messages before it) and a write limit. The code has four: tail and messages apart, and bytes, which are
@@ -13,7 +13,7 @@
  *
  * The producer's stores wait in a buffer. They become visible in any order that these rules leave: a release store waits for all stores before it; no
  * store behind a release fence passes one before it; two stores to one word keep their order. That is aarch64; with -DX86 they become visible in program
- * order. Loads happen in program order: each is an acquire, or a full fence stands before it. A killed producer's stores are visible before its
+ * order. Loads happen in program order: each is an acquire, or an acquire fence stands before it. A killed producer's stores are visible before its
  * successor has the lock.
  *
  * The lane has CAP cells. A record takes 1 cell (a header alone, or an end record) or 3 (header, payload, a gap). A cell names the position and the producer that
@@ -202,7 +202,7 @@ inline publish() {
 #endif
 }
 
-/* LaneWriter.open: the room for `need` cells at `at`, or all there is. */
+/* LaneWriter.openWindow: the room for `need` cells at `at`, or all there is. */
 inline open() {
     atomic {
         most = head + CAP;
@@ -388,7 +388,7 @@ inline judge() {
 active proctype Tap() {
     byte at, p, k, header, h, turn, total, limit;
     bit overwritten, wrong, damage;
-    at = head; /* LaneTap.init */
+    at = head; /* TappedLane.first */
 end:
     do
     :: memory[at % CAP] != ABSENT || head > at ->

@@ -14,7 +14,11 @@
  * call that locks waits until one's own is empty; membarrier empties those of all registered processes. A killed
  * process's stores still arrive.
  *
- * Promise: when nothing moves any more, every message whose send returned has been received.
+ * -DHANGUP: the other side of a link hangs up, too. Its role byte is free first. A thread of this process stores the flag, passes a barrier and
+ * wakes (LinkSocket.tell, CancelFlag.noteHangUp). The sleeper looks at the flag behind its barrier, and at the role byte whenever it was woken or the
+ * flag is set (Sleeper.wait, Watch.outcome). Edge: hang-up.
+ *
+ * Promises, when nothing moves any more: every message whose send returned has been received, and a hang-up, at whatever step it came, has ended the wait.
  *
  * Two kinds: the asymmetric one, and -DSYMMETRIC.
  * Mutants, each refuted:
@@ -27,6 +31,11 @@
  *   WAKE_ONE                   a wake that the stranger may get
  *   NO_RECHECK                 the sleeper does not look again after its barrier
  *   LOOK_BEFORE_COMMIT         the producer looks at the doorbell before it commits
+ * With HANGUP:
+ *   FLAG_NOT_SEEN              the sleeper does not look at the flag behind its barrier: the wake comes before it is asleep
+ *   FLAG_SEEN_EARLY            it looks at the flag before it stores its word
+ *   FLAG_AFTER_WAKE            the flag is stored after the wake
+ *   FLAG_ONLY                  nobody wakes
  */
 #ifndef N
 #define N 2
@@ -45,6 +54,13 @@ bit stranger = 1; /* so is a stranger */
 
 bit killed;
 byte stops;
+
+#ifdef HANGUP
+bit isGone;       /* the other side's role byte is free */
+bit isHungUp;     /* the flag */
+bit isReported;   /* to the sleeper's caller */
+bit flagSeen;     /* FLAG_SEEN_EARLY */
+#endif
 
 /* The store buffers. What is never forced out may arrive at any time. */
 active [2] proctype Buffer() {
@@ -105,6 +121,24 @@ proctype Producer(byte me) {
 
 proctype Killer() { if :: killed = 1 :: skip fi }
 
+#ifdef HANGUP
+/* The flag's store and its barrier are one step: nothing else of this thread matters. */
+active proctype HangUp() {
+    isGone = 1;
+#ifdef FLAG_AFTER_WAKE
+    d_step { CLEAR; queued = 0; stranger = 0 }
+    isHungUp = 1
+#else
+    isHungUp = 1;
+#ifndef FLAG_ONLY
+    d_step { CLEAR; queued = 0; stranger = 0 }
+#endif
+#endif
+}
+
+inline lookAround() { if :: isGone -> isReported = 1 :: else -> skip fi }
+#endif
+
 #define NEWS (header[0] > got[0] || header[1] > got[1])
 
 inline take() { if :: header[0] > got[0] -> got[0]++ :: header[1] > got[1] -> got[1]++ fi }
@@ -122,6 +156,12 @@ proctype Sleeper() {
     do
     :: NEWS -> take()
     :: else ->
+#ifdef FLAG_SEEN_EARLY
+        flagSeen = isHungUp;
+#define FLAG flagSeen
+#else
+#define FLAG isHungUp
+#endif
         store(1);
         /* declareAsleep's barrier: all of one's own stores have arrived; membarrier: those of the others too. */
 #ifndef NO_SLEEPER_FENCE
@@ -139,6 +179,9 @@ proctype Sleeper() {
         :: NEWS -> store(0)
         :: else ->
 #endif
+#if defined(HANGUP) && !defined(FLAG_NOT_SEEN)
+            if :: FLAG -> lookAround() :: else -> skip fi;
+#endif
 again:      skip;
             d_step { drainOwn(); if :: word == 1 -> queued = 1 :: else -> queued = 0 fi } /* FUTEX_WAIT_BITSET */
             if
@@ -147,11 +190,18 @@ again:      skip;
             :: timeout -> break /* nothing moves any more */
             fi;
             store(0)
+#ifdef HANGUP
+            ;
+            lookAround()
+#endif
 #ifndef NO_RECHECK
         fi
 #endif
     od;
-    assert(got[0] >= returned[0] && got[1] >= returned[1])
+    assert(got[0] >= returned[0] && got[1] >= returned[1]);
+#ifdef HANGUP
+    assert(isReported)
+#endif
 }
 
 init { atomic { run Producer(0); run Producer(1); run Killer(); run Sleeper() } }

@@ -25,32 +25,19 @@ struct LaneWalk: Equatable {
                 lane: lane, position: position, fileOffset: header.dataOffset + lane * header.laneCapacity + Int(position & shape.mask),
                 detail: detail)
         }
-        guard head & (shape.alignment - 1) == 0 else {
+        guard shape.isAligned(head) else {
             damage = broken("its head is \(head), no multiple of its record alignment \(shape.alignment)", at: head)
             return
         }
 
         var words = WordWindow(segment, start: header.dataOffset + lane * header.laneCapacity, count: header.laneCapacity, ring: ring)
         var lastTicket: UInt64?
-        while true {
-            let record = RecordHeader(bits: try words.word(at: tail & shape.mask))
-            if record.isAbsent { break }
-            guard record.isEnd || shape.admits(record) else {
-                damage = broken(Self.sentence(about: record, shape), at: tail)
-                return
-            }
-            let spacing = record.isEnd ? shape.spacingOfEnd : shape.spacing(shape.messageSize(record))
-            guard tail &+ spacing &- head <= shape.capacity - shape.alignment else {
-                damage = broken(
-                    "the record at position \(tail) would end at \(tail &+ spacing), further from the head \(head) than the capacity \(shape.capacity) allows",
-                    at: tail)
-                return
-            }
-            if record.isEnd {
-                if record.tag & 1 == 0 { closeMarks += 1 } else { deathMarks += 1 }
-            } else {
+        var walk = RecordWalk(shape, fromHead: head)
+        walk: while true {
+            switch try walk.next({ position throws(RingError) in RecordHeader(bits: try words.word(at: position & shape.mask)) }) {
+            case .message(let record):
                 if header.isTotallyOrdered {
-                    let ticket = try words.word(at: (tail &+ UInt64(SR_RECORD_HEADER_SIZE)) & shape.mask)
+                    let ticket = try words.word(at: (record.position &+ UInt64(SR_RECORD_HEADER_SIZE)) & shape.mask)
                     if let lastTicket, ticket <= lastTicket {
                         damage = broken(
                             "the ticket at position \(tail) is \(ticket), no larger than the one before, \(lastTicket)", at: tail)
@@ -59,10 +46,23 @@ struct LaneWalk: Equatable {
                     lastTicket = ticket
                 }
                 messages += 1
-                byteCount += shape.messageSize(record)
+                byteCount += record.byteCount
+                endsWithMark = false
+            case .end(let record):
+                if record.header.tag & 1 == 0 { closeMarks += 1 } else { deathMarks += 1 }
+                endsWithMark = true
+            case .absent:
+                break walk
+            case .malformed(_, let bits):
+                damage = broken(Self.sentence(about: RecordHeader(bits: bits), shape), at: tail)
+                return
+            case .beyondCapacity(_, let end):
+                damage = broken(
+                    "the record at position \(tail) would end at \(end), further from the head \(head) than the capacity \(shape.capacity) allows",
+                    at: tail)
+                return
             }
-            endsWithMark = record.isEnd
-            tail &+= spacing
+            tail = walk.position
         }
 
         if let lastTicket {
@@ -73,7 +73,7 @@ struct LaneWalk: Equatable {
             }
         }
         // What was told follows the header and was read before it. A tail that is ahead tells of records that were there.
-        let told = LaneAccount(told: control).tail
+        let told = Checkpoint(published: control).tail
         let claimed = told &- head
         if damage == nil, claimed <= shape.capacity, claimed > tail &- head {
             damage = broken(
@@ -85,7 +85,7 @@ struct LaneWalk: Equatable {
     /// Of a lane that never held still: its positions as its users told them last, and nothing about its records.
     init(inMotion control: sr_lane_control) {
         head = control.head
-        tail = LaneAccount(told: control).tail
+        tail = Checkpoint(published: control).tail
     }
 
     private static func sentence(about record: RecordHeader, _ shape: LaneShape) -> String {

@@ -153,7 +153,7 @@ public struct RingReport: Sendable {
         for number in 0..<header.laneCount {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring)
             guard control.producer_epoch != 0 else { continue }
-            let tail = try LaneAccount(number, of: segment, ring: name.ring).tail
+            let tail = try Checkpoint(number, of: segment, ring: name.ring).tail
             // The tail is a little newer than the head. A stranger's words may say anything.
             let backlog = Int64(bitPattern: tail &- control.head)
             let producer = role(.lane(number), epoch: control.producer_epoch) {

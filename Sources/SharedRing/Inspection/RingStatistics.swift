@@ -70,7 +70,7 @@ public struct RingStatistics: Sendable {
         var lanes: [Lane] = []
         for lane in report.lanes {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.name.ring)
-            let account = try LaneAccount(lane.number, of: segment, ring: ring.name.ring)
+            let account = try Checkpoint(lane.number, of: segment, ring: ring.name.ring)
             lanes.append(Lane(control, account, of: lane, capacity: header.laneCapacity))
         }
         self.lanes = lanes
@@ -78,7 +78,7 @@ public struct RingStatistics: Sendable {
 }
 
 extension RingStatistics.Lane {
-    init(_ control: sr_lane_control, _ account: LaneAccount, of lane: RingReport.Lane, capacity: Int) {
+    init(_ control: sr_lane_control, _ account: Checkpoint, of lane: RingReport.Lane, capacity: Int) {
         let counted = control.producer_statistics
         number = lane.number
         producer = lane.producer

@@ -77,7 +77,7 @@ public struct RingTap: ~Copyable {
             // In this order: if the lane is not in use even after these were read, nothing was ever sent in it before them.
             let lane = unsafe sr_lane(control, UInt32(number))
             let first = unsafe sr_load_acquire_u64(sr_head(lane))
-            let beginning = unsafe LaneTap.Beginning.unused(head: first, sent: LaneAccount(lane))
+            let beginning = unsafe LaneTap.Beginning.unused(head: first, sent: Checkpoint(lane))
             if unsafe Self.isInUse(number, control) {
                 lanes[number] = try unsafe Self.lane(
                     number, of: segment, control, keeping: mapping, from: start == .head ? .head : .tail, ring: ring.name.ring)
@@ -131,7 +131,8 @@ public struct RingTap: ~Copyable {
     ) throws(RingError) -> LaneTap {
         let data = try Mapping.lane(number, of: segment, writable: false, prefault: false, ring: ring)
         // SAFETY: the lane's block lies in the control mapping, which the tap keeps: the lane exists.
-        return unsafe LaneTap(
-            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping, from: beginning)
+        let lane = unsafe TappedLane(
+            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping)
+        return LaneTap(lane, from: beginning)
     }
 }

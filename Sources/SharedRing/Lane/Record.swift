@@ -5,7 +5,7 @@ public import CSharedRing
 /// A header of zero means that nothing is here yet. Storing a header is what makes a message exist.
 @frozen
 @usableFromInline
-struct RecordHeader {
+struct RecordHeader: Equatable {
     @usableFromInline let bits: UInt64
 
     @inlinable
@@ -84,6 +84,12 @@ struct LaneShape: Sendable {
     /// More records than this never stand in a lane at once.
     @inlinable
     var mostRecords: Int { Int(truncatingIfNeeded: capacity / alignment) }
+
+    /// Whether a position can be a record boundary.
+    func isAligned(_ position: UInt64) -> Bool { position & (alignment &- 1) == 0 }
+
+    /// Where the last record behind a head may end: one alignment before the head's next lap, for the terminator.
+    func largestEnd(fromHead head: UInt64) -> UInt64 { head &+ capacity &- spacingOfEnd }
 
     /// Whether a header that was found can be a message of this lane.
     @inlinable

@@ -451,6 +451,8 @@ final class MergeSide: @unchecked Sendable {
         guard let expectedEnds else { return nil }
         var attachments: UInt64 = 0
         for (index, lane) in lanes.enumerated() {
+            // A close that left no mark is noted before it counts: `finish` keeps only what was noted.
+            note(lane.watch.unmarkedClose { lane.isQuiet || isAbandoned(index) }, of: lane)
             guard let count = lane.watch.attachmentsIfOver(sinceMade: expectedEnds.includingEarlier), lane.isQuiet || isAbandoned(index),
                 lane.watch.attachmentsIfOver(sinceMade: expectedEnds.includingEarlier) == count
             else { return nil }

@@ -91,14 +91,14 @@ struct PeerWatch {
     // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
     var hasSomebodyCome: Bool { unsafe sr_load_acquire_u32(epoch) & 1 == 1 }
 
-    /// How many have attached that count, if the last of them has ended for certain: closed, or its death was told. Else nil.
+    /// How many have attached that count, if the end of the last of them was noted. Else nil.
     ///
     /// All since the ring was made count, or those of whose end no earlier watcher was told: they are attached, have left something unread, or
     /// came later.
     func attachmentsIfOver(sinceMade: Bool) -> UInt32? {
         // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
-        guard now & 1 == 0 || !isNewer(now) else { return nil }
+        guard !isNewer(now) else { return nil }
         return sinceMade ? sr_epoch_attachments(now) : sr_epoch_attachments_since(now, toldBefore)
     }
 

@@ -61,7 +61,7 @@ final class CancelFlag: @unchecked Sendable {
         guard !isInherited else { return }  // nor is the lock to be trusted there
         gates.withLock { gates in
             store(1, gates)
-            // SYNC: cancel-seen (pairs with LaneReader.forgetSizeIfCancelled and LaneWriter.setRoom): the flags before, the words after.
+            // SYNC: cancel-seen (pairs with LaneReader.forgetSizeIfCancelled and LaneWriter.setWindowEnd): the flags before, the words after.
             // Where it fails, or the process is not registered for it, they look again within an eighth of the ring.
             _ = sr_membarrier_global()
             // SAFETY: as in `store`. Relaxed: they order nothing.

@@ -91,7 +91,7 @@ struct Names {
             // A remover that stands still with every byte in hand keeps others out until it goes on.
             if error.code != .inUse && error.code != .roleTaken { return ["\(error)"] }
         }
-        try stage.run(milliseconds: 20_000)
+        try stage.run()
         stage.kill()
         if producer == nil { return goOn(stage) }
         let letter = Letter(lane: 0, number: 0, order: 0)

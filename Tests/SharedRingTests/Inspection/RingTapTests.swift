@@ -138,8 +138,8 @@ struct RingTapTests {
         let (shape, data) = (sender.writer.pointee.shape, sender.writer.pointee.data)
         for (laps, size) in [(1, 29), (3, 7), (9, 5)] {
             var isFirst = true
-            let account = try LaneAccount.now(shape) { () throws in
-                let told = LaneAccount(control)
+            let account = try Checkpoint.now(shape) { () throws in
+                let told = Checkpoint(control)
                 if isFirst {
                     isFirst = false
                     while end < UInt64(laps) * 4096 * 2 + 64 { try pass(size) }

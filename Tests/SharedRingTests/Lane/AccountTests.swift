@@ -5,6 +5,12 @@ import Testing
 
 @testable import SharedRing
 
+/// An endpoint's state that is not as it must be.
+private struct Broken: Error, CustomStringConvertible {
+    let what: String
+    var description: String { what }
+}
+
 /// A ring that is seen from all sides after every step, and what must be seen.
 private struct Model: ~Copyable {
     enum Kind: CaseIterable { case spsc, symmetric, total }
@@ -133,12 +139,13 @@ private struct Model: ~Copyable {
         try #require(lane.messages == messages && lane.byteCount == byteCount, what)
 
         let writer = producer.writer
-        let account = LaneAccount(writer.pointee.control)
-        try #require(Int64(bitPattern: account.bound &- bound) >= 0, "the bound went back; \(what)")
-        bound = account.bound
-        try #require(account.bound &- writer.pointee.lastHead <= writer.pointee.shape.capacity, what)
-        try #require(writer.pointee.tail &- account.tail < account.bound &- account.tail, what)
-        let offset = writer.pointee.place - writer.pointee.data
+        if let broken = writer.pointee.checkInvariants() { throw Broken(what: "\(broken); \(what)") }
+        let account = Checkpoint(writer.pointee.control)
+        try #require(Int64(bitPattern: account.writeLimit &- bound) >= 0, "the bound went back; \(what)")
+        bound = account.writeLimit
+        try #require(account.writeLimit &- writer.pointee.lastHead <= writer.pointee.shape.capacity, what)
+        try #require(writer.pointee.tail &- account.tail < account.writeLimit &- account.tail, what)
+        let offset = writer.pointee.cursor - writer.pointee.data
         try #require(offset >= 0 && offset < 2 * options.capacity, what)
 
         if below(8) == 0 {
@@ -190,7 +197,7 @@ struct AccountTests {
         for number in 1...1000 as ClosedRange<UInt64> {
             try producer.send(value: number, timeout: .zero)
             try #require(try RingStatistics("r", options: options).lanes[0].messages == number)
-            try #require(producer.writer.pointee.place - producer.writer.pointee.data < 2 * 4096)
+            try #require(producer.writer.pointee.cursor - producer.writer.pointee.data < 2 * 4096)
             #expect(try consumer.receive(timeout: .zero)?.count == 8)
         }
     }
@@ -252,26 +259,26 @@ struct AccountTests {
         header.lanes.laneCapacity = 4096
         let shape = LaneShape(header)
         let record = RecordHeader(byteCount: 8, tag: 0)
-        let first = LaneAccount(tail: 0, messages: 0, byteCount: 0, bound: 512)
-        let second = LaneAccount(tail: 4000, messages: 250, byteCount: 2000, bound: 4500)
+        let first = Checkpoint(tail: 0, messages: 0, byteCount: 0, writeLimit: 512)
+        let second = Checkpoint(tail: 4000, messages: 250, byteCount: 2000, writeLimit: 4500)
         var looks = 0
-        let now = LaneAccount.now(shape) {
+        let now = Checkpoint.now(shape) {
             looks += 1
             return looks == 1 ? first : second
         } header: { position in
             // Meanwhile something else's words.
             position < 512 || position < 4032 && looks > 1 ? record : RecordHeader(bits: 0)
         }
-        #expect(now == LaneAccount(tail: 4032, messages: 252, byteCount: 2016, bound: 4500))
+        #expect(now == Checkpoint(tail: 4032, messages: 252, byteCount: 2016, writeLimit: 4500))
         // A lane that always overtakes: what was told, which was true.
         looks = 0
-        let always = LaneAccount.now(shape) {
+        let always = Checkpoint.now(shape) {
             looks += 1
             let position = UInt64(looks) * 8192
-            return LaneAccount(tail: position, messages: 7, byteCount: 9, bound: position + 512)
+            return Checkpoint(tail: position, messages: 7, byteCount: 9, writeLimit: position + 512)
         } header: { _ in
             record
         }
-        #expect(always == LaneAccount(tail: 4 * 8192, messages: 7, byteCount: 9, bound: 4 * 8192 + 512))
+        #expect(always == Checkpoint(tail: 4 * 8192, messages: 7, byteCount: 9, writeLimit: 4 * 8192 + 512))
     }
 }

@@ -153,7 +153,7 @@ struct SanitizedTests {
         let lane = try Lane()
         let sender = Worker {
             var pattern = Pattern(seed: 9, largest: 1000)
-            var place = lane.writer.pointee.place
+            var place = lane.writer.pointee.cursor
             var first: RecordHeader?
             func flush() {
                 guard let header = first else { return }

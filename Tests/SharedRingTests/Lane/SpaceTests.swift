@@ -180,7 +180,7 @@ struct SpaceTests {
                 lane: 0)
             let largest = shape.largestMessage
             for turn in 0..<3 {
-                var place = writer.place
+                var place = writer.cursor
                 let isRoom = try writer.makeRoom(for: largest, at: &place)
                 let fits = writer.fits(largest, at: place)
                 #expect(isRoom && fits)
@@ -200,7 +200,7 @@ struct SpaceTests {
                 #expect(tail == start &+ 16 &* UInt64(turn + 1))
             }
             // A batch that went far and was dropped leaves no more room to a single message than that may take.
-            var far = writer.place
+            var far = writer.cursor
             for _ in 0..<3 {
                 _ = try writer.makeRoom(for: largest, at: &far)
                 far += Int(shape.spacing(largest))

@@ -51,7 +51,7 @@ struct SandboxTests {
         let bytes = Array("unheard".utf8)
         LaneWriter.copy(bytes.span.bytes, to: producer.writer.pointee.payload(at: 0))
         LaneWriter.terminate(producer.writer.pointee.place(at: 16))
-        LaneWriter.storeHeader(RecordHeader(byteCount: bytes.count, tag: 0), at: producer.writer.pointee.place)
+        LaneWriter.storeHeader(RecordHeader(byteCount: bytes.count, tag: 0), at: producer.writer.pointee.cursor)
         if isDenied {
             // The peer gives up, and looks once more, long after this test does.
             #expect(try peer.line() == "message unheard")

@@ -142,6 +142,27 @@ struct AllEndedTests {
         expectNoEnd(&consumer)
     }
 
+    @Test("A close behind an unread end, which leaves no mark, is counted once and not told to the next", arguments: [true, false])
+    func unmarkedClose(firstCloses: Bool) throws {
+        let first = try ring().makeProducer()
+        if firstCloses { try first.close() } else { _ = consume first }
+        let heir = try ring().makeProducer()  // marks a death
+        #expect(heir.lane == 0)
+        try heir.close()
+        var consumer = try collector(2)
+        if firstCloses {
+            #expect(try rest(&consumer).isEmpty)
+        } else {
+            expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
+        }
+        #expect(consumer.ends.closed == (firstCloses ? 2 : 1) && consumer.ends.died == (firstCloses ? 0 : 1))
+        expectNoEnd(&consumer)
+        try consumer.close()
+        var next = try collector(1)
+        expectNoEnd(&next)
+        #expect(next.ends.closed == 0 && next.ends.died == 0)
+    }
+
     @Test("One that closes before the end leaves none of them to the next", arguments: [Acknowledgement.automatic, .manual])
     func closed(acknowledgement: Acknowledgement) throws {
         for line in ["a", "b"] { try log(line) }

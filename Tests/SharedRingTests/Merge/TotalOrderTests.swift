@@ -179,7 +179,7 @@ struct TotalOrderTests {
         if let message = consumer.nextIfAvailable() { tickets.append(message.sequence) }
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), ticket)
         unsafe sr_store_relaxed_u64(writer.pointee.place(at: writer.pointee.tail) + 8, ticket)
-        unsafe LaneWriter.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), at: writer.pointee.place)
+        unsafe LaneWriter.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), at: writer.pointee.cursor)
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), .max)
         if let message = consumer.nextIfAvailable() { tickets.append(message.sequence) }
         #expect(tickets == [1, 0], "with the announcement first, nothing may be taken before the smaller ticket")

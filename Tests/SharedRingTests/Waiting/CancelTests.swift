@@ -61,6 +61,8 @@ struct CancelTests {
             if case .message(let message) = try consumer.poll() { #expect(message.integer(as: Int.self) == 1) }
             #expect(consumer.drain { _ in } == 5)
             #expect(try producer.trySend(value: 7))
+            // The room that it found is no way past the canceller.
+            expectError(.cancelled) { () throws(RingError) in try producer.send(value: 8) }
             for canceller in cancellers { canceller.reset() }
             try producer.send(value: 8)
             for number in 7...8 { if let message = try consumer.next() { #expect(message.integer(as: Int.self) == number) } }

@@ -12,6 +12,11 @@ struct Actions {
         if error.code == .poisoned { tally.add(.poisoned) }
     }
 
+    /// Whatever anybody writes, an endpoint's own state holds its invariants. A crash is what the fuzzer finds.
+    private func check(_ broken: String?) {
+        if let broken { fatalError("an invariant is broken: \(broken)") }
+    }
+
     // MARK: Choosing
 
     private func timeout(_ choices: inout Choices) -> Duration { choices.once(in: 64) ? .microseconds(300) : .zero }
@@ -57,6 +62,7 @@ struct Actions {
         } catch {
             failed(error)
         }
+        check(producer.checkInvariants())
     }
 
     private func claim(_ size: Int, _ producer: inout Producer, _ choices: inout Choices) throws(RingError) {
@@ -121,6 +127,7 @@ struct Actions {
         } catch {
             failed(error)
         }
+        check(consumer.checkInvariants())
     }
 
     func act(_ consumer: inout MergingConsumer, _ choices: inout Choices) {

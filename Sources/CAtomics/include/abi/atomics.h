@@ -68,6 +68,9 @@ SR_INLINE void sr_fence_full(void) {
 /* What was read or written before is visible to who sees what is stored after, with whatever store. No instruction on x86. */
 SR_INLINE void sr_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 
+/* What was read before, with whatever load, is no newer than what is read after. No instruction on x86. */
+SR_INLINE void sr_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+
 /* Keeps the compiler from moving memory accesses across; emits no instruction. The processor's part of this
  * barrier is done by the other side with membarrier(2). */
 SR_INLINE void sr_fence_compiler(void) { __asm__ volatile("" ::: "memory"); }

@@ -13,7 +13,7 @@ extension LaneReader {
     /// Whether this can be the ticket of the record at the head: the one that was seen there before (the message was put back,
     /// or not due), or a larger one than the record before had.
     func isInTurn(_ found: UInt64) -> Bool {
-        head == ticketPosition ? found == ticket : found > ticket || ticketPosition == 1
+        head == ticketPosition ? found == ticket : found > ticket || ticketPosition == Self.noTicket
     }
 
     mutating func note(_ found: UInt64) {

@@ -21,6 +21,9 @@ public struct Message: ~Copyable, ~Escapable {
     /// Tells this message from every other of its reader, and from those of the readers that had its memory before.
     @usableFromInline let id: UInt64
 
+    /// The id of a view that its maker finishes: no reader hands it out.
+    @inlinable static var lentId: UInt64 { 1 }
+
     // SAFETY, for every `unsafe` here: the reader lives as long as the consumer, which this message borrows exclusively;
     // the header was checked by `admits`, so the payload lies inside the mapping. `deinit` may come later than that: see
     // `ReaderStorage`.
@@ -38,7 +41,7 @@ public struct Message: ~Copyable, ~Escapable {
         unsafe reader.pointee.handedOut = id
     }
 
-    /// A message that whoever made it finishes.
+    /// A view that its maker retires; its `deinit` does nothing.
     @inlinable
     @inline(__always)
     @_lifetime(immortal)
@@ -47,7 +50,7 @@ public struct Message: ~Copyable, ~Escapable {
         unsafe start = reader.pointee.payload
         byteCount = unsafe reader.pointee.shape.messageSize(header)
         tag = header.tag
-        id = 1  // odd, and no message is out meanwhile, so `handedOut` is even or `nothingMore`: `deinit` does nothing
+        id = Self.lentId  // odd, and no message is out meanwhile, so `handedOut` is even or `nothingMore`: `deinit` does nothing
     }
 
     /// The payload.

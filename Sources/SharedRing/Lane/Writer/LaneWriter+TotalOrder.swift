@@ -13,10 +13,10 @@ extension LaneWriter {
         // SAFETY: the counter and `pend` lie in the control mapping; each ticket is stored inside a record of this lane.
 
         // A lower bound: the counter only grows. Relaxed, since any old value is one too.
-        let bound = unsafe sr_load_relaxed_u64(tickets)
+        let floor = unsafe sr_load_relaxed_u64(tickets)
         // SYNC: pend (pairs with MergeSide.sweep): announced before the ticket is drawn, and visible to whoever sees the
         // counter after it.
-        unsafe sr_store_release_u64(sr_ticket_floor(control), bound)
+        unsafe sr_store_release_u64(sr_ticket_floor(control), floor)
         // SYNC: ticket (pairs with MergeSide.sweep and .makeReady): carries `pend` with it.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(tickets, UInt64(truncatingIfNeeded: count))
 

@@ -12,7 +12,7 @@ final class ProducerSide: @unchecked Sendable {
     private var consumer: PeerWatch
     let cancelFlag: CancelFlag
     let watch: Watch
-    /// Whether the last account was told, and the byte given back; otherwise `deinit` does both.
+    /// Whether the last checkpoint was published, and the byte given back; otherwise `deinit` does both.
     private(set) var isClosed = false
     /// Which of the tasks that share this producer may use it.
     let turns = TurnQueue()
@@ -56,7 +56,7 @@ final class ProducerSide: @unchecked Sendable {
 
         unsafe self.writer = .allocateIsolated()
         unsafe self.writer.initialize(to: writer)
-        unsafe sr_fork_gate_add(&self.writer.pointee.gate, &self.writer.pointee.room)
+        unsafe sr_fork_gate_add(&self.writer.pointee.forkGate, &self.writer.pointee.windowEnd)
         self.attachment = attachment
         self.lane = lane
         let doorbell = unsafe sr_space_doorbell(laneControl)
@@ -66,16 +66,16 @@ final class ProducerSide: @unchecked Sendable {
             doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
             slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
         watch = Watch(sleeper)
-        unsafe cancelFlag.attach(&self.writer.pointee.cancelled, closing: &self.writer.pointee.room)
+        unsafe cancelFlag.attach(&self.writer.pointee.cancelled, closing: &self.writer.pointee.windowEnd)
         consumer = unsafe PeerWatch.consumer(attachment.consumer)
     }
 
     deinit {
         // Not closed: to the consumer this producer died. In a forked child nothing of the parent's is touched.
-        if !isClosed && !attachment.isInherited { unsafe writer.pointee.tell() }
+        if !isClosed && !attachment.isInherited { unsafe writer.pointee.publishCheckpoint() }
         attachment.giveBack()
         cancelFlag.detach()
-        unsafe sr_fork_gate_remove(&writer.pointee.gate)
+        unsafe sr_fork_gate_remove(&writer.pointee.forkGate)
         unsafe writer.deinitialize(count: 1)
         unsafe writer.deallocate()
     }
@@ -150,7 +150,7 @@ final class ProducerSide: @unchecked Sendable {
         // SAFETY: as in `init`.
         let after = unsafe sr_epoch_at_close(sr_load_relaxed_u32(epoch))  // relaxed: only this side writes it
         unsafe writer.pointee.commitEnd(epoch: after)
-        unsafe writer.pointee.tell()
+        unsafe writer.pointee.publishCheckpoint()
         isClosed = true
         // SYNC: epoch (pairs with PeerWatch): who sees it even sees the end record too.
         unsafe sr_store_release_u32(epoch, after)
@@ -215,13 +215,12 @@ extension ProducerSide: Awaited {
     /// Changes nothing: a head that can't be is left for the owner to find.
     func isReady() -> Bool {
         if case .consumer = wanted { return consumer.hasSomebodyCome && isConsumerAttached }
-        // SYNC: space-given (pairs with LaneReader.storeHead): the owner loads it again before it writes there.
-        let head = unsafe sr_load_acquire_u64(sr_head(writer.pointee.control))
-        let shape = unsafe writer.pointee.shape
-        let lastHead = unsafe writer.pointee.lastHead
-        guard unsafe head &- lastHead <= writer.pointee.tail &- lastHead else { return true }
-        guard case .room(let byteCount) = wanted else { return unsafe head == writer.pointee.tail }
-        return unsafe shape.spacing(byteCount) &+ 2 &* shape.alignment <= head &+ shape.capacity &- writer.pointee.tail
+        // The owner loads the gate again before it writes there.
+        let tail = unsafe writer.pointee.tail
+        guard case .head(let head) = unsafe writer.pointee.gate.state(since: writer.pointee.lastHead, tail: tail, writer.pointee.shape)
+        else { return true }
+        guard case .room(let byteCount) = wanted else { return head == tail }
+        return unsafe writer.pointee.fits(byteCount, by: head)
     }
 
     func isReadyOnLookingAround() -> Bool {
@@ -235,8 +234,7 @@ extension ProducerSide: Awaited {
     }
 
     func handOver(saying error: RingError) {
-        unsafe writer.pointee.takeRoomAway()
-        unsafe writer.pointee.poison = error
+        unsafe writer.pointee.refuse(error)
     }
 
     func takeBack() {

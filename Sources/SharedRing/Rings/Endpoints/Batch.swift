@@ -28,7 +28,7 @@ public struct Batch: ~Copyable, ~Escapable {
     init(_ producer: inout Producer) {
         unsafe writer = producer.writer
         side = producer.side
-        unsafe place = producer.writer.pointee.place
+        unsafe place = producer.writer.pointee.cursor
     }
 
     // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `place` before it is written.
@@ -89,7 +89,7 @@ public struct Batch: ~Copyable, ~Escapable {
         if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
         flush()
         try side.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
-        unsafe place = writer.pointee.place
+        unsafe place = writer.pointee.cursor
     }
 
     /// The same without holding a thread.
@@ -99,7 +99,7 @@ public struct Batch: ~Copyable, ~Escapable {
         flush()
         _ = try await side.slotInTurn(for: byteCount, timeout: timeout)
         side.turns.pass()
-        unsafe place = writer.pointee.place
+        unsafe place = writer.pointee.cursor
     }
 }
 

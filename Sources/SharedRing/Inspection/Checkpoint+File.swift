@@ -1,10 +1,10 @@
 import CSharedRing
 
-extension LaneAccount {
-    /// What was sent in a lane until now: its newest account, and the records behind that. Read from the file: a few system calls, and one
+extension Checkpoint {
+    /// What was sent in a lane until now: its newest checkpoint, and the records behind that. Read from the file: a few system calls, and one
     /// for every 4 KiB of these records.
     ///
-    /// Of a lane that was overwritten three times while it was counted, it is what was told last.
+    /// Of a lane that was overwritten three times while it was counted, it is what was published last.
     init(_ lane: Int, of segment: Segment, ring: String) throws(RingError) {
         let header = segment.header
         let shape = LaneShape(header)
@@ -12,29 +12,29 @@ extension LaneAccount {
         var words = noWords
         self = try Self.now(shape) { () throws(RingError) in
             words = noWords
-            return try Self.told(lane, of: segment, ring: ring)
+            return try Self.published(lane, of: segment, ring: ring)
         } header: { position throws(RingError) in
             RecordHeader(bits: try words.word(at: position & shape.mask))
         }
     }
 
-    /// The newest account. If another was told during each of eight tries, which nobody does who sends as well, it may be a mixture.
-    private static func told(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> LaneAccount {
+    /// The newest. If another was published during each of eight tries, which nobody does who sends as well, it may be a mixture.
+    private static func published(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> Checkpoint {
         let place = segment.header.laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.checkpoint_turn)!
         var turn = try segment.read(UInt64.self, at: place, ring: ring)
-        var account = sr_checkpoint()
+        var checkpoint = sr_checkpoint()
         for _ in 0..<8 {
             let offset = MemoryLayout<UInt64>.size + Int(turn & 1) * MemoryLayout<sr_checkpoint>.size
-            account = try segment.read(sr_checkpoint.self, at: place + offset, ring: ring)
+            checkpoint = try segment.read(sr_checkpoint.self, at: place + offset, ring: ring)
             let before = turn
             turn = try segment.read(UInt64.self, at: place, ring: ring)
             if turn == before { break }
         }
-        return LaneAccount(account)
+        return Checkpoint(checkpoint)
     }
 
     /// The newest in a copy of the lane's block, which may be a mixture.
-    init(told control: sr_lane_control) {
+    init(published control: sr_lane_control) {
         self.init(control.checkpoint_turn & 1 == 0 ? control.checkpoints.0 : control.checkpoints.1)
     }
 }
