@@ -80,7 +80,7 @@ struct MisuseTests {
             "a claim that outlives its producer", "lifetime-dependent",
             """
             func f(_ ring: SPSCRing) throws {
-                var kept: Claim
+                var kept: Producer.Claim
                 do {
                     var producer = try ring.makeProducer()
                     kept = try producer.claim(byteCount: 8)

@@ -1,6 +1,6 @@
 // SAFETY, for every `unsafe` here: as in `Batch`; bytes have no padding, which is what makes `Span.bytes` unsafe in general.
 
-extension Batch {
+extension Producer.Batch {
     // MARK: Waiting for room
 
     /// Appends a message, waiting for room if the ring is full. Everything appended before is committed before it waits.

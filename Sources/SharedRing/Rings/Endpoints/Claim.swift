@@ -1,56 +1,58 @@
-/// Room in the ring for one message, to be written in place and then committed: sending without a copy.
-///
-/// A claim borrows its producer: while it exists, the producer can do nothing else, and there is no second claim; the
-/// compiler sees to both. Dropping a claim leaves no trace.
-@safe
-@frozen
-public struct Claim: ~Copyable, ~Escapable {
-    @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
-    @usableFromInline let slot: LaneWriter.Slot
-    /// How many bytes there are to write, and the most that can be committed.
-    public let byteCount: Int
+extension Producer {
+    /// Room in the ring for one message, to be written in place and then committed: sending without a copy.
+    ///
+    /// A claim borrows its producer: while it exists, the producer can do nothing else, and there is no second claim; the
+    /// compiler sees to both. Dropping a claim leaves no trace.
+    @safe
+    @frozen
+    public struct Claim: ~Copyable, ~Escapable {
+        @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
+        @usableFromInline let slot: LaneWriter.Slot
+        /// How many bytes there are to write, and the most that can be committed.
+        public let byteCount: Int
 
-    @inlinable
-    @inline(__always)
-    @_lifetime(&producer)
-    init(_ producer: inout Producer, _ slot: LaneWriter.Slot, byteCount: Int) {
-        unsafe writer = producer.writer
-        self.slot = slot
-        self.byteCount = byteCount
-    }
-
-    // SAFETY, for every `unsafe` here: the writer lives as long as the producer, which this claim borrows exclusively; it
-    // found room for `byteCount` at its tail, and the tail moves only when the claim is committed.
-
-    /// The message's bytes. What they hold before they are written is arbitrary.
-    @inlinable
-    public var bytes: MutableRawSpan {
-        @_lifetime(&self)
-        mutating get {
-            let span = unsafe MutableRawSpan(_unsafeStart: slot.payload, byteCount: byteCount)
-            return unsafe _overrideLifetime(span, mutating: &self)
+        @inlinable
+        @inline(__always)
+        @_lifetime(&producer)
+        init(_ producer: inout Producer, _ slot: LaneWriter.Slot, byteCount: Int) {
+            unsafe writer = producer.writer
+            self.slot = slot
+            self.byteCount = byteCount
         }
-    }
 
-    /// Sends the whole claim.
-    ///
-    /// - Parameter tag: anything; it reaches the consumer with the message.
-    @inlinable
-    @inline(__always)
-    public consuming func commit(tag: UInt32 = 0) {
-        let writer = unsafe writer  // see `Batch.flush`
-        unsafe writer.pointee.commit(slot, byteCount: byteCount, tag: tag)
-    }
+        // SAFETY, for every `unsafe` here: the writer lives as long as the producer, which this claim borrows exclusively; it
+        // found room for `byteCount` at its tail, and the tail moves only when the claim is committed.
 
-    /// Sends the first `count` bytes of the claim.
-    ///
-    /// - Throws: `messageTooLarge` if `count` is negative or more than was claimed. Nothing is sent then.
-    @inlinable
-    @inline(__always)
-    public consuming func commit(byteCount count: Int, tag: UInt32 = 0) throws(RingError) {
-        guard (0...byteCount).contains(count) else { throw unsafe writer.pointee.overcommitted(count, of: byteCount) }
-        let writer = unsafe writer  // see `Batch.flush`
-        unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
+        /// The message's bytes. What they hold before they are written is arbitrary.
+        @inlinable
+        public var bytes: MutableRawSpan {
+            @_lifetime(&self)
+            mutating get {
+                let span = unsafe MutableRawSpan(_unsafeStart: slot.payload, byteCount: byteCount)
+                return unsafe _overrideLifetime(span, mutating: &self)
+            }
+        }
+
+        /// Sends the whole claim.
+        ///
+        /// - Parameter tag: anything; it reaches the consumer with the message.
+        @inlinable
+        @inline(__always)
+        public consuming func commit(tag: UInt32 = 0) {
+            let writer = unsafe writer  // see `Batch.flush`
+            unsafe writer.pointee.commit(slot, byteCount: byteCount, tag: tag)
+        }
+
+        /// Sends the first `count` bytes of the claim.
+        ///
+        /// - Throws: `messageTooLarge` if `count` is negative or more than was claimed. Nothing is sent then.
+        @inlinable
+        @inline(__always)
+        public consuming func commit(byteCount count: Int, tag: UInt32 = 0) throws(RingError) {
+            guard (0...byteCount).contains(count) else { throw unsafe writer.pointee.overcommitted(count, of: byteCount) }
+            let writer = unsafe writer  // see `Batch.flush`
+            unsafe writer.pointee.commit(slot, byteCount: count, tag: tag)
+        }
     }
 }
 
