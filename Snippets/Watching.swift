@@ -20,6 +20,7 @@ func show(_ tap: inout RingTap) throws(RingError) {
         case .ended(let lane, _, let isClosed): print("lane \(lane):", isClosed ? "closed" : "cut off")
         case .missed(let miss): print("lane \(miss.lane): \(miss.byteCount) bytes were overwritten before they were seen")
         case .damaged(let damage): print("damaged:", damage.detail)
+        @unknown default: print("something that came with a later version")
         }
     }
 }
