@@ -11,12 +11,12 @@ struct LoanTests {
             #expect(reader.pointee.loan == .none)
             for word in ["a", "b"] {
                 try producer.send(word)
-                if case .message(let message) = try consumer.tryNext() {
+                if case .message(let message) = try consumer.poll() {
                     let loan = reader.pointee.loan
                     #expect(loan == .out(id: message.id))
                     #expect(message.text == word)
                 }
-                _ = try consumer.tryNext()
+                _ = try consumer.poll()
                 #expect(reader.pointee.loan == .none)
                 let broken = reader.pointee.checkInvariants()
                 #expect(broken == nil)
@@ -42,7 +42,7 @@ struct LoanTests {
             switch step % 3 {
             case 0: _ = consumer.drain(limit: step % 7) { _ in }
             case 1:
-                if case .message(let message) = try consumer.tryNext() {
+                if case .message(let message) = try consumer.poll() {
                     if step % 5 == 0 { message.putBack() }
                 }
             default: _ = try consumer.receive(timeout: .zero)
