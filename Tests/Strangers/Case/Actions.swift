@@ -144,6 +144,7 @@ struct Actions {
         } catch {
             failed(error)
         }
+        check(consumer.checkInvariants())
     }
 
     private func actAsSource<Source: MessageSource & ~Copyable>(_ source: inout Source, _ choices: inout Choices) throws(RingError) {

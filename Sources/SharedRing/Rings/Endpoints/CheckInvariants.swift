@@ -9,3 +9,8 @@ extension Consumer {
     /// The first invariant of this consumer's state that does not hold, in words; nil if all do.
     package mutating func checkInvariants() -> String? { unsafe reader.pointee.checkInvariants() }
 }
+
+extension MergingConsumer {
+    /// The first invariant of this consumer's state that does not hold, in words; nil if all do.
+    package mutating func checkInvariants() -> String? { side.checkInvariants() }
+}
