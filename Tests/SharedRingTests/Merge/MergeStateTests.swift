@@ -8,57 +8,59 @@ struct MergeStateTests {
     @Test("Owned, handed over and taken back: the cursor of whoever has it moves, and the owner gets the last one") func handOver() {
         var phase = MergePhase<Int>.owned
         #expect(phase.isOwned && phase.kept == nil)
-        #expect(phase.move(to: 1), "the fast path's cursor is the owner's")
-        #expect(phase.takeBack() == nil, "nothing was handed over")
-        #expect(phase.handOver(1))
-        #expect(!phase.isOwned && phase.kept == 1)
-        #expect(!phase.handOver(7), "it is gone already")
-        #expect(!phase.move(to: 2))
-        #expect(!phase.move(to: 3))
+        let (isFast, nothing) = (phase.move(to: 1), phase.takeBack())
+        #expect(isFast, "the fast path's cursor is the owner's")
+        #expect(nothing == nil, "nothing was handed over")
+        let isShut = phase.handOver(1)
+        #expect(isShut && !phase.isOwned && phase.kept == 1)
+        let (isShutAgain, isSecond, isThird) = (phase.handOver(7), phase.move(to: 2), phase.move(to: 3))
+        #expect(!isShutAgain && !isSecond && !isThird)
         #expect(phase.kept == 3)
-        #expect(phase.takeBack() == 3)
-        #expect(phase.isOwned && phase.takeBack() == nil)
+        let (back, again) = (phase.takeBack(), phase.takeBack())
+        #expect(back == 3 && again == nil)
+        #expect(phase.isOwned)
     }
 
     @Test("Once ended, nothing moves and nothing is taken back") func ended() {
         var phase = MergePhase<Int>.owned
         phase.end()
         #expect(phase.isEnded && !phase.isOwned)
-        #expect(!phase.move(to: 1) && !phase.handOver(1) && phase.takeBack() == nil && phase.kept == nil)
+        let (isMoved, isShut, back) = (phase.move(to: 1), phase.handOver(1), phase.takeBack())
+        #expect(!isMoved && !isShut && back == nil && phase.kept == nil)
         #expect(phase.isEnded)
     }
 
-    private func word(_ verdict: EndOfStreams.Verdict) -> String {
-        switch verdict {
-        case .open: "open"
-        case .ended: "ended"
-        case .died(let error): "died: \(error.description.suffix(3))"
-        case .unreadable: "unreadable"
+    /// What the steps come to, in words.
+    private func words(_ streams: inout EndOfStreams, _ steps: [(attachments: UInt64?, isReadable: Bool)]) -> [String] {
+        var words: [String] = []
+        for step in steps {
+            switch streams.step(attachments: step.attachments, isReadable: step.isReadable) {
+            case .open: words.append("open")
+            case .ended: words.append("ended")
+            case .died(let error): words.append("died: \(error.description.suffix(3))")
+            case .unreadable: words.append("unreadable")
+            }
         }
+        return words
     }
 
     @Test("An end is told once for the same attachments, and not before enough have come") func ends() {
         var streams = EndOfStreams(ExpectedEnds(atLeast: 2, includingEarlier: false))
-        #expect(word(streams.step(attachments: nil, isReadable: true)) == "open")
-        #expect(word(streams.step(attachments: 1, isReadable: true)) == "open")
-        #expect(word(streams.step(attachments: 2, isReadable: true)) == "ended")
-        #expect(word(streams.step(attachments: 2, isReadable: true)) == "open")
-        #expect(word(streams.step(attachments: nil, isReadable: true)) == "open")
-        #expect(word(streams.step(attachments: 3, isReadable: true)) == "ended")
+        let told = words(&streams, [(nil, true), (1, true), (2, true), (2, true), (nil, true), (3, true)])
+        #expect(told == ["open", "open", "ended", "open", "open", "ended"])
     }
 
     @Test("A death is told with the next end, once; what can't be read comes first; nobody is nobody's end") func deaths() {
         var streams = EndOfStreams(ExpectedEnds(atLeast: 0, includingEarlier: true))
-        #expect(word(streams.step(attachments: 0, isReadable: true)) == "open")
+        let before = words(&streams, [(0, true)])
         streams.note(RingError(.peerDied, ring: "r", "one"))
         streams.note(RingError(.peerDied, ring: "r", "two"))
-        #expect(word(streams.step(attachments: 1, isReadable: false)) == "unreadable")
-        #expect(word(streams.step(attachments: 2, isReadable: true)) == "died: two")
+        let after = words(&streams, [(1, false), (2, true), (3, true)])
+        #expect(before == ["open"] && after == ["unreadable", "died: two", "ended"])
         #expect(streams.death == nil)
-        #expect(word(streams.step(attachments: 3, isReadable: true)) == "ended")
         var never = EndOfStreams(nil)
         never.note(RingError(.peerDied, ring: "r", "one"))
-        #expect(word(never.step(attachments: 9, isReadable: true)) == "open")
-        #expect(never.death != nil)
+        let none = words(&never, [(9, true)])
+        #expect(none == ["open"] && never.death != nil)
     }
 }
