@@ -68,10 +68,16 @@ struct TappedLane {
 
     /// Behind what was sent until now.
     var last: LossyReader.Place {
-        let head = head
-        let newest = Checkpoint.now(shape, load: { checkpoint }, header: header)
-        guard shape.isAligned(newest.tail), newest.tail &- head <= shape.capacity else { return LossyReader.Place(head, sent: nil) }
-        return LossyReader.Place(newest)
+        var head = head
+        for _ in 0..<8 {
+            let newest = Checkpoint.now(shape, load: { checkpoint }, header: header)
+            if shape.isAligned(newest.tail), newest.tail &- head <= shape.capacity { return LossyReader.Place(newest) }
+            // The lane may have gone on by more than a lap since. A head that stays so far away is no consumer's.
+            let now = self.head
+            if now == head { break }
+            head = now
+        }
+        return LossyReader.Place(head, sent: nil)
     }
 
     /// Where to go on behind a position: at the head, or behind it where the records are still in their places. Nil: the head is damaged.
@@ -97,8 +103,12 @@ struct TappedLane {
             guard shape.isAligned(checkpoint.tail), shape.isAligned(head) else { return nil }
             let isPassed = Int64(bitPattern: head &- checkpoint.tail) >= 0
             let (start, end) = isPassed ? (checkpoint.tail, head) : (head, checkpoint.tail)
-            guard end &- start <= shape.capacity else { return nil }
             newest = checkpoint
+            guard end &- start <= shape.capacity else {
+                // The lane may have gone on by more than a lap between the two loads.
+                if isPassed, self.checkpoint.tail != checkpoint.tail { continue }
+                return nil
+            }
             if isPassed, !isFirst { return LossyReader.Place(checkpoint) }
             let walked = totals(from: start, to: end)
             if judge(of: start)?.allowsWriting(over: start, shape) == true { continue }

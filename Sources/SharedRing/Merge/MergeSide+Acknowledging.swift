@@ -12,7 +12,7 @@ extension MergeSide {
             if endOfStreams.expected == nil { lane.watch.finish() }
             lane.watch.keepFinished()
         }
-        if endOfStreams.expected != nil && endOfStreams.death == nil {
+        if endOfStreams.expected != nil && endOfStreams.death == nil && !isEndUnreported {
             unsafe sr_store_relaxed_u32(sr_unreported_death(attachment.consumer), 0)
         }
     }
@@ -25,7 +25,9 @@ extension MergeSide {
                 unsafe lane.reader.pointee.storeHead(before: position)
             } else if lane.isDue {
                 unsafe lane.reader.pointee.storeHead()
-                lane.watch.keep()
+                lane.watch.acknowledge()
+                if endOfStreams.expected == nil { lane.watch.finish() }
+                lane.watch.keepFinished()
             }
         }
         LaneReader.barrier(isAsymmetric: attachment.header.usesAsymmetricBarrier)

@@ -8,7 +8,7 @@ extension MergeSide {
     func look() throws(RingError) -> Arrival? {
         try role.requireUsable()
         finishWhatIsOut()
-        return try lookAnywhere()
+        return try handOut { () throws(RingError) in try lookAnywhere() }
     }
 
     private func lookAnywhere() throws(RingError) -> Arrival? {

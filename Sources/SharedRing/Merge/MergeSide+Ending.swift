@@ -55,13 +55,25 @@ extension MergeSide {
         let attachments = attachmentsIfOver(sinceMade: expected.includingEarlier)
         let verdict = endOfStreams.step(attachments: attachments, isReadable: brokenLanes.isEmpty)
         if case .open = verdict { return nil }
-        for lane in lanes { lane.watch.finish() }
+        isEndUnreported = true
         switch verdict {
         case .open: return nil
         case .ended: return .ended
         case .died(let death): throw death
         case .unreadable: throw attachment.error(.poisoned, "all producers have ended, but not all of their lanes could be read")
         }
+    }
+
+    /// Gives the caller what was found. An end of all streams is reported from here on, and not when it was found: it may lie in `pending`
+    /// while the caller acknowledges, closes or is killed.
+    func handOut(_ find: () throws(RingError) -> Arrival?) throws(RingError) -> Arrival? {
+        defer {
+            if isEndUnreported {
+                isEndUnreported = false
+                for lane in lanes { lane.watch.finish() }
+            }
+        }
+        return try find()
     }
 
     /// How many have attached, if every one is over and nothing stands in any lane; else nil.
@@ -110,6 +122,8 @@ extension MergeSide {
             lane.watch.finishAcknowledged()
             lane.watch.keepFinished()
         }
+        // Before the role is free: what `deinit` stores otherwise may be its successor's.
+        phase.end()
         role.close()
         for lane in lanes { lane.wakeProducer() }
     }

@@ -12,7 +12,7 @@ extension MergeSide {
         return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
-            try lookAround()
+            try handOut { () throws(RingError) in try lookAround() }
         }
     }
 

@@ -83,6 +83,8 @@ final class MergeSide: @unchecked Sendable {
     var brokenLanes: [Int] = []
     /// What was found while only messages were asked for; the next `look` reports it.
     var pending: Result<Arrival, RingError>?
+    /// Whether an end of all streams was found that no caller was given yet: `pending` has it.
+    var isEndUnreported = false
     @usableFromInline let cursor: UnsafeMutablePointer<Cursor>
 
     var attachment: Attachment { role.attachment }

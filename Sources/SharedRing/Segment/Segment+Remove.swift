@@ -10,6 +10,16 @@ extension Segment {
             guard segment.header.isFileBacked else {
                 throw RingError(.invalidOption, ring: name.ring, "it was not made to outlive a restart")
             }
+            let isClean = try segment.read(UInt32.self, at: segment.header.segmentWord(\.clean), ring: name.ring) == 1
+            let boot = try segment.read(Boot.self, at: segment.header.segmentWord(\.boot_id), ring: name.ring)
+            let current = try Boot.current(ring: name.ring)
+            guard isClean || boot == current else {
+                // It would be refused, and must not count as whole because of this.
+                throw RingError(
+                    .notFlushed, ring: name.ring,
+                    "the machine was restarted while it was in use, so what it holds may be incomplete; attach to it first, and accept that"
+                )
+            }
             // The mark last: it vouches for all that came before.
             try segment.sync(ring: name.ring)
             try write(UInt32(1), at: segment.header.segmentWord(\.clean), in: segment.descriptor, ring: name.ring)

@@ -142,6 +142,44 @@ struct AllEndedTests {
         expectNoEnd(&consumer)
     }
 
+    @Test("An end of all that was found, and not handed out yet, is not kept as reported", arguments: [Acknowledgement.automatic, .manual])
+    func foundOnly(acknowledgement: Acknowledgement) throws {
+        try log("a")
+        try log("b")
+        var consumer = try collector(2, false, acknowledgement)
+        let attachment = consumer.side.attachment
+        func kept() -> UInt32 { sr_load_relaxed_u32(sr_reported_end(attachment.lane(0))) }
+        #expect(consumer.drain { _ in } == 2)
+        let isDry = consumer.nextIfAvailable() == nil
+        #expect(isDry)
+        #expect(consumer.ends.closed > 0, "it was found")
+        try consumer.acknowledge()
+        #expect(kept() == 0, "should it be killed now, its successor counts them")
+        #expect(try rest(&consumer).isEmpty)
+        try consumer.acknowledge()
+        #expect(kept() != 0)
+        try consumer.close()
+    }
+
+    @Test("A death that was found, and not handed out yet, is left to the next by a consumer that closes in order") func deathFoundOnly()
+        throws
+    {
+        do {
+            var victim = try ring().makeProducer()
+            try victim.send("last words")
+        }
+        try log("x")  // in the same lane: marks that death
+        var consumer = try collector(2)
+        #expect(consumer.drain { _ in } == 2)
+        let isDry = consumer.nextIfAvailable() == nil
+        #expect(isDry && consumer.ends.died == 1)
+        try consumer.close()
+        var next = try collector(1)
+        try log("y")
+        #expect(try next.receive(timeout: patience) != nil)
+        expectError(.peerDied) { () throws(RingError) in _ = try next.next(timeout: patience) }
+    }
+
     @Test("A close behind an unread end, which leaves no mark, is counted once and not told to the next", arguments: [true, false])
     func unmarkedClose(firstCloses: Bool) throws {
         let first = try ring().makeProducer()

@@ -134,6 +134,43 @@ struct BackingTests {
         }
     }
 
+    @Test("One that would be refused after a restart is not flushed either, until it was accepted as it is")
+    func flushedAfterRestart() throws {
+        try withDirectory { options in
+            let ring = try SPSCRing.create("lost", options: options)
+            try sendThree(ring)
+            try restart("lost", options)
+            #expect(error { () throws(RingError) in try ring.flush() } == .notFlushed)
+            #expect(error { () throws(RingError) in _ = try ring.makeConsumer() } == .notFlushed)
+            var asking = options
+            asking.acceptsUnflushed = true
+            #expect(try receiveAll(try SPSCRing.open("lost", options: asking)) == ["one", "two", "three"])
+            #expect(error { () throws(RingError) in try ring.flush() } == nil)
+        }
+    }
+
+    @Test("A mark that a killed process had not brought to the disk as cleared is brought there by the next one")
+    func halfCleared() throws {
+        try withDirectory { options in
+            let ring = try SPSCRing.create("half", options: options)
+            let place = UInt64(SegmentHeader.pageSize + MemoryLayout<sr_segment_control>.offset(of: \.clean)!)
+            func mark() throws -> UInt8 {
+                let file = try #require(FileHandle(forReadingAtPath: options.directory + "/half"))
+                try file.seek(toOffset: place)
+                return try #require(file.read(upToCount: 1)?.first)
+            }
+            try ring.flush()
+            #expect(try mark() == 1)
+            let file = try #require(FileHandle(forUpdatingAtPath: options.directory + "/half"))
+            try file.seek(toOffset: place)
+            file.write(Data([2]))
+            try file.close()
+            // Not clean for a restart; in this boot it is brought to the disk, and used.
+            try sendThree(ring)
+            #expect(try mark() == 0)
+        }
+    }
+
     @Test("Flushing wants nobody attached, and a ring that was made for it")
     func refused() throws {
         try withDirectory { options in

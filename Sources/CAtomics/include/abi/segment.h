@@ -66,7 +66,7 @@ SR_STATIC_ASSERT(offsetof(struct sr_header, checksum) == 504, "the checksum's pl
 /* The first block of every control area. */
 struct sr_segment_control {
     uint32_t persistent;         /* not 0: the last reader leaves the segment. Written by anybody */
-    uint32_t clean;              /* file-backed: 1 since a flush, until somebody attaches. Written by whoever attaches or flushes */
+    uint32_t clean;              /* file-backed: 1 since a flush, until a process attaches; 2 until the disk knows that; then 0. Written by whoever attaches or flushes */
     uint64_t boot_id[2];         /* file-backed: the boot in which somebody attached last. Written by whoever attaches */
     uint8_t reserved[SR_GROUP - 24]; /* zero */
 };
