@@ -62,7 +62,7 @@ final class CancelFlag: @unchecked Sendable {
         gates.withLock { gates in
             store(1, gates)
             // SYNC: cancel-seen (pairs with LaneReader.forgetSizeIfCancelled and LaneWriter.setWindowEnd): the flags before, the words after.
-            // Where it fails, or the process is not registered for it, they look again within an eighth of the ring.
+            // Where it fails, or the process is not registered for it, they look again when space is due: within an eighth of the ring, or a lap with manual acknowledgement.
             _ = sr_membarrier_global()
             // SAFETY: as in `store`. Relaxed: they order nothing.
             for gate in gates { unsafe sr_store_relaxed_u64(UnsafeMutablePointer<UInt64>(bitPattern: gate.word)!, .max) }

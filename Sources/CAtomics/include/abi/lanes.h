@@ -69,8 +69,8 @@ SR_STATIC_ASSERT(offsetof(struct sr_consumer_control, unreported_death) == 132, 
 SR_STATIC_ASSERT(offsetof(struct sr_consumer_control, statistics) == 256, "a group of its own");
 SR_STATIC_ASSERT(offsetof(struct sr_consumer_control, holder) == 384, "a group of its own");
 
-/* What a lane's producers had sent when this was published to observers: see sr_publish_checkpoint. The protocol never reads it, but the
- * next producer goes on counting from there. */
+/* What a lane's producers had sent when this was published to observers: see sr_publish_checkpoint. A consumer asks it once a
+ * lap whether a producer wrote what it reads. The next producer goes on counting from there. */
 struct sr_checkpoint {
     uint64_t tail;        /* the position behind the records that are counted */
     uint64_t messages;    /* committed before `tail`, since the ring was made; ends of streams are none */
@@ -86,7 +86,7 @@ struct sr_lane_control {
     uint32_t producer_epoch; /* 0 nobody came yet, odd attached (or died so), even closed. Written by the producer */
     uint8_t pad0[SR_GROUP - 12];
 
-    /* Written by the producer, for observers only: the protocol never reads it back. */
+    /* Written by the producer, for observers, and for a consumer's look once a lap. */
     uint64_t checkpoint_turn;            /* its lowest bit says which checkpoint is published; the other may be half written. Written by the producer */
     struct sr_checkpoint checkpoints[2]; /* written by the producer */
     struct sr_producer_statistics producer_statistics; /* written by the producer */

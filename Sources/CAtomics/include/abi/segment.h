@@ -28,7 +28,7 @@
 #define SR_KIND_MPSC 2
 
 /* Required: a reader refuses a segment with a bit that it does not know. */
-#define SR_FEATURE_ASYMMETRIC_BARRIER 1ULL /* producers register with membarrier(2), the consumer issues it */
+#define SR_FEATURE_ASYMMETRIC_BARRIER 1ULL /* every endpoint registers with membarrier(2); whoever goes to sleep issues it */
 #define SR_FEATURE_TOTAL_ORDER 2ULL        /* records carry a ticket; ticket floors and the ticket counter are in use */
 #define SR_FEATURE_FILE_BACKED 4ULL        /* the boot id and the clean mark are in use */
 
