@@ -1,8 +1,12 @@
-/// When the merged streams end as a whole, and how that is told. One step a look that found nothing, without a look at any lane.
+/// When the merged streams end as a whole. A step for each look that found nothing, and one when an end is handed out; neither looks at a lane.
+///
+/// Between the two the end is found and not reported: the caller may acknowledge, close or be killed meanwhile, and its successor is to find the
+/// same end.
 ///
 /// Invariants:
-/// - An end is told at most once for the same attachments: `attachmentsAtEnd` only grows.
-/// - A death is told with the next end, once, and is the newest of those that were noted since.
+/// - An end is found at most once for the same attachments: `attachmentsAtEnd` only grows.
+/// - A death is reported with the next end, once, and is the newest of those that were noted since.
+/// - A death is forgotten when it is reported, and not before. No look passes an end that was found, so none is noted between the two.
 struct EndOfStreams {
     /// What a look that found nothing comes to.
     enum Verdict {
@@ -18,14 +22,25 @@ struct EndOfStreams {
 
     /// Nil: the streams never end.
     let expected: ExpectedEnds?
-    /// How many attachments there had been when an end was told.
+    /// How many attachments there had been when an end was found.
     private(set) var attachmentsAtEnd: UInt64 = 0
-    /// A death that is told with the next end.
+    /// A death that is reported with the next end.
     private(set) var death: RingError?
+    /// The end that was found and not handed out yet; otherwise `open`.
+    private var found = Verdict.open
 
     init(_ expected: ExpectedEnds?) { self.expected = expected }
 
     mutating func note(_ death: RingError) { self.death = death }
+
+    /// Whether an end was found that was not handed out yet.
+    var isUnreported: Bool { if case .open = found { false } else { true } }
+
+    /// The end that was found is handed out.
+    mutating func report() {
+        if case .died = found { death = nil }
+        found = .open
+    }
 
     /// - Parameters:
     ///   - attachments: how many there have been, if every one is over and every lane is quiet; else nil.
@@ -35,9 +50,7 @@ struct EndOfStreams {
             return .open
         }
         attachmentsAtEnd = attachments
-        guard isReadable else { return .unreadable }
-        guard let death else { return .ended }
-        self.death = nil
-        return .died(death)
+        found = isReadable ? death.map(Verdict.died) ?? .ended : .unreadable
+        return found
     }
 }

@@ -6,13 +6,8 @@ extension MergeSide {
     func acknowledge() {
         finishWhatIsOut()
         publishAll()
-        // Of an end of all streams that is to come nothing is kept: should this consumer be killed, its successor waits for the same producers.
-        for lane in lanes {
-            lane.watch.acknowledge()
-            if endOfStreams.expected == nil { lane.watch.finish() }
-            lane.watch.keepFinished()
-        }
-        if endOfStreams.expected != nil && endOfStreams.death == nil && !isEndUnreported {
+        for lane in lanes { keepEnds(of: lane) }
+        if endOfStreams.expected != nil && endOfStreams.death == nil {
             unsafe sr_store_relaxed_u32(sr_unreported_death(attachment.consumer), 0)
         }
     }
@@ -25,13 +20,19 @@ extension MergeSide {
                 unsafe lane.reader.pointee.storeHead(before: position)
             } else if lane.isDue {
                 unsafe lane.reader.pointee.storeHead()
-                lane.watch.acknowledge()
-                if endOfStreams.expected == nil { lane.watch.finish() }
-                lane.watch.keepFinished()
+                keepEnds(of: lane)
             }
         }
         LaneReader.barrier(isAsymmetric: attachment.header.usesAsymmetricBarrier)
         for lane in lanes { lane.wakeProducer() }
+    }
+
+    /// Keeps the lane's ends that were reported for the next consumer. While an end of all streams is to come, none is: should this consumer be
+    /// killed, its successor waits for the same producers.
+    private func keepEnds(of lane: MergedLane) {
+        lane.watch.acknowledge()
+        if endOfStreams.expected == nil { lane.watch.finish() }
+        lane.watch.keepFinished()
     }
 
     func finishWhatIsOut() { unsafe lastLane?.pointee.finishWhatIsOut() }

@@ -54,8 +54,6 @@ extension MergeSide {
         guard let expected = endOfStreams.expected else { return nil }
         let attachments = attachmentsIfOver(sinceMade: expected.includingEarlier)
         let verdict = endOfStreams.step(attachments: attachments, isReadable: brokenLanes.isEmpty)
-        if case .open = verdict { return nil }
-        isEndUnreported = true
         switch verdict {
         case .open: return nil
         case .ended: return .ended
@@ -64,16 +62,16 @@ extension MergeSide {
         }
     }
 
-    /// Gives the caller what was found. An end of all streams is reported from here on, and not when it was found: it may lie in `pending`
-    /// while the caller acknowledges, closes or is killed.
+    /// Gives the caller what was found. From here on an end of all streams is reported.
     func handOut(_ find: () throws(RingError) -> Arrival?) throws(RingError) -> Arrival? {
-        defer {
-            if isEndUnreported {
-                isEndUnreported = false
-                for lane in lanes { lane.watch.finish() }
-            }
-        }
+        defer { if endOfStreams.isUnreported { reportEnd() } }
         return try find()
+    }
+
+    @inline(never)
+    private func reportEnd() {
+        endOfStreams.report()
+        for lane in lanes { lane.watch.finish() }
     }
 
     /// How many have attached, if every one is over and nothing stands in any lane; else nil.
@@ -109,7 +107,6 @@ extension MergeSide {
         if phase.isEnded { return try attachment.requireOwnProcess() }
         if !phase.isOwned { try role.requireUsable() }
         try close()
-        phase.end()
         unsafe cursor.pointee.budget = 0  // with no budget the fast path comes to `look`, which throws
         role.refusal = attachment.error(.ended, "this consumer was ended")
     }
@@ -122,7 +119,7 @@ extension MergeSide {
             lane.watch.finishAcknowledged()
             lane.watch.keepFinished()
         }
-        // Before the role is free: what `deinit` stores otherwise may be its successor's.
+        // Before the role is free: from then on the words that `deinit` would store are a successor's.
         phase.end()
         role.close()
         for lane in lanes { lane.wakeProducer() }

@@ -47,8 +47,9 @@ final class MergeSide: @unchecked Sendable {
     }
 
     let role: ConsumerRole
-    /// When the merged streams end as a whole.
-    var endOfStreams: EndOfStreams
+    /// When the merged streams end as a whole. One thread has this side at a time, and no step of it calls back, so accesses are exclusive: checking
+    /// that would cost each poll two calls of the runtime.
+    @safe @exclusivity(unchecked) var endOfStreams: EndOfStreams
     let budget: Int
     let isManual: Bool
     let prefault: Bool
@@ -83,8 +84,6 @@ final class MergeSide: @unchecked Sendable {
     var brokenLanes: [Int] = []
     /// What was found while only messages were asked for; the next `look` reports it.
     var pending: Result<Arrival, RingError>?
-    /// Whether an end of all streams was found that no caller was given yet: `pending` has it.
-    var isEndUnreported = false
     @usableFromInline let cursor: UnsafeMutablePointer<Cursor>
 
     var attachment: Attachment { role.attachment }

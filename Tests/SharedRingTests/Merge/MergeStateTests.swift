@@ -30,7 +30,7 @@ struct MergeStateTests {
         #expect(phase.isEnded)
     }
 
-    /// What the steps come to, in words.
+    /// What the steps come to, in words. Each is handed out.
     private func words(_ streams: inout EndOfStreams, _ steps: [(attachments: UInt64?, isReadable: Bool)]) -> [String] {
         var words: [String] = []
         for step in steps {
@@ -40,6 +40,8 @@ struct MergeStateTests {
             case .died(let error): words.append("died: \(error.description.suffix(3))")
             case .unreadable: words.append("unreadable")
             }
+            #expect(streams.isUnreported == (words.last != "open"))
+            streams.report()
         }
         return words
     }
@@ -62,5 +64,20 @@ struct MergeStateTests {
         never.note(RingError(.peerDied, ring: "r", "one"))
         let none = words(&never, [(9, true)])
         #expect(none == ["open"] && never.death != nil)
+    }
+
+    @Test("What was found is reported when it is handed out, once; until then its death is there") func found() {
+        var streams = EndOfStreams(ExpectedEnds(atLeast: 1, includingEarlier: false))
+        #expect(!streams.isUnreported)
+        streams.note(RingError(.peerDied, ring: "r", "one"))
+        _ = streams.step(attachments: 1, isReadable: true)
+        #expect(streams.isUnreported && streams.death != nil)
+        streams.report()
+        #expect(!streams.isUnreported && streams.death == nil)
+        // What can't be read says nothing of the death: that is still to be reported.
+        streams.note(RingError(.peerDied, ring: "r", "two"))
+        _ = streams.step(attachments: 2, isReadable: false)
+        streams.report()
+        #expect(!streams.isUnreported && streams.death != nil)
     }
 }

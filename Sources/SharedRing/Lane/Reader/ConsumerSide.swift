@@ -170,7 +170,6 @@ final class ConsumerSide: @unchecked Sendable {
     /// See `Consumer.end`.
     func end() throws(RingError) {
         try close()
-        isEnded = true
         unsafe reader.pointee.refuse(attachment.error(.ended, "this consumer was ended"))
     }
 
@@ -180,6 +179,8 @@ final class ConsumerSide: @unchecked Sendable {
         if isEnded { return }
         unsafe try reader.pointee.requireUsable()
         settle()
+        // Before the role is free: from then on the words that `deinit` would store are a successor's.
+        isEnded = true
         role.close()
         // SAFETY: as in `init`.
         unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0)))
