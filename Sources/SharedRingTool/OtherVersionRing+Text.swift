@@ -3,7 +3,7 @@ import SharedRing
 extension OtherVersionRing {
     /// A fact a line.
     var text: String {
-        var facts = [("kind", kind), ("layout", version), ("file", "\(byteCount) bytes")]
+        var facts = [("kind", kind), ("layout", version), ("file", counted(Int(clamping: byteCount), "byte"))]
         if let label, !label.isEmpty { facts.append(("label", label.printable)) }
         if let createdNanoseconds { facts.append(("created", Timestamp(createdNanoseconds).text)) }
         facts += [("in use", use), ("remedy", remedy)]
@@ -15,7 +15,8 @@ extension OtherVersionRing {
 
     var json: JSON {
         .object([
-            "name": .string(fileName.label), "layout_version": .string(version), "kind": .string(kind), "bytes": .position(byteCount),
+            "name": .string(fileName.label), "name_bytes": .hexadecimal(fileName.bytes), "layout_version": .string(version),
+            "kind": .string(kind), "bytes": .position(byteCount),
             "label": label.map(JSON.string) ?? .null,
             "created_at": createdNanoseconds.map { .string(Timestamp($0).iso) } ?? .null,
             "is_in_use": isInUse.map(JSON.boolean) ?? .null,

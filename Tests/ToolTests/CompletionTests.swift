@@ -80,6 +80,39 @@ import Testing
         ["/usr/local/bin", "/usr/bin", "/bin"].contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(shell)") }
     }
 
+    /// Rings in two places, and what a shell is offered behind these characters. A class: both places stay as long as it does.
+    private final class Scene {
+        let space: Workspace
+        private let other: Workspace
+        let offers: [(typed: String, offered: Set<String>)]
+
+        init() throws {
+            space = try Workspace()
+            other = try Workspace()
+            for name in ["prices", "prizes", "log"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+            let place = other.rings.appendingPathComponent("a place")
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            #expect(try ToolProcess.run("create", "elsewhere", "--dir", place.path, in: other).end.status == 0)
+            offers = [
+                ("sharedring re", ["receive", "remove"]), ("sharedring receive --se", ["--senders", "--senders-ever"]),
+                ("sharedring send --se", []), ("sharedring send --wait s", ["spin", "sleep"]),
+                ("sharedring create --order ", ["per-producer", "total"]), ("sharedring send --capacity ", []),
+                ("sharedring info pri", ["prices", "prizes"]), ("sharedring info --json prices ", ["prices", "prizes", "log"]),
+                ("sharedring list p", []), ("sharedring help ta", ["tap"]), ("sharedring completions f", ["fish"]),
+                ("sharedring info --dir \(other.rings.path) ", []), ("sharedring info --dir '\(place.path)' ", ["elsewhere"]),
+                ("sharedring info --dir='\(place.path)' ", ["elsewhere"]),
+            ]
+        }
+    }
+
+    /// The command that a shell completed wrote what it found into the file `answer`: of this ring, and nothing was expanded.
+    private func expectAnswer(about name: String, in space: Workspace) {
+        let answer = space.scratch.appendingPathComponent("answer")
+        let object = try? JSONSerialization.jsonObject(with: Data(contentsOf: answer)) as? [String: Any]
+        #expect(object?["name"] as? String == name)
+        #expect(!FileManager.default.fileExists(atPath: space.scratch.appendingPathComponent("pwned").path))
+    }
+
     // MARK: zsh
 
     /// An interactive zsh that has loaded the script, and writes what it is offered at each tab to the file `offered`, a line each.
@@ -121,24 +154,10 @@ import Testing
 
     @Test(.enabled(if: isInstalled("zsh"), "zsh is not installed"))
     func zshIsOfferedCommandsOptionsValuesAndRings() throws {
-        let space = try Workspace()
-        for name in ["prices", "prizes", "log"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
-        let other = try Workspace()
-        let place = other.rings.appendingPathComponent("a place")
-        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-        #expect(try ToolProcess.run("create", "elsewhere", "--dir", place.path, in: other).end.status == 0)
+        let scene = try Scene()
         let terminal = try Terminal()
-        let shell = try zsh(space, on: terminal)
-        let offers: [(typed: String, offered: Set<String>)] = [
-            ("sharedring re", ["receive", "remove"]), ("sharedring receive --se", ["--senders", "--senders-ever"]),
-            ("sharedring send --se", []), ("sharedring send --wait s", ["spin", "sleep"]),
-            ("sharedring create --order ", ["per-producer", "total"]), ("sharedring send --capacity ", []),
-            ("sharedring info pri", ["prices", "prizes"]), ("sharedring info --json prices ", ["prices", "prizes", "log"]),
-            ("sharedring list p", []), ("sharedring help ta", ["tap"]), ("sharedring completions f", ["fish"]),
-            ("sharedring info --dir \(other.rings.path) ", []), ("sharedring info --dir '\(place.path)' ", ["elsewhere"]),
-            ("sharedring info --dir='\(place.path)' ", ["elsewhere"]),
-        ]
-        for (typed, offered) in offers { #expect(zshOffers(typed, on: terminal, in: space) == offered, "\(typed)") }
+        let shell = try zsh(scene.space, on: terminal)
+        for (typed, offered) in scene.offers { #expect(zshOffers(typed, on: terminal, in: scene.space) == offered, "\(typed)") }
         terminal.type("exit\n")
         #expect(shell.end().status == 0)
     }
@@ -152,12 +171,9 @@ import Testing
             let terminal = try Terminal(rows: 24, columns: 200)
             let shell = try zsh(space, on: terminal)
             #expect(zshOffers("sharedring info ", on: terminal, in: space) == [name])
-            let answer = space.scratch.appendingPathComponent("answer")
             terminal.type("sharedring info a\t --json > answer; exit\n")
             #expect(shell.end().status == 0, "\(name)")
-            let object = try? JSONSerialization.jsonObject(with: Data(contentsOf: answer)) as? [String: Any]
-            #expect(object?["name"] as? String == name)
-            #expect(!FileManager.default.fileExists(atPath: space.scratch.appendingPathComponent("pwned").path))
+            expectAnswer(about: name, in: space)
         }
     }
 
@@ -193,22 +209,10 @@ import Testing
 
     @Test(.enabled(if: isInstalled("fish"), "fish is not installed"))
     func fishIsOfferedCommandsOptionsValuesAndRings() throws {
-        let space = try Workspace()
-        for name in ["prices", "prizes", "log"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
-        let other = try Workspace()
-        let place = other.rings.appendingPathComponent("a place")
-        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-        #expect(try ToolProcess.run("create", "elsewhere", "--dir", place.path, in: other).end.status == 0)
-        let offers: [(line: String, offered: Set<String>)] = [
-            ("sharedring re", ["receive", "remove"]), ("sharedring receive --se", ["--senders", "--senders-ever"]),
-            ("sharedring send --se", []), ("sharedring send --wait s", ["spin", "sleep"]),
-            ("sharedring create --order ", ["per-producer", "total"]), ("sharedring send --capacity ", []),
-            ("sharedring info pri", ["prices", "prizes"]), ("sharedring info --json prices ", ["prices", "prizes", "log"]),
-            ("sharedring list p", []), ("sharedring help ta", ["tap"]), ("sharedring completions f", ["fish"]),
-            ("sharedring info --dir \(other.rings.path) ", []), ("sharedring info --dir '\(place.path)' ", ["elsewhere"]),
-            ("sharedring info --dir='\(place.path)' ", ["elsewhere"]), ("sharedring send --owner any", ["anyone"]),
-        ]
-        for (line, offered) in offers { #expect(Set(try fishOffers(line, in: space)) == offered, "\(line)") }
+        let scene = try Scene()
+        for (line, offered) in scene.offers + [("sharedring send --owner any", ["anyone"])] {
+            #expect(Set(try fishOffers(line, in: scene.space)) == offered, "\(line)")
+        }
     }
 
     /// Each name is offered, and what a tab makes of its beginning is the word for its ring.
@@ -221,7 +225,6 @@ import Testing
             let space = try Workspace()
             #expect(try ToolProcess.run("create", name, in: space).end.status == 0)
             let terminal = try Terminal(rows: 24, columns: 200)
-            let answer = space.scratch.appendingPathComponent("answer")
             let script = "function fish_prompt; printf 'ready> '; end; sharedring completions fish | source"
             let command = "exec setsid --ctty --wait fish --no-config -i -C \"$1\" <'\(terminal.path)' >'\(terminal.path)' 2>&1"
             let shell = try ToolProcess(
@@ -230,9 +233,7 @@ import Testing
             #expect(terminal.read { $0.contains("ready> ") }.contains("ready> "))
             terminal.type("sharedring info a\t --json > answer; exit\r")
             #expect(shell.end().status == 0, "\(name)")
-            let object = try? JSONSerialization.jsonObject(with: Data(contentsOf: answer)) as? [String: Any]
-            #expect(object?["name"] as? String == name)
-            #expect(!FileManager.default.fileExists(atPath: space.scratch.appendingPathComponent("pwned").path))
+            expectAnswer(about: name, in: space)
         }
     }
 

@@ -35,6 +35,7 @@ import Testing
         let others = try #require(object?["other_versions"] as? [[String: Any]])
         #expect(others.count == 1 && others[0]["name"] as? String == "old" && others[0]["layout_version"] as? String == "1.0")
         #expect(others[0]["is_in_use"] as? Bool == false && others[0]["label"] as? String == "golden")
+        #expect(others[0]["name_bytes"] as? String == "6f6c64")
 
         let info = try ToolProcess.run("info", "old", in: space)
         #expect(info.end.status == 0)
