@@ -65,7 +65,8 @@ extension MessageRing {
     /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
     /// disk has everything; in a task the asynchronous form is meant.
     ///
-    /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFound`, `system`.
+    /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFlushed` if the machine was restarted while it was
+    ///   in use: attach with ``RingOptions/acceptsUnflushed`` first, if what it holds will do; `notFound`, `system`.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public func flush() throws(RingError) { try handle.flush() }
 

@@ -4,8 +4,8 @@ extension Attachment {
     /// For a ring that outlives restarts: refuses what was in use when the machine went down, and marks it as in use.
     ///
     /// Two may attach at the same time: the boot is stored before the mark is changed, and looked at again after the mark was
-    /// found changed. The mark is 2 until the disk knows that it is no longer 1. Whoever finds 2 brings it to the disk as well: the one
-    /// who stored it may be killed before it does, or be at it still.
+    /// found changed. The mark is 2 until the disk knows that it is no longer 1. A process that finds 2 syncs as well: the process that stored it
+    /// may have been killed before its sync, or may still be in it.
     func requireFlushed(options: RingOptions) throws(RingError) {
         guard header.isFileBacked else { return }
         let current = try Boot.current(ring: ring)

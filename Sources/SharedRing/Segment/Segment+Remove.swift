@@ -14,7 +14,7 @@ extension Segment {
             let boot = try segment.read(Boot.self, at: segment.header.segmentWord(\.boot_id), ring: name.ring)
             let current = try Boot.current(ring: name.ring)
             guard isClean || boot == current else {
-                // It would be refused, and must not count as whole because of this.
+                // Attaching refuses such a ring. A flush must not make it count as whole.
                 throw RingError(
                     .notFlushed, ring: name.ring,
                     "the machine was restarted while it was in use, so what it holds may be incomplete; attach to it first, and accept that"

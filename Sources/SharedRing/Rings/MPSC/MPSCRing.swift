@@ -90,6 +90,7 @@ public struct MPSCRing: MessageRing {
     public var laneCount: Int { handle.header.laneCount }
     /// The order of messages of different producers.
     public var order: Order { handle.header.isTotallyOrdered ? .total : .perProducer }
+
     // MARK: Receiving
 
     /// Becomes the ring's consumer, in each lane at the first message that no earlier consumer acknowledged.
