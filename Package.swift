@@ -52,7 +52,7 @@ let package = Package(
             name: "CrashPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/CrashPeer", swiftSettings: plain),
         // A fuzzer: strangers that write into the memory of honest ends.
         .executableTarget(
-            name: "Strangers", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/Strangers", swiftSettings: plain),
+            name: "RingFuzzer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/RingFuzzer", swiftSettings: plain),
         .testTarget(
             name: "SharedRingTests",
             dependencies: ["SharedRing", "CSharedRing", "CTestSupport", "TestSupport", "TestPeer", "CPeer", "CrashPeer"],

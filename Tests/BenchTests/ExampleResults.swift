@@ -9,7 +9,7 @@ enum Example {
 
     static func result(
         _ transport: TransportName, _ mode: Mode, repeats: [Double], size: Int = 64, wait: String = "sleep", batch: Int = 1,
-        crowd: CrowdSetup? = nil
+        crowd: ManyProducersSetup? = nil
     ) -> CaseResult {
         let middle = median(repeats)
         return CaseResult(
@@ -24,8 +24,8 @@ enum Example {
             cpuPerMessage: 10, voluntarySwitches: 3, involuntarySwitches: 1, systemCallsPerMessage: 2.5, machine: machine)
     }
 
-    static func crowd(_ producers: Int, drainsAfter: Bool = false) -> CrowdSetup {
-        CrowdSetup(
+    static func crowd(_ producers: Int, drainsAfter: Bool = false) -> ManyProducersSetup {
+        ManyProducersSetup(
             producers: producers, isTotallyOrdered: false, lanes: producers, idleLanes: 0, stopped: 0, isSpread: false,
             drainsAfter: drainsAfter)
     }

@@ -72,29 +72,29 @@ enum Receiver: ~Copyable {
 
     /// Everything that is there, and what there is to tell; does not wait.
     @discardableResult
-    mutating func drain() -> Harvest {
+    mutating func drain() -> ReceivedMessages {
         switch consume self {
         case .one(var consumer):
-            let harvest = Harvest(&consumer)
+            let harvest = ReceivedMessages(&consumer)
             self = .one(consumer)
             return harvest
         case .many(var consumer):
-            let harvest = Harvest(&consumer)
+            let harvest = ReceivedMessages(&consumer)
             self = .many(consumer)
             return harvest
         }
     }
 
     /// The next message, which may be long in coming.
-    mutating func wait(_ timeout: Duration) -> Harvest {
+    mutating func wait(_ timeout: Duration) -> ReceivedMessages {
         switch consume self {
         case .one(var consumer):
-            var harvest = Harvest()
+            var harvest = ReceivedMessages()
             _ = harvest.take(&consumer, timeout: timeout)
             self = .one(consumer)
             return harvest
         case .many(var consumer):
-            var harvest = Harvest()
+            var harvest = ReceivedMessages()
             _ = harvest.take(&consumer, timeout: timeout)
             self = .many(consumer)
             return harvest

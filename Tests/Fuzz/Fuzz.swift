@@ -1,7 +1,7 @@
 import Glibc
 import SharedRing
 
-/// A case of `Strangers attach` whose decisions are the fuzzer's bytes. Built and run by `Tests/Fuzz/run`.
+/// A case of `RingFuzzer attach` whose decisions are the fuzzer's bytes. Built and run by `Tests/Fuzz/run`.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     let bytes = UnsafeRawBufferPointer(start: start, count: count)

@@ -1,6 +1,6 @@
 /* The end of all streams: what a merging consumer notes, keeps and leaves to its successor when it is killed.
  *
- * Code: MergeSide (.header, .note, .endIfDone, .acknowledge, .close), PeerWatch (.noteMark, .end, .attachmentsIfOver, .finish, .keepFinished).
+ * Code: LaneMerger (.header, .note, .endIfDone, .acknowledge, .close), PeerWatch (.noteMark, .end, .attachmentsIfOver, .finish, .keepFinished).
  * How one stream's end is told from its epoch, its byte and its end record is epoch.pml's subject: here each of these looks is one step, and
  * so is a close. This model is about many ends that are reported at once.
  *
@@ -105,7 +105,7 @@ proctype Producer(byte me; bit lane) {
 
 #define QUIET(lane) (kind[lane * LEN + at[lane]] == NONE)
 
-/* PeerWatch.note and MergeSide.note, up to the segment's word. */
+/* PeerWatch.note and LaneMerger.note, up to the segment's word. */
 inline note(lane, tag) {
     d_step {
         if :: tag > reported[lane] -> reported[lane] = tag :: else -> skip fi;
@@ -129,7 +129,7 @@ inline noteDeath() {
     isDeath = 0
 }
 
-/* MergeSide.header: a message, or an end record. */
+/* LaneMerger.header: a message, or an end record. */
 inline take(lane) {
     if
     :: kind[lane * LEN + at[lane]] == MESSAGE -> d_step { got[value[lane * LEN + at[lane]]] = 1; at[lane]++ }
@@ -171,7 +171,7 @@ inline lookAround(lane) {
 #define IS_OVER(lane) (epoch[lane] <= reported[lane])
 #endif
 
-/* MergeSide.endIfDone, of a lane */
+/* LaneMerger.endIfDone, of a lane */
 inline countIfOver(lane) {
 #ifndef CLOSE_NOT_NOTED
     /* PeerWatch.unmarkedClose */
@@ -242,7 +242,7 @@ inline clearDeath() {
 #endif
 }
 
-/* MergeSide.acknowledge */
+/* LaneMerger.acknowledge */
 inline acknowledge() {
     d_step { s = 1; do :: s > 4 -> break :: else -> cameBack[s] = cameBack[s] || toldNow[s]; s++ od; s = 0 }
     if :: head[0] != at[0] -> head[0] = at[0]; KILL :: else -> skip fi;
@@ -267,7 +267,7 @@ inline acknowledge() {
     d_step { s = 1; do :: s > 4 -> break :: else -> settled[s] = settled[s] || toldNow[s]; s++ od; s = 0 }
 }
 
-/* MergeSide.close, behind the acknowledgement */
+/* LaneMerger.close, behind the acknowledgement */
 inline endInOrder() {
     d_step {
         s = 1;
@@ -299,7 +299,7 @@ active proctype Consumer() {
 
 attach:
     skip;
-    d_step { /* MergeSide.init, PeerWatch.init, LaneReader.init */
+    d_step { /* LaneMerger.init, PeerWatch.init, LaneReader.init */
         s = 0;
         do
         :: s > 1 -> break
@@ -319,7 +319,7 @@ attach:
     :: !QUIET(0) -> take(0)
     :: !QUIET(1) -> take(1)
     :: QUIET(0) && QUIET(1) ->
-        /* MergeSide.wait: settle, unless acknowledgement is manual; then lookAround; then endIfDone. */
+        /* LaneMerger.wait: settle, unless acknowledgement is manual; then lookAround; then endIfDone. */
         d_step { wasQuiet = (finished == 4 || (finished == 3 && !isReported && !left[3])); isIdle = wasQuiet }
         if :: acknowledge() :: skip fi;
 #ifdef IN_ORDER

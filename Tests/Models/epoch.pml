@@ -1,7 +1,7 @@
 /* Never came, attached, closed, died: the epoch, the role byte and the end marks in the lane.
  *
- * Code: ProducerSide.init and .close, LaneWriter.commitEnd, PeerWatch (.end, .unmarkedClose, .noteMark,
- * .keep), ConsumerSide.look, .wait and .settle.
+ * Code: ProducerCore.init and .close, LaneWriter.commitEnd, PeerWatch (.end, .unmarkedClose, .noteMark,
+ * .keep), ConsumerCore.look, .wait and .settle.
  * Edges: epoch, record-visible, take-over, space-given.
  *
  * Producers come one after another (each holds the role byte), send nothing or one message, and close or die, at any
@@ -136,7 +136,7 @@ proctype Producer(byte me) {
     :: d_step { kind[tail] = MESSAGE; value[tail] = mine; sent[mine]++; tail++ }
        if :: die(mine) :: skip fi
     fi;
-    /* ProducerSide.close */
+    /* ProducerCore.close */
 #ifdef MARK_AFTER_EPOCH
     d_step { epoch = mine + 1; closed[mine] = 1 }
     if :: die(mine) :: skip fi;
@@ -189,7 +189,7 @@ inline tell(tag) {
 #define KILLED false
 #endif
 
-/* What settle does, when the caller has come back: ConsumerSide.acknowledgeAll. */
+/* What settle does, when the caller has come back: ConsumerCore.acknowledgeAll. */
 inline settle() {
     skip;
 #ifndef MANUAL

@@ -1,7 +1,7 @@
 /* The lane: single sends, claims and batches, with death at every step, take-over at both ends, and a consumer that
  * acknowledges late.
  *
- * Code: LaneWriter, Batch, Claim, LaneReader, ConsumerSide.look.
+ * Code: LaneWriter, Batch, Claim, LaneReader, ConsumerCore.look.
  * Edges: record-visible (the header's store; the poll, the walk), space-given (the head's store; makeRoom, the walk),
  * take-over (the head's store; the next consumer's load).
  *

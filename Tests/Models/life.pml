@@ -1,7 +1,7 @@
 /* One name: creating, attaching, removing, with death at every step.
  *
  * Code: RingHandle.openOrCreate, Attachment.take and .attempt, Segment.create, .open, .remove and .unlink, RoleLock,
- * ConsumerRole.removeRing (for ConsumerSide.removeIfUnused and MergeSide.removeIfUnused).
+ * ConsumerRole.removeRing (for ConsumerCore.removeIfUnused and LaneMerger.removeIfUnused).
  *
  * A sender attaches (making the ring if it is not there), sends, and goes. A receiver attaches in the same way, receives,
  * and when there is nothing left removes the ring if it can. A remover removes whatever nobody is attached to. Each may

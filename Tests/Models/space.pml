@@ -1,7 +1,7 @@
 /* Waiting for room and waiting for messages at the same time, with batches and an acknowledgement that lags.
  *
- * Code: LaneWriter.makeRoom, Batch.waitForRoom, ProducerSide.waitForRoom, LaneReader.finish, .publish, .storeHead, ConsumerSide.settle,
- * ConsumerSide.wait, Sleeper.wait.
+ * Code: LaneWriter.makeRoom, Batch.waitForRoom, ProducerCore.waitForRoom, LaneReader.finish, .publish, .storeHead, ConsumerCore.settle,
+ * ConsumerCore.wait, Sleeper.wait.
  * Edges: space-given, space-doorbell, record-visible, doorbell.
  *
  * The producer appends messages of different sizes to a batch, and flushes it when it likes. The consumer publishes its

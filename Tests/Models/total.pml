@@ -1,6 +1,6 @@
 /* Total order over several lanes: tickets, the pend words, the consumer's sweep, the doorbell, and a producer that dies.
  *
- * Code: LaneWriter.publishInTotalOrder, ProducerSide.init, MergeSide.sweep, .makeReady, .wait and .clearDeadAnnouncements.
+ * Code: LaneWriter.publishInTotalOrder, ProducerCore.init, LaneMerger.sweep, .makeReady, .wait and .clearDeadAnnouncements.
  * (The code leaves a sweep out where no lane has a record at its head: there is nothing that it could deliver.)
  * Edges: ticket, pend, record-visible, doorbell. G is the ring's ticket counter.
  *

@@ -47,7 +47,7 @@ extension CaseResult {
             transport: try members.name("transport", of: TransportName.self), mode: mode, size: try members.integer("size"),
             wait: try members.string("wait"), capacity: try members.integer("capacity"), batch: try members.integer("batch"),
             alignment: try members.integer("alignment"), hugePages: try members.boolean("huge_pages"),
-            crowd: mode == .mpsc ? try CrowdSetup(members) : nil)
+            crowd: mode == .mpsc ? try ManyProducersSetup(members) : nil)
         count = try members.integer("count")
         cpus = try members.string("cpus")
         repeats = try members.numbers("repeats")
@@ -70,7 +70,7 @@ extension CaseResult {
     }
 }
 
-extension CrowdSetup {
+extension ManyProducersSetup {
     func write(to object: inout JSONWriter) {
         object.add("producers", producers)
         object.add("order", orderName)

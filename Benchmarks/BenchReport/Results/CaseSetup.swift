@@ -9,11 +9,11 @@ package struct CaseSetup: Hashable, Sendable {
     package var alignment: Int
     package var hugePages: Bool
     /// Mode `mpsc` only.
-    package var crowd: CrowdSetup?
+    package var crowd: ManyProducersSetup?
 
     package init(
         transport: TransportName, mode: Mode, size: Int, wait: String, capacity: Int, batch: Int, alignment: Int, hugePages: Bool,
-        crowd: CrowdSetup? = nil
+        crowd: ManyProducersSetup? = nil
     ) {
         self.transport = transport
         self.mode = mode
@@ -33,7 +33,7 @@ package struct CaseSetup: Hashable, Sendable {
 }
 
 /// Who takes part in a case of `mpsc`, beside the consumer.
-package struct CrowdSetup: Hashable, Sendable {
+package struct ManyProducersSetup: Hashable, Sendable {
     /// How many send.
     package var producers: Int
     /// The order of the ring. A pipe and a shared tail have one order for all, whether or not it is asked for.

@@ -55,9 +55,9 @@ struct Case: Equatable {
     var alignment: Int
     var hugePages: Bool
     /// Mode `mpsc` only.
-    var crowd: Crowd?
+    var crowd: ManyProducers?
 
-    init(_ transport: TransportName, _ mode: Mode, options: Options, size: Int?, wait: WaitStrategy, crowd: Crowd? = nil) {
+    init(_ transport: TransportName, _ mode: Mode, options: Options, size: Int?, wait: WaitStrategy, crowd: ManyProducers? = nil) {
         self.transport = transport
         self.mode = mode
         self.size = transport.fixedSize ?? size ?? (transport == .stream ? 16384 : 64)

@@ -29,7 +29,7 @@ struct Options {
     var report: String?
     var help = false
     /// What only `mpsc` knows.
-    var crowd = CrowdOptions()
+    var crowd = ManyProducersOptions()
     /// What default counts are divided by.
     var hurry = 1
 
@@ -77,7 +77,7 @@ struct Options {
             case "--spread": crowd.isSpread = true
             case "--drain-after": crowd.drainsAfter = true
             case "--producers": crowd.producers = try Self.list(value()) { try Self.number($0, 1...1024, word) }
-            case "--order": crowd.orders = try Self.list(value(), Crowd.order)
+            case "--order": crowd.orders = try Self.list(value(), ManyProducers.order)
             case "--lanes": crowd.lanes = try Self.list(value()) { try Self.number($0, 0...1024, word) }
             case "--idle-lanes": crowd.idleLanes = try Self.list(value()) { try Self.number($0, 0...1023, word) }
             case "--stopped": crowd.stopped = try Self.list(value()) { try Self.number($0, 0...1023, word) }

@@ -10,7 +10,7 @@ struct RingBench {
         do {
             switch words.first {
             case Processes.peerWord: try Processes.servePeer(Array(words.dropFirst()))
-            case CrowdProcesses.peerWord: try CrowdProcesses.servePeer(Array(words.dropFirst()))
+            case ManyProducersProcesses.peerWord: try ManyProducersProcesses.servePeer(Array(words.dropFirst()))
             case "compare": try Recorded.compare(Array(words.dropFirst()))
             case "report": try Recorded.report(Array(words.dropFirst()))
             default: try run(try Options(words))

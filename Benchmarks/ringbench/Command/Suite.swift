@@ -47,7 +47,7 @@ struct Suite {
         insert(others.filter { !options.transports.contains($0) && !(isShared && $0.fixedWait == .spin) }, mode, brief)
     }
 
-    private mutating func insert(_ transports: [TransportName], _ mode: Mode, _ options: Options, _ crowd: Crowd? = nil) {
+    private mutating func insert(_ transports: [TransportName], _ mode: Mode, _ options: Options, _ crowd: ManyProducers? = nil) {
         for transport in transports {
             for size in options.sizes.isEmpty ? [nil] : options.sizes.map(Optional.some) {
                 for wait in options.waits {

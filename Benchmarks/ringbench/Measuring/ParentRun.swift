@@ -17,7 +17,7 @@ struct ParentRun: EndsVisitor {
             return try roundTrips(&sender, &receiver)
         case .throughput: return try throughput(&receiver)
         case .rate, .burst, .idle: return try schedule(&receiver)
-        case .mpsc: throw Failure("mpsc is measured by CrowdParent and CrowdPeer")
+        case .mpsc: throw Failure("mpsc is measured by ManyProducersParent and ManyProducersPeer")
         }
     }
 

@@ -30,7 +30,7 @@ struct PeerRun: EndsVisitor {
             exchange.page.pointee.first_due = cb_ticks()
             try Throughput.send(measured, batch: test.batch, &sender)
             end(before)
-        case .mpsc: throw Failure("mpsc is measured by CrowdParent and CrowdPeer")
+        case .mpsc: throw Failure("mpsc is measured by ManyProducersParent and ManyProducersPeer")
         case .rate, .burst, .idle:
             let schedule = Schedule(test.mode)
             setStart()

@@ -121,7 +121,7 @@ public struct RingTap: ~Copyable {
 
     private static func isInUse(_ number: Int, _ control: UnsafeMutablePointer<sr_lanes_control>) -> Bool {
         // SAFETY: the word lies in the control mapping, which the caller keeps: the lane exists.
-        // SYNC: lane-in-use (pairs with `init` of ProducerSide)
+        // SYNC: lane-in-use (pairs with `init` of ProducerCore)
         unsafe sr_load_acquire_u64(sr_lanes_used(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1
     }
 

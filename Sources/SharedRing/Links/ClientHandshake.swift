@@ -52,7 +52,7 @@ struct ClientHandshake {
         let consumer = try SPSCRing.open(owned: descriptors[1], called: socket.path.description, options: options.ringOptions)
             .makeConsumer(acknowledgement: options.acknowledgement, waiting: options.waiting, options: options.endpoints)
         try socket.send(LinkPacket.make(SR_LINK_ATTACHED), until: deadline)
-        try socket.watch(producer.side, consumer.side)
+        try socket.watch(producer.core, consumer.core)
         return Link(producer: producer, consumer: consumer, peer: peer)
     }
 

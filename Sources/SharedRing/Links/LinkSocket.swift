@@ -6,8 +6,8 @@ final class LinkSocket: @unchecked Sendable {
     let descriptor: Descriptor
     private let generation = sr_fork_generation()
     /// Those whose waits are to end at a hang-up. Set once, before they are watched.
-    private(set) weak var producer: ProducerSide?
-    private(set) weak var consumer: ConsumerSide?
+    private(set) weak var producer: ProducerCore?
+    private(set) weak var consumer: ConsumerCore?
     private var hangups: Hangups?
 
     init(_ descriptor: Descriptor, path: FileName) {
@@ -157,7 +157,7 @@ final class LinkSocket: @unchecked Sendable {
     // MARK: The hang-up
 
     /// From now on a hang-up ends these endpoints' waits. They keep this socket open.
-    func watch(_ producer: ProducerSide, _ consumer: ConsumerSide) throws(RingError) {
+    func watch(_ producer: ProducerCore, _ consumer: ConsumerCore) throws(RingError) {
         self.producer = producer
         self.consumer = consumer
         producer.attachment.companion = self

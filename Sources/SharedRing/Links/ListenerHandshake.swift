@@ -78,7 +78,7 @@ final class ListenerHandshake {
             throw LinkPacket.unexpected(answer, descriptors.count, at: socket.path, "the news that it has attached")
         }
         guard let producer = producer.take(), let consumer = consumer.take() else { return nil }
-        try socket.watch(producer.side, consumer.side)
+        try socket.watch(producer.core, consumer.core)
         return OwnedLink(Link(producer: producer, consumer: consumer, peer: peer))
     }
 

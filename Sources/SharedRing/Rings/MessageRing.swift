@@ -114,7 +114,7 @@ extension MessageRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions()
     ) throws(RingError) -> Producer {
         Producer(
-            try ProducerSide(
+            try ProducerCore(
                 attachment: try handle.attach(.anyLane, options), waiting: waiting, slice: options.checkInterval,
                 prefault: options.prefault))
     }

@@ -45,7 +45,7 @@ struct PeerWatch {
         self.role = role
         unsafe self.epoch = epoch
         unsafe self.toldWord = toldWord
-        // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
+        // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         if let toldWord = unsafe toldWord {
             // Relaxed: the consumer's byte orders this side after its predecessor.
@@ -88,7 +88,7 @@ struct PeerWatch {
     }
 
     /// Whether somebody has come and not closed: attached, or dead.
-    // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
+    // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
     var hasSomebodyCome: Bool { unsafe sr_load_acquire_u32(epoch) & 1 == 1 }
 
     /// How many have attached that count, if the end of the last of them was noted. Else nil.
@@ -96,7 +96,7 @@ struct PeerWatch {
     /// All since the ring was made count, or those of whose end no earlier watcher was told: they are attached, have left something unread, or
     /// came later.
     func attachmentsIfOver(sinceMade: Bool) -> UInt32? {
-        // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
+        // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         guard !isNewer(now) else { return nil }
         return sinceMade ? sr_epoch_attachments(now) : sr_epoch_attachments_since(now, toldBefore)
@@ -104,21 +104,21 @@ struct PeerWatch {
 
     /// Whether the holder whose end was reported last is the last one that came: then what it signed is still there.
     var isLastEndNewest: Bool {
-        // SYNC: epoch (pairs with ProducerSide.init and .close)
+        // SYNC: epoch (pairs with ProducerCore.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         return now == lastEnded || now == lastEnded &+ 1
     }
 
     /// Whether somebody has been there whose end was not told yet. The caller holds the byte, so nobody is attached.
     var hasUnreportedEnd: Bool {
-        // SYNC: epoch (pairs with ProducerSide.init and .close)
+        // SYNC: epoch (pairs with ProducerCore.init and .close)
         isNewer(unsafe sr_load_acquire_u32(epoch))
     }
 
     /// An end that was not told yet. `hasNews` looks once more at what the other side may have left.
     mutating func end(lock: RoleLock, hasNews: () throws(RingError) -> Bool) throws(RingError) -> End? {
         // SAFETY: see `init`.
-        // SYNC: epoch (pairs with ProducerSide.init and .close, ConsumerRole.init and .close)
+        // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         guard now != 0, isNewer(now) else { return nil }
         if now & 1 == 1 {
@@ -132,7 +132,7 @@ struct PeerWatch {
     /// A close that left no mark, because one stood unread before it. For a lane that was found empty; no system call.
     mutating func unmarkedClose(isQuiet: () -> Bool) -> End? {
         // SAFETY: see `init`.
-        // SYNC: epoch (pairs with ProducerSide.close): had it left a mark, that would be visible now.
+        // SYNC: epoch (pairs with ProducerCore.close): had it left a mark, that would be visible now.
         let now = unsafe sr_load_acquire_u32(epoch)
         guard now & 1 == 0, isNewer(now), isQuiet(), unsafe sr_load_acquire_u32(epoch) == now else { return nil }
         return note(now)

@@ -5,7 +5,7 @@
 
 #include "confine.h"
 #include "service.h"
-#include "strangers.h"
+#include "untrusted.h"
 
 /* Forks. The child runs `body`, bounded by an alarm of 20 seconds, and leaves with its result by _exit.
  * Returns the child's pid in the parent, or the negative errno. */

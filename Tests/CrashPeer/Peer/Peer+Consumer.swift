@@ -85,7 +85,7 @@ extension Peer {
     private func receive<Source: Receiving & ~Copyable>(_ source: inout Source) throws {
         guard let message = try source.next(timeout: .seconds(20)) else { return fail("the end instead of a message") }
         let lane = message.lane
-        if let letter = Letter(message.array, tag: message.tag, lane: lane) {
+        if let letter = NumberedMessage(message.array, tag: message.tag, lane: lane) {
             if letter.number != note.used(lane) { fail("\(letter) came, and \(note.used(lane)) was next in its lane") }
         } else {
             fail("a message in lane \(lane) is not as it was sent")

@@ -21,7 +21,7 @@ extension Peer {
         // Made before the mark: what is stepped through is the operation and little else.
         let letters = (0..<4).map { next(after: UInt32($0)) }
         let bytes = letters.enumerated().map { index, letter in
-            letter.bytes(operation == .batch || operation == .abandonedBatch ? Letter.smallest + 5 * index : Operation.size)
+            letter.bytes(operation == .batch || operation == .abandonedBatch ? NumberedMessage.smallest + 5 * index : Operation.size)
         }
         ts_mark()
         switch operation {
@@ -48,11 +48,11 @@ extension Peer {
         case .few: for _ in 0..<3 { try send(&producer) }
         case .run: for _ in 0..<Situation.run(shape) { try send(&producer) }
         case .nearly: while producer.freeBytes >= Operation.size + 40 { try send(&producer) }
-        case .full: while producer.freeBytes >= Letter.smallest { try send(&producer) }
+        case .full: while producer.freeBytes >= NumberedMessage.smallest { try send(&producer) }
         }
     }
 
-    private func perform(_ producer: inout Producer, _ letters: [Letter], _ bytes: [[UInt8]]) throws {
+    private func perform(_ producer: inout Producer, _ letters: [NumberedMessage], _ bytes: [[UInt8]]) throws {
         let lane = shape.lane
         let first = letters[0].number
         switch operation {
@@ -99,8 +99,8 @@ extension Peer {
     }
 
     /// What is sent together has one place in the order.
-    private func next(after count: UInt32 = 0) -> Letter {
+    private func next(after count: UInt32 = 0) -> NumberedMessage {
         let number = note.low(shape.lane)
-        return Letter(lane: UInt32(shape.lane), number: number + count, order: Situation.order(ofPeers: number))
+        return NumberedMessage(lane: UInt32(shape.lane), number: number + count, order: Situation.order(ofPeers: number))
     }
 }

@@ -53,7 +53,7 @@ struct Peer {
             _ = try TestRing.create(name, shape, options)
             let ring = try TestRing.openOrCreate(name, shape, options)
             var producer = try ring.makeProducer()
-            let letter = Letter(lane: 0, number: 0, order: 0)
+            let letter = NumberedMessage(lane: 0, number: 0, order: 0)
             try producer.send(letter.bytes(Operation.size), tag: 0, timeout: .seconds(1))
             var claim = try producer.claim(byteCount: Operation.size)
             var place = claim.bytes

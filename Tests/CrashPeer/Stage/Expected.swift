@@ -53,7 +53,7 @@ struct Expected {
     }
 
     /// The letters of every lane: none lost, none doubled, in order, beginning where the consumer may have been.
-    func problems(with harvest: Harvest) -> [String] {
+    func problems(with harvest: ReceivedMessages) -> [String] {
         var problems = harvest.strange
         for (lane, bounds) in lanes.enumerated() {
             let letters = harvest.letters(of: lane)
@@ -92,7 +92,7 @@ struct Expected {
     }
 
     /// And what was counted is what was found.
-    func problems(with counts: [Counts], _ harvest: Harvest) -> [String] {
+    func problems(with counts: [Counts], _ harvest: ReceivedMessages) -> [String] {
         counts.enumerated().flatMap { lane, counts in
             let last = harvest.letters(of: lane).last { $0.number < Recovery.fresh }
             guard let last, UInt64(last.number) + 1 != counts.messages else { return [String]() }
@@ -101,7 +101,7 @@ struct Expected {
     }
 
     /// The ends: `neighbour` says how the other lane's streams may have ended.
-    func problems(withEndsOf harvest: Harvest, words: Set<String>, neighbour: Set<String>, final: Set<String>) -> [String] {
+    func problems(withEndsOf harvest: ReceivedMessages, words: Set<String>, neighbour: Set<String>, final: Set<String>) -> [String] {
         if shape == .spsc {
             var problems = words.contains(harvest.endWord) ? [] : ["ends '\(harvest.endWord)', expected one of \(words.sorted())"]
             if prior != .none, let first = harvest.ends.first, first.after != Int(priorCount) {

@@ -48,7 +48,7 @@ struct Live {
     }
 
     /// It stands still at a point, as by SIGSTOP: nobody waits for it, and when it goes on it comes to its end.
-    private func letOthersGoOn(_ stage: Stage, _ seen: inout Harvest, isSlept: Bool) throws -> [String] {
+    private func letOthersGoOn(_ stage: Stage, _ seen: inout ReceivedMessages, isSlept: Bool) throws -> [String] {
         var problems: [String] = []
         if situation.operation.side == .producer {
             if stage.note.life == .attached && situation.operation != .dropProducer {
@@ -87,7 +87,7 @@ struct Live {
 
     // MARK: After its death
 
-    private func afterwards(_ stage: Stage, _ seen: Harvest, _ sleeping: Sleeping?) throws -> [String] {
+    private func afterwards(_ stage: Stage, _ seen: ReceivedMessages, _ sleeping: Sleeping?) throws -> [String] {
         let isProducers = situation.operation.side == .producer
         let expected = Expected(situation, stage.note, fromStart: isProducers)
         stage.kill()
@@ -96,7 +96,7 @@ struct Live {
         return try problems + (isProducers ? afterProducer(stage, seen, sleeping, recovery) : afterConsumer(stage, recovery))
     }
 
-    private func afterProducer(_ stage: Stage, _ seen: Harvest, _ sleeping: Sleeping?, _ recovery: Recovery) throws -> [String] {
+    private func afterProducer(_ stage: Stage, _ seen: ReceivedMessages, _ sleeping: Sleeping?, _ recovery: Recovery) throws -> [String] {
         let ring = stage.ring!
         var expected = recovery.expected
         var harvest = seen

@@ -94,7 +94,7 @@ struct Names {
         try stage.run()
         stage.kill()
         if producer == nil { return goOn(stage) }
-        let letter = Letter(lane: 0, number: 0, order: 0)
+        let letter = NumberedMessage(lane: 0, number: 0, order: 0)
         try producer!.send(letter.bytes(), tag: 0)
         try producer.take()!.close()
         var consumer = try TestRing.open(Stage.name, situation.shape, stage.options).makeReceiver()

@@ -128,7 +128,7 @@ struct Recovery {
 
     /// Successors count on from there.
     private func countProblems(_ before: [Counts], then sent: Int, _ after: [Counts]) -> [String] {
-        let wanted = before.reduce(Counts(), +) + Counts(messages: UInt64(sent), byteCount: UInt64(sent * Letter.smallest))
+        let wanted = before.reduce(Counts(), +) + Counts(messages: UInt64(sent), byteCount: UInt64(sent * NumberedMessage.smallest))
         let found = after.reduce(Counts(), +)
         return found == wanted ? [] : ["the successors count \(found), not \(wanted)"]
     }
@@ -137,7 +137,7 @@ struct Recovery {
     func fill(_ producer: inout Producer, limit: Int) throws -> Int {
         var count = 0
         while count < limit {
-            let letter = Letter(lane: UInt32(producer.lane), number: Self.fresh + UInt32(count), order: Situation.orderAfterwards)
+            let letter = NumberedMessage(lane: UInt32(producer.lane), number: Self.fresh + UInt32(count), order: Situation.orderAfterwards)
             guard try producer.trySend(letter.bytes(), tag: letter.number) else { break }
             count += 1
         }
@@ -145,7 +145,7 @@ struct Recovery {
     }
 
     /// The successors' letters, all of them, once. In a lap the lanes are those that were filled, in whatever order.
-    private func freshProblems(_ harvest: Harvest, _ sent: [Int], isLap: Bool = false) -> [String] {
+    private func freshProblems(_ harvest: ReceivedMessages, _ sent: [Int], isLap: Bool = false) -> [String] {
         var counts: [Int] = []
         for lane in 0..<shape.lanes {
             let letters = harvest.letters(of: lane).filter { $0.number >= Self.fresh }

@@ -9,7 +9,7 @@ final class Sleeping: @unchecked Sendable {
     }
 
     private let held: Held
-    private var harvest = Harvest()
+    private var harvest = ReceivedMessages()
     private let done = DispatchSemaphore(value: 0)
     private let canceller: Canceller
 
@@ -24,7 +24,7 @@ final class Sleeping: @unchecked Sendable {
     }
 
     /// What it got. Cancels it if nothing has come within the bound: then the harvest says so.
-    func join(within seconds: Double) -> Harvest {
+    func join(within seconds: Double) -> ReceivedMessages {
         if done.wait(timeout: .now() + seconds) != .success {
             canceller.cancel()
             done.wait()

@@ -27,7 +27,7 @@ final class Stage {
     private var order: UInt32 = 0
     private var isUnderWay = false
     /// What the consumer took before it was put to sleep.
-    fileprivate(set) var drainedBefore = Harvest()
+    fileprivate(set) var drainedBefore = ReceivedMessages()
 
     static let name = "ring"
     private static let largest = 1 << 16
@@ -197,7 +197,7 @@ final class Stage {
 
     // MARK: What the others do
 
-    func feed(_ size: Int = Letter.smallest) throws {
+    func feed(_ size: Int = NumberedMessage.smallest) throws {
         let lane = situation.shape.lane
         try note.send(&feeder!, lane: lane, order: nextOrder, size: size)
     }
@@ -211,7 +211,7 @@ final class Stage {
 
     /// What the tracer's consumer finds. All of it counts as acknowledged: a consumer that finds nothing more has stored its heads.
     @discardableResult
-    func drain() -> Harvest {
+    func drain() -> ReceivedMessages {
         let harvest = consumer!.drain()
         for letter in harvest.letters where letter.lane < 2 { note.setUsed(Int(letter.lane), letter.number + 1) }
         note.setAcknowledged()
@@ -219,20 +219,20 @@ final class Stage {
     }
 
     /// Lets a process that sleeps in its operation go on.
-    func wakeUp() throws -> Harvest {
+    func wakeUp() throws -> ReceivedMessages {
         switch situation.operation {
         case .waitForRoom: return drain()
         case .sleep: try feed()
         case .clearAnnouncement: break  // its check interval wakes it
         default: throw Failure(description: "it sleeps in \(situation.operation)")
         }
-        return Harvest()
+        return ReceivedMessages()
     }
 }
 
 extension Note {
-    fileprivate func send(_ producer: inout Producer, lane: Int, order: UInt32, size: Int = Letter.smallest) throws {
-        let letter = Letter(lane: UInt32(lane), number: low(lane), order: order)
+    fileprivate func send(_ producer: inout Producer, lane: Int, order: UInt32, size: Int = NumberedMessage.smallest) throws {
+        let letter = NumberedMessage(lane: UInt32(lane), number: low(lane), order: order)
         begin(lane, through: letter.number + 1, byteCount: size)
         guard try producer.trySend(letter.bytes(size), tag: letter.number) else { throw Stage.Failure(description: "lane \(lane) is full") }
         finish(lane)

@@ -43,7 +43,7 @@ private actor Courier {
     }
 
     /// A task waits for room, and so many behind it for their turns.
-    func isWaitedFor(behind count: Int) -> Bool { producer.side.watch.thread != nil && producer.side.turns.count == count }
+    func isWaitedFor(behind count: Int) -> Bool { producer.core.watch.thread != nil && producer.core.turns.count == count }
 }
 
 @Suite("Several tasks share one producer", .oneByOne)
@@ -182,7 +182,7 @@ struct AsyncSharedProducerTests {
         func tryClaim() throws(RingError) -> Bool { try producer.canClaim() }
         func tryAppend() throws(RingError) -> Bool { try producer.canAppend() }
         func endAtOnce() throws(RingError) { try producer.end() }
-        var isWaitedFor: Bool { producer.side.watch.thread != nil }
+        var isWaitedFor: Bool { producer.core.watch.thread != nil }
     }
 
     @Test("While a task waits, what would not wait finds no room, and an end that can't wait is refused; the wait goes on")

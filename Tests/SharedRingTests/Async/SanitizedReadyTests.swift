@@ -17,7 +17,7 @@ nonisolated(nonsending) func asyncCode(_ body: () async throws(RingError) -> Voi
 }
 
 extension Consumer {
-    var isWaitedFor: Bool { side.watch.thread != nil }
+    var isWaitedFor: Bool { core.watch.thread != nil }
 }
 
 @Suite("Waiting for a ring without holding a thread", .oneByOne)
@@ -63,7 +63,7 @@ struct SanitizedReadyTests {
     @Test("A message that comes while the task is suspended resumes it") func resumes() async throws {
         let (sender, receiver) = try endpoints(slice: longSlice)
         let consumer = receiver.take()
-        let worker = Worker { [watch = consumer.side.watch] in
+        let worker = Worker { [watch = consumer.core.watch] in
             var producer = sender.take()
             // In the kernel, or about to be: the doorbell stands.
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
@@ -85,7 +85,7 @@ struct SanitizedReadyTests {
 
         let (dying, survivor) = try endpoints()
         consumer = survivor.take()
-        let worker = Worker { [watch = consumer.side.watch] in
+        let worker = Worker { [watch = consumer.core.watch] in
             let producer = dying.take()
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             _ = consume producer
@@ -104,7 +104,7 @@ struct SanitizedReadyTests {
         #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady(timeout: .milliseconds(20)) } == .timedOut)
 
         let canceller = consumer.canceller
-        let worker = Worker { [watch = consumer.side.watch] in
+        let worker = Worker { [watch = consumer.core.watch] in
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             canceller.cancel()
         }
@@ -112,7 +112,7 @@ struct SanitizedReadyTests {
         try worker.join()
         canceller.reset()
 
-        let watch = consumer.side.watch
+        let watch = consumer.core.watch
         let moved = Box(consumer)
         let task = Task {
             let consumer = moved.take()
@@ -311,7 +311,7 @@ struct SanitizedReadyTests {
     @Test("A stranger who rings for nothing again and again does not make the waiter busy") func strangerRings() async throws {
         let (sender, receiver) = try endpoints(slice: longSlice)
         let consumer = receiver.take()
-        let worker = Worker { [watch = consumer.side.watch] in
+        let worker = Worker { [watch = consumer.core.watch] in
             let word = watch.sleeper.doorbell
             var rings = 0
             // Until it has slept so often that what counts is the pauses, which come after the first 17 times.

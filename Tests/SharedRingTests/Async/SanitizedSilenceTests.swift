@@ -31,7 +31,7 @@ struct SanitizedSilenceTests {
     @Test("A message arrives, and the next silence begins anew") func message() async throws {
         var consumer = try makeConsumer()
         for text in ["a", "b"] {
-            let worker = afterSilence(consumer.side.watch) { [peer] in peer.tell("send \(text)") }
+            let worker = afterSilence(consumer.core.watch) { [peer] in peer.tell("send \(text)") }
             try await consumer.waitUntilReady(timeout: asyncPatience)
             #expect(try consumer.pollText() == text)
             try worker.join(within: asyncPatienceSeconds)
@@ -40,7 +40,7 @@ struct SanitizedSilenceTests {
 
     @Test("The death of a peer that is killed is told") func death() async throws {
         var consumer = try makeConsumer()
-        let worker = afterSilence(consumer.side.watch) { [peer] in peer.kill() }
+        let worker = afterSilence(consumer.core.watch) { [peer] in peer.kill() }
         try await consumer.waitUntilReady(timeout: asyncPatience)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.pollText() }
         try worker.join(within: asyncPatienceSeconds)
@@ -48,7 +48,7 @@ struct SanitizedSilenceTests {
 
     @Test("An event source's descriptor tells it, too") func eventSource() throws {
         let consumer = try makeConsumer()
-        let watch = consumer.side.watch
+        let watch = consumer.core.watch
         var source = try consumer.eventSource()
         let worker = afterSilence(watch) { [peer] in peer.kill() }
         guard case .empty = try source.poll() else { throw Peer.Failure(description: "something is there") }
@@ -60,7 +60,7 @@ struct SanitizedSilenceTests {
 
     @Test("A canceller, a task's cancellation and a deadline end the wait; the consumer can be used then") func endings() async throws {
         var consumer = try makeConsumer()
-        let watch = consumer.side.watch
+        let watch = consumer.core.watch
         let canceller = consumer.canceller
         let worker = afterSilence(watch) { canceller.cancel() }
         #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady() } == .cancelled)

@@ -107,8 +107,8 @@ struct RingTapTests {
                     return try ring.makeProducer()
                 }(producer)
             } else {
-                producer.side.handOver(saying: RingError(.alreadyWaiting, ring: other, ""))
-                producer.side.takeBack()
+                producer.core.handOver(saying: RingError(.alreadyWaiting, ring: other, ""))
+                producer.core.takeBack()
                 try producer.send("")
             }
             for case .message(let message) in try tap.look() where message.position == 1008 {

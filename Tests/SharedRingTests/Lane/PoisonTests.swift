@@ -181,7 +181,7 @@ struct PoisonTests {
                 #expect(ts_is_mapped(start - 1) == 0)
                 #expect(ts_is_mapped(start + 2 * 4096) == 0)
             }
-            let control = UnsafeRawPointer(producer.side.attachment.control)
+            let control = UnsafeRawPointer(producer.core.attachment.control)
             #expect(ts_is_mapped(control) == 1)
             #expect(ts_is_mapped(control - 1) == 0)
             #expect(ts_is_mapped(control + 4096) == 0)
@@ -190,7 +190,7 @@ struct PoisonTests {
 
     @Test("A forged epoch, doorbell or holder information neither traps nor hangs") func otherWords() throws {
         try withForger { producer, consumer, _, head in
-            let control = producer.side.attachment.consumer
+            let control = producer.core.attachment.consumer
             let lane = producer.writer.pointee.control
             for value in [0, 1, 2, 0x7fff_ffff, 0x8000_0001, .max] as [UInt32] {
                 sr_store_release_u32(sr_producer_epoch(lane), value)
@@ -203,9 +203,9 @@ struct PoisonTests {
             }
             memset(sr_producer_holder(lane), 0xff, 128)
             memset(sr_consumer_holder(control), 0x1b, 128)
-            let holder = producer.side.attachment.segment.holder(of: .consumer)
+            let holder = producer.core.attachment.segment.holder(of: .consumer)
             #expect(holder?.name == "", "control characters do not reach a terminal")
-            #expect(producer.side.attachment.segment.holder(of: .lane(0)) != nil)
+            #expect(producer.core.attachment.segment.holder(of: .lane(0)) != nil)
             _ = head
         }
     }

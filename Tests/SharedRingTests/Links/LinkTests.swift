@@ -77,7 +77,7 @@ struct LinkTests {
         let server = try Peer(["link-echo", path])
         #expect(try server.line() == "listening")
         var link = try await Link.connect(path: path, options: options())
-        let worker = Worker { [watch = link.consumer.side.watch] in
+        let worker = Worker { [watch = link.consumer.core.watch] in
             #expect(eventually(within: asyncPatienceSeconds) { sr_load_acquire_u32(watch.sleeper.doorbell) == 1 })
             server.kill()
         }

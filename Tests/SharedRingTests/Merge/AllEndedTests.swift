@@ -147,7 +147,7 @@ struct AllEndedTests {
         try log("a")
         try log("b")
         var consumer = try collector(2, false, acknowledgement)
-        let attachment = consumer.side.attachment
+        let attachment = consumer.core.attachment
         func kept() -> UInt32 { sr_load_relaxed_u32(sr_reported_end(attachment.lane(0))) }
         #expect(consumer.drain { _ in } == 2)
         let isDry = consumer.nextIfAvailable() == nil

@@ -32,11 +32,11 @@ struct LifeTests {
                         switch choice {
                         case 0:
                             let producer = try ring.makeProducer()
-                            try? check(producer.side.attachment)
+                            try? check(producer.core.attachment)
                             try producer.close()
                         case 1:
                             let consumer = try ring.makeConsumer()
-                            try? check(consumer.side.attachment)
+                            try? check(consumer.core.attachment)
                             try consumer.close()
                         case 2:
                             var consumer = try ring.makeConsumer()
@@ -79,7 +79,7 @@ struct LifeTests {
         var strays = 0
         for _ in 0..<2000 {
             let producer = try SPSCRing.openOrCreate("d", options: place.options()).makeProducer()
-            let attachment = producer.side.attachment
+            let attachment = producer.core.attachment
             let now = try name.facts(in: name.openDirectory())
             if now?.isSameFile(as: attachment.segment.facts) != true { strays += 1 }
             try producer.close()

@@ -183,7 +183,7 @@ struct CancelTests {
     @Test("A stranger who rings for nothing neither ends a wait nor makes it a busy loop") func stranger() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
-        let doorbell = UInt(bitPattern: sr_consumer_doorbell(consumer.side.attachment.consumer))
+        let doorbell = UInt(bitPattern: sr_consumer_doorbell(consumer.core.attachment.consumer))
         var producer = try ring.makeProducer()
         let box = Box(consumer)
         let isDone = Turn()

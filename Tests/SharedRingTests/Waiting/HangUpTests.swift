@@ -12,8 +12,8 @@ struct HangUpTests {
         options.barrier = barrier
         let consumer = try SPSCRing.anonymous(options: options).makeConsumer(
             waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
-        let sleeper = consumer.side.role.sleeper
-        consumer.side.role.cancelFlag.noteHangUp()  // its wake found nobody asleep
+        let sleeper = consumer.core.role.sleeper
+        consumer.core.role.cancelFlag.noteHangUp()  // its wake found nobody asleep
         // The word is 1 behind the barrier, and 0 where the deadline has passed.
         let word = try sleeper.wait(until: Deadline(after: .seconds(20)), for: "message") { () throws(RingError) -> UInt32? in
             nil

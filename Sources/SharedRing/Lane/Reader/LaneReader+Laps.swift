@@ -30,7 +30,7 @@ extension LaneReader {
     /// Such a producer keeps to the head alone. Who finds the byte free has seen all that its last holder could write: up to a capacity
     /// beyond the head. The next one stores a new epoch before it commits a message.
     private mutating func isLapIdle() -> Bool {
-        // SYNC: epoch (pairs with ProducerSide.init and .close): whoever committed what was read has stored its epoch before.
+        // SYNC: epoch (pairs with ProducerCore.init and .close): whoever committed what was read has stored its epoch before.
         let epoch = unsafe sr_load_acquire_u32(sr_producer_epoch(control))
         let wasIdle = idleEpoch == epoch
         // The epoch before the byte. A failing query is no proof.

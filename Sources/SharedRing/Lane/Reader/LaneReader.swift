@@ -106,7 +106,7 @@ struct LaneReader: ~Copyable {
         start = head
         knownHead = head
         nextProof = head &+ shape.capacity
-        // SYNC: epoch (pairs with ProducerSide.init and .close). Odd is no epoch of which it is known that nobody held the byte.
+        // SYNC: epoch (pairs with ProducerCore.init and .close). Odd is no epoch of which it is known that nobody held the byte.
         idleEpoch = unsafe sr_load_acquire_u32(sr_producer_epoch(control))
         unsafe knownPlace = data + Int(head & shape.mask)
         unsafe place = knownPlace

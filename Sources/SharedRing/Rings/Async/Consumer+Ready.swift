@@ -26,15 +26,15 @@ extension Consumer {
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
     ///   `alreadyWaiting`, `poisoned`, `forked`.
     public func waitUntilReady(timeout: Duration? = nil) async throws(RingError) {
-        try side.role.sleeper.requireNotCancelled("message")
-        if side.isReadyAtOnce { return }
-        try side.watch.occupy(side)
-        if side.isReadyWithinMoment(timeout) { return side.watch.vacate() }
-        try await side.watch.ready(side, until: Deadline(after: timeout), "message")
+        try core.role.sleeper.requireNotCancelled("message")
+        if core.isReadyAtOnce { return }
+        try core.watch.occupy(core)
+        if core.isReadyWithinMoment(timeout) { return core.watch.vacate() }
+        try await core.watch.ready(core, until: Deadline(after: timeout), "message")
     }
 }
 
-extension ConsumerSide {
+extension ConsumerCore {
     /// For a consumer that can be used.
     var isReadyAtOnce: Bool { unsafe reader.pointee.isOfThisProcess && !reader.pointee.poll().isAbsent }
 

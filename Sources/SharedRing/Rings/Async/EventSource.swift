@@ -120,7 +120,7 @@ extension Consumer {
     ///
     /// - Throws: `system` if there is no descriptor to be had; the consumer ends then, as if it were dropped.
     public consuming func eventSource() throws(RingError) -> EventSource<Consumer> {
-        let lease = try EventLease.of(side, side.watch)
+        let lease = try EventLease.of(core, core.watch)
         return EventSource(self, lease)
     }
 }
@@ -128,7 +128,7 @@ extension Consumer {
 extension MergingConsumer {
     /// Makes a descriptor that is readable while messages wait. See ``Consumer/eventSource()``.
     public consuming func eventSource() throws(RingError) -> EventSource<MergingConsumer> {
-        let lease = try EventLease.of(side, side.watch)
+        let lease = try EventLease.of(core, core.watch)
         return EventSource(self, lease)
     }
 }

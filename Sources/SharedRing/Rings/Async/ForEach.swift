@@ -14,7 +14,7 @@ extension Consumer {
     /// - Throws: what the body throws; otherwise a `RingError`: as ``next(timeout:)``, and `cancelled` if the task is cancelled, after those few
     ///   thousand at the latest. The ``canceller`` ends it between two messages.
     public mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws {
-        let ring = side.role.sleeper.ring
+        let ring = core.role.sleeper.ring
         try await handOut(all: &self, of: ring, to: body) { _ in }
     }
 }
@@ -22,7 +22,7 @@ extension Consumer {
 extension MergingConsumer {
     /// Hands out every message, in place, until there is nothing more to come (see ``Ending``). See ``Consumer/forEach(_:)``.
     public mutating func forEach(_ body: (borrowing Message) throws -> Void) async throws {
-        let ring = side.role.sleeper.ring
+        let ring = core.role.sleeper.ring
         try await handOut(all: &self, of: ring, to: body) { _ in }
     }
 
@@ -42,7 +42,7 @@ extension MergingConsumer {
     public mutating func forEach(
         ended: (ProducerEnd) throws -> Void, _ body: (borrowing Message) throws -> Void
     ) async throws {
-        let ring = side.role.sleeper.ring
+        let ring = core.role.sleeper.ring
         try await handOut(all: &self, of: ring, to: body) { consumer in while let end = consumer.nextEnd() { try ended(end) } }
     }
 }

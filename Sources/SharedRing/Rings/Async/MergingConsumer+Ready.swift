@@ -8,15 +8,15 @@ extension MergingConsumer {
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
     ///   `alreadyWaiting`, `forked`.
     public func waitUntilReady(timeout: Duration? = nil) async throws(RingError) {
-        try side.role.sleeper.requireNotCancelled("message")
-        if side.isReadyAtOnce { return }
-        try side.watch.occupy(side)
-        if side.isReadyWithinMoment(timeout) { return side.watch.vacate() }
-        try await side.watch.ready(side, until: Deadline(after: timeout), "message")
+        try core.role.sleeper.requireNotCancelled("message")
+        if core.isReadyAtOnce { return }
+        try core.watch.occupy(core)
+        if core.isReadyWithinMoment(timeout) { return core.watch.vacate() }
+        try await core.watch.ready(core, until: Deadline(after: timeout), "message")
     }
 }
 
-extension MergeSide {
+extension LaneMerger {
     /// Whether the lane in hand has more. In a total order it may not be due, which only the general look finds out.
     var isReadyAtOnce: Bool {
         guard !isTotallyOrdered, unsafe cursor.pointee.budget > 0 else { return false }

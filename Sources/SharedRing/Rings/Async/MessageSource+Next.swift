@@ -74,7 +74,7 @@ extension Consumer {
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled or the ``canceller`` was used; `alreadyWaiting`, `ended`, `forked`.
     public func waitForPeer(timeout: Duration? = nil) async throws(RingError) {
-        try await side.waitForProducerWithoutThread(until: Deadline(after: timeout))
+        try await core.waitForProducerWithoutThread(until: Deadline(after: timeout))
     }
 }
 
@@ -84,6 +84,6 @@ extension MergingConsumer {
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled or the ``canceller`` was used; `alreadyWaiting`, `ended`, `forked`.
     public func waitForPeer(timeout: Duration? = nil) async throws(RingError) {
-        try await side.waitForProducerWithoutThread(until: Deadline(after: timeout))
+        try await core.waitForProducerWithoutThread(until: Deadline(after: timeout))
     }
 }

@@ -88,7 +88,7 @@ extension Consumer {
 extension MergingConsumer {
     /// The messages as an asynchronous sequence, which owns the consumer from now on. See ``Messages``.
     public consuming func messages() -> Messages<MergingConsumer> {
-        let acknowledges = side.isManual
+        let acknowledges = core.isManual
         return Messages(self, acknowledges: acknowledges)
     }
 }

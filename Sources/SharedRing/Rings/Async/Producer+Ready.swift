@@ -1,7 +1,7 @@
 // Several tasks may share a producer: none of these calls needs it exclusively. Each takes its turn first, and whoever has the turn
 // is alone with the producer's state. SAFETY, for every `unsafe` here: as in `Producer+Send`, with the turn for the exclusive borrow.
 
-extension ProducerSide {
+extension ProducerCore {
     /// Takes the turn and finds room. Nil: it is another task's turn, or there is no room. With a slot, the caller has the turn.
     @usableFromInline
     func slotAtOnce(for byteCount: Int) throws(RingError) -> LaneWriter.Slot? {
@@ -63,8 +63,8 @@ extension Producer {
     /// - Throws: `messageTooLarge`, `timedOut`, `poisoned`, `forked`, `ended`; `cancelled` if the task is cancelled or the
     ///   ``canceller`` was used, and there is no room; `peerDied` or `peerClosed` as `send` of a raw span.
     public func waitUntilReady(for byteCount: Int, timeout: Duration? = nil) async throws(RingError) {
-        if try side.slotAtOnce(for: byteCount) == nil { _ = try await side.slotInTurn(for: byteCount, timeout: timeout) }
-        side.turns.pass()
+        if try core.slotAtOnce(for: byteCount) == nil { _ = try await core.slotInTurn(for: byteCount, timeout: timeout) }
+        core.turns.pass()
     }
 
     /// Waits, without holding a thread, until a consumer is attached. What other tasks send meanwhile with this producer waits behind it.
@@ -72,8 +72,8 @@ extension Producer {
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `forked`, `ended`, `poisoned`; `cancelled` if the task is cancelled or the ``canceller`` was used.
     public func waitForPeer(timeout: Duration? = nil) async throws(RingError) {
-        try await side.takeTurn(for: .consumer, until: Deadline(after: timeout))
-        side.turns.pass()
+        try await core.takeTurn(for: .consumer, until: Deadline(after: timeout))
+        core.turns.pass()
     }
 
     /// Waits, without holding a thread, until the consumer has acknowledged every message sent so far. What other tasks send meanwhile
@@ -83,8 +83,8 @@ extension Producer {
     /// - Throws: `timedOut`, `forked`, `ended`, `poisoned`; `cancelled` if the task is cancelled or the ``canceller`` was used;
     ///   `peerDied` or `peerClosed` if the consumer has gone before it acknowledged.
     public func waitUntilAcknowledged(timeout: Duration? = nil) async throws(RingError) {
-        try await side.takeTurn(for: .acknowledgement, until: Deadline(after: timeout))
-        side.turns.pass()
+        try await core.takeTurn(for: .acknowledgement, until: Deadline(after: timeout))
+        core.turns.pass()
     }
 
     /// Ends the stream in its turn: behind everything that tasks sent, or wait to send, with this producer when this was called. What
@@ -94,9 +94,9 @@ extension Producer {
     ///
     /// - Throws: `poisoned`, `forked`, `cancelled`; the stream then stays without an end.
     public func end() async throws(RingError) {
-        try await side.takeTurn(for: nil, until: .never)
-        defer { side.turns.pass() }
-        try side.end()
+        try await core.takeTurn(for: nil, until: .never)
+        defer { core.turns.pass() }
+        try core.end()
     }
 
     // MARK: Sending
@@ -118,13 +118,13 @@ extension Producer {
     public func send(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) async throws(RingError) {
         let count = bytes.byteCount
         let slot: LaneWriter.Slot
-        if let free = try side.slotAtOnce(for: count) {
+        if let free = try core.slotAtOnce(for: count) {
             slot = free
         } else {
-            slot = try await side.slotInTurn(for: count, timeout: timeout)
+            slot = try await core.slotInTurn(for: count, timeout: timeout)
         }
         unsafe LaneWriter.copy(bytes, to: slot.payload)
-        side.commitInTurn(slot, byteCount: count, tag: tag)
+        core.commitInTurn(slot, byteCount: count, tag: tag)
     }
 
     /// Sends the bytes of a span, waiting for room without holding a thread.
@@ -155,13 +155,13 @@ extension Producer {
     public func send(_ bytes: some Collection<UInt8>, tag: UInt32 = 0, timeout: Duration? = nil) async throws(RingError) {
         let count = bytes.count
         let slot: LaneWriter.Slot
-        if let free = try side.slotAtOnce(for: count) {
+        if let free = try core.slotAtOnce(for: count) {
             slot = free
         } else {
-            slot = try await side.slotInTurn(for: count, timeout: timeout)
+            slot = try await core.slotInTurn(for: count, timeout: timeout)
         }
         let written = unsafe LaneWriter.copy(bytes, count: count, to: slot.payload)
-        side.commitInTurn(slot, byteCount: written, tag: tag)
+        core.commitInTurn(slot, byteCount: written, tag: tag)
     }
 
     /// Sends the bytes of one value, waiting for room without holding a thread.
@@ -169,13 +169,13 @@ extension Producer {
     public func send<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0, timeout: Duration? = nil) async throws(RingError) {
         let count = MemoryLayout<Value>.size
         let slot: LaneWriter.Slot
-        if let free = try side.slotAtOnce(for: count) {
+        if let free = try core.slotAtOnce(for: count) {
             slot = free
         } else {
-            slot = try await side.slotInTurn(for: count, timeout: timeout)
+            slot = try await core.slotInTurn(for: count, timeout: timeout)
         }
         unsafe slot.payload.storeBytes(of: value, as: Value.self)
-        side.commitInTurn(slot, byteCount: count, tag: tag)
+        core.commitInTurn(slot, byteCount: count, tag: tag)
     }
 
     // MARK: In place
@@ -192,17 +192,17 @@ extension Producer {
     @_lifetime(&self)
     public mutating func claim(byteCount: Int, timeout: Duration? = nil) async throws(RingError) -> Claim {
         let slot: LaneWriter.Slot
-        if let free = try side.slotAtOnce(for: byteCount) {
+        if let free = try core.slotAtOnce(for: byteCount) {
             slot = free
         } else {
-            slot = try await side.slotInTurn(for: byteCount, timeout: timeout)
+            slot = try await core.slotInTurn(for: byteCount, timeout: timeout)
         }
-        side.passTurn()
+        core.passTurn()
         return Claim(&self, slot, byteCount: byteCount)
     }
 }
 
-extension ProducerSide {
+extension ProducerCore {
     @usableFromInline
     func passTurn() { turns.pass() }
 }

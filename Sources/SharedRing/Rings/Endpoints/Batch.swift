@@ -12,7 +12,7 @@ extension Producer {
         @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
         /// Counted, though the producer that this batch borrows keeps it: on a path that ends in `exit`, Swift 6.3 destroys the producer before
         /// the batch was used last.
-        @usableFromInline let side: ProducerSide
+        @usableFromInline let core: ProducerCore
         /// Where the next record goes. The writer's place stays at the first one until the commit.
         @usableFromInline var place: UnsafeMutableRawPointer
         /// The header that is stored last.
@@ -28,7 +28,7 @@ extension Producer {
         @_lifetime(&producer)
         init(_ producer: inout Producer) {
             unsafe writer = producer.writer
-            side = producer.side
+            core = producer.core
             unsafe place = producer.writer.pointee.cursor
         }
 
@@ -85,11 +85,11 @@ extension Producer {
         @usableFromInline
         @inline(never)
         mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
-            try side.requireNotCancelled()
+            try core.requireNotCancelled()
             let writer = unsafe writer  // see `flush`
             if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
             flush()
-            try side.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
+            try core.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
             unsafe place = writer.pointee.cursor
         }
 
@@ -98,8 +98,8 @@ extension Producer {
         mutating func waitForRoom(for byteCount: Int, timeout: Duration?) async throws(RingError) {
             if try findRoom(for: byteCount) { return }
             flush()
-            _ = try await side.slotInTurn(for: byteCount, timeout: timeout)
-            side.turns.pass()
+            _ = try await core.slotInTurn(for: byteCount, timeout: timeout)
+            core.turns.pass()
             unsafe place = writer.pointee.cursor
         }
     }

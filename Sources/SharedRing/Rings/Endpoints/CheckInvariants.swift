@@ -12,5 +12,5 @@ extension Consumer {
 
 extension MergingConsumer {
     /// The first invariant of this consumer's state that does not hold, in words; nil if all do.
-    package mutating func checkInvariants() -> String? { side.checkInvariants() }
+    package mutating func checkInvariants() -> String? { core.checkInvariants() }
 }

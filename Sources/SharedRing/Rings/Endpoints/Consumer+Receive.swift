@@ -35,7 +35,7 @@ extension Consumer: MessageSource {
     mutating func waitForMessage(timeout: Duration?, _ patience: Patience) throws(RingError) -> Patience {
         if patience == .fresh, unsafe reader.pointee.watch(timeout: timeout) { return .watched }
         let deadline = patience.deadline(after: timeout)
-        return try side.wait(until: deadline) == .ended ? .ended : Patience(deadline)
+        return try core.wait(until: deadline) == .ended ? .ended : Patience(deadline)
     }
 
     /// The next message, in place, if there is one now.
@@ -56,7 +56,7 @@ extension Consumer: MessageSource {
     @_lifetime(&self)
     mutating func lookFurther() throws(RingError) -> PollResult {
         while true {
-            switch try side.look() {
+            switch try core.look() {
             case .ended: return .ended
             case nil: return .empty
             case .message: if let message = nextIfAvailable() { return .message(message) }
@@ -86,6 +86,6 @@ extension Consumer: MessageSource {
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producer, and
     /// safe from redelivery, when this returns. One full barrier; no system call unless a producer waits for room.
     public mutating func acknowledge() throws(RingError) {
-        try side.acknowledge()
+        try core.acknowledge()
     }
 }

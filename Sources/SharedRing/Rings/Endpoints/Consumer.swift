@@ -12,13 +12,13 @@
 /// producer's messages.
 @safe
 public struct Consumer: ~Copyable, @unchecked Sendable {
-    @usableFromInline let side: ConsumerSide
+    @usableFromInline let core: ConsumerCore
     /// `side.reader`, one load nearer.
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
 
-    init(_ side: ConsumerSide) {
-        self.side = side
-        unsafe reader = side.reader
+    init(_ core: ConsumerCore) {
+        self.core = core
+        unsafe reader = core.reader
     }
 
     // MARK: Facts
@@ -27,10 +27,10 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     public var largestMessage: Int { unsafe reader.pointee.shape.largestMessage }
 
     /// Whether a producer is attached, in whatever process. One system call; safe from any thread.
-    public var isPeerAttached: Bool { side.isProducerAttached }
+    public var isPeerAttached: Bool { core.isProducerAttached }
 
     /// Whether the ring is to stay when its last reader is done with it; see ``RingOptions/isPersistent``.
-    public var isRingPersistent: Bool { side.attachment.isPersistent }
+    public var isRingPersistent: Bool { core.attachment.isPersistent }
 
     /// None: this consumer ends with each producer, and `next` tells how.
     public var ends: ProducerEnds { ProducerEnds() }
@@ -39,7 +39,7 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     public mutating func nextEnd() -> ProducerEnd? { nil }
 
     /// Ends this consumer's waiting from another thread.
-    public var canceller: Canceller { Canceller(side.role.cancelFlag) }
+    public var canceller: Canceller { Canceller(core.role.cancelFlag) }
 
     /// Waits until a producer is attached. Blocks the thread; in a task the asynchronous form is meant.
     ///
@@ -47,7 +47,7 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     /// - Throws: `timedOut`, `cancelled`, `ended`.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
-        try side.waitForProducer(until: Deadline(after: timeout))
+        try core.waitForProducer(until: Deadline(after: timeout))
     }
 
     // MARK: Ending
@@ -58,7 +58,7 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     ///
     /// - Throws: `poisoned`, `forked`.
     public consuming func close() throws(RingError) {
-        try side.close()
+        try core.close()
     }
 
     /// Ends this consumer as ``close()`` does, where it can't be given away: in a stored property, an actor, a `defer`.
@@ -67,7 +67,7 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     ///
     /// - Throws: `poisoned`, `forked`; `alreadyWaiting` while a task waits for this consumer.
     public mutating func end() throws(RingError) {
-        try side.end()
+        try core.end()
     }
 
     /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent.
@@ -77,6 +77,6 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     ///
     /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {
-        try side.removeIfUnused()
+        try core.removeIfUnused()
     }
 }

@@ -39,25 +39,25 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
         }
     }
 
-    @usableFromInline let side: MergeSide
+    @usableFromInline let core: LaneMerger
     /// `side.cursor`, one load nearer.
-    @usableFromInline let cursor: UnsafeMutablePointer<MergeSide.Cursor>
+    @usableFromInline let cursor: UnsafeMutablePointer<LaneMerger.Cursor>
 
-    init(_ side: MergeSide) {
-        self.side = side
-        unsafe cursor = side.cursor
+    init(_ core: LaneMerger) {
+        self.core = core
+        unsafe cursor = core.cursor
     }
 
     // MARK: Facts
 
     /// The largest message, in bytes.
-    public var largestMessage: Int { side.attachment.header.largestMessage }
+    public var largestMessage: Int { core.attachment.header.largestMessage }
 
     /// Whether any producer is attached, in whatever process. One system call; safe from any thread.
-    public var isPeerAttached: Bool { side.isAnyProducerAttached }
+    public var isPeerAttached: Bool { core.isAnyProducerAttached }
 
     /// How many producers this consumer has seen end, and how.
-    public var ends: ProducerEnds { side.ends }
+    public var ends: ProducerEnds { core.ends }
 
     /// The next end of a producer that this consumer has seen and not given here yet, in the order in which it saw them; nil if there is none.
     ///
@@ -71,13 +71,13 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// ```swift
     /// while let end = consumer.nextEnd() { print(end) }  // "lane 3: process 4711 (send) closed"
     /// ```
-    public mutating func nextEnd() -> ProducerEnd? { side.takeEnd() }
+    public mutating func nextEnd() -> ProducerEnd? { core.takeEnd() }
 
     /// Ends this consumer's waiting from another thread.
-    public var canceller: Canceller { Canceller(side.role.cancelFlag) }
+    public var canceller: Canceller { Canceller(core.role.cancelFlag) }
 
     /// Whether ``removeRingIfUnused()`` leaves the ring where it is.
-    public var isRingPersistent: Bool { side.attachment.isPersistent }
+    public var isRingPersistent: Bool { core.attachment.isPersistent }
 
     /// Waits until a producer is attached. Blocks the thread; in a task the asynchronous form is meant.
     ///
@@ -85,7 +85,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// - Throws: `timedOut`, `cancelled`, `ended`.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
-        try side.waitForProducer(until: Deadline(after: timeout))
+        try core.waitForProducer(until: Deadline(after: timeout))
     }
 
     // MARK: Ending
@@ -94,12 +94,12 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     ///
     /// With manual acknowledgement, what was not acknowledged is handed out again to the next consumer.
     public consuming func close() throws(RingError) {
-        try side.close()
+        try core.close()
     }
 
     /// Ends this consumer as ``close()`` does, where it can't be given away. See ``Consumer/end()``.
     public mutating func end() throws(RingError) {
-        try side.end()
+        try core.end()
     }
 
     /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent. See
@@ -107,7 +107,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     ///
     /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {
-        try side.removeIfUnused()
+        try core.removeIfUnused()
     }
 }
 
@@ -138,9 +138,9 @@ extension MergingConsumer: MessageSource {
     @usableFromInline
     @inline(never)
     mutating func waitForMessage(timeout: Duration?, _ patience: Patience) throws(RingError) -> Patience {
-        if patience == .fresh, side.stay(timeout) { return .watched }
+        if patience == .fresh, core.stay(timeout) { return .watched }
         let deadline = patience.deadline(after: timeout)
-        return try side.wait(timeout, until: deadline) == .ended ? .ended : Patience(deadline)
+        return try core.wait(timeout, until: deadline) == .ended ? .ended : Patience(deadline)
     }
 
     /// The next message, in place, if there is one now.
@@ -159,9 +159,9 @@ extension MergingConsumer: MessageSource {
     @inline(never)
     @_lifetime(&self)
     mutating func lookFurther() throws(RingError) -> PollResult {
-        if side.stay(.zero), let message = takeFromLane() { return .message(message) }
+        if core.stay(.zero), let message = takeFromLane() { return .message(message) }
         while true {
-            switch try side.look() {
+            switch try core.look() {
             case .ended: return .ended
             case nil: return .empty
             case .message: if let message = takeFromLane() { return .message(message) }
@@ -183,8 +183,8 @@ extension MergingConsumer: MessageSource {
     @inline(never)
     @_lifetime(&self)
     mutating func lookForMessage() -> Message? {
-        if side.stay(.zero), let message = takeFromLane() { return message }
-        guard side.lookForMessage() else { return nil }
+        if core.stay(.zero), let message = takeFromLane() { return message }
+        guard core.lookForMessage() else { return nil }
         return takeFromLane()
     }
 
@@ -196,11 +196,11 @@ extension MergingConsumer: MessageSource {
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
         // A limit for a stranger's lanes, which may look as if they never ended.
-        let limit = min(limit, side.mostRecords)
+        let limit = min(limit, core.mostRecords)
         var count = 0
         // In a total order how far a lane may be read is found out message by message.
-        if side.isTotallyOrdered {
-            let tickets = side.ticketsDrawn()
+        if core.isTotallyOrdered {
+            let tickets = core.ticketsDrawn()
             while count < limit, let message = nextIfAvailable() {
                 guard message.sequence < tickets else {
                     message.putBack()
@@ -216,17 +216,17 @@ extension MergingConsumer: MessageSource {
             }
             return count
         }
-        side.beginDrain()
-        defer { side.endDrain() }
+        core.beginDrain()
+        defer { core.endDrain() }
         while count < limit {
             let room = unsafe min(cursor.pointee.budget, limit &- count)
             if room > 0 {
                 let taken = try unsafe LaneReader.run(cursor.pointee.reader, from: cursor.pointee.drainStart, limit: room, body)
                 unsafe cursor.pointee.budget &-= taken
                 count &+= taken
-                if taken == room && side.stay(.zero) { continue }
+                if taken == room && core.stay(.zero) { continue }
             }
-            if count == limit || !side.lookForMessage() { break }
+            if count == limit || !core.lookForMessage() { break }
         }
         return count
     }
@@ -247,7 +247,7 @@ extension MergingConsumer: MessageSource {
     /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producers, and
     /// safe from redelivery, when this returns. O(lanes in use).
     public mutating func acknowledge() throws(RingError) {
-        try side.role.requireUsable()
-        side.acknowledge()
+        try core.role.requireUsable()
+        core.acknowledge()
     }
 }

@@ -20,14 +20,14 @@ extension Consumer: PartiallyAcknowledging {
     ///
     /// - Parameter kept: the position of the first of them, by lane; a lane that is not there keeps none.
     package mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError) {
-        try side.acknowledge(before: kept[0])
+        try core.acknowledge(before: kept[0])
     }
 }
 
 extension MergingConsumer: PartiallyAcknowledging {
     /// As ``Consumer``'s.
     package mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError) {
-        try side.role.requireUsable()
-        side.acknowledge(before: kept)
+        try core.role.requireUsable()
+        core.acknowledge(before: kept)
     }
 }

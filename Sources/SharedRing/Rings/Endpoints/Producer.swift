@@ -8,13 +8,13 @@
 /// a whole one.
 @safe
 public struct Producer: ~Copyable, @unchecked Sendable {
-    @usableFromInline let side: ProducerSide
+    @usableFromInline let core: ProducerCore
     /// `side.writer`, one load nearer.
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
 
-    init(_ side: ProducerSide) {
-        self.side = side
-        unsafe writer = side.writer
+    init(_ core: ProducerCore) {
+        self.core = core
+        unsafe writer = core.writer
     }
 
     // MARK: Facts
@@ -23,7 +23,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     public var largestMessage: Int { unsafe writer.pointee.shape.largestMessage }
 
     /// The lane this producer writes; 0 in a ring with one.
-    public var lane: Int { side.lane }
+    public var lane: Int { core.lane }
 
     /// How many bytes a message may have to fit now; 0 also if none fits. A lower bound: the consumer may be giving space
     /// back at this moment, and up to an eighth of the capacity is given back late.
@@ -35,13 +35,13 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     }
 
     /// Whether a consumer is attached, in whatever process. One system call; safe from any thread.
-    public var isPeerAttached: Bool { side.isConsumerAttached }
+    public var isPeerAttached: Bool { core.isConsumerAttached }
 
     /// Ends this producer's waiting from another thread.
-    public var canceller: Canceller { Canceller(side.cancelFlag) }
+    public var canceller: Canceller { Canceller(core.cancelFlag) }
 
     /// Has the ring stay when its last reader is done with it. See ``RingOptions/isPersistent``.
-    public mutating func makeRingPersistent() { side.attachment.makePersistent() }
+    public mutating func makeRingPersistent() { core.attachment.makePersistent() }
 
     // MARK: Waiting
 
@@ -52,7 +52,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
         try unsafe writer.pointee.requireUsable()
-        try side.waitForConsumer(until: Deadline(after: timeout))
+        try core.waitForConsumer(until: Deadline(after: timeout))
     }
 
     /// Waits until the consumer has acknowledged every message sent so far. Blocks the thread; in a task the asynchronous form is meant.
@@ -62,13 +62,13 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     ///   later calls wait for the next one.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitUntilAcknowledged(timeout: Duration? = nil) throws(RingError) {
-        try side.waitUntilAcknowledged(until: Deadline(after: timeout))
+        try core.waitUntilAcknowledged(until: Deadline(after: timeout))
     }
 
     @usableFromInline
     @inline(never)
     func waitForSlot(for byteCount: Int, timeout: Duration?) throws(RingError) -> LaneWriter.Slot {
-        try side.waitForRoom(for: byteCount, until: Deadline(after: timeout))
+        try core.waitForRoom(for: byteCount, until: Deadline(after: timeout))
         return unsafe LaneWriter.Slot(writer.pointee)
     }
 
@@ -80,7 +80,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     ///
     /// - Throws: `poisoned`, `forked`; the stream then stays without an end.
     public consuming func close() throws(RingError) {
-        try side.close()
+        try core.close()
     }
 
     /// Ends the stream as ``close()`` does, where the producer can't be given away: in a stored property, an actor, a `defer`.
@@ -90,6 +90,6 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     /// - Throws: `poisoned`, `forked`; the stream then stays without an end. `alreadyWaiting` while a task waits for this producer: in
     ///   a task `await` it, then it waits for its turn.
     public mutating func end() throws(RingError) {
-        try side.end()
+        try core.end()
     }
 }

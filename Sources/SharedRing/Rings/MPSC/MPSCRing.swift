@@ -106,7 +106,7 @@ public struct MPSCRing: MessageRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions()
     ) throws(RingError) -> MergingConsumer {
         MergingConsumer(
-            try MergeSide(
+            try LaneMerger(
                 attachment: try handle.attach(.consumer, options), expectedEnds: ending.expected, budget: options.budget,
                 acknowledgement: acknowledgement,
                 waiting: waiting, slice: options.checkInterval, prefault: options.prefault))

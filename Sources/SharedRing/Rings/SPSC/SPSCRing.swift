@@ -80,7 +80,7 @@ public struct SPSCRing: MessageRing {
         options: EndpointOptions = EndpointOptions()
     ) throws(RingError) -> Consumer {
         Consumer(
-            try ConsumerSide(
+            try ConsumerCore(
                 attachment: try handle.attach(.consumer, options), acknowledgement: acknowledgement, waiting: waiting,
                 slice: options.checkInterval,
                 prefault: options.prefault))

@@ -1,0 +1,243 @@
+import CSharedRing
+
+/// What a consumer of one lane needs off its fast path: its role, its mapping, its way of waiting.
+@usableFromInline
+@safe
+final class ConsumerCore: @unchecked Sendable {
+    /// What came.
+    @usableFromInline
+    enum Arrival {
+        /// A message stands at the head; `LaneReader.poll` gives its header.
+        case message
+        /// The end of a stream was read.
+        case ended
+    }
+
+    let role: ConsumerRole
+    private let mapping: Mapping
+    private var producer: PeerWatch
+    /// Whether an asynchronous wait found that the producer has gone: the next look is to find it too.
+    private var isEndDue = false
+    /// What tells whether a message is out, while the waiter thread has this side.
+    private var numberKept: UInt64 = 0
+    let watch: Watch
+    /// Whether a task waits for a producer, and not for a message.
+    var isProducerWanted = false
+    private var isEnded = false
+    /// The lane's protocol state, at a fixed address.
+    @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
+
+    var attachment: Attachment { role.attachment }
+
+    /// Goes on where the last consumer's acknowledgements ended. The attachment holds the consumer's byte.
+    init(
+        attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy, slice: Duration, prefault: Bool
+    ) throws(RingError) {
+        let header = attachment.header
+        let lane = unsafe attachment.lane(0)
+        mapping = try Mapping.lane(0, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
+        let reader = try unsafe LaneReader(
+            data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
+            usesAsymmetricBarrier: header.usesAsymmetricBarrier, isManual: acknowledgement == .manual,
+            firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0, lock: attachment.lock)
+        // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
+        producer = unsafe PeerWatch.producer(of: lane, number: 0)
+        unsafe self.reader = ReaderStorage.keep(reader)
+        role = ConsumerRole(attachment, waiting: waiting, slice: slice)
+        watch = Watch(role.sleeper)
+        unsafe role.cancelFlag.attach(&self.reader.pointee.cancelled, closing: &self.reader.pointee.lastSize)
+        // A producer that waits for a peer finds one now.
+        unsafe Doorbell.wake(sr_space_doorbell(lane))
+    }
+
+    deinit {
+        // What was used up is acknowledged; but the role ends without a close, which the other side reads as a death.
+        if !attachment.isInherited && !isEnded {
+            settle()
+            attachment.giveBack()
+        }
+        role.cancelFlag.detach()
+        unsafe ReaderStorage.giveBack(reader)
+    }
+
+    // MARK: Receiving
+
+    /// Deals with whatever stands at the head and is not simply a message. Nil: nothing is there.
+    @usableFromInline
+    @inline(never)
+    func look() throws(RingError) -> Arrival? {
+        try requireUsable()
+        unsafe reader.pointee.finishWhatIsOut()
+        settle()  // an end that was told before, and to somebody who has come back since
+        let begin = unsafe reader.pointee.head
+        while true {
+            // What was stepped over may have shown that the lane has no end.
+            if let poison = unsafe reader.pointee.poison { throw poison }
+            let header = unsafe reader.pointee.poll()
+            if header.isAbsent {
+                if producer.unmarkedClose(isQuiet: { unsafe reader.pointee.poll().isAbsent }) != nil { return .ended }
+                guard isEndDue else { return nil }
+                isEndDue = false
+                return try lookAround()
+            }
+            if unsafe reader.pointee.shape.admits(header) { return .message }
+            guard unsafe reader.pointee.isMark(header, since: begin) else { throw unsafe reader.pointee.reject(header) }
+
+            let isFirst = unsafe reader.pointee.head == reader.pointee.start
+            unsafe reader.pointee.stepOverMark()
+            switch producer.noteMark(header.tag, isFirst: isFirst) {
+            case nil: continue  // this death was told already
+            case .closed: return .ended
+            case .died: throw diedError
+            }
+        }
+    }
+
+    /// Waits for a message or the end of the stream.
+    func wait(until deadline: Deadline) throws(RingError) -> Arrival {
+        try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
+            try look()
+        } lookAround: { () throws(RingError) in
+            try lookAround()
+        }
+    }
+
+    /// Whether the producer has gone.
+    private func lookAround() throws(RingError) -> Arrival? {
+        let end = try producer.end(lock: attachment.lock) { () throws(RingError) in
+            unsafe !reader.pointee.poll().isAbsent
+        }
+        switch end {
+        case nil: return nil
+        case .closed: return .ended
+        case .died: throw diedError
+        }
+    }
+
+    func waitForProducer(until deadline: Deadline) throws(RingError) {
+        try requireUsable()
+        settle()
+        try role.sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
+            // The epoch first, which costs no system call.
+            isProducerThere ? () : nil
+        } lookAround: {
+            nil
+        }
+    }
+
+    private var diedError: RingError {
+        let holder = attachment.segment.holder(of: .lane(0)).map { "\($0)" } ?? "unknown"
+        return attachment.error(.peerDied, "its producer went away without closing the stream; the last to sign was \(holder)")
+    }
+
+    /// Before this side waits or ends: what was used up is given back, what was told is kept. With manual acknowledgement both
+    /// wait for the call.
+    private func settle() { if unsafe !reader.pointee.isManual { acknowledgeAll() } }
+
+    private func acknowledgeAll() {
+        unsafe reader.pointee.finishWhatIsOut()
+        if unsafe reader.pointee.published != reader.pointee.head { unsafe reader.pointee.publish() }
+        producer.keep()
+    }
+
+    /// See `Consumer.acknowledge(before:)`. What was told of ends is kept only with the end itself.
+    func acknowledge(before position: UInt64?) throws(RingError) {
+        guard let position else { return try acknowledge() }
+        unsafe try reader.pointee.requireUsable()
+        unsafe reader.pointee.finishWhatIsOut()
+        unsafe reader.pointee.storeHead(before: position)
+        LaneReader.barrier(isAsymmetric: attachment.header.usesAsymmetricBarrier)
+        unsafe reader.pointee.wakeProducerIfAsleep()
+    }
+
+    /// See `Consumer.acknowledge`.
+    func acknowledge() throws(RingError) {
+        unsafe try reader.pointee.requireUsable()
+        acknowledgeAll()
+    }
+
+    var isProducerAttached: Bool { attachment.isHeld(.lane(0)) }
+
+    var isProducerThere: Bool { producer.hasSomebodyCome && isProducerAttached }
+
+    private func requireUsable() throws(RingError) {
+        try role.requireUsable()
+        unsafe try reader.pointee.requireUsable()
+    }
+
+    // MARK: Ending
+
+    /// See `Consumer.end`.
+    func end() throws(RingError) {
+        try close()
+        unsafe reader.pointee.refuse(attachment.error(.ended, "this consumer was ended"))
+    }
+
+    /// See `Consumer.close`.
+    func close() throws(RingError) {
+        try attachment.requireOwnProcess()
+        if isEnded { return }
+        unsafe try reader.pointee.requireUsable()
+        settle()
+        // Before the role is free: from then on the words that `deinit` would store are a successor's.
+        isEnded = true
+        role.close()
+        // SAFETY: as in `init`.
+        unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0)))
+    }
+
+    /// See `Consumer.removeRingIfUnused`.
+    func removeIfUnused() throws(RingError) -> Bool {
+        try requireUsable()
+        settle()
+        return try role.removeRing {
+            // What was handed out and not acknowledged must still be there for the next consumer.
+            // And a sender may have come and died meanwhile: that is to be told first.
+            unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head && !producer.hasUnreportedEnd
+        }
+    }
+}
+
+// MARK: Waiting without a thread
+
+extension ConsumerCore: ProducerAwaited {
+    /// Before this side is handed over. Throws if it can't be used.
+    func prepareToWait() throws(RingError) {
+        try requireUsable()
+        unsafe reader.pointee.finishWhatIsOut()
+        settle()
+        try requireUsable()  // what was out may have shown that the lane has no end
+    }
+
+    // SAFETY, for these: between hand-over and take-back the waiter thread alone uses the reader; otherwise the owner.
+
+    /// Changes nothing, so whatever is found is found again.
+    func isReady() -> Bool {
+        if isProducerWanted { return isProducerThere }
+        if unsafe !reader.pointee.poll().isAbsent { return true }
+        var producer = producer
+        return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } != nil
+    }
+
+    func isReadyOnLookingAround() -> Bool {
+        if isProducerWanted { return isReady() }
+        var producer = producer
+        do throws(RingError) {
+            isEndDue = try producer.end(lock: attachment.lock) { () throws(RingError) in isReady() } != nil
+        } catch {
+            isEndDue = true
+        }
+        return isEndDue || isReady()
+    }
+
+    func handOver(saying error: RingError) {
+        numberKept = unsafe reader.pointee.handedOut  // even: `prepareToWait` finished what was out
+        unsafe reader.pointee.handedOut = LaneReader.nothingMore
+        unsafe reader.pointee.poison = error
+    }
+
+    func takeBack() {
+        unsafe reader.pointee.poison = nil
+        unsafe reader.pointee.handedOut = numberKept
+    }
+}

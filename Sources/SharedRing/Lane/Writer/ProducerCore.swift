@@ -1,0 +1,254 @@
+import CSharedRing
+
+/// What a producer needs off its fast path: its role, its mapping, its way of waiting.
+@usableFromInline
+@safe
+final class ProducerCore: @unchecked Sendable {
+    let attachment: Attachment
+    let lane: Int
+    private let mapping: Mapping
+    private let epoch: UnsafeMutablePointer<UInt32>
+    private let sleeper: Sleeper
+    private var consumer: PeerWatch
+    let cancelFlag: CancelFlag
+    let watch: Watch
+    /// Whether the last checkpoint was published, and the byte given back; otherwise `deinit` does both.
+    private(set) var isClosed = false
+    /// Which of the tasks that share this producer may use it.
+    let turns = TurnQueue()
+    /// What an asynchronous wait is for. Only who has the turn changes it.
+    private var wanted = Wanted.room(0)
+    /// The lane's protocol state, at a fixed address.
+    @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
+
+    /// Takes the lane over from its last producer, if there was one. The attachment holds the lane's byte.
+    init(attachment: Attachment, waiting: WaitStrategy, slice: Duration, prefault: Bool) throws(RingError) {
+        let header = attachment.header
+        let ring = attachment.ring
+        guard case .lane(let lane) = attachment.role else { fatalError("a producer was made of the consumer's role") }
+        let control = unsafe attachment.control
+        let laneControl = unsafe attachment.lane(lane)
+        mapping = try Mapping.lane(lane, of: attachment.segment, writable: true, prefault: prefault, ring: ring)
+
+        // SAFETY, for the whole initialiser: all words lie in the control mapping, which the attachment keeps; the holder information and
+        // the epoch are written only by the holder of the byte, which is this side.
+        unsafe HolderInformation.sign(sr_producer_holder(laneControl))
+        unsafe epoch = sr_producer_epoch(laneControl)
+        // SYNC: lane-in-use (pairs with LaneMerger.findNewLanes): before the first commit.
+        _ = unsafe sr_fetch_or_acq_rel_u64(sr_lanes_used(control, UInt32(lane)), 1 << UInt64(lane % 64))
+
+        var writer = try unsafe LaneWriter(
+            data: mapping.base, shape: LaneShape(header), control: laneControl,
+            doorbell: sr_consumer_doorbell(attachment.consumer), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
+            usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
+        // Whatever the last producer had announced is either committed, and was walked over, or will never be.
+        // SYNC: pend (pairs with LaneMerger.sweep): the walk before.
+        unsafe sr_store_release_u64(sr_ticket_floor(laneControl), UInt64.max)  // SR_NO_TICKET_FLOOR
+        let before = unsafe sr_load_acquire_u32(epoch)  // the byte orders this side after its predecessor
+        if before & 1 == 1 {
+            // The one before died. Its stream was cut off, and the consumer must not take it and ours for one.
+            writer.commitEnd(epoch: before)
+        }
+        // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's mark, come before.
+        unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
+        // Whoever waits for a peer finds one now.
+        unsafe Doorbell.wake(sr_consumer_doorbell(attachment.consumer))
+
+        unsafe self.writer = .allocateIsolated()
+        unsafe self.writer.initialize(to: writer)
+        unsafe sr_fork_gate_add(&self.writer.pointee.forkGate, &self.writer.pointee.windowEnd)
+        self.attachment = attachment
+        self.lane = lane
+        let doorbell = unsafe sr_space_doorbell(laneControl)
+        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last producer left there; relaxed: see Sleeper
+        cancelFlag = unsafe CancelFlag(doorbell: doorbell, keeping: attachment)
+        sleeper = unsafe Sleeper(
+            doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
+            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
+        watch = Watch(sleeper)
+        unsafe cancelFlag.attach(&self.writer.pointee.cancelled, closing: &self.writer.pointee.windowEnd)
+        consumer = unsafe PeerWatch.consumer(attachment.consumer)
+    }
+
+    deinit {
+        // Not closed: to the consumer this producer died. In a forked child nothing of the parent's is touched.
+        if !isClosed && !attachment.isInherited { unsafe writer.pointee.publishCheckpoint() }
+        attachment.giveBack()
+        cancelFlag.detach()
+        unsafe sr_fork_gate_remove(&writer.pointee.forkGate)
+        unsafe writer.deinitialize(count: 1)
+        unsafe writer.deallocate()
+    }
+
+    // MARK: Waiting
+
+    /// Waits until a record of `byteCount` fits. Throws what `LaneWriter.makeRoom` throws, and when the consumer has gone.
+    func waitForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
+        try requireNotCancelled()
+        if try unsafe writer.pointee.makeRoomOrCount(for: byteCount) { return }
+        try sleepForRoom(for: byteCount, until: deadline)
+    }
+
+    /// The rest of it, for who has found and counted that there is none.
+    func sleepForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
+        try sleeper.wait(until: deadline, for: "room in the ring") { () throws(RingError) in
+            try hasRoom(for: byteCount) ? () : nil
+        } lookAround: { () throws(RingError) in
+            try throwIfConsumerEnded { () throws(RingError) in
+                try hasRoom(for: byteCount)
+            }
+            return nil
+        }
+    }
+
+    func requireNotCancelled() throws(RingError) { try sleeper.requireNotCancelled("room in the ring") }
+
+    private func hasRoom(for byteCount: Int) throws(RingError) -> Bool {
+        try unsafe writer.pointee.makeRoom(for: byteCount)
+    }
+
+    private func isAcknowledged() throws(RingError) -> Bool { try unsafe writer.pointee.isAcknowledged() }
+
+    func waitUntilAcknowledged(until deadline: Deadline) throws(RingError) {
+        try sleeper.wait(until: deadline, for: "acknowledgement") { () throws(RingError) in
+            try isAcknowledged() ? () : nil
+        } lookAround: { () throws(RingError) in
+            try throwIfConsumerEnded { () throws(RingError) in try isAcknowledged() }
+            return nil
+        }
+    }
+
+    func waitForConsumer(until deadline: Deadline) throws(RingError) {
+        try attachment.requireOwnProcess()
+        try sleeper.wait(until: deadline, for: "consumer") { () throws(RingError) in
+            // The epoch first, which costs no system call.
+            consumer.hasSomebodyCome && isConsumerAttached ? () : nil
+        } lookAround: {
+            nil
+        }
+    }
+
+    private func throwIfConsumerEnded(hasNews: () throws(RingError) -> Bool) throws(RingError) {
+        switch try consumer.end(lock: attachment.lock, hasNews: hasNews) {
+        case nil: return
+        case .died: throw attachment.error(.peerDied, "its consumer, \(holderOfConsumer), went away without closing")
+        case .closed: throw attachment.error(.peerClosed, "its consumer, \(holderOfConsumer), closed")
+        }
+    }
+
+    private var holderOfConsumer: String { attachment.segment.holder(of: .consumer).map { "\($0)" } ?? "unknown" }
+
+    var isConsumerAttached: Bool { attachment.isHeld(.consumer) }
+
+    // MARK: Closing
+
+    /// Ends the stream: after the last message, before the epoch, before the byte. Once; later calls do nothing.
+    func close() throws(RingError) {
+        try attachment.requireOwnProcess()
+        if isClosed { return }
+        if let poison = unsafe writer.pointee.poison { throw poison }
+        // SAFETY: as in `init`.
+        let after = unsafe sr_epoch_at_close(sr_load_relaxed_u32(epoch))  // relaxed: only this side writes it
+        unsafe writer.pointee.commitEnd(epoch: after)
+        unsafe writer.pointee.publishCheckpoint()
+        isClosed = true
+        // SYNC: epoch (pairs with PeerWatch): who sees it even sees the end record too.
+        unsafe sr_store_release_u32(epoch, after)
+        unsafe Doorbell.wake(writer.pointee.doorbell)
+        attachment.giveBack()
+    }
+
+    /// `close`, for a producer that its owner keeps: everything but ending it again throws `ended` from now on.
+    func end() throws(RingError) {
+        try close()
+        unsafe writer.pointee.refuse(attachment.error(.ended, "this producer was ended"))
+    }
+}
+
+// MARK: Waiting without a thread
+
+extension ProducerCore: Awaited {
+    /// What a task waits for.
+    enum Wanted {
+        /// Room for a message of so many bytes.
+        case room(Int)
+        /// The consumer's acknowledgement of everything.
+        case acknowledgement
+        /// A consumer that is attached.
+        case consumer
+    }
+
+    /// Waits without holding a thread. The caller has the turn.
+    func wait(for wanted: Wanted, until deadline: Deadline) async throws(RingError) {
+        self.wanted = wanted
+        switch wanted {
+        case .room(let byteCount):
+            if try unsafe writer.pointee.makeRoomOrCount(for: byteCount) { return }
+            try await wait(for: "room in the ring", until: deadline) { () throws(RingError) in try hasRoom(for: byteCount) }
+        case .acknowledgement:
+            if try isAcknowledged() { return }
+            try await wait(for: "acknowledgement", until: deadline) { () throws(RingError) in try isAcknowledged() }
+        case .consumer:
+            try unsafe writer.pointee.requireUsable()
+            while !(consumer.hasSomebodyCome && isConsumerAttached) {
+                try watch.occupy()
+                try await watch.ready(self, until: deadline, "consumer")
+            }
+        }
+    }
+
+    private func wait(
+        for what: StaticString, until deadline: Deadline, isThere: () throws(RingError) -> Bool
+    ) async throws(RingError) {
+        repeat {
+            try watch.occupy()
+            try await watch.ready(self, until: deadline, what)
+            // A wait that found nothing may have found that the consumer has gone. Told once, as in `waitForRoom`.
+            try throwIfConsumerEnded(hasNews: isThere)
+        } while try !isThere()
+    }
+
+    func prepareToWait() throws(RingError) { _ = try hasRoom(for: 0) }
+
+    // SAFETY, for these: between hand-over and take-back the waiter thread alone uses the writer; otherwise the owner.
+
+    /// Changes nothing: a head that can't be is left for the owner to find.
+    func isReady() -> Bool {
+        if case .consumer = wanted { return consumer.hasSomebodyCome && isConsumerAttached }
+        // The owner loads the gate again before it writes there.
+        let tail = unsafe writer.pointee.tail
+        guard case .head(let head) = unsafe writer.pointee.gate.state(since: writer.pointee.lastHead, tail: tail, writer.pointee.shape)
+        else { return true }
+        guard case .room(let byteCount) = wanted else { return head == tail }
+        return unsafe writer.pointee.fits(byteCount, by: head)
+    }
+
+    func isReadyOnLookingAround() -> Bool {
+        if case .consumer = wanted { return isReady() }
+        var consumer = consumer
+        do throws(RingError) {
+            return try consumer.end(lock: attachment.lock) { () throws(RingError) in isReady() } != nil || isReady()
+        } catch {
+            return true
+        }
+    }
+
+    func handOver(saying error: RingError) {
+        unsafe writer.pointee.refuse(error)
+    }
+
+    func takeBack() {
+        unsafe writer.pointee.poison = nil
+    }
+}
+
+extension Duration {
+    /// Saturating; at least 1.
+    var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? 1 : .max / 2 }
+        let (sum, overflows) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return overflows ? .max / 2 : max(1, min(sum, .max / 2))
+    }
+}

@@ -1,0 +1,94 @@
+import CSharedRing
+
+/// One order across all lanes. See `LaneWriter+TotalOrder` for the other half.
+extension LaneMerger {
+    /// `look` in a total order.
+    func lookInTotalOrder() throws(RingError) -> Arrival? {
+        // The lane in hand first: its next message may be due before the others'.
+        if let index = unsafe table.pointee.current {
+            leaveCurrent()
+            try makeReady(index)
+        }
+        if unsafe table.pointee.ready.count == 0 { try sweepIfAnythingIsThere() }
+        guard let next = unsafe table.pointee.ready.pop() else {
+            // A consumer that only polls never looks around; a dead announcer must not hold it up for ever.
+            unsafe table.pointee.fruitlessLooks &+= 1
+            if unsafe table.pointee.fruitlessLooks & 1023 == 0 { clearDeadAnnouncements() }
+            return try endIfDone()
+        }
+        // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is. At
+        // least its own: a stranger's lane may show the same ticket, and the two must not wait for each other.
+        let limit = unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max)
+        take(next.lane, budget: 1, limit: max(limit, next.ticket &+ 1))
+        return .message
+    }
+
+    /// `stay` in a total order: the lane in hand gets one message more, if the next is due before those of the other lanes. One by
+    /// one, so that the fast path, which is that of other rings too, knows nothing of tickets.
+    func stayInTotalOrder() -> Bool {
+        let reader = unsafe cursor.pointee.reader
+        guard unsafe reader.pointee.finishWhatIsOut(), unsafe reader.pointee.takeTicket(below: cursor.pointee.limit) else { return false }
+        unsafe cursor.pointee.budget = 1
+        return true
+    }
+
+    /// The sweep reads words that every send writes. Where no record is, none can be due, and the senders are left alone.
+    private func sweepIfAnythingIsThere() throws(RingError) {
+        if unsafe !table.pointee.isAnythingThere() {
+            let count = lanes.count
+            try findNewLanes()
+            if lanes.count == count { return }
+        }
+        try sweep()
+    }
+
+    /// Finds out which messages may be handed out.
+    private func sweep() throws(RingError) {
+        let control = unsafe attachment.control
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): the counter, then the announcements, then the headers. In
+        // any other order a smaller ticket could turn up behind a larger one.
+        var bound = unsafe sr_load_acquire_u64(sr_tickets(control))
+        try findNewLanes()
+        let count = unsafe table.pointee.count
+        for index in 0..<count where unsafe !table.pointee.rows[index].isAbandoned {
+            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder, ProducerCore.init and `clearDeadAnnouncements`)
+            bound = min(bound, unsafe sr_load_acquire_u64(table.pointee.rows[index].pend))
+        }
+        unsafe table.pointee.bound = bound
+        do throws(RingError) {
+            for index in 0..<count { try makeReady(index) }
+        } catch {
+            unsafe table.pointee.ready.removeAll()  // some lanes were not looked at, and may have smaller tickets
+            throw error
+        }
+    }
+
+    /// Puts the lane's next message among the ready ones, if its ticket is below the bound.
+    private func makeReady(_ index: Int) throws(RingError) {
+        guard let header = try header(of: index) else { return }
+        let reader = unsafe table.pointee.rows[index].reader
+        // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
+        let ticket = unsafe reader.pointee.ticketInPlace
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): drawn before its header was stored, so the counter is past it.
+        guard unsafe reader.pointee.isInTurn(ticket), unsafe ticket < sr_load_acquire_u64(sr_tickets(attachment.control)) else {
+            unsafe table.pointee.rows[index].isAbandoned = true
+            throw unsafe reader.pointee.reject(header, ticket: ticket)
+        }
+        unsafe reader.pointee.note(ticket)
+        if unsafe ticket < table.pointee.bound { unsafe table.pointee.ready.push(TicketHeap.Entry(ticket: ticket, lane: index)) }
+    }
+
+    /// Takes back what dead producers had announced. Their byte in hand proves that they are dead.
+    func clearDeadAnnouncements() {
+        for lane in lanes {
+            // SAFETY: `pend` lies in the control mapping; whoever holds the lane's byte may write it.
+            let place = unsafe sr_ticket_floor(lane.control)
+            // Relaxed: it only says where to look; the byte is the proof.
+            guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
+            guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
+            // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
+            unsafe sr_store_release_u64(place, .max)  // SR_NO_TICKET_FLOOR
+            attachment.lock.release(.lane(lane.number))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import SharedRing
+
+/// What a consumer was given: messages, and ends between them.
+struct ReceivedMessages {
+    var letters: [NumberedMessage] = []
+    /// As the ring numbers them: positions in a lane, or tickets.
+    var sequences: [UInt64] = []
+    /// E closed, D died; and how many letters had come before.
+    var ends: [(kind: Character, after: Int)] = []
+    /// Ends that a merging consumer has counted.
+    var counts: ProducerEnds?
+    /// What must not be.
+    var strange: [String] = []
+
+    init() {}
+
+    init<Source: Receiving & ~Copyable>(_ source: inout Source) {
+        // Twice: in a total order the first look only takes back what a dead producer had announced.
+        var fruitless = 0
+        while fruitless < 2 && letters.count < 5000 && strange.isEmpty {
+            if !take(&source, timeout: .zero) { fruitless += 1 }
+        }
+        if letters.count == 5000 { strange.append("no end to the messages") }
+        counts = source.endCounts
+    }
+
+    /// False: nothing came.
+    mutating func take<Source: Receiving & ~Copyable>(_ source: inout Source, timeout: Duration) -> Bool {
+        do throws(RingError) {
+            if let message = try source.next(timeout: timeout) {
+                let (bytes, tag, lane, sequence) = (message.array, message.tag, message.lane, message.sequence)
+                if let letter = NumberedMessage(bytes, tag: tag, lane: lane) {
+                    letters.append(letter)
+                    sequences.append(sequence)
+                } else {
+                    strange.append("a message of \(bytes.count) bytes with tag \(tag) in lane \(lane), not as it was sent")
+                }
+            } else {
+                ends.append(("E", letters.count))
+            }
+            return true
+        } catch {
+            if error.code == .peerDied {
+                ends.append(("D", letters.count))
+                return true
+            }
+            if error.code != .timedOut && error.code != .cancelled { strange.append("\(error)") }
+            return false
+        }
+    }
+
+    static func + (first: ReceivedMessages, second: ReceivedMessages) -> ReceivedMessages {
+        var sum = first
+        sum.letters += second.letters
+        sum.sequences += second.sequences
+        sum.ends += second.ends.map { ($0.kind, $0.after + first.letters.count) }
+        sum.strange += second.strange
+        sum.counts = second.counts ?? first.counts
+        return sum
+    }
+
+    func letters(of lane: Int) -> [NumberedMessage] { letters.filter { $0.lane == lane } }
+    var endWord: String { String(ends.map(\.kind)) }
+}
