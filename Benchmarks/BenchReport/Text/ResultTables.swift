@@ -30,11 +30,12 @@ package struct ResultTables {
         return tables + (cautions.isEmpty ? [] : [""] + cautions)
     }
 
-    /// Cases whose median alone would mislead: with two modes, or with repeats that differ widely.
+    /// Cases whose median alone would mislead: of repeats with cores near and far, with two modes, or with repeats that differ widely.
     var cautions: [String] {
         results.compactMap { result in
             func text(_ value: Double) -> String { result.setup.mode.isTimed ? duration(value) : brief(value / 1e6) + " M/s" }
-            return Spread(result.repeats).caution(text).map { "\(result.setup.name): \($0)" }
+            let caution = result.distanceText(text) ?? Spread(result.repeats).caution(text)
+            return caution.map { "\(result.setup.name): \($0)" }
         }
     }
 

@@ -72,6 +72,13 @@ struct Case: Equatable {
         count = options.count ?? max(defaultCount / options.hurry, 1)
     }
 
+    /// The round trip of two lines, just long enough to tell near from far.
+    init(canaryOf options: Options) {
+        var options = options
+        options.count = 20_000
+        self.init(.line2, .rtt, options: options, size: 8, wait: .spin)
+    }
+
     /// Enough for the high percentiles, or for some tenths of a second.
     private var defaultCount: Int {
         let sleeps = wait == .sleep

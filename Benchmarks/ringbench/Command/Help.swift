@@ -62,6 +62,8 @@ enum Help {
             syscalls_per_msg    of all processes, counted while warming up; where tracefs is mounted and perf_event_open permitted
             voluntary_switches  sleeps, in a repeat; involuntary_switches: preemptions
             repeats             the p50 or the messages a second of each repeat
+            distances           of the two cores in each repeat: near (a cache line takes less than 200 ns there and back), far, or moved.
+                                compare sets near beside near and far beside far
             curve               [fraction, nanoseconds]: so many messages took at most so long
 
         Exit status: 0 done; 1 an error or a failed check, and no figures; 2 a wrong command line.

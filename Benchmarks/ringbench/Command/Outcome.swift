@@ -17,6 +17,7 @@ struct Outcome {
             voluntarySwitches: Int(middle { Double($0.usage.voluntary) }),
             involuntarySwitches: Int(middle { Double($0.usage.involuntary) }),
             systemCallsPerMessage: calls < 0 || test.warmUpCount < 100 ? nil : calls / Double(test.warmUpCount), machine: machine)
+        if test.cpus[0] != test.cpus[1] { result.distances = samples.map(\.distance) }
         result.date = date
         result.warnings = preemptionWarnings + warnings
         return result

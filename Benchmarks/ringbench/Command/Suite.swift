@@ -7,10 +7,13 @@ struct Suite {
     private(set) var notes: [String] = []
     private let repeats: Int
     private let budget: Duration?
+    /// Says how far apart the cores are; nil where both sides share one.
+    private let canary: Case?
 
     init(_ options: Options) throws {
         repeats = options.repeats
         budget = options.budget
+        canary = options.cpus[0] == options.cpus[1] ? nil : Case(canaryOf: options)
         if options.mode == .mpsc {
             try addCrowds(options)
         } else if let mode = options.mode {
@@ -163,12 +166,18 @@ struct Suite {
         self.notes += notes
     }
 
+    /// How far apart the cores are now. Takes some 30 ms.
+    private func distance(_ histogram: Histogram, _ ticks: Ticks) throws -> CoreDistance? {
+        try canary.map { CoreDistance(roundTrip: try Processes.run($0, histogram: histogram, ticks: ticks).headline) }
+    }
+
     func measure(_ ticks: Ticks) throws -> [Outcome] {
         let histogram = Histogram()
         var outcomes = cases.map { Outcome(test: $0) }
         var progress = Progress(cases: cases.count, repeats: repeats)
         defer { progress.end() }
         let start = ContinuousClock.now
+        var distance = try self.distance(histogram, ticks)
         for turn in 0..<repeats {
             // A turn takes as long as those before.
             if let budget, turn > 0, start.duration(to: .now) / turn * (turn + 1) > budget { break }
@@ -176,7 +185,11 @@ struct Suite {
             let order = turn % 2 == 0 ? Array(outcomes.indices) : outcomes.indices.reversed()
             for index in order {
                 progress.begin(outcomes[index].test)
-                outcomes[index].samples.append(try Processes.run(outcomes[index].test, histogram: histogram, ticks: ticks))
+                var sample = try Processes.run(outcomes[index].test, histogram: histogram, ticks: ticks)
+                let after = try self.distance(histogram, ticks)
+                sample.distance = distance == after ? after : nil
+                distance = after
+                outcomes[index].samples.append(sample)
             }
         }
         return outcomes
