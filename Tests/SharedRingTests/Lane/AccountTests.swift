@@ -104,7 +104,13 @@ private struct Model: ~Copyable {
             var batch = producer.batch()
             var flushed: [[UInt8]] = []
             for (index, bytes) in next.enumerated() {
-                if try batch.tryAppend(bytes.span.bytes) { pending.append(bytes) }
+                let isAppended =
+                    index & 1 == 0
+                    ? try batch.tryAppend(bytes.span.bytes)
+                    : try batch.tryAppend(byteCount: bytes.count) { place in
+                        for index in bytes.indices { place.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self) }
+                    }
+                if isAppended { pending.append(bytes) }
                 if index % flushesEach == 0 {
                     batch.flush()
                     flushed += pending
