@@ -83,8 +83,14 @@ struct LaneTable: ~Copyable {
     func isAnything(at index: Int) -> Bool { unsafe sr_load_relaxed_u64(places[index]) != 0 }
 
     /// Whether something stands at any lane's head.
-    func isAnythingThere(besides other: Int = -1) -> Bool {
-        for index in 0..<count where index != other && isAnything(at: index) { return true }
+    func isAnythingThere() -> Bool { isAnything(in: 0..<count) }
+
+    /// Whether something stands at the head of any lane but this one. Begins behind it, where the next visit goes: with many busy lanes the
+    /// first look finds something.
+    func isAnythingThere(besides index: Int) -> Bool { isAnything(in: index + 1..<count) || isAnything(in: 0..<index) }
+
+    private func isAnything(in lanes: Range<Int>) -> Bool {
+        for index in lanes where isAnything(at: index) { return true }
         return false
     }
 }

@@ -111,6 +111,7 @@ final class Attachment: @unchecked Sendable {
             switch try attempt(request, at: location, options: options, expecting: expecting, create: create) {
             case .locked(var segment, let lock, let role):
                 segment.isDataDumped = endpoint.isDataDumped
+                segment.isDataReadOnly = endpoint.isDataReadOnly
                 let attachment = try Attachment(location: location, role: role, segment: segment, lock: lock)
                 try attachment.requireFlushed(options: options)
                 return attachment

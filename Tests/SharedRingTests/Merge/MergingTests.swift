@@ -25,6 +25,22 @@ struct MergingTests {
         }
     }
 
+    @Test(
+        "A lane that is empty gives its space back, though another keeps the consumer busy",
+        arguments: [MPSCRing.Order.perProducer, .total])
+    func leftLane(order: MPSCRing.Order) throws {
+        let ring = try ring(lanes: 2, order: order)
+        var consumer = try ring.makeConsumer()
+        var first = try ring.makeProducer()
+        var second = try ring.makeProducer()
+        try first.send("only")
+        for _ in 0..<10 { try second.send("one of many") }
+        for _ in 0..<3 { if let message = try consumer.next() { _ = message.byteCount } }
+        #expect(first.freeBytes == first.largestMessage)
+        #expect(second.freeBytes < second.largestMessage, "there is more")
+        try first.waitUntilAcknowledged(timeout: .zero)
+    }
+
     @Test("A message tells its lane, its tag and a growing sequence", arguments: [MPSCRing.Order.perProducer, .total])
     func facts(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 2, order: order)

@@ -82,6 +82,27 @@ struct BackingTests {
         try consumer.close()
     }
 
+    @Test("A consumer maps the data so that a fault of its process can't overwrite it, if that is asked for", arguments: [false, true])
+    func readOnly(isReadOnly: Bool) throws {
+        let place = Place()
+        let options = place.options()
+        let endpoint = EndpointOptions(isDataReadOnly: isReadOnly)
+        let ring = try MPSCRing.create("r", lanes: 1, options: options)
+        var producer = try ring.makeProducer()
+        var consumer = try ring.makeConsumer(options: endpoint)
+        let spsc = try SPSCRing.create("s", options: options)
+        let other = try spsc.makeConsumer(options: endpoint)
+        // Of each ring: the producer's lane, twice; the consumer's, twice; and control blocks.
+        let isWritable = { (maps: [[Substring]]) in maps.map { $0.contains("wr") } }
+        #expect(try isWritable(flags(ofMaps: place.path("r"))).count { !$0 } == (isReadOnly ? 2 : 0))
+        #expect(try isWritable(flags(ofMaps: place.path("s"))).count { !$0 } == (isReadOnly ? 2 : 0))
+        try producer.send("through")
+        #expect(try consumer.receive(timeout: .zero) == Array("through".utf8))
+        try producer.close()
+        try consumer.close()
+        try other.close()
+    }
+
     @Test("A flushed ring outlives a restart, with all it holds")
     func flushed() throws {
         try withDirectory { options in

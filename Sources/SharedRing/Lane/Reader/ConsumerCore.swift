@@ -35,7 +35,8 @@ final class ConsumerCore: @unchecked Sendable {
     ) throws(RingError) {
         let header = attachment.header
         let lane = unsafe attachment.lane(0)
-        mapping = try Mapping.lane(0, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
+        mapping = try Mapping.lane(
+            0, of: attachment.segment, writable: !attachment.segment.isDataReadOnly, prefault: prefault, ring: attachment.ring)
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
             usesAsymmetricBarrier: header.usesAsymmetricBarrier, isManual: acknowledgement == .manual,
@@ -239,5 +240,6 @@ extension ConsumerCore: ProducerAwaited {
     func takeBack() {
         unsafe reader.pointee.poison = nil
         unsafe reader.pointee.handedOut = numberKept
+        unsafe reader.pointee.pacing.reset()
     }
 }

@@ -9,6 +9,21 @@ enum CommitSleepers {
     /// One consumer, asleep on this word: 0 awake, 1 asleep.
     case one(doorbell: UnsafeMutablePointer<UInt32>)
 
+    /// The word that says whether somebody may be asleep.
+    var word: UnsafeMutablePointer<UInt32> {
+        switch self {
+        case .one(let doorbell): unsafe doorbell
+        }
+    }
+
+    /// Whether the word says so. Relaxed: the barrier of the commit orders it.
+    var mayBeAsleep: Bool {
+        switch self {
+        // SAFETY: the word lies in the control mapping, which the attachment keeps.
+        case .one(let doorbell): unsafe sr_load_relaxed_u32(doorbell) != 0
+        }
+    }
+
     func wake() {
         switch self {
         // SAFETY: the word lies in the control mapping, which the attachment keeps.

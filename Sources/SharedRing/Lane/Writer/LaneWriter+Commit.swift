@@ -92,7 +92,7 @@ extension LaneWriter {
         unsafe sr_store_release_u64(slot.place, RecordHeader(byteCount: byteCount, tag: tag).bits)
         // SYNC: doorbell, as in `ringDoorbell`, whose asymmetric kind this is.
         sr_fence_compiler()
-        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) != 0) { wakeConsumer() }
+        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) != 0) { finishCommit() }
     }
 
     /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
@@ -168,14 +168,18 @@ extension LaneWriter {
             sr_fence_full()
         }
         // SAFETY: the doorbell lies in the control mapping. Relaxed: it orders nothing by itself.
-        if unsafe sr_load_relaxed_u32(doorbell) != 0 { wakeConsumer() }
+        if unsafe sr_load_relaxed_u32(doorbell) != 0 { finishCommit() }
     }
 
+    /// What is behind a commit, beside the fast path: a consumer that may be asleep, and the lines of the next message.
     @usableFromInline
     @inline(never)
-    mutating func wakeConsumer() {
-        sleepers.wake()
-        // SAFETY: the counter lies in the control mapping.
-        unsafe sr_count_wake(control)
+    mutating func finishCommit() {
+        if sleepers.mayBeAsleep {
+            sleepers.wake()
+            // SAFETY: the counter lies in the control mapping.
+            unsafe sr_count_wake(control)
+        }
+        if isAhead { takeNextLines() }
     }
 }

@@ -55,6 +55,7 @@ extension LaneWriter {
         if last > shape.capacity || last < next &- lastHead { counted.writeLimit = next }
         publishCheckpoint()
         tryRun()
+        chooseWhetherAhead()
         guard isPlain else { return closeWindow() }
         // A dropped batch leaves the tail far before `start`: there, too, nothing fits that is larger than any message.
         let most = unsafe UInt64(UInt(bitPattern: cursor)) &+ UInt64(truncatingIfNeeded: shape.largestMessage)

@@ -154,7 +154,7 @@ final class ProducerCore: @unchecked Sendable {
         isClosed = true
         // SYNC: epoch (pairs with PeerWatch): who sees it even sees the end record too.
         unsafe sr_store_release_u32(epoch, after)
-        unsafe Doorbell.wake(writer.pointee.doorbell)
+        unsafe Doorbell.wake(sr_consumer_doorbell(attachment.consumer))
         attachment.giveBack()
     }
 
