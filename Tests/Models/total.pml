@@ -9,6 +9,9 @@
  * model's matter; the trial models in C11 were.
  *
  * Sweep: G first, then every pend, W their minimum; only then the headers; everything below W is visible and final.
+ * Before a sweep: a header with the ticket behind the last delivered one is delivered at once, whatever G and the pends are. All smaller tickets
+ * were delivered or never will be, as they were when the last one was delivered, and none lies between.
+ *
  * A lane whose producer is dead and whose pend holds the sweep up: the consumer takes its byte, stores no pend, gives the
  * byte back, and begins anew. That happens at the end of a slice; a slice passes here only when a producer was killed.
  *
@@ -23,7 +26,8 @@
  *   HEADERS_BEFORE_PEND      the sweep loads headers before pends
  *   PEND_LOADED_TWICE        a pend is compared and then loaded again
  *   G_AFTER_PEND             the sweep loads G after the pends
- *   DOORBELL_BEFORE_NO_PEND  the doorbell is rung before pend is taken back
+ *   DOORBELL_BEFORE_NO_PEND  the doorbell is rung before pend is taken back: with one message each, since others find the next ticket
+ *   NEXT_BUT_ONE             the ticket next but one is delivered without a sweep, too
  *   NO_PROOF                 a pend that holds the sweep up is taken back without the lane's byte
  */
 #ifndef LANES
@@ -100,6 +104,24 @@ proctype Killer() { if :: killed = 1 :: skip fi }
 /* One sweep: delivers what is below W. `came` says whether anything was. */
 inline sweep() {
     d_step { came = 0; w = NO_PEND }
+    i = 0;
+    do
+    :: i < LANES ->
+        /* Each header is loaded by itself; behind one that is delivered all are looked at anew. */
+        d_step {
+            if
+            :: last != 0 && (HEADER(i, at[i]) == last + 1
+#ifdef NEXT_BUT_ONE
+                || HEADER(i, at[i]) == last + 2
+#endif
+                ) ->
+                assert(HEADER(i, at[i]) > last);
+                last = HEADER(i, at[i]); at[i]++; delivered++; came = 1; i = 0
+            :: else -> i++
+            fi
+        }
+    :: else -> break
+    od;
 #ifndef G_AFTER_PEND
     w = G;
 #endif

@@ -5,24 +5,18 @@ extension LaneMerger {
     /// Waits until a message is there, or every producer has ended.
     func wait(_ timeout: Duration?, until deadline: Deadline) throws(RingError) -> Arrival {
         try role.sleeper.requireNotCancelled("message")
-        // To find out what is due, the senders' lines are taken from them: it pays to do that for several messages at a time.
-        if isTotallyOrdered, mayPoll(timeout), unsafe table.pointee.ready.count == 0 { unsafe lastLane?.pointee.pace() }
         if let found = try look() { return found }
         if isTotallyOrdered, pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
-        let start = sr_now_ns()
-        let arrival = try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
+        let (start, paced) = unsafe (sr_now_ns(), lastLane)
+        defer { unsafe paced?.pointee.noteWait(since: start) }
+        return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
             try handOut { () throws(RingError) in try lookAround() }
         }
-        unsafe lastLane?.pointee.noteWait(since: start)
-        return arrival
     }
-
-    /// Whether a wait may spend a moment on the processor.
-    private func mayPoll(_ timeout: Duration?) -> Bool { role.sleeper.strategy != .sleep && timeout != .zero }
 
     /// Which producers have gone.
     func lookAround() throws(RingError) -> Arrival? {
@@ -36,9 +30,9 @@ extension LaneMerger {
 
     /// A message from another core comes sooner than the general way of waiting is ready for it. True: something is there.
     func pollForAMoment(_ timeout: Duration?) -> Bool {
-        guard mayPoll(timeout), !lanes.isEmpty else { return false }
+        guard role.sleeper.strategy != .sleep, timeout != .zero, !lanes.isEmpty else { return false }
         // The lane that was in hand last stands for all. There is none yet if nothing was ever taken.
-        if !isTotallyOrdered { unsafe lastLane?.pointee.pace() }
+        unsafe lastLane?.pointee.pace()
         for _ in 0..<64 {
             sr_pause()
             if unsafe table.pointee.isAnythingThere() { return true }

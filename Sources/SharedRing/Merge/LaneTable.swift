@@ -38,6 +38,10 @@ struct LaneTable: ~Copyable {
     var fruitlessLooks: UInt = 0
     /// Every ticket below it is visible, and no smaller one can turn up.
     var bound: UInt64 = 0
+    /// Every ticket below it was drawn: the ring's counter, as it was loaded last.
+    var drawn: UInt64 = 0
+    /// The ticket that was found last, to be handed out. Every smaller one was handed out, or never will be. Nil: none was found yet.
+    var lastTicket: UInt64?
     /// What may be handed out now, beside the lane in hand.
     var ready: TicketHeap
 

@@ -21,6 +21,8 @@ private struct Model: ~Copyable {
     var consumer: MergingConsumer
     var tap: RingTap
     var random: SplitMix
+    /// Which step this is, and of which run.
+    var what: Comment = ""
     var messages: UInt64 = 0
     var byteCount: UInt64 = 0
     /// What is sent and not received.
@@ -134,7 +136,8 @@ private struct Model: ~Copyable {
         default:
             for _ in 0..<below(100) {
                 guard let bytes = try? consumer.receive(timeout: .zero) else { break }
-                #expect(bytes == unread.removeFirst())
+                let wanted = unread.removeFirst()
+                try #require(bytes == wanted, what)
             }
         }
     }

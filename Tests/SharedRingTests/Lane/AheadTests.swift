@@ -36,6 +36,35 @@ struct AheadTests {
         }
     }
 
+    @Test("The end of a stream leaves unread messages whole, wherever it is", arguments: [200, 500, 1000])
+    func end(size: Int) throws {
+        let most = (4096 - 24) / ((size + 8 + 7) / 8 * 8)
+        for shift in 0...most {
+            // Not until the ring is full: what is found full is worked out anew.
+            for count in 1...most {
+                let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
+                var producer = try ring.makeProducer()
+                var consumer = try ring.makeConsumer()
+                for _ in 0..<shift { try producer.send([UInt8](repeating: 0xff, count: size), timeout: .zero) }
+                consumer.drain { _ in }
+                var sent = 0
+                for _ in 0..<count {
+                    takeAhead(producer)
+                    if try producer.trySend([UInt8](repeating: 0xff, count: size)) { sent += 1 }
+                }
+                takeAhead(producer)
+                try producer.close()
+                var (received, damaged) = (0, 0)
+                while let message = try consumer.next(timeout: .zero) {
+                    let bytes = message.array
+                    if bytes.count != size || bytes.contains(where: { $0 != 0xff }) { damaged += 1 }
+                    received += 1
+                }
+                #expect(received == sent && damaged == 0, "\(count) messages behind \(shift)")
+            }
+        }
+    }
+
     @Test("With a run of messages each line of the next one is stored to, behind a commit and nowhere else") func lines() throws {
         try SPSCRing.withEndpoints { producer, consumer in
             let size = 200

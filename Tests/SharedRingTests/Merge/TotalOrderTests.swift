@@ -65,6 +65,67 @@ struct TotalOrderTests {
         #expect(seen == ["1", "2", "3"])
     }
 
+    /// All that is there.
+    private func texts(_ consumer: inout MergingConsumer) -> [String] {
+        var seen: [String] = []
+        while let message = consumer.nextIfAvailable() { seen.append(message.text) }
+        return seen
+    }
+
+    @Test("A message that was found and not used is not overtaken, whatever asks next", arguments: 0..<3)
+    func notOvertaken(way: Int) async throws {
+        struct Enough: Error {}
+        let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
+        var consumer = try ring.makeConsumer()
+        var first = try ring.makeProducer()
+        var second = try ring.makeProducer()
+        var isSent = try first.trySend("1")
+        #expect(texts(&consumer) == ["1"])
+        for number in 2...8 {
+            isSent = try (number % 2 == 0 ? first.trySend("\(number)") : second.trySend("\(number)")) && isSent
+        }
+        #expect(isSent)
+        // Found by its ticket, which follows the last one.
+        if let message = consumer.nextIfAvailable() { message.putBack() }
+        switch way {
+        case 0: for _ in 0..<3 { try await consumer.waitUntilReady(timeout: asyncPatience) }
+        case 1: consumer.drain(limit: 0) { _ in }
+        default: await #expect(throws: (any Error).self) { try await consumer.forEach { _ in throw Enough() } }
+        }
+        #expect(texts(&consumer) == (2...8).map(String.init))
+    }
+
+    @Test("The next ticket of all, if it was not drawn, poisons its lane, and the other lane's messages come") func forgedNext() throws {
+        let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
+        var consumer = try ring.makeConsumer()
+        var forger = try ring.makeProducer()
+        var honest = try ring.makeProducer()
+        for turn in 0..<2 {
+            try forger.send("drawn")
+            #expect(try consumer.receive(timeout: .zero) == Array("drawn".utf8), "turn \(turn)")
+        }
+        let tickets = forger.writer.pointee.tickets!
+        for _ in 0..<2 {
+            try forger.send("forged")
+            // As if the ticket had not been drawn.
+            sr_store_release_u64(tickets, sr_load_relaxed_u64(tickets) - 1)
+        }
+        try honest.send("honest")
+        var (codes, texts): ([RingError.Code], [String]) = ([], [])
+        for _ in 0..<6 {
+            do throws(RingError) {
+                switch try consumer.poll() {
+                case .message(let message): texts.append(message.text)
+                default: break
+                }
+            } catch {
+                codes.append(error.code)
+            }
+        }
+        #expect(codes == [.poisoned])
+        #expect(texts.contains("honest"))
+    }
+
     @Test("The largest message is eight bytes smaller, and passes")
     func largest() throws {
         let plain = try MPSCRing.anonymous(lanes: 1, options: RingOptions(capacity: 4096))

@@ -14,11 +14,7 @@ import CSharedRing
 /// never committed.
 extension LaneWriter {
     /// What a commit looks at while lines are taken ahead: a word of this process that is never 0.
-    nonisolated(unsafe) static let alwaysSet: UnsafeMutablePointer<UInt32> = {
-        let word = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
-        unsafe word.initialize(to: 1)
-        return unsafe word
-    }()
+    static var alwaysSet: UnsafeMutablePointer<UInt32> { unsafe sr_always_set() }
 
     /// Whether lines are taken ahead.
     var isAhead: Bool { unsafe doorbell == Self.alwaysSet }

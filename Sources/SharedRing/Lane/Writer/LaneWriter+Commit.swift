@@ -38,6 +38,7 @@ extension LaneWriter {
         init(_ writer: borrowing LaneWriter) {
             // SAFETY: as above.
             unsafe place = writer.cursor
+            unsafe LaneWriter.prefetch(place)
             unsafe payload = place + writer.shape.messageOffset
             isPlain = writer.isPlain
         }

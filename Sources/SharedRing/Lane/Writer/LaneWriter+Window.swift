@@ -62,8 +62,9 @@ extension LaneWriter {
         setWindowEnd(min(UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length), most))
     }
 
-    /// The cursor, where it may stand in the second mapping, in the first one. `windowEnd` is another then: `openWindow` follows.
+    /// The cursor, where it may stand in the second mapping, in the first one. The window's end is another then: `openWindow` gives it.
     mutating func moveToFirstMapping() {
+        closeWindow()
         settle()
         unsafe cursor = place(at: counted.tail)
         unsafe runStart = cursor
@@ -128,6 +129,15 @@ extension LaneWriter {
         if byteCount > left(at: position, by: lastHead) { try refresh() }
         unsafe openWindow(for: byteCount, at: start)
         return byteCount <= left(at: position, by: lastHead)
+    }
+
+    /// What the window is to a plain lane: where a message goes for which there is room below the published write limit. Nil: `makeRoom` says why not.
+    mutating func slotBelowLimit(for byteCount: Int) -> Slot? {
+        // Relaxed: what a canceller stored is seen soon, and orders nothing.
+        guard !isPlain, generation == sr_fork_generation(), poison == nil, unsafe sr_load_relaxed_u32(&cancelled) == 0 else { return nil }
+        // In the first mapping, so that the record ends in the second.
+        guard unsafe cursor < data + Int(shape.capacity), (0...shape.largestMessage).contains(byteCount) else { return nil }
+        return byteCount <= left(at: tail, before: published.writeLimit) ? Slot(self) : nil
     }
 
     /// `makeRoom`, and if there is none, that is counted.

@@ -38,9 +38,8 @@ extension Consumer: MessageSource {
         if patience == .fresh, unsafe reader.pointee.watch(timeout: timeout) { return .watched }
         let deadline = patience.deadline(after: timeout)
         let start = sr_now_ns()
-        let arrival = try core.wait(until: deadline)
-        unsafe reader.pointee.noteWait(since: start)
-        return arrival == .ended ? .ended : Patience(deadline)
+        defer { unsafe reader.pointee.noteWait(since: start) }
+        return try core.wait(until: deadline) == .ended ? .ended : Patience(deadline)
     }
 
     /// The next message, in place, if there is one now.
