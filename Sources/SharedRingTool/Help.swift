@@ -178,8 +178,9 @@ enum Help {
 
         Writes a line for each ring: its name, its kind, its lanes, the capacity of each, who is
         attached, and how much waits to be received. A damaged ring has 'damaged' for its kind, and what
-        is wrong; a ring of another layout version has that version. On a terminal there is a line of
-        headings over them, in a pipe or a file there is none.
+        is wrong. A ring of another layout version has that version; one that needs what this program
+        does not know has what that is. On a terminal there is a line of headings over them, in a pipe
+        or a file there is none.
 
           --names           only the names of those that are sound, a line each, as they are; a name with
                             control characters, or that is no UTF-8, is left out

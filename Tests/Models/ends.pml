@@ -10,6 +10,9 @@
  * The consumer may be killed at any step. Its successor begins with what the segment has: the heads, each lane's
  * newest end that was kept (told_end), and whether a death is yet to be reported (untold_death).
  *
+ * An end of all streams is found in one step and reported in a later one: a drain that runs dry finds it, and the next look hands it out. In between
+ * the caller may acknowledge, end in order, or be killed.
+ *
  * Promises, across all consumers:
  *   - an end of all streams is reported only after every message of those streams was received
  *   - every stream's end is reported to a consumer that came back, or lives; it is never left waited for
@@ -25,6 +28,8 @@
  *   KEEPS_NEWER        an end that is noted between the report and the acknowledgement is kept with it
  *   KEEPS_UNASKED      ends are kept when they are reported, not when the consumer comes back
  *   NEVER_KEEPS        ends are never kept
+ *   KEPT_WHEN_FOUND    an end of all streams may be kept from when it was found, though it was not reported
+ *   CLEARED_WHEN_FOUND a death is forgotten when the end of all streams was found, though it was not reported
  *   CLOSE_NOT_NOTED    a close that left no mark counts as an end though it was not noted
  *   DEATH_NOT_NOTED    a death is not noted in the segment
  *   NOTED_AFTER_HEAD   a death is noted after its end record was acknowledged
@@ -118,7 +123,9 @@ inline note(lane, tag) {
 
 #ifdef IN_ORDER
 #define KILL skip
+#define ENDS_IN_ORDER if :: d_step { lives > 0 -> lives-- }; acknowledge(); endInOrder(); goto attach :: skip fi
 #else
+#define ENDS_IN_ORDER skip
 #define KILL if :: d_step { lives > 0 -> lives--; isDeath = 0 }; goto attach :: skip fi
 #endif
 
@@ -193,9 +200,22 @@ inline countIfOver(lane) {
 #define COVERED(s) (STREAM(LANE(s), upTo[LANE(s)]) >= s && upTo[LANE(s)] > 0 && STREAM(LANE(s), toldBefore[LANE(s)]) < s)
 #define UNREPORTED(s) (!settled[s] && !toldNow[s])
 
+/* EndOfStreams.step: nothing is reported yet, and nothing more is noted until it is. */
+inline find() {
+    d_step {
+        countAtEnd = count; isDeathFound = deathToTell;
+#ifdef KEPT_WHEN_FOUND
+        finishedEnd[0] = reported[0]; finishedEnd[1] = reported[1];
+#endif
+#ifdef CLEARED_WHEN_FOUND
+        deathToTell = 0;
+#endif
+    }
+}
+
+/* LaneMerger.handOut, EndOfStreams.report */
 inline report() {
     d_step {
-        countAtEnd = count;
         isReported = 1;
         finishedEnd[0] = reported[0]; finishedEnd[1] = reported[1];
         /* Is it right? */
@@ -217,14 +237,14 @@ inline report() {
             fi;
             s++
         od;
-        assert(deathToTell || !mustDie);
-        assert(!deathToTell || mayDie);
+        assert(isDeathFound || !mustDie);
+        assert(!isDeathFound || mayDie);
         s = 1;
         do
         :: s > 4 -> break
-        :: else -> if :: COVERED(s) || left[s] || (cameBack[s] && deathToTell) -> toldNow[s] = 1 :: else -> skip fi; s++
+        :: else -> if :: COVERED(s) || left[s] || (cameBack[s] && isDeathFound) -> toldNow[s] = 1 :: else -> skip fi; s++
         od;
-        deathToTell = 0; s = 0; mustDie = 0; mayDie = 0
+        deathToTell = 0; isDeathFound = 0; s = 0; mustDie = 0; mayDie = 0
     }
 }
 
@@ -294,7 +314,7 @@ inline endInOrder() {
 active proctype Consumer() {
     byte at[2], start[2], reported[2], finishedEnd[2], toldBefore[2], lastEnded[2], upTo[2];
     byte now, count, countAtEnd, wanted, s, lives = LIVES - 1;
-    bit deathToTell, isDeath, isOver, isIdle, mustDie, mayDie, wasQuiet;
+    bit deathToTell, isDeathFound, isDeath, isOver, isIdle, mustDie, mayDie, wasQuiet;
     bit toldNow[5];
 
 attach:
@@ -313,7 +333,7 @@ attach:
         deathToTell = untoldDeath;
         wanted = (isReported || left[1] || left[2] || left[3] -> 1 : 3);
         toldNow[1] = 0; toldNow[2] = 0; toldNow[3] = 0; toldNow[4] = 0;
-        now = 0; count = 0; countAtEnd = 0; s = 0; isDeath = 0; isOver = 0; isIdle = 0; wasQuiet = 0
+        now = 0; count = 0; countAtEnd = 0; s = 0; isDeath = 0; isDeathFound = 0; isOver = 0; isIdle = 0; wasQuiet = 0
     }
     do
     :: !QUIET(0) -> take(0)
@@ -322,19 +342,17 @@ attach:
         /* LaneMerger.wait: settle, unless acknowledgement is manual; then lookAround; then endIfDone. */
         d_step { wasQuiet = (finished == 4 || (finished == 3 && !isReported && !left[3])); isIdle = wasQuiet }
         if :: acknowledge() :: skip fi;
-#ifdef IN_ORDER
-        if
-        :: d_step { lives > 0 -> lives-- }; acknowledge(); endInOrder(); goto attach
-        :: skip
-        fi;
-#endif
+        ENDS_IN_ORDER;
         lookAround(0);
         lookAround(1);
         d_step { isOver = 1; count = 0; upTo[0] = 0; upTo[1] = 0 }
         countIfOver(0);
         countIfOver(1);
         if
-        :: isOver && count > countAtEnd && count >= wanted -> report(); isIdle = 0;
+        :: isOver && count > countAtEnd && count >= wanted -> find(); isIdle = 0;
+            if :: acknowledge(); KILL :: skip fi;
+            ENDS_IN_ORDER;
+            report();
 #ifdef KEEPS_UNASKED
             keep(0);
             keep(1);

@@ -115,17 +115,25 @@ public struct RingCheck: Sendable {
 
     /// As ``init(_:options:)``, of a name that need not be text.
     public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
-        let ring = try InspectedRing(name, options: options)
-        try self.init(ring.segment, ring.name)
-        guard try ring.name.facts(in: ring.directory)?.isSameFile(as: ring.segment.facts) == true else {
-            throw RingError(.notFound, ring: ring.name.ring, "it was removed from '\(ring.name.directory)' while it was examined")
-        }
+        try self.init(InspectedRing(name, options: options))
     }
 
-    init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
+    /// As ``init(_:options:)``, of a ring that a descriptor leads to. The descriptor stays the caller's.
+    ///
+    /// - Throws: as ``SPSCRing/open(descriptor:options:)``, whatever kind of ring it is.
+    public init(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(InspectedRing(descriptor: descriptor, options: options))
+    }
+
+    init(_ ring: InspectedRing) throws(RingError) {
+        try self.init(ring.segment, ring.location)
+        if ring.isRemoved { throw RingError(.notFound, ring: ring.ring, "its name was taken away while it was examined") }
+    }
+
+    init(_ segment: Segment, _ location: SegmentLocation) throws(RingError) {
         let header = segment.header
-        let ring = name.ring
-        report = try RingReport(segment, name)
+        let ring = location.ring
+        report = try RingReport(segment, location)
         isBeingRemoved = RoleLock.holder(of: .consumer, in: segment.descriptor) == .remover
 
         var damage: [Damage] = []

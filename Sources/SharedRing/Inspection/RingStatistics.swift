@@ -60,17 +60,27 @@ public struct RingStatistics: Sendable {
 
     /// As ``init(_:options:)``, of a name that need not be text.
     public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
-        let ring = try InspectedRing(name, options: options)
+        try self.init(InspectedRing(name, options: options))
+    }
+
+    /// As ``init(_:options:)``, of a ring that a descriptor leads to. The descriptor stays the caller's.
+    ///
+    /// - Throws: as ``SPSCRing/open(descriptor:options:)``, whatever kind of ring it is.
+    public init(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(InspectedRing(descriptor: descriptor, options: options))
+    }
+
+    init(_ ring: InspectedRing) throws(RingError) {
         let segment = ring.segment
         let header = segment.header
         // The roles first: asking for them takes longest, and the counters' time should be one.
-        report = try RingReport(segment, ring.name)
+        report = try RingReport(ring)
         readNanoseconds = sr_now_ns()
-        consumerSleeps = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.name.ring).statistics.sleeps
+        consumerSleeps = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.ring).statistics.sleeps
         var lanes: [Lane] = []
         for lane in report.lanes {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.name.ring)
-            let account = try Checkpoint(lane.number, of: segment, ring: ring.name.ring)
+            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.ring)
+            let account = try Checkpoint(lane.number, of: segment, ring: ring.ring)
             lanes.append(Lane(control, account, of: lane, capacity: header.laneCapacity))
         }
         self.lanes = lanes

@@ -5,8 +5,10 @@ public protocol MessageRing: Sendable {
     /// What the library knows the ring by.
     var handle: RingHandle { get }
 
-    /// The library's own.
-    init(handle: RingHandle)
+    /// A ring value by the handle of another one.
+    ///
+    /// - Throws: `incompatible` if the handle leads to a ring of another kind.
+    init(handle: RingHandle) throws(RingError)
 
     /// Which kind this is.
     static var kind: RingKind { get }
@@ -22,27 +24,27 @@ extension MessageRing {
     ///   - options: the directory and the allowed owners count; the rest is as its creator chose.
     /// - Throws: `notFound`, `notARing`, `damaged`, `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func open(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> Self {
-        Self(handle: try .open(FileName(name), kind: kind.stored, options: options))
+        try Self(handle: .open(FileName(name), kind: kind.stored, options: options))
     }
 
     /// As ``open(_:options:)``, of a name that need not be text.
     public static func open(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> Self {
-        Self(handle: try .open(name, kind: kind.stored, options: options))
+        try Self(handle: .open(name, kind: kind.stored, options: options))
     }
 
     /// Opens a ring by a descriptor that was inherited or received. The descriptor stays the caller's, to be closed at will.
     ///
     /// - Throws: `notSealed` for a file that could be truncated; otherwise as ``open(_:options:)``.
     public static func open(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) -> Self {
-        Self(handle: try .open(descriptor: descriptor, kind: kind.stored, options: options))
+        try Self(handle: .open(descriptor: descriptor, kind: kind.stored, options: options))
     }
 
     static func open(owned descriptor: Descriptor, called ring: String, options: RingOptions) throws(RingError) -> Self {
-        Self(handle: try .open(owned: descriptor, called: ring, kind: kind.stored, options: options))
+        try Self(handle: .open(owned: descriptor, called: ring, kind: kind.stored, options: options))
     }
 
-    /// Takes a ring's name away, of whatever kind it is. Nobody may be attached. A ring of an older layout version is taken away as well: see
-    /// ``OtherVersionRing``.
+    /// Takes a ring's name away, of whatever kind it is. No process may be attached. A ring that this library can't use is taken away as well, if it
+    /// knows where that ring's locks stand: see ``OtherVersionRing``.
     ///
     /// - Throws: `inUse`, naming the holders; `notFound`, `notARing`, `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {

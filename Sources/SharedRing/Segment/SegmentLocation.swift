@@ -59,6 +59,9 @@ struct SegmentName: Sendable {
         name.bytes.starts(with: Self.temporaryStart) && name.bytes.reversed().starts(with: Self.temporaryEnd(instance).reversed())
     }
 
+    /// Whether a file of this name can be a temporary one at all.
+    var canBeTemporary: Bool { name.bytes.starts(with: Self.temporaryStart) }
+
     private static let temporaryStart = Array(".".utf8)
     private static func temporaryEnd(_ instance: SegmentHeader.Instance) -> [UInt8] {
         Array(".\(String(instance.high, radix: 36))".utf8)
