@@ -53,7 +53,7 @@ enum Help {
         the receiver, except for room. A ring with lanes takes as many senders at a time as it has
         lanes; without, there is one at a time.
 
-        What a message is (receive must be told the same, unless it is bytes):
+        What a message is (receive needs the same, unless it is bytes):
           --bytes SIZE      SIZE bytes, at most the largest message. Without this, whatever one
                             read gives, up to 64K, at once
           --lines           a line, without its newline

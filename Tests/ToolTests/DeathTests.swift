@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: [[], ["--timeout", "200ms"]])
-    func aSenderThatDiedBeforeTheReceiverCameIsToldToo(options: [String]) throws {
+    func aSenderThatDiedBeforeTheReceiverCameIsReportedToo(options: [String]) throws {
         let space = try Workspace()
         let sender = try ToolProcess(["send", "r"], in: space, input: .pipe)
         try sender.input!.write(contentsOf: Data("abc".utf8))
@@ -83,7 +83,7 @@ import Testing
         first.send(signal)
         #expect(first.end().status == (signal == SIGKILL ? nil : 128 + signal))
         output += try first.output!.readToEnd() ?? Data()
-        // The sender is told, and waits on.
+        // The sender hears of it, and waits on.
         #expect(eventually { sender.errors.contains("process \(first.id)") && sender.errors.contains("waiting for the next one") })
 
         let second = try ToolProcess(["receive", "r", "--lines"], in: space)

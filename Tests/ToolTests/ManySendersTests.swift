@@ -81,7 +81,7 @@ import Testing
         #expect(space.traces == [])
     }
 
-    @Test func aSecondSenderOnARingForOneIsToldOfLanes() throws {
+    @Test func aSecondSenderOnARingForOneHearsOfLanes() throws {
         let space = try Workspace()
         let first = try ToolProcess(["send", "r"], in: space, input: .pipe)
         #expect(eventually { (try? RingInfo("r", in: space).number("producers_attached")) == 1 })

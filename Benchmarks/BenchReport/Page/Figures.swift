@@ -13,7 +13,7 @@ struct Figures {
 
     var all: [Figure] {
         [percentiles(.rtt), latencyBySize, percentiles(.rate), percentiles(.burst), throughputBySize, throughputAlike].compactMap { $0 }
-            + costs + [crowd(drainsAfter: false), crowd(drainsAfter: true)].compactMap { $0 }
+            + costs + [manyProducers(drainsAfter: false), manyProducers(drainsAfter: true)].compactMap { $0 }
     }
 
     /// A mode's results of the size that most transports have, the smallest such.

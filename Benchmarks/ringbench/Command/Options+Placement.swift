@@ -11,7 +11,7 @@ extension Options {
                 "--cpus \(cpus.map(String.init).joined(separator: ",")) puts both sides on one CPU; if that is meant, say --same-core")
         }
         if isShared { try checkSameCore() }
-        crowd.cpus = cpus
+        manyProducers.cpus = cpus
     }
 
     private func defaultCPUs(_ topology: Topology) throws -> [Int] {

@@ -21,7 +21,7 @@ struct ManyProducers: Equatable {
         }
     }
 
-    /// How a peer is told.
+    /// How a peer gets it.
     var arguments: [String] {
         [
             "--producers", "\(setup.producers)", "--order", setup.orderName, "--lanes", "\(setup.lanes)", "--idle-lanes",

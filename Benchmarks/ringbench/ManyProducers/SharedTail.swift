@@ -22,12 +22,12 @@ struct SharedTail {
         stride = (8 + test.size + 7) & ~7
         let count = max(2 * test.batch, test.capacity / stride)
         let whole: UInt64 = 1 << UInt64(63 - count.leadingZeroBitCount)
-        guard let crowd = test.crowd?.setup, crowd.drainsAfter else {
+        guard let manyProducers = test.manyProducers?.setup, manyProducers.drainsAfter else {
             slotCount = whole
             return
         }
         // As much as all producers send before anybody receives.
-        slotCount = whole * 2 * UInt64(crowd.producers).nextPowerOf2
+        slotCount = whole * 2 * UInt64(manyProducers.producers).nextPowerOf2
     }
 
     var size: Int { 4096 + Int(slotCount) * stride }

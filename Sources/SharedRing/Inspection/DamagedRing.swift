@@ -4,7 +4,7 @@ import CSharedRing
 /// missing.
 ///
 /// Such a file is a regular file of an allowed owner with one name, it begins with a ring's magic number, and opening it throws `damaged`.
-/// A file whose first eight bytes are gone is not told from another program's, and a ring of another layout version is not damaged:
+/// A file whose first eight bytes are gone can't be distinguished from another program's, and a ring of another layout version is not damaged:
 /// neither is listed or removed here. ``OtherVersionRing`` is about the latter. A ring with a sound header and damaged records is not
 /// meant either: ``RingCheck`` finds those, and ``SPSCRing/remove(_:options:)`` removes it like any other.
 public struct DamagedRing: Sendable {
@@ -62,7 +62,7 @@ public struct DamagedRing: Sendable {
             let facts = try requireDamaged()
             guard let lock = try lockEverything(of: name, in: directory, if: facts) else { continue }
             // The lock's description keeps the bytes until the name is gone.
-            defer { lock.giveBack() }
+            defer { lock.unlockAll() }
             guard try requireDamaged().isSameFile(as: facts) else { continue }
             if try Segment.unlink(name, ifStill: facts) { return }
         }

@@ -35,12 +35,12 @@ public struct RingReport: Sendable {
         public var number: Int
         /// Who sends, or sent last.
         public var producer: Role
-        /// How many producers' ends a consumer was told, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
+        /// How many producers' ends were reported to a consumer, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
         /// something unread.
         public var endsReported: Int
         /// Everything before this position is acknowledged.
         public var head: UInt64
-        /// The producer's next position: by its account, and the records behind that.
+        /// The producer's next position: by its checkpoint, and the records behind that.
         public var tail: UInt64
         /// The bytes between the two, headers and gaps included: from 0 to the capacity, whatever the two are.
         public var backlog: Int
@@ -91,7 +91,7 @@ public struct RingReport: Sendable {
     /// How many producers have attached since the ring was made. (Of a lane to which 2^31 - 1 have attached it is counted anew.)
     public var producerAttachments: Int { lanes.reduce(0) { $0 + $1.producer.attachments } }
 
-    /// Of how many of them a consumer was told the end.
+    /// Of how many of them the end was reported to a consumer.
     public var endsReported: Int { lanes.reduce(0) { $0 + $1.endsReported } }
 
     // MARK: Reading
@@ -171,7 +171,7 @@ public struct RingReport: Sendable {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: location.ring)
             guard control.producer_epoch != 0 else { continue }
             let tail = try Checkpoint(number, of: segment, ring: location.ring).tail
-            // The tail is a little newer than the head. A stranger's words may say anything.
+            // The tail is a little newer than the head. An untrusted peer's words may hold anything.
             let backlog = Int64(bitPattern: tail &- control.head)
             let producer = role(.lane(number), epoch: control.producer_epoch) {
                 (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: location.ring))?.producer_epoch

@@ -11,7 +11,7 @@ import CSharedRing
 /// it may write there again. It says so before it does, at most 64 KiB or an eighth of the lane ahead, or the length of one larger message:
 /// so what is shown was not overwritten, whatever the producer was writing, and some of what is missed was not overwritten either.
 ///
-/// Everything it reads is a stranger's, and checked as a consumer checks it. That a message was not overwritten is true of processes that
+/// Everything it reads is an untrusted peer's, and checked as a consumer checks it. That a message was not overwritten is true of processes that
 /// keep the protocol; one that does not can make a tap show anything. Whoever can truncate a named ring's file can end a process
 /// that has it mapped, this one too.
 @safe

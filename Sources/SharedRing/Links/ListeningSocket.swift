@@ -54,7 +54,7 @@ final class ListeningSocket: Sendable {
         }
         // While it is locked: a listener to come that has opened it already finds, once it has the lock, that the name is gone.
         if let mine = try? lock.facts() { Self.remove(Self.lockName(of: name), in: directory, ifStill: mine) }
-        lock.giveBack()
+        lock.unlockAll()
     }
 
     // MARK: Steps

@@ -74,7 +74,7 @@ extension MessageRing {
 
     /// Brings the ring to the disk, as the form that blocks, on a thread that is started for it. Holds no thread of the pool.
     ///
-    /// A task that is cancelled waits to the end all the same: what the disk is told can't be taken back.
+    /// A task that is cancelled waits to the end all the same: what the disk has begun can't be taken back.
     ///
     /// - Throws: as the form that blocks; `system` also if no thread can be started.
     public func flush() async throws(RingError) {

@@ -66,7 +66,7 @@ extension OtherVersion.Details {
             let checksum = unsafe sr_hash_bytes(SR_HASH_START, bytes.baseAddress!, UInt64(layout.checksum))
             guard unsafe bytes.loadUnaligned(fromByteOffset: layout.checksum, as: UInt64.self) == checksum else { return nil }
             return unsafe Self(
-                label: String(ofStranger: UnsafeRawBufferPointer(rebasing: bytes[layout.label..<(layout.label + 64)])),
+                label: String(ofUntrusted: UnsafeRawBufferPointer(rebasing: bytes[layout.label..<(layout.label + 64)])),
                 createdNanoseconds: bytes.loadUnaligned(fromByteOffset: layout.created, as: Int64.self),
                 instance: .init(
                     high: bytes.loadUnaligned(fromByteOffset: layout.instance, as: UInt64.self),
@@ -114,7 +114,7 @@ extension Segment {
             }
             if isAlone {
                 // The lock's description keeps the bytes until the name is gone.
-                defer { lock.giveBack() }
+                defer { lock.unlockAll() }
                 guard isWanted(segment) else { return false }
                 if try unlink(name, ifStill: segment.facts) { return true }
                 continue

@@ -80,7 +80,7 @@ extension Segment {
         // In this order: unlocked first, it would look like a dead creator's.
         defer {
             _ = unsafe temporaryName.withCString { name in directory.withNumber { unsafe sr_unlink_at($0, name) } }
-            lock?.giveBack()
+            lock?.unlockAll()
         }
         let file = Descriptor(opened)
         // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised; and that is

@@ -60,7 +60,7 @@ extension Segment {
         ifWanted isWanted: (Segment) throws(RingError) -> Bool = { _ in true }
     ) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
-        // Each further turn means that another remover was at work; the bound is against a stranger who plays with us.
+        // Each further turn means that another remover was at work; the limit is against an untrusted peer.
         for _ in 0..<1000 {
             guard let segment = try open(name, in: directory, owners: owners, orUnfinished: orUnfinished) else {
                 throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")

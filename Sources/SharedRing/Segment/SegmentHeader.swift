@@ -139,7 +139,7 @@ struct SegmentHeader: Sendable, Equatable {
         unsafe withUnsafePointer(to: header) { unsafe sr_header_checksum($0) }
     }
 
-    // MARK: Checking a stranger's
+    // MARK: Checking an untrusted one
 
     /// Checks a header read from a file of `fileSize` bytes. Throws `notARing`, `incompatible` or `damaged`, saying what
     /// was expected and what was found.
@@ -209,7 +209,7 @@ struct SegmentHeader: Sendable, Equatable {
         instance = unsafe withUnsafeBytes(of: header.instance_id) { bytes in
             unsafe Instance(high: bytes.load(as: UInt64.self), low: bytes.load(fromByteOffset: 8, as: UInt64.self))
         }
-        label = unsafe withUnsafeBytes(of: header.label) { unsafe String(ofStranger: $0) }
+        label = unsafe withUnsafeBytes(of: header.label) { unsafe String(ofUntrusted: $0) }
     }
 }
 

@@ -2,7 +2,7 @@ import Glibc
 
 /// The directory of a process's named rings.
 enum TestDirectory {
-    static func directory(of process: pid_t) -> String { "/dev/shm/strangers.\(process)" }
+    static func directory(of process: pid_t) -> String { "/dev/shm/untrusted.\(process)" }
 
     static func make() {
         let path = directory(of: getpid())

@@ -2,7 +2,7 @@ import CSharedRing
 import Glibc
 import SharedRing
 
-/// A ring whose file is also mapped beside the library, as a stranger has it, and the states it can be put back into.
+/// A ring whose file is also mapped beside the library, as an untrusted peer has it, and the states it can be put back into.
 final class Victim {
     let descriptor: Int32
     let base: UnsafeMutableRawPointer

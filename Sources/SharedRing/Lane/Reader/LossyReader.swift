@@ -100,7 +100,7 @@ struct LossyReader {
     ) throws(Failure) -> Outcome {
         var walk = RecordWalk(shape, from: position, limit: position &+ shape.capacity)
         let copied = try copy(&walk)
-        // SYNC: account (pairs with Checkpoint.publish): the copy before, the checkpoint after.
+        // SYNC: checkpoint (pairs with Checkpoint.publish): the copy before, the checkpoint after.
         sr_fence_acquire()
         if let newest = checkpoint(), newest.allowsWriting(over: position, shape) {
             return resume(newest).map { .overtaken(goOn(at: $0)) } ?? .lost

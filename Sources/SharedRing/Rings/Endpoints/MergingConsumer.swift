@@ -22,7 +22,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
         /// A producer counts if it attached after this consumer, was attached when this consumer came, or had gone by then and left something
         /// unread: a message, or its end. So senders that ran before their receiver count, and those of an earlier run do not.
         ///
-        /// An end is read once the end of all streams was told and this consumer has come back, by any call that waits or acknowledges, or has
+        /// An end is read once the end of all streams was reported and this consumer has come back, by any call that waits or acknowledges, or has
         /// closed. If a consumer is killed before that, its successor counts the same producers, and waits for those that are missing.
         ///
         /// - Parameters:
@@ -65,7 +65,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// them: call it after ``next(timeout:)`` or ``poll()``. Neither waits nor makes a system call. The newest 1,024 are kept for it;
     /// ``ends`` counts all of them.
     ///
-    /// In a task ``waitUntilReady(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` tells of each. An event source and ``messages()`` own
+    /// In a task ``waitUntilReady(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` reports each. An event source and ``messages()`` own
     /// the consumer, and have a call of this name.
     ///
     /// ```swift
@@ -90,7 +90,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Ends this consumer in order: everything used up is acknowledged, waiting producers are told, the role is free.
+    /// Ends this consumer in order: everything used up is acknowledged, waiting producers are woken, the role is free.
     ///
     /// With manual acknowledgement, what was not acknowledged is handed out again to the next consumer.
     public consuming func close() throws(RingError) {
@@ -195,7 +195,7 @@ extension MergingConsumer: MessageSource {
     public mutating func drain<Failure: Error>(
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
-        // A limit for a stranger's lanes, which may look as if they never ended.
+        // A limit for an untrusted peer's lanes, which may look as if they never ended.
         let limit = min(limit, core.mostRecords)
         var count = 0
         // In a total order how far a lane may be read is found out message by message.

@@ -50,7 +50,7 @@ extension MessageRing {
 extension SPSCRing {
     /// Becomes the consumer for the length of the body, and closes it when it returns.
     ///
-    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and the producer that waits is told
+    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and the producer that waits gets
     /// `peerDied`.
     ///
     /// - Returns: what the body returns.
@@ -94,7 +94,7 @@ extension SPSCRing {
 extension MPSCRing {
     /// Becomes the consumer for the length of the body, and closes it when it returns.
     ///
-    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and a producer that waits is told
+    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and a producer that waits gets
     /// `peerDied`.
     ///
     /// - Returns: what the body returns.
