@@ -20,7 +20,7 @@ struct EachRing {
         }
     }
 
-    /// Throws what concerns no ring: that nobody reads the output any more.
+    /// Throws what concerns no ring: that the output has no reader any more.
     private mutating func report(_ error: any Error) throws {
         let failure = ToolFailure(error, of: arguments)
         if failure.sentence.isEmpty { throw failure }

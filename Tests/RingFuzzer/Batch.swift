@@ -76,7 +76,7 @@ struct Batch {
 }
 
 extension Batch {
-    /// The child's side: MODE SEED AMOUNT DESCRIPTOR PARENT. A negative descriptor: nobody counts.
+    /// The child's side: MODE SEED AMOUNT DESCRIPTOR PARENT. A negative descriptor: nothing is counted.
     struct Work {
         private let mode: Mode
         private let seed: UInt64

@@ -10,7 +10,7 @@ import SharedRing
 ///     RingFuzzer case SEED                                     one case of `attach`, printed step by step
 ///
 /// Batches run in child processes; the parent watches them, and says the seed of what killed or stopped one. Beside every mapping
-/// of the library lies a page that nobody may touch, so an access out of bounds by less than a page ends the child.
+/// of the library lies a page that may not be touched, so an access out of bounds by less than a page ends the child.
 @main
 struct RingFuzzer {
     static func main() {

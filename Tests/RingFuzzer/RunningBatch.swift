@@ -38,7 +38,7 @@ private final class Skirmish: Sendable {
     private var isOver: Bool { sr_now_ns() >= end }
 
     func run() throws(RingError) {
-        // Opened while nobody writes yet: what a damaged file is refused with is the affair of `attach`.
+        // Opened before the untrusted peer writes: what a damaged file is refused with is the affair of `attach`.
         if victim.isMerging {
             let ring = try victim.openMPSC()
             startUntrustedPeer()

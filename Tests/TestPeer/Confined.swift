@@ -85,7 +85,7 @@ enum Confined {
     }
 
     private static func fileSize(_ options: RingOptions) throws {
-        // Whoever started this process may have it ignored or, like a thread of Dispatch's, blocked.
+        // The process that started this one may have it ignored or, like a thread of Dispatch's, blocked.
         signal(SIGXFSZ, SIG_DFL)
         var signals = sigset_t()
         sigemptyset(&signals)

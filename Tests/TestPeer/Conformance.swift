@@ -51,7 +51,7 @@ enum Conformance {
             (self.send, self.receive, self.report, self.check, self.tap) = (send, receive, report, check, tap)
         }
 
-        /// Refused by everybody.
+        /// Refused by every reader.
         init(_ code: String) { self.init(code, code, code, code, code) }
     }
 

@@ -5,7 +5,7 @@ import SharedRing
 /// A test gives up before its peer does, so an answer that comes only with this time's end is none.
 let patience = Duration.seconds(600)
 
-/// Seconds that a child lives for which nobody ends: longer than a test waits for what must happen in its life.
+/// Seconds that a child lives that no process ends: longer than a test waits for what must happen in its life.
 let childLife: UInt32 = 300
 
 /// An endpoint that does what it is asked, a line at a time, and answers each with a line.

@@ -153,7 +153,7 @@ func deny(_ call: String) {
     }
 }
 
-/// A line for whoever started this process, at once.
+/// A line for the process that started this one, at once.
 func say(_ line: String) {
     let bytes = Array((line + "\n").utf8)
     _ = write(1, bytes, bytes.count)

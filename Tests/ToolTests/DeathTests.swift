@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Who dies loses nothing that was committed, and a cut-off stream is never taken for a whole one.
+/// A process that dies loses nothing that was committed, and a cut-off stream is never taken for a whole one.
 @Suite(.processesOneByOne) struct DeathTests {
     @Test(arguments: [[], ["--lines"], ["--wait", "spin"]])
     func afterTheDeathOfTheSenderAllItCommittedIsDelivered(options: [String]) throws {
@@ -26,7 +26,7 @@ import Testing
         let space = try Workspace()
         let sender = try ToolProcess(["send", "r", "--lines"], in: space, input: .data(numberedLines(1...2_000_000)))
         let receiver = try ToolProcess(["receive", "r", "--lines"], in: space, outputToPipe: true)
-        // The pipe is full and the ring too while nobody reads on, so the sender is in the midst of it.
+        // The pipe is full and the ring too while the reader stands still, so the sender is in the midst of it.
         var output = try receiver.output!.read(upToCount: 1000)!
         sender.send(SIGKILL)
         #expect(sender.end().status == nil)

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// `list` and `info` say what is there, and disturb nobody.
+/// `list` and `info` say what is there, and disturb no process.
 @Suite(.processesOneByOne) struct InspectionTests {
     @Test func anEmptyDirectoryHasNothingToList() throws {
         let space = try Workspace()

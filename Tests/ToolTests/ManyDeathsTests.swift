@@ -20,7 +20,7 @@ import Testing
         let others = try (0..<3).map { sender in
             try ToolProcess(["send", "r", "--lines"], in: space, input: .data(signedLines(of: sender, 1...10_000)))
         }
-        // All have a lane by now, so nobody takes the victim's over.
+        // All have a lane by now, so no sender takes the victim's over.
         #expect(eventually { numbersBySender(receiver.written).count == 4 && numbersBySender(receiver.written)[9]?.count == 1000 })
         victim.send(SIGKILL)
         for sender in others { #expect(sender.end().status == 0) }

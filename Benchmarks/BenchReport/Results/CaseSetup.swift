@@ -32,7 +32,7 @@ package struct CaseSetup: Hashable, Sendable {
     }
 }
 
-/// Who takes part in a case of `mpsc`, beside the consumer.
+/// The producers and bystanders of a case of `mpsc`.
 package struct ManyProducersSetup: Hashable, Sendable {
     /// How many send.
     package var producers: Int

@@ -1,4 +1,4 @@
-/// What stands beside a result: its floor, and the plain means that everybody knows.
+/// What stands beside a result: its floor, and the plain means that every reader knows.
 package struct Standards {
     private let results: [CaseResult]
 

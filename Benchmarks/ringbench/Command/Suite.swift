@@ -78,7 +78,7 @@ struct Suite {
         try addManyProducers(options)
     }
 
-    /// What somebody wants to know who has to choose, in less than 10 minutes.
+    /// What a reader who has to choose wants to know, in less than 10 minutes.
     private mutating func addFull(_ options: Options) throws {
         var options = options
         options.hurry = 2
@@ -174,7 +174,7 @@ struct Suite {
         for turn in 0..<repeats {
             // A turn takes as long as those before.
             if let budget, turn > 0, start.duration(to: .now) / turn * (turn + 1) > budget { break }
-            // There and back, so that a drift favours nobody.
+            // There and back, so that a drift favours no case.
             let order = turn % 2 == 0 ? Array(outcomes.indices) : outcomes.indices.reversed()
             for index in order {
                 progress.begin(outcomes[index].test)

@@ -45,7 +45,7 @@ struct ManyProducersConsumer {
         }
         var total: UInt64 = 0
         for round in test.rounds(count) {
-            gathering.callTogether(producers)  // they send now, and nobody receives
+            gathering.callTogether(producers)  // they send now, and the consumer does not receive
             gathering.callTogether(producers)
             let records = producers.map { gathering.record(of: $0).pointee }
             total += records.map(\.end).max()! - records.map(\.start).min()!
@@ -103,7 +103,7 @@ extension Case {
     /// Of all producers.
     var warmUpCount: Int { warmUpOfEach * (manyProducers?.setup.producers ?? 1) }
 
-    /// How many of so many messages a producer sends between two meetings: what fits, if nobody receives meanwhile.
+    /// How many of so many messages a producer sends between two meetings: what fits while the consumer does not receive.
     func rounds(_ count: Int) -> [Int] {
         guard let manyProducers, manyProducers.setup.drainsAfter else { return [count] }
         // A lane's record has a header and perhaps a ticket. The consumer may still owe an eighth of the space.

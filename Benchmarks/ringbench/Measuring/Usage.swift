@@ -21,7 +21,7 @@ enum Usage {
             sum.cpu_ns += usage.cpu_ns
             sum.involuntary += usage.involuntary
             sum.voluntary += usage.voluntary
-            // What one process does not know, nobody knows.
+            // One process that does not know its calls leaves the sum unknown.
             sum.calls = sum.calls < 0 || usage.calls < 0 ? -1 : sum.calls + usage.calls
         }
     }

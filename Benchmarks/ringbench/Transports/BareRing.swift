@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Records of one size behind each other, a header that is stored last, a terminator behind it, a head that is given back late, lines
 /// asked for ahead, a pause of a few microseconds where nothing is found. What it leaves out is what makes a ring usable: positions live
-/// in registers, so nobody could take over; nothing that the other side wrote is checked but the message; nobody sleeps, counts or forks.
+/// in registers, so no successor could take over; nothing that the other side wrote is checked but the message; no side sleeps, counts or forks.
 struct BareRing: ~Copyable {
     /// Between two records.
     let spacing: Int

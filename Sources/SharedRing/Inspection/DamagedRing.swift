@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// A file that was a ring and that nobody can attach to any more: its header contradicts itself or its file, or a part of its memory is
+/// A file that was a ring and that no process can attach to any more: its header contradicts itself or its file, or a part of its memory is
 /// missing.
 ///
 /// Such a file is a regular file of an allowed owner with one name, it begins with a ring's magic number, and opening it throws `damaged`.
@@ -29,16 +29,16 @@ public struct DamagedRing: Sendable {
         }
     }
 
-    /// Removes a damaged ring that nobody uses. What is in it is lost.
+    /// Removes a damaged ring that no process uses. What is in it is lost.
     ///
-    /// Nobody who lives can lose anything by it. All role bytes are locked first, which stand apart from what is in the file: so nobody is
-    /// attached, and nobody becomes so meanwhile. Then the file is examined once more, and its name taken away only if it is still damaged
+    /// No living process can lose anything by it. All role bytes are locked first, which stand apart from what is in the file: so no process is
+    /// attached, and none becomes so meanwhile. Then the file is examined once more, and its name taken away only if it is still damaged
     /// and still has that name. A few system calls; it waits for a few milliseconds at most.
     ///
     /// - Parameters:
     ///   - name: the ring's name.
     ///   - options: the directory and the allowed owners count.
-    /// - Throws: `notDamaged` if it is a sound ring, or is being made; `inUse` if somebody has a role of it; `notFound`, `notARing`,
+    /// - Throws: `notDamaged` if it is a sound ring, or is being made; `inUse` if a process has a role of it; `notFound`, `notARing`,
     ///   `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
         try remove(named: FileName(name), options: options)
@@ -69,7 +69,7 @@ public struct DamagedRing: Sendable {
         throw RingError(.inUse, ring: name.ring, "somebody has a role of it, or keeps replacing it; it was left as it is")
     }
 
-    /// Nil: somebody holds a byte, for good or for the moment of looking at it; or the name stands for another file.
+    /// Nil: a process holds a byte, for good or for the moment of a look at it; or the name stands for another file.
     private static func lockEverything(
         of name: SegmentName, in directory: Descriptor, if file: sr_file_facts
     ) throws(RingError) -> RoleLock? {

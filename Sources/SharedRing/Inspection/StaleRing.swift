@@ -2,9 +2,9 @@ import CSharedRing
 
 /// What became of a file when stale rings were removed.
 ///
-/// A ring is stale if somebody has been attached to it, nobody is now, and nothing waits in it: neither a message nor the end of a
-/// stream. One that nobody has come to yet is not; neither is one that is damaged, for somebody to look at. The judgement is made
-/// under a lock that keeps everybody from attaching, so nobody can lose anything to it.
+/// A ring is stale if it has been used, no process is attached to it now, and nothing waits in it: neither a message nor the end of a
+/// stream. One that was never used is not stale; neither is a damaged one, which stays to be examined. The judgement is made
+/// under a lock that keeps all processes from attaching, so none can lose anything to it.
 public struct StaleRing: Sendable {
     /// What was, or in a dry run would be, done with it.
     @nonexhaustive
@@ -20,11 +20,11 @@ public struct StaleRing: Sendable {
     /// Why it was left alone.
     @nonexhaustive
     public enum Reason: Sendable {
-        /// Nobody has come to it yet.
+        /// No process has come to it yet.
         case neverUsed
         /// It is stale but for what waits in it.
         case undelivered
-        /// Who has roles, for people.
+        /// The holders of its roles, for people.
         case inUse(String)
         /// What is damaged, for people.
         case damaged(RingCheck.Damage)
@@ -133,7 +133,7 @@ public struct StaleRing: Sendable {
     }
 
     private static func judge(_ segment: Segment, _ name: SegmentName, _ includingUndelivered: Bool) throws(RingError) -> StaleRing {
-        // Its creator has it locked while it makes it; so whoever gets the lock takes it from the dead.
+        // Its creator has it locked while it makes it. So a process that gets the lock takes it from a dead one.
         if name.isTemporary(of: segment.header) { return StaleRing(name.name, .removedUnfinished) }
         let check = try RingCheck(segment, .named(name))
         func kept(_ reason: Reason) -> StaleRing { StaleRing(name.name, .kept(reason), check) }

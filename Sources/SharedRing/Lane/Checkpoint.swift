@@ -5,7 +5,7 @@ import CSharedRing
 ///
 /// A checkpoint is published now and then, and not with each message: a store for observers would wait, like every store, for the lines before
 /// it to arrive, and make each send slower. Nothing is lost by that. The records behind the checkpoint's tail stay where they are until a newer
-/// one is published, whoever acknowledges them and whoever is killed: so a reader that wants the newest totals walks over them.
+/// one is published, whether they are acknowledged and whether their producer is killed: so a reader that wants the newest totals walks over them.
 struct Checkpoint: Equatable {
     /// The position behind the records that are counted.
     var tail: UInt64

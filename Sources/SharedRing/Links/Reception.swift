@@ -211,7 +211,7 @@ final class Reception: @unchecked Sendable {
 
     /// Which of these can be read from: the kick, the listening socket, the handshakes' sockets. Empty: none.
     private func wait(accepting: Bool, until end: Int64) -> [Bool] {
-        // -1 is waited for by nobody.
+        // An entry of -1 is not waited for.
         let sockets = [kick, listening.descriptor] + handshakes.map(\.socket.descriptor)
         return sockets.withNumbers { numbers in
             var entries = numbers.map { sr_wait_entry(fd: $0, is_ready: 0) }

@@ -61,10 +61,10 @@ extension MessageRing {
         }
     }
 
-    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. Nobody may be attached:
+    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. No process may be attached:
     /// close the endpoints first.
     ///
-    /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
+    /// Until a process attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
     /// disk has everything; in a task the asynchronous form is meant.
     ///
     /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFlushed` if the machine was restarted while it was
@@ -105,7 +105,7 @@ extension MessageRing {
 
     // MARK: Sending
 
-    /// Becomes a producer: of the first lane that nobody holds. Messages of an earlier producer that are still unread stay and come first.
+    /// Becomes a producer: of the first lane that is free. Messages of an earlier producer that are still unread stay and come first.
     ///
     /// - Parameters:
     ///   - waiting: how to wait for room.

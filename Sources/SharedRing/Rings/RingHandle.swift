@@ -47,7 +47,7 @@ public final class RingHandle: Sendable {
     ) throws(RingError) -> RingHandle {
         let name = try SegmentName(name, in: options.directoryName)
         let wanted = try SegmentHeader(shape, options: options, ring: name.ring)
-        // Found, made, or lost a race and then found; each further turn means that somebody removed it in between.
+        // Found, made, or lost a race and then found; each further turn means that a process removed it in between.
         for _ in 0..<10_000 {
             if let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners) {
                 try require(shape.kind, segment.header, ring: name.ring)
@@ -65,7 +65,7 @@ public final class RingHandle: Sendable {
         let ring = options.label.isEmpty ? "anonymous" : options.label
         let header = try SegmentHeader(shape, options: options, ring: ring)
         let descriptor = try Segment.createAnonymous(header: header, options: options)
-        // Made here, whoever this process is shown as: a user namespace may not map its own user.
+        // Made here, whatever user this process is shown as: a user namespace may not map its own user.
         var options = options
         options.allowedOwners = .anyone
         return RingHandle(

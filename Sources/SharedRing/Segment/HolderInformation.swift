@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// Who holds, or last held, a role. For people: it may be out of date, and a hostile peer may have forged it.
+/// The process that holds, or last held, a role. For people: it may be out of date, and a hostile peer may have forged it.
 public struct HolderInformation: Sendable, Equatable, CustomStringConvertible {
     /// The process id, in the holder's own pid namespace.
     public var processID: UInt32

@@ -52,7 +52,7 @@ struct SegmentName: Sendable {
         FileName(bytes: Self.temporaryStart + name.bytes + Self.temporaryEnd(instance))
     }
 
-    /// Whether it is such a name, of a file with this header: while nobody holds its lock, its creator has died.
+    /// Whether it is such a name, of a file with this header: while its lock is free, its creator has died.
     func isTemporary(of header: SegmentHeader) -> Bool { isTemporary(of: header.instance) }
 
     func isTemporary(of instance: SegmentHeader.Instance) -> Bool {

@@ -32,7 +32,7 @@ struct Live {
         }
     }
 
-    /// Held up after so many instructions, whatever they did: between two points somebody may fall asleep on what has come.
+    /// Held up after so many instructions, whatever they did: between two points a process may fall asleep on what has come.
     /// Nil: the operation has come to its end, or to its sleep, before.
     func hold(after instructions: Int) -> [String]? {
         do {
@@ -47,7 +47,7 @@ struct Live {
         }
     }
 
-    /// It stands still at a point, as by SIGSTOP: nobody waits for it, and when it goes on it comes to its end.
+    /// It stands still at a point, as by SIGSTOP: no process waits for it, and when it goes on it comes to its end.
     private func letOthersGoOn(_ stage: Stage, _ seen: inout ReceivedMessages, isSlept: Bool) throws -> [String] {
         var problems: [String] = []
         if situation.operation.side == .producer {
@@ -102,7 +102,7 @@ struct Live {
         var harvest = seen
         var successors = 0
         if let sleeping {
-            // Whoever sends next wakes a consumer that the killed one has left asleep.
+            // The next sender wakes a consumer that the killed one has left asleep.
             if stage.neighbour != nil {
                 try stage.sendAsNeighbour()
                 expected = Expected(situation, stage.note, fromStart: true)

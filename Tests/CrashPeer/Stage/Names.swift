@@ -83,7 +83,7 @@ struct Names {
         }
     }
 
-    /// Another process takes a role while this one stands still: whoever has a role keeps the name.
+    /// Another process takes a role while this one stands still: the holder of a role keeps the name.
     private func hold(_ stage: Stage) throws -> [String] {
         let ring = try TestRing.openOrCreate(Stage.name, situation.shape, stage.options)
         var producer: Producer?

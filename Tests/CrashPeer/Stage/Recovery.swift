@@ -2,7 +2,7 @@ import CTestSupport
 import Foundation
 import SharedRing
 
-/// What the next processes do with a ring in which somebody was killed, and whether they get what is promised.
+/// What the next processes do with a ring in which a process was killed, and whether they get what is promised.
 struct Recovery {
     let name: String
     let shape: TestRing.Shape
@@ -12,7 +12,7 @@ struct Recovery {
     /// Where the numbers of the successors' messages begin.
     static let fresh: UInt32 = 10_000
 
-    /// A file with these bytes, as nobody holds it. The name goes with it.
+    /// A file with these bytes, on which no process holds a lock. The name goes with it.
     static func leave(_ image: UnsafeRawBufferPointer, _ path: String) -> Bool {
         unlink(path)
         let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -46,7 +46,7 @@ struct Recovery {
             }
     }
 
-    /// Producers take the lanes over before anybody has read.
+    /// Producers take the lanes over before a consumer has read.
     func producerFirst() -> [String] {
         report("producer first") {
             let ring = try found()

@@ -2,7 +2,7 @@ import CSharedRing
 import Glibc
 import SharedRing
 
-/// A lane full of records without an end, left by a process that is gone. A consumer must find that nobody can have written them.
+/// A lane full of records without an end, left by a process that is gone. A consumer must find that no producer can have written them.
 ///
 /// A crash is the verdict if it does not: the batch, and the coverage-guided fuzzer, report the case.
 struct Endless {

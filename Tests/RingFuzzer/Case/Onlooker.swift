@@ -1,6 +1,6 @@
 import SharedRing
 
-/// Who examines a named ring without a role, while its ends work and the untrusted peer writes.
+/// Examines a named ring without a role, while its ends work and the untrusted peer writes.
 final class Onlooker {
     private let name: String
     private let options: RingOptions
@@ -9,7 +9,7 @@ final class Onlooker {
     private let disturb: (inout Choices) -> Void
     private var tap: RingTap?
 
-    /// Nil: nobody finds the ring.
+    /// Nil: the ring is not found.
     init?(_ victim: Victim, tally: Tally, isVerbose: Bool, disturb: @escaping (inout Choices) -> Void) {
         guard let name = victim.name else { return nil }
         self.name = name

@@ -12,7 +12,7 @@ enum TestDirectory {
         atexit { TestDirectory.remove(of: getpid()) }
     }
 
-    /// After a crash, for whoever waited for the process.
+    /// After a crash, for the process that waited for it.
     static func remove(of process: pid_t) {
         let path = directory(of: process)
         guard let stream = opendir(path) else { return }

@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// Who writes where nobody should. It knows the layout, so that what it writes is believed as far as possible.
+/// Writes where no process should. It knows the layout, so that what it writes is believed as far as possible.
 struct UntrustedPeer {
     let victim: Victim
     let tally: Tally

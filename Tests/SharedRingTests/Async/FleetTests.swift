@@ -52,7 +52,7 @@ struct FleetTests {
         usleep(1_000_000)
         let count = try wakeUps(ofWaitersIn: peer.pid) - before
         let intervals = (ContinuousClock.now - start) / .milliseconds(1)
-        // Who is due within half an interval goes along: five check intervals from pass to pass, at least. Some more, for what else may
+        // An endpoint that is due within half an interval goes along: five check intervals from pass to pass, at least. Some more, for what else may
         // put a thread to sleep. By themselves they would need twenty passes in ten check intervals.
         #expect(Double(count) <= intervals / 4 + 20, "\(count) wake-ups in \(intervals) check intervals")
         peer.kill()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-/// Waits that have been silent for so long that nobody checks its peer every check interval any more.
+/// Waits that have been silent for so long that their peers are not checked every check interval any more.
 @Suite("After a long silence", .oneByOne)
 struct SanitizedSilenceTests {
     private let place = Place()

@@ -9,7 +9,7 @@ import Testing
 struct CleaningTests {
     let place = Place()
 
-    /// The mark is looked at with every byte locked; so one that was set by somebody attached is either seen or not yet set.
+    /// The mark is looked at with every byte locked; so one that an attached process set is either seen or not yet set.
     @Test("A ring that was made persistent while its consumer was about to remove it is never removed") func persistence() throws {
         for _ in 0..<100 {
             let ring = try SPSCRing.openOrCreate("r", options: place.options())

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("The time of day may be set while rings are in use", .oneByOne)
 struct ClockTests {
-    /// The machine's clock is everybody's and is not set here. But what a jump could reach is a wait by that clock, or a deadline
+    /// The machine's clock belongs to all processes and is not set here. But what a jump could reach is a wait by that clock, or a deadline
     /// made of it; the kernel gets every wait.
     @Test("No wait is measured by it", .enabled(if: SteadyStateTests.strace != nil && !SteadyStateTests.isSanitized, "needs strace"))
     func waits() throws {

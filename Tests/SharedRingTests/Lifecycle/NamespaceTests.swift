@@ -46,7 +46,7 @@ struct NamespaceTests {
         let inside = try Peer(
             mounted.dropFirst() + [Peer.executable, "producer", name, "directory=/dev/shm"], executable: mounted[0])
         #expect(try inside.line() == "attached")
-        let own = try outside.makeProducer()  // nobody has that role here
+        let own = try outside.makeProducer()  // no process has that role here
         try own.close()
 
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
@@ -146,7 +146,7 @@ struct NamespaceTests {
         #expect(try consumer.next(timeout: patience)?.text == "x")
     }
 
-    /// In a user namespace that maps nobody, the kernel shows this process to itself as the overflow user, and every file's owner, too.
+    /// In a user namespace that maps no user, the kernel shows this process to itself as the overflow user, and every file's owner, too.
     @Test("In a user namespace, a user that it does not map is nobody's: not one's own, nor one that can be named") func unmapped() throws {
         _ = try ring()
         let words = [Surroundings.unshare, "--user", Peer.executable, "producer", "r", "directory=\(place.path)"]

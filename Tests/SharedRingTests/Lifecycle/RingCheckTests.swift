@@ -119,7 +119,7 @@ struct RingCheckTests {
         file.store(0, at: lane)
         file.store(0, at: lane + 128)  // a checkpoint of before
         file.store(file.load(at: header.consumerOffset + 128) | 1 << 32, at: header.consumerOffset + 128)
-        // A lane that somebody marked and then had no time to sign.
+        // A lane that a producer marked as in use and had no time to sign.
         file.store(0b11, at: header.controlOffset + 256)
 
         let check = try check()
@@ -208,7 +208,7 @@ struct RingCheckTests {
         file.store(0, at: header.controlOffset + 256)
         let damage = try #require(try check().damage.first)
         #expect(damage.lane == 0 && damage.fileOffset == header.controlOffset + 256)
-        // Whoever takes the lane mends it.
+        // The next producer of the lane mends it.
         do { _ = try ring.makeProducer() }
         #expect(try check().damage.isEmpty)
     }

@@ -13,7 +13,7 @@ final class ReaderStorage: Sendable {
 
     /// Gives a new reader its place. In a forked child it will hand out nothing.
     static func keep(_ reader: consuming LaneReader) -> UnsafeMutablePointer<LaneReader> {
-        // SAFETY: what is in the list was allocated here, for one reader, and is nobody's.
+        // SAFETY: what is in the list was allocated here, for one reader, and is no reader's now.
         let place =
             if let address = ofThisProcess.current.spare.withLock({ $0.popLast() }) {
                 unsafe UnsafeMutablePointer<LaneReader>(bitPattern: address)!

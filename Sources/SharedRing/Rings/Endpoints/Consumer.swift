@@ -70,12 +70,12 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
         try core.end()
     }
 
-    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent.
+    /// Removes the ring's name if no other process is attached, nothing is left in it, and it is not persistent.
     ///
-    /// Afterwards this consumer can only be closed or dropped. The proof that nobody is attached is the lock on every role
+    /// Afterwards this consumer can only be closed or dropped. The proof that none is attached is the lock on every role
     /// byte, so no sender is lost: one that comes a moment later makes a new ring.
     ///
-    /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
+    /// - Returns: whether it was removed. If not, go on receiving: a producer has come.
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {
         try core.removeIfUnused()
     }

@@ -4,7 +4,7 @@
 /// was made with ``MPSCRing/Order/total``: then messages come in the order of their sending, across all lanes.
 ///
 /// As for fairness: a lane is left after a budget of messages (256, adjustable) or when it is empty, if another has any, and each
-/// other lane gets its turn before it is visited again. Lanes that nobody ever attached to cost nothing; an idle one costs one look at one
+/// other lane gets its turn before it is visited again. Lanes that were never attached to cost nothing; an idle one costs one look at one
 /// word a round.
 ///
 /// What holds for ``Consumer`` about acknowledging and redelivery holds for each lane here.
@@ -102,16 +102,16 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
         try core.end()
     }
 
-    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent. See
+    /// Removes the ring's name if no other process is attached, nothing is left in it, and it is not persistent. See
     /// ``Consumer/removeRingIfUnused()``.
     ///
-    /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
+    /// - Returns: whether it was removed. If not, go on receiving: a producer has come.
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {
         try core.removeIfUnused()
     }
 }
 
-// SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `side` keeps; nobody else uses it,
+// SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `side` keeps; no other code uses it,
 // since this consumer is borrowed exclusively; a message is made only of a header that `admits` let pass.
 
 extension MergingConsumer: MessageSource {

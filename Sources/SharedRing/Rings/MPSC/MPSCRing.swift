@@ -1,7 +1,7 @@
 /// A ring in shared memory with any number of producers, up to its lane count, and one consumer.
 ///
 /// Every producer has a lane of its own: producers never wait for each other, and one that is stopped or killed holds
-/// nobody up.
+/// none of them up.
 ///
 /// ```swift
 /// var consumer = try MPSCRing.openOrCreate("log", lanes: 64).makeConsumer()
@@ -17,7 +17,7 @@ public struct MPSCRing: MessageRing {
         /// Whichever lane is looked at first: the fastest.
         case perProducer
         /// The order of their sending: a send that returned before another began is delivered first. Every send draws a ticket
-        /// from a counter that all share, and a producer that is *stopped* while it sends delays everybody's delivery until it
+        /// from a counter that all share, and a producer that is *stopped* while it sends delays the delivery of all until it
         /// goes on or dies.
         case total
     }

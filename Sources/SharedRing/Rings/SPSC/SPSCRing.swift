@@ -65,7 +65,7 @@ public struct SPSCRing: MessageRing {
 
     // MARK: Rings without a name
 
-    /// Makes a ring without a name, for parent and child or for peers who pass descriptors: sealed memory, which nobody can
+    /// Makes a ring without a name, for parent and child or for peers that pass descriptors: sealed memory, which no process can
     /// truncate under its users. It ends with its last user. A forked child can't use this handle: ask for a descriptor before, and open that
     /// there. See <doc:Embedding#Child-processes>.
     ///
