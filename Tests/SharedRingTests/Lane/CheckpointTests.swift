@@ -175,7 +175,7 @@ struct CheckpointTests {
             let seed = UInt64.random(in: 0...UInt64.max)
             var model = try Model(kind, capacity: shape.capacity, alignment: shape.alignment, first: first, seed: seed)
             var producer = try model.ring.makeProducer()
-            for step in 0..<300 {
+            for step in 0..<200 {
                 switch model.below(28) {
                 case 0:
                     try producer.close()
