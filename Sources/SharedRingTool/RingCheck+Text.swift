@@ -25,7 +25,7 @@ extension RingCheck.Lane {
         if messages > 0 { text += ", \(counted(messages, "message")) of \(counted(byteCount, "byte"))" }
         if closeMarks + deathMarks > 0 { text += ", \(endsText)" }
         if messages + closeMarks + deathMarks == 0 { text += isMoving ? ", in motion" : ", nothing waits" }
-        if producer.presence == .attached, let announcement { text += "; sending, with ticket \(announcement) or later" }
+        if producer.presence == .attached, let ticketFloor { text += "; sending, with ticket \(ticketFloor) or later" }
         return text
     }
 }

@@ -72,7 +72,7 @@ enum StandardStreams {
     /// A sentence on standard error, on one line: whatever control characters it has, of names for example, are escaped here.
     static func note(_ sentence: String) { writeError("sharedring: \(sentence.printable)\n") }
 
-    /// As it is, to standard error; if that fails, there is nobody left to tell.
+    /// As it is, to standard error; if that fails, there is no other place for it.
     static func writeError(_ text: String) {
         var text = text
         _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }

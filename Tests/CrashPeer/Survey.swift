@@ -41,7 +41,7 @@ struct Survey {
         return outcome
     }
 
-    /// Whoever falls asleep is held up at some instructions of its way, in the full form every 16th, and there is news for it.
+    /// An endpoint that falls asleep is held up at some instructions of its way, in the full form at every 16th. Then news comes for it.
     private func fallAsleep(_ situation: Situation, _ directory: String, _ outcome: inout Outcome) {
         let live = Live(situation: situation, directory: directory, holds: true)
         let step = isFull ? 16 : max(1, Int(outcome.instructions) / 8)

@@ -51,7 +51,7 @@ enum Conformance {
             (self.send, self.receive, self.report, self.check, self.tap) = (send, receive, report, check, tap)
         }
 
-        /// Refused by everybody.
+        /// Refused by every reader.
         init(_ code: String) { self.init(code, code, code, code, code) }
     }
 
@@ -247,7 +247,8 @@ enum Conformance {
                 var image = golden.last!.image
                 image.store(image.load(UInt64.self, at: self.ring(\.tickets)), at: lane(0, \.ticket_floor))
                 golden.append(
-                    ("total-cut-off", "a producer died after it announced a ticket", image, Verdict("ok", "4 empty", "ok", "sound", "4")))
+                    ("total-cut-off", "a producer died after it stored a ticket floor", image, Verdict("ok", "4 empty", "ok", "sound", "4"))
+                )
             }
             withExtendedLifetime(first) {}
             withExtendedLifetime(second) {}
@@ -370,7 +371,7 @@ enum Conformance {
             "record-short", "the second record says 0 bytes, so a payload follows as a header", [(second, bytes(present))],
             Verdict("poisoned", "2 poisoned", "ok", "damaged", "2 damaged"))
         add(
-            "account-tail", "the checkpoint's tail is beyond the records",
+            "checkpoint-tail", "the checkpoint's tail is beyond the records",
             [(lane(0, \.checkpoints), bytes(tail + 8)), (lane(0, \.checkpoints) + 32, bytes(tail + 8))],
             Verdict("ok", "2 ended", "ok", "damaged", "2"))
         add(

@@ -17,7 +17,7 @@ import SharedRing
 ///     TestPeer link-echo|link-talk|… PATH                     see `Linked`
 ///     TestPeer conformance DIRECTORY                          see `Conformance`
 ///
-/// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
+/// Options: directory, fd, capacity, barrier, check-interval (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
 /// lanes (a ring for so many), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
 @main
 struct TestPeer {
@@ -74,12 +74,13 @@ struct TestPeer {
         let (count, seed, largest) = (Int(arguments[2])!, UInt64(arguments[3])!, Int(arguments[4])!)
         if arguments[0] == "soak-send" {
             try Soak.send(
-                setup.ring().makeProducer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice)), count: count,
+                setup.ring().makeProducer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.checkInterval)),
+                count: count,
                 seed: seed, largest: largest)
             say("sent \(count)")
         } else {
             let received = try Soak.receive(
-                setup.ring().makeConsumer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice)), seed: seed,
+                setup.ring().makeConsumer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.checkInterval)), seed: seed,
                 largest: largest)
             say("received \(received)")
         }
@@ -94,7 +95,7 @@ struct Setup {
     /// A ring for many producers, if it is said.
     var lanes: Int?
     var senders = 1
-    var slice = Duration.milliseconds(10)
+    var checkInterval = Duration.milliseconds(10)
     var waiting = WaitStrategy.adaptive
     var acknowledgement = Acknowledgement.automatic
 
@@ -110,7 +111,7 @@ struct Setup {
             case "senders": senders = Int(parts[1])!
             case "capacity": options.capacity = Int(parts[1])!
             case "barrier": options.barrier = parts[1] == "symmetric" ? .symmetric : .automatic
-            case "slice": slice = .milliseconds(Int(parts[1])!)
+            case "check-interval": checkInterval = .milliseconds(Int(parts[1])!)
             case "waiting": waiting = ["spin": .spin, "adaptive": .adaptive, "sleep": .sleep][parts[1]]!
             case "owner": options.allowedOwners = parts[1] == "anyone" ? .anyone : .users([UInt32(parts[1])!])
             case "permissions": options.permissions = UInt32(parts[1], radix: 8)!
@@ -130,15 +131,15 @@ struct Setup {
     }
 
     func producer() throws(RingError) -> Producer {
-        guard let lanes else { return try ring().makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice)) }
+        guard let lanes else { return try ring().makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval)) }
         return try MPSCRing.openOrCreate(name, lanes: lanes, options: options).makeProducer(
-            waiting: waiting, options: EndpointOptions(checkInterval: slice))
+            waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
     }
 
     func collector() throws(RingError) -> MergingConsumer {
         try MPSCRing.openOrCreate(name, lanes: lanes ?? 1, options: options).makeConsumer(
             ending: .whenAllEnded(atLeast: senders), acknowledgement: acknowledgement, waiting: waiting,
-            options: EndpointOptions(checkInterval: slice))
+            options: EndpointOptions(checkInterval: checkInterval))
     }
 }
 
@@ -152,7 +153,7 @@ func deny(_ call: String) {
     }
 }
 
-/// A line for whoever started this process, at once.
+/// A line for the process that started this one, at once.
 func say(_ line: String) {
     let bytes = Array((line + "\n").utf8)
     _ = write(1, bytes, bytes.count)

@@ -15,7 +15,7 @@ extension CaseResult {
         object.add("batch", setup.batch)
         object.add("alignment", setup.alignment)
         object.add("huge_pages", setup.hugePages)
-        if let crowd = setup.crowd { crowd.write(to: &object) }
+        if let manyProducers = setup.manyProducers { manyProducers.write(to: &object) }
         if let latency {
             for (key, value) in [
                 ("p50_ns", latency.p50), ("p90_ns", latency.p90), ("p99_ns", latency.p99), ("p999_ns", latency.p999),
@@ -51,7 +51,7 @@ extension CaseResult {
             transport: try members.name("transport", of: TransportName.self), mode: mode, size: try members.integer("size"),
             wait: try members.string("wait"), capacity: try members.integer("capacity"), batch: try members.integer("batch"),
             alignment: try members.integer("alignment"), hugePages: try members.boolean("huge_pages"),
-            crowd: mode == .mpsc ? try ManyProducersSetup(members) : nil)
+            manyProducers: mode == .mpsc ? try ManyProducersSetup(members) : nil)
         count = try members.integer("count")
         cpus = try members.string("cpus")
         repeats = try members.numbers("repeats")

@@ -59,7 +59,7 @@ int cb_children_ended(void); /* how many ended in order */
 
 int cb_inherit(int fd); /* lets a descriptor survive exec; all others here do not */
 
-/* --- what two processes of one case tell each other --------------------------------------------------- */
+/* --- what two processes of one case write for each other --------------------------------------------------- */
 
 struct cb_exchange {
     uint32_t arrived[2][32]; /* how often each side came to the meeting point; each on its own lines */

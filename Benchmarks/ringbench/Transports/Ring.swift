@@ -2,7 +2,7 @@ import SharedRing
 
 extension Case {
     func openRing() throws -> (Int32, Int32) {
-        if let crowd, transport != .spsc { return try openLanes(crowd) }
+        if let manyProducers, transport != .spsc { return try openLanes(manyProducers) }
         let ring = try SPSCRing.anonymous(options: ringOptions)
         guard size <= ring.largestMessage else {
             throw Failure("a ring of \(ring.capacity) bytes takes messages of at most \(ring.largestMessage), not \(size)")
@@ -43,7 +43,7 @@ struct RingSender: MessageSender, ~Copyable {
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
         producer =
-            if test.crowd == nil || test.transport == .spsc {
+            if test.manyProducers == nil || test.transport == .spsc {
                 try test.openRing(descriptor).makeProducer(waiting: test.wait, options: .measured)
             } else {
                 try test.openLanes(descriptor).makeProducer(waiting: test.wait, options: .measured)

@@ -34,7 +34,7 @@ struct TappedLane {
 
     /// What stands at a position.
     ///
-    /// SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader); and account: a word that was overwritten is seen with the
+    /// SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader); and checkpoint: a word that was overwritten is seen with the
     /// checkpoint that was published before.
     func header(at position: UInt64) -> RecordHeader {
         unsafe RecordHeader(bits: sr_load_acquire_u64(data.base + Int(position & shape.mask)))
@@ -43,7 +43,7 @@ struct TappedLane {
     /// SYNC: record-visible: what was committed before this head was stored is seen to be.
     var head: UInt64 { unsafe sr_load_acquire_u64(sr_head(control)) }
 
-    /// SYNC: account
+    /// SYNC: checkpoint (pairs with Checkpoint.publish)
     var checkpoint: Checkpoint { unsafe Checkpoint(control) }
 
     /// Where the last record can end at most.
@@ -84,7 +84,7 @@ struct TappedLane {
     func next(after position: UInt64) -> LossyReader.Place? {
         let head = head
         guard shape.isAligned(head) else { return nil }
-        // Never back: what was shown is not shown again. What contradicts that is a stranger's.
+        // Never back: what was shown is not shown again. A checkpoint that contradicts that is an untrusted peer's.
         if let counted = countedHead(), Int64(bitPattern: counted.position &- position) > 0 { return counted }
         return LossyReader.Place(head, sent: nil)
     }

@@ -87,7 +87,7 @@ extension LaneMerger {
         try findNewLanes()
         let count = unsafe table.pointee.count
         for index in 0..<count where unsafe !table.pointee.rows[index].isAbandoned {
-            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder, ProducerCore.init and `clearDeadAnnouncements`)
+            // SYNC: ticket-floor (pairs with LaneWriter.publishInTotalOrder, ProducerCore.init and `clearDeadAnnouncements`)
             bound = min(bound, unsafe sr_load_acquire_u64(table.pointee.rows[index].pend))
         }
         unsafe table.pointee.bound = bound
@@ -134,7 +134,7 @@ extension LaneMerger {
             // Relaxed: it only says where to look; the byte is the proof.
             guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
             guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
-            // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
+            // SYNC: ticket-floor (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
             unsafe sr_store_release_u64(place, .max)  // SR_NO_TICKET_FLOOR
             attachment.lock.release(.lane(lane.number))
         }

@@ -25,7 +25,7 @@ final class MergedLane {
         unsafe self.reader = ReaderStorage.keep(reader)
     }
 
-    deinit { unsafe ReaderStorage.giveBack(reader) }
+    deinit { unsafe ReaderStorage.recycle(reader) }
 
     var isQuiet: Bool { unsafe reader.pointee.poll().isAbsent }
 

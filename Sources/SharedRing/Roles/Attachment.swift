@@ -55,8 +55,8 @@ final class Attachment: @unchecked Sendable {
         RingError(code, ring: ring, errno: errno, detail)
     }
 
-    /// Gives the role back at once, while others may still hold references.
-    func giveBack() { if !isInherited { lock.giveBack() } }
+    /// Unlocks the role at once, while others may still hold references.
+    func giveBack() { if !isInherited { lock.unlockAll() } }
 
     /// Whether anybody, in any process, holds the role. One system call.
     func isHeld(_ role: Role) -> Bool {
@@ -105,7 +105,7 @@ final class Attachment: @unchecked Sendable {
         _ request: Request, at location: SegmentLocation, options: RingOptions, endpoint: EndpointOptions,
         expecting: SegmentHeader.Instance?, create: () throws(RingError) -> Void
     ) throws(RingError) -> Attachment {
-        // Each turn means that somebody else made progress; the bound is against a stranger who plays with us.
+        // Each turn means that another process made progress; the limit is against an untrusted peer.
         var refusals = 0
         for turn in 0..<10_000 {
             switch try attempt(request, at: location, options: options, expecting: expecting, create: create) {

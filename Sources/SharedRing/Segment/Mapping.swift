@@ -52,7 +52,7 @@ final class Mapping: @unchecked Sendable {
         let header = segment.header
         // A huge page can't be mapped in part: the header comes along.
         let start = segment.isHuge ? 0 : header.controlOffset
-        // No more than the blocks need: what a stranger's header leaves free behind them may be large.
+        // No more than the blocks need: what an untrusted header leaves free behind them may be large.
         let end = header.controlEnd
         let count = (end - start + segment.unit - 1) / segment.unit * segment.unit
         let mapping = try Mapping(reserving: count, unit: segment.unit, ring: ring)

@@ -14,7 +14,7 @@ struct RingShape: Sendable {
 /// The segment's own copy is read once, here; everything later uses this one, so that nobody can change a size between
 /// its check and its use.
 struct SegmentHeader: Sendable, Equatable {
-    enum Kind: UInt32, Sendable {
+    enum Kind: UInt32, Sendable, CaseIterable {
         case spsc = 1
         case mpsc = 2
     }
@@ -139,7 +139,7 @@ struct SegmentHeader: Sendable, Equatable {
         unsafe withUnsafePointer(to: header) { unsafe sr_header_checksum($0) }
     }
 
-    // MARK: Checking a stranger's
+    // MARK: Checking an untrusted one
 
     /// Checks a header read from a file of `fileSize` bytes. Throws `notARing`, `incompatible` or `damaged`, saying what
     /// was expected and what was found.
@@ -159,13 +159,8 @@ struct SegmentHeader: Sendable, Equatable {
                 .damaged,
                 "its header's checksum is \(hexadecimal(header.checksum)), its contents give \(hexadecimal(Self.checksum(of: header)))")
         }
-        guard let kind = Kind(rawValue: header.kind) else {
-            throw refuse(.incompatible, "its kind is \(header.kind), which this program does not know")
-        }
-        let unknown = header.required_features & ~Self.knownFeatures
-        guard unknown == 0 else {
-            throw refuse(.incompatible, "it needs features \(hexadecimal(unknown)) that this program does not know")
-        }
+        let unknown = UnknownParts(header)
+        guard let kind = Kind(rawValue: header.kind), unknown.isEmpty else { throw unknown.refusal(ring: ring) }
         let hash = sr_layout_hash(kind.rawValue)
         guard header.layout_hash == hash else {
             throw refuse(
@@ -214,7 +209,7 @@ struct SegmentHeader: Sendable, Equatable {
         instance = unsafe withUnsafeBytes(of: header.instance_id) { bytes in
             unsafe Instance(high: bytes.load(as: UInt64.self), low: bytes.load(fromByteOffset: 8, as: UInt64.self))
         }
-        label = unsafe withUnsafeBytes(of: header.label) { unsafe String(ofStranger: $0) }
+        label = unsafe withUnsafeBytes(of: header.label) { unsafe String(ofUntrusted: $0) }
     }
 }
 

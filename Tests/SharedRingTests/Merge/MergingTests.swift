@@ -187,7 +187,7 @@ struct MergingTests {
         #expect(consumer.ends == ProducerEnds(closed: 1, died: 1))
     }
 
-    @Test("The end is told when every producer that came has closed, and not before")
+    @Test("The end is reported when every producer that came has closed, and not before")
     func ending() throws {
         let ring = try ring(lanes: 4)
         var consumer = try ring.makeConsumer(ending: .whenAllEnded())
@@ -247,7 +247,7 @@ struct MergingTests {
         #expect(try takeAll(&next) == ["0:a1", "1:b1", "0:a2", "1:b2"])
     }
 
-    @Test("A poisoned lane is told once and passed over; the others go on", arguments: [MPSCRing.Order.perProducer, .total])
+    @Test("A poisoned lane is reported once and passed over; the others go on", arguments: [MPSCRing.Order.perProducer, .total])
     func poison(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 3, order: order)
         var consumer = try ring.makeConsumer()
@@ -334,7 +334,7 @@ struct MergingTests {
         expectError(.incompatible, saying: "spsc") { () throws(RingError) in _ = try MPSCRing.open("one", options: place.options()) }
     }
 
-    @Test("A report tells roles, holders and positions, and takes no role")
+    @Test("A report has roles, holders and positions, and takes no role")
     func report() throws {
         let ring = try MPSCRing.create("r", lanes: 3, order: .total, options: place.options())
         var producer = try ring.makeProducer()

@@ -145,7 +145,7 @@ struct TotalOrderTests {
     }
 
     @Test("A producer that died after drawing its ticket holds up nobody")
-    func deadAnnouncement() throws {
+    func deadTicketFloor() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         var dead = try ring.makeProducer()
@@ -161,8 +161,8 @@ struct TotalOrderTests {
         #expect(try consumer.receive(timeout: patience) == Array("1".utf8))
     }
 
-    @Test("A consumer that only polls is not held up by a dead announcement either")
-    func deadAnnouncementPolled() throws {
+    @Test("A consumer that only polls is not held up by a dead producer's ticket floor either")
+    func deadTicketFloorPolled() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer()
         let dead = try ring.makeProducer()
@@ -223,7 +223,7 @@ struct TotalOrderTests {
         #expect(OrderHistory.inversions(delivered, byLane) > 0)
     }
 
-    /// The same protocol with two steps exchanged: the ticket is drawn before it is announced.
+    /// The same protocol with two steps exchanged: the ticket is drawn before its floor is stored.
     @Test("Announcing a ticket after drawing it would be found")
     func wrongOrder() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
@@ -233,7 +233,7 @@ struct TotalOrderTests {
         let writer = wrong.writer
         let next = unsafe writer.pointee.tail &+ writer.pointee.shape.spacing(5)
         unsafe LaneWriter.terminate(writer.pointee.place(at: next))
-        // Drawn; not yet announced. Here the other one sends, and the consumer looks.
+        // Drawn; no ticket floor yet. Here the other one sends, and the consumer looks.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
         try right.send("later")
         var tickets: [UInt64] = []
@@ -243,7 +243,7 @@ struct TotalOrderTests {
         unsafe LaneWriter.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), at: writer.pointee.cursor)
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), .max)
         if let message = consumer.nextIfAvailable() { tickets.append(message.sequence) }
-        #expect(tickets == [1, 0], "with the announcement first, nothing may be taken before the smaller ticket")
+        #expect(tickets == [1, 0], "with the ticket floor first, nothing may be taken before the smaller ticket")
 
         // In the right order nothing is handed out while a smaller ticket may turn up.
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), sr_load_relaxed_u64(writer.pointee.tickets!))

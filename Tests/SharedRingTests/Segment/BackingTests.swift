@@ -73,7 +73,7 @@ struct BackingTests {
         let consumer = try ring.makeConsumer(options: endpoint)
         let tap = try RingTap("r", isDataDumped: isDumped, options: options)
         let flags = try flags(ofMaps: place.path("r"))
-        // Twice the lane, for each of the three; and the control blocks of each, which are small and tell where everybody stood.
+        // Twice the lane, for each of the three; and the control blocks of each, which are small and say where every process stood.
         #expect(flags.count == 9)
         #expect(flags.count { $0.contains("dd") } == (isDumped ? 0 : 6))
         #expect(flags.allSatisfy { $0.contains("dc") }, "and none of it is a forked child's")
@@ -115,7 +115,7 @@ struct BackingTests {
         }
     }
 
-    @Test("A task flushes as well, and is told the same") func flushedByTask() async throws {
+    @Test("A task flushes as well, and gets the same") func flushedByTask() async throws {
         let path = NSTemporaryDirectory() + "sharedring-tests-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
         defer { try? FileManager.default.removeItem(atPath: path) }

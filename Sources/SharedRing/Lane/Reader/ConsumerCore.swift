@@ -18,7 +18,7 @@ final class ConsumerCore: @unchecked Sendable {
     private var producer: PeerWatch
     /// Whether an asynchronous wait found that the producer has gone: the next look is to find it too.
     private var isEndDue = false
-    /// What tells whether a message is out, while the waiter thread has this side.
+    /// Says whether a message is out, while the waiter thread has this side.
     private var numberKept: UInt64 = 0
     let watch: Watch
     /// Whether a task waits for a producer, and not for a message.
@@ -58,7 +58,7 @@ final class ConsumerCore: @unchecked Sendable {
             attachment.giveBack()
         }
         role.cancelFlag.detach()
-        unsafe ReaderStorage.giveBack(reader)
+        unsafe ReaderStorage.recycle(reader)
     }
 
     // MARK: Receiving

@@ -42,7 +42,7 @@ final class ProducerCore: @unchecked Sendable {
             doorbell: sr_consumer_doorbell(attachment.consumer), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
             usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
         // Whatever the last producer had announced is either committed, and was walked over, or will never be.
-        // SYNC: pend (pairs with LaneMerger.sweep): the walk before.
+        // SYNC: ticket-floor (pairs with LaneMerger.sweep): the walk before.
         unsafe sr_store_release_u64(sr_ticket_floor(laneControl), UInt64.max)  // SR_NO_TICKET_FLOOR
         let before = unsafe sr_load_acquire_u32(epoch)  // the byte orders this side after its predecessor
         if before & 1 == 1 {

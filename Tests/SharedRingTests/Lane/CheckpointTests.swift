@@ -1,4 +1,5 @@
 import CSharedRing
+import Glibc
 import TestPeer
 import TestSupport
 import Testing
@@ -29,7 +30,8 @@ private struct Model: ~Copyable {
     var unread: [[UInt8]] = []
     /// What was sent last at a position, for the tap.
     var sent: [UInt64: [UInt8]] = [:]
-    var bound: UInt64
+    /// As it was published last.
+    var writeLimit: UInt64
 
     init(_ kind: Kind, capacity: Int, alignment: Int, first: UInt64, seed: UInt64) throws {
         let place = Place()
@@ -46,7 +48,7 @@ private struct Model: ~Copyable {
         self.consumer = consumer
         self.tap = tap
         random = SplitMix(seed: seed)
-        bound = first
+        writeLimit = first
     }
 
     mutating func below(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }
@@ -87,8 +89,9 @@ private struct Model: ~Copyable {
             let (bytes, more) = (message(largest), below(200))
             if var claim = try producer.tryClaim(byteCount: min(bytes.count + more, largest)) {
                 var place = claim.bytes
-                for index in 0..<place.byteCount {
-                    place.storeBytes(of: index < bytes.count ? bytes[index] : 0x80, toByteOffset: index, as: UInt8.self)
+                place.withUnsafeMutableBytes { buffer in
+                    if let start = buffer.baseAddress { memset(start, 0x80, buffer.count) }
+                    buffer.copyBytes(from: bytes)
                 }
                 try claim.commit(byteCount: bytes.count)
                 note(bytes, at: tail)
@@ -96,7 +99,9 @@ private struct Model: ~Copyable {
         case 6:
             if var claim = try producer.tryClaim(byteCount: size(largest)) {
                 var place = claim.bytes
-                for index in 0..<place.byteCount { place.storeBytes(of: UInt8(0x80), toByteOffset: index, as: UInt8.self) }
+                place.withUnsafeMutableBytes { buffer in
+                    if let start = buffer.baseAddress { memset(start, 0x80, buffer.count) }
+                }
             }
         case 7, 8:
             var pending: [[UInt8]] = []
@@ -149,11 +154,11 @@ private struct Model: ~Copyable {
 
         let writer = producer.writer
         if let broken = writer.pointee.checkInvariants() { throw Broken(what: "\(broken); \(what)") }
-        let account = Checkpoint(writer.pointee.control)
-        try #require(Int64(bitPattern: account.writeLimit &- bound) >= 0, "the bound went back; \(what)")
-        bound = account.writeLimit
-        try #require(account.writeLimit &- writer.pointee.lastHead <= writer.pointee.shape.capacity, what)
-        try #require(writer.pointee.tail &- account.tail < account.writeLimit &- account.tail, what)
+        let checkpoint = Checkpoint(writer.pointee.control)
+        try #require(Int64(bitPattern: checkpoint.writeLimit &- writeLimit) >= 0, "the write limit went back; \(what)")
+        writeLimit = checkpoint.writeLimit
+        try #require(checkpoint.writeLimit &- writer.pointee.lastHead <= writer.pointee.shape.capacity, what)
+        try #require(writer.pointee.tail &- checkpoint.tail < checkpoint.writeLimit &- checkpoint.tail, what)
         let offset = writer.pointee.cursor - writer.pointee.data
         try #require(offset >= 0 && offset < 2 * options.capacity, what)
 
@@ -169,8 +174,8 @@ private struct Model: ~Copyable {
     }
 }
 
-@Suite("What a producer has sent is counted exactly, and told before anything is overwritten, however it sends", .oneByOne)
-struct AccountTests {
+@Suite("What a producer has sent is counted exactly, and published before anything is overwritten, however it sends", .oneByOne)
+struct CheckpointTests {
     static let shapes: [(capacity: Int, alignment: Int)] = [(4096, 8), (4096, 16), (4096, 64), (4096, 128), (1 << 16, 8), (1 << 20, 32)]
 
     @Test("Random mixes of all ways to send, with successors, against a model", arguments: shapes, [0, 0 &- 8192, 1 << 32] as [UInt64])
@@ -179,7 +184,7 @@ struct AccountTests {
             let seed = UInt64.random(in: 0...UInt64.max)
             var model = try Model(kind, capacity: shape.capacity, alignment: shape.alignment, first: first, seed: seed)
             var producer = try model.ring.makeProducer()
-            for step in 0..<300 {
+            for step in 0..<200 {
                 switch model.below(28) {
                 case 0:
                     try producer.close()
@@ -212,7 +217,7 @@ struct AccountTests {
     }
 
     @Test("What a dropped claim may have overwritten a tap never shows, though less room is opened after it")
-    func boundStays() throws {
+    func writeLimitStays() throws {
         let place = Place()
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer()
@@ -256,14 +261,14 @@ struct AccountTests {
         #expect(try isCounted(0, of: 0))
         try producer.send([UInt8](repeating: 1, count: 20))
         #expect(try isCounted(1, of: 20))
-        try producer.send([UInt8](repeating: 1, count: 700))  // room is opened, and what was sent before is told
+        try producer.send([UInt8](repeating: 1, count: 700))  // room is opened, and what was sent before is published
         #expect(try isCounted(1, of: 700))
         try producer.send([UInt8](repeating: 1, count: 20))
         try producer.close()
         #expect(try isCounted(1, of: 20))
     }
 
-    @Test("A walk that was overtaken does not count: it begins anew at the next account") func overtaken() throws {
+    @Test("A walk that was overtaken does not count: it begins anew at the next checkpoint") func overtaken() throws {
         var header = try SegmentHeader(.spsc, options: RingOptions(capacity: 4096), ring: "r")
         header.lanes.laneCapacity = 4096
         let shape = LaneShape(header)
@@ -279,7 +284,7 @@ struct AccountTests {
             position < 512 || position < 4032 && looks > 1 ? record : RecordHeader(bits: 0)
         }
         #expect(now == Checkpoint(tail: 4032, messages: 252, byteCount: 2016, writeLimit: 4500))
-        // A lane that always overtakes: what was told, which was true.
+        // A lane that always overtakes: what was published, which was true.
         looks = 0
         let always = Checkpoint.now(shape) {
             looks += 1
