@@ -66,7 +66,9 @@ public struct RingStatistics: Sendable {
         // The roles first: asking for them takes longest, and the counters' time should be one.
         report = try RingReport(segment, ring.name)
         readNanoseconds = sr_now_ns()
-        consumerSleeps = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.name.ring).statistics.sleeps
+        consumerSleeps =
+            header.board == nil
+            ? try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.name.ring).statistics.sleeps : 0
         var lanes: [Lane] = []
         for lane in report.lanes {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.name.ring)

@@ -65,6 +65,9 @@ public struct RingTap: ~Copyable {
         throws(RingError)
     {
         let ring = try InspectedRing(name, options: options)
+        guard ring.segment.header.board == nil else {
+            throw RingError(.incompatible, ring: ring.name.ring, "it is a board, through which no messages pass")
+        }
         var segment = ring.segment
         segment.isDataDumped = isDataDumped
         let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.name.ring)
