@@ -23,6 +23,7 @@ extension RingCheck {
 
     private var hasAnybodyDied: Bool {
         report.consumer.presence == .died || lanes.contains { $0.producer.presence == .died }
+            || report.entries.contains { $0.writer.presence == .died }
     }
 
     /// "3 messages of 45 bytes, 1 end of a stream".

@@ -60,6 +60,7 @@ struct TestPeer {
             case "link-as": try Linked.listen(arguments[2], as: UInt32(arguments[1])!)
             case "link-numbers": try Linked.numbers(arguments[1])
             case "conformance": try Conformance.make(in: arguments[1])
+            case "board-conformance": try BoardConformance.make(in: arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")

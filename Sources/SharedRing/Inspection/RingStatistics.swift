@@ -63,12 +63,14 @@ public struct RingStatistics: Sendable {
         let ring = try InspectedRing(name, options: options)
         let segment = ring.segment
         let header = segment.header
+        guard header.board == nil else {
+            throw RingError(
+                .incompatible, ring: ring.name.ring, "it is a board, through which no messages pass; its report has its versions")
+        }
         // The roles first: asking for them takes longest, and the counters' time should be one.
         report = try RingReport(segment, ring.name)
         readNanoseconds = sr_now_ns()
-        consumerSleeps =
-            header.board == nil
-            ? try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.name.ring).statistics.sleeps : 0
+        consumerSleeps = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.name.ring).statistics.sleeps
         var lanes: [Lane] = []
         for lane in report.lanes {
             let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.name.ring)
