@@ -129,7 +129,7 @@ struct BoardBench {
 
     private func measure(_ way: Way, size: Int, readers: Int, isWritten: Bool) throws -> Figure {
         let cpus = (0..<Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))).map { $0 }
-        let begin = sr_now_ns() + 30_000_000
+        let begin = sr_now_ns() + 200_000_000
         let peers = try (0..<readers).map { number in
             // Where there is a writer, it has the last CPU to itself.
             let places = isWritten && cpus.count > 1 ? cpus.count - 1 : cpus.count

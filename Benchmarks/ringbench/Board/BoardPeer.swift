@@ -46,19 +46,19 @@ final class BoardPeer {
         else { throw Misuse("not for people") }
         let directory = words[4]
         _ = cb_pin(cpu)
-        let end = begin + milliseconds * 1_000_000
+        let length = milliseconds * 1_000_000
         switch way {
         case .copy:
             let source = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
             memset(source, 1, size)
-            try loop(size, begin, end) { target in
+            try loop(size, begin, length) { target in
                 sr_fence_compiler()
                 sr_copy(target, source, Int64(size))
                 return true
             }
         case .board:
             var reader = try Board.open("board", options: BoardBench.options(directory)).makeReader(BoardBench.key)
-            try loop(size, begin, end) { target in
+            try loop(size, begin, length) { target in
                 do throws(RingError) {
                     var span = MutableRawSpan(_unsafeStart: target, byteCount: size)
                     return try reader.read(into: &span) != nil
@@ -69,7 +69,7 @@ final class BoardPeer {
             }
         case .compareAndSwap:
             let memory = SharedPlain(directory)
-            try loop(size, begin, end) { target in
+            try loop(size, begin, length) { target in
                 while true {
                     let version = sr_load_acquire_u64(memory.word)
                     sr_copy(target, memory.bytes, Int64(size))
@@ -78,14 +78,14 @@ final class BoardPeer {
             }
         case .rwlock:
             let memory = SharedPlain(directory)
-            try loop(size, begin, end) { target in
+            try loop(size, begin, length) { target in
                 pthread_rwlock_rdlock(memory.lock)
                 sr_copy(target, memory.bytes, Int64(size))
                 pthread_rwlock_unlock(memory.lock)
                 return true
             }
         case .rename:
-            try loop(size, begin, end) { target in
+            try loop(size, begin, length) { target in
                 let file = open(directory + "/value", O_RDONLY | O_CLOEXEC)
                 defer { close(file) }
                 return read(file, target, size) == size
@@ -93,14 +93,15 @@ final class BoardPeer {
         }
     }
 
-    private static func loop(_ size: Int, _ begin: Int64, _ end: Int64, _ once: (UnsafeMutableRawPointer) throws -> Bool) throws {
+    private static func loop(_ size: Int, _ begin: Int64, _ length: Int64, _ once: (UnsafeMutableRawPointer) throws -> Bool) throws {
         let target = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
         for _ in 0..<100 { _ = try once(target) }
         while sr_now_ns() < begin {}
         var (count, failures) = (0, 0)
+        // From here on: where the machine is busy, a process may start after the moment that it was told.
         let start = sr_now_ns()
         var now = start
-        while now < end {
+        while now < start + length {
             for _ in 0..<32 { if try once(target) { count += 1 } else { failures += 1 } }
             now = sr_now_ns()
         }

@@ -7,7 +7,7 @@
 /// ```swift
 /// let board = try Board.openOrCreate("settings", entries: [Board.Entry("rate", capacity: 8)])
 /// var writer = try board.makeWriter("rate")
-/// try writer.set(0.25)
+/// try writer.set(value: 0.25)
 /// var reader = try board.makeReader("rate")
 /// let rate = try reader.value(as: Double.self)
 /// ```

@@ -10,17 +10,17 @@ public struct BoardReader: ~Copyable, Sendable {
     init(_ core: BoardReaderCore) { self.core = core }
 
     /// The entry's key, repaired if it is not UTF-8.
-    public var key: String { String(decoding: core.entries[0].facts.key, as: UTF8.self) }
+    public var key: String { String(decoding: core.facts[0].key, as: UTF8.self) }
 
     /// The largest value, in bytes.
-    public var capacity: Int { core.entries[0].facts.capacity }
+    public var capacity: Int { core.facts[0].capacity }
 
     /// The version of the newest value; 0: there is none yet. One load.
     public var version: UInt64 {
         get throws(RingError) {
             try onBoard { () throws(RingError) in
                 try core.requireUsable()
-                return core.entries[0].version
+                return core.version(0)
             }
         }
     }
@@ -41,22 +41,15 @@ public struct BoardReader: ~Copyable, Sendable {
     /// - Returns: which value it is, and its size; nil: there is none yet.
     /// - Throws: `sizeMismatch` if the buffer is smaller than the value; as ``get()``. The buffer's contents are then undefined.
     public mutating func read(into buffer: inout MutableRawSpan) throws(RingError) -> BoardStamp? {
-        try onBoard { () throws(RingError) in
-            let room = buffer.byteCount
-            var result: Result<BoardStamp?, RingError> = .success(nil)
-            // SAFETY: the buffer is borrowed exclusively for the length of the call. An empty one may have no address, and then nothing is copied.
-            unsafe buffer.withUnsafeMutableBytes { buffer in
-                var none: UInt8 = 0
-                unsafe withUnsafeMutableBytes(of: &none) { nothing in
-                    let target = unsafe buffer.baseAddress ?? nothing.baseAddress!
-                    do throws(RingError) { result = .success(try unsafe core.read(0, into: target, room: room)) } catch {
-                        result = .failure(error)
-                    }
-                }
-            }
-            guard let stamp = try result.get() else { return nil }
+        let room = buffer.byteCount
+        // SAFETY: the buffer is borrowed exclusively to the end of this call. An empty one may have no address; then nothing is copied.
+        let target = unsafe buffer.withUnsafeMutableBytes { unsafe $0.baseAddress ?? core.noBytes }
+        do throws(RingError) {
+            guard let stamp = try unsafe core.read(0, into: target, room: room) else { return nil }
             guard stamp.byteCount <= room else { throw core.mismatch(0, stamp, "the buffer has \(room)") }
             return stamp
+        } catch {
+            throw error.aboutBoard
         }
     }
 

@@ -10,9 +10,12 @@ final class BoardReaderCore: @unchecked Sendable {
     let cancelFlag: CancelFlag
     /// Whether entries that are added later belong to it.
     private let isWhole: Bool
-    private(set) var entries: [EntryReader] = []
+    private(set) var facts: [EntryFacts]
+    /// The entries' protocol state, at a fixed address, with room for all that can come.
+    private let place: UnsafeMutablePointer<EntryReader>
+    private let generation = sr_fork_generation()
     /// Thrown at a caller while a waiter thread has this reader.
-    private var refusal: RingError?
+    @safe @exclusivity(unchecked) private var refusal: RingError?
     /// What an asynchronous wait found out: the next call of the owner throws it.
     private var failure: RingError?
     /// The event word of a reader that may not write the board's: only its canceller uses it. And the count of sleeps.
@@ -53,11 +56,28 @@ final class BoardReaderCore: @unchecked Sendable {
             slice: board.canWait ? endpoint.checkInterval.wholeNanoseconds : max(1, polling.wholeNanoseconds), cancelFlag: cancelFlag,
             sleeps: own.sleeps, ring: board.ring, isPolling: !board.canWait)
         watch = Watch(sleeper)
-        entries = chosen.map { EntryReader($0, of: board) }
+        facts = chosen
+        unsafe place = .allocate(capacity: max(1, isWhole ? board.shape.entryCount : chosen.count))
+        for (index, one) in chosen.enumerated() { unsafe (place + index).initialize(to: EntryReader(one, of: board)) }
     }
 
+    // The state is made of numbers and pointers only.
+    deinit { unsafe place.deallocate() }
+
+    // SAFETY, for all of these: `place` has as many initialised states as there are facts, and an index is one of them: 0, or one that `index(of:)`
+    // or a loop over `facts` gave. One user at a time has this core, its owner or the waiter thread.
+
+    /// An address for no bytes.
+    var noBytes: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(place) }
+
+    /// How many entries it has.
+    var count: Int { facts.count }
+    /// The newest version of an entry.
+    func version(_ index: Int) -> UInt64 { unsafe place[index].version }
+
+    @inline(__always)
     func requireUsable() throws(RingError) {
-        guard !board.isInherited else {
+        guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: board.ring, "this reader belongs to the parent of this forked process")
         }
         if let refusal { throw refusal }
@@ -71,20 +91,33 @@ final class BoardReaderCore: @unchecked Sendable {
     @usableFromInline
     func read(_ index: Int, into target: UnsafeMutableRawPointer, room: Int) throws(RingError) -> BoardStamp? {
         try requireUsable()
+        let reader = unsafe place + index
         for _ in 0..<EntryReader.mostTries {
-            guard let found = entries[index].look() else {
-                try entries[index].acceptNone(ring: board.ring)
+            guard let found = unsafe reader.pointee.look() else {
+                if unsafe reader.pointee.seen != 0 {
+                    throw unsafe EntryReader.Fault.wentBack.error(nil, reader.pointee, facts[index], ring: board.ring)
+                }
                 return nil
             }
-            if entries[index].fits(found), found.byteCount <= room {
+            if unsafe reader.pointee.fits(found), found.byteCount <= room {
                 // SAFETY: the count is that of the copy that was checked; the slot has room for the entry's capacity, and the target for this.
                 unsafe sr_copy(target, found.value, Int64(found.byteCount))
             }
-            guard entries[index].isWhole(found) else { continue }
-            try entries[index].accept(found, ring: board.ring)
+            guard unsafe reader.pointee.isWhole(found) else { continue }
+            if let fault = unsafe reader.pointee.accept(found) {
+                throw unsafe fault.error(found, reader.pointee, facts[index], ring: board.ring)
+            }
             return found.stamp
         }
-        throw entries[index].tooFast(ring: board.ring)
+        throw tooFast(index)
+    }
+
+    @inline(never)
+    private func tooFast(_ index: Int) -> RingError {
+        RingError(
+            .writerTooFast, ring: board.ring,
+            "entry '\(facts[index].name)' was written anew while it was read, \(EntryReader.mostTries) times in a row; its last version is \(unsafe place[index].version)"
+        )
     }
 
     /// The same of a value that has exactly that size. False: there is no value yet. Throws `sizeMismatch`.
@@ -101,13 +134,13 @@ final class BoardReaderCore: @unchecked Sendable {
 
     func mismatch(_ index: Int, _ stamp: BoardStamp, _ other: String) -> RingError {
         RingError(
-            .sizeMismatch, ring: board.ring, "entry '\(entries[index].facts.name)' has a value of \(stamp.byteCount) bytes, and \(other)")
+            .sizeMismatch, ring: board.ring, "entry '\(facts[index].name)' has a value of \(stamp.byteCount) bytes, and \(other)")
     }
 
     /// A copy of an entry's value. Nil: there is none yet.
     func value(_ index: Int) throws(RingError) -> BoardValue? {
         try requireUsable()
-        var room = min(entries[index].look()?.byteCount ?? 0, entries[index].facts.capacity)
+        var room = min(unsafe place[index].look()?.byteCount ?? 0, facts[index].capacity)
         while true {
             var bytes = [UInt8](repeating: 0, count: room)
             var result: Result<BoardStamp?, RingError> = .success(nil)
@@ -128,7 +161,7 @@ final class BoardReaderCore: @unchecked Sendable {
                 return BoardValue(stamp, bytes)
             }
             // A larger value came meanwhile. The second try has room for every one.
-            room = entries[index].facts.capacity
+            room = facts[index].capacity
         }
     }
 
@@ -138,52 +171,59 @@ final class BoardReaderCore: @unchecked Sendable {
         try findNewEntries()
         var bytes: [UInt8] = []
         for _ in 0..<EntryReader.mostTries {
-            let found = entries.map { $0.look() }
-            let sizes = zip(entries, found).map { entry, found in found.map { entry.fits($0) ? $0.byteCount : 0 } ?? 0 }
+            let found = facts.indices.map { unsafe place[$0].look() }
+            let sizes = zip(facts, found).map { facts, found in
+                if let found, found.byteCount <= facts.capacity { found.byteCount } else { 0 }
+            }
             let size = sizes.reduce(0, +)
             if bytes.count < size { bytes = [UInt8](repeating: 0, count: size) }
-            var place = 0
+            var start = 0
             for (found, size) in zip(found, sizes) {
                 guard let found, size > 0 else { continue }
                 // SAFETY: as in `read`; the sizes are those of the copies that were checked, and their sum is the array's.
-                unsafe bytes.withUnsafeMutableBytes { unsafe sr_copy($0.baseAddress! + place, found.value, Int64(size)) }
-                place += size
+                unsafe bytes.withUnsafeMutableBytes { unsafe sr_copy($0.baseAddress! + start, found.value, Int64(size)) }
+                start += size
             }
             // SYNC: board-slot (pairs with EntryWriter.begin): all copies before, all turns after.
             sr_fence_acquire()
             // Each turn as it was. That each value is whole would not be enough: the first might have changed before the last was read.
-            guard zip(entries, found).allSatisfy({ $0.version == $1?.turn ?? 0 }) else { continue }
+            guard facts.indices.allSatisfy({ unsafe place[$0].version == found[$0]?.turn ?? 0 }) else { continue }
             var values: [BoardValue?] = []
-            place = 0
-            for index in entries.indices {
+            start = 0
+            for index in facts.indices {
                 guard let one = found[index] else {
-                    try entries[index].acceptNone(ring: board.ring)
+                    if unsafe place[index].seen != 0 {
+                        throw unsafe EntryReader.Fault.wentBack.error(nil, place[index], facts[index], ring: board.ring)
+                    }
                     values.append(nil)
                     continue
                 }
-                try entries[index].accept(one, ring: board.ring)
-                values.append(BoardValue(one.stamp, Array(bytes[place..<(place + one.byteCount)])))
-                place += one.byteCount
+                if let fault = unsafe place[index].accept(one) {
+                    throw unsafe fault.error(one, place[index], facts[index], ring: board.ring)
+                }
+                values.append(BoardValue(one.stamp, Array(bytes[start..<(start + one.byteCount)])))
+                start += one.byteCount
             }
             return values
         }
         throw RingError(
             .writerTooFast, ring: board.ring,
-            "one of \(entries.count) entries was written anew while they were read, \(EntryReader.mostTries) times in a row")
+            "one of \(count) entries was written anew while they were read, \(EntryReader.mostTries) times in a row")
     }
 
     /// Entries that were added since.
     func findNewEntries() throws(RingError) {
         guard isWhole else { return }
-        while entries.count < board.shape.entryCount, let next = try board.blocks.entry(entries.count) {
-            entries.append(EntryReader(next, of: board))
+        while count < board.shape.entryCount, let next = try board.blocks.entry(count) {
+            unsafe (place + count).initialize(to: EntryReader(next, of: board))
+            facts.append(next)
         }
     }
 
     // MARK: Waiting
 
     /// Sets which version of an entry the user knows.
-    func setKnown(_ version: UInt64, _ index: Int) { entries[index].known = version }
+    func setKnown(_ version: UInt64, _ index: Int) { unsafe place[index].known = version }
 
     /// Which entries have a newer value than the user knows; the user knows them from now on.
     func takeChanges() throws(RingError) -> [(index: Int, version: UInt64)] {
@@ -194,10 +234,10 @@ final class BoardReaderCore: @unchecked Sendable {
         }
         try findNewEntries()
         var changes: [(index: Int, version: UInt64)] = []
-        for index in entries.indices {
-            let version = entries[index].version
-            guard version != entries[index].known else { continue }
-            entries[index].known = version
+        for index in facts.indices {
+            let version = unsafe place[index].version
+            guard unsafe version != place[index].known else { continue }
+            unsafe place[index].known = version
             changes.append((index, version))
         }
         return changes
@@ -241,13 +281,13 @@ extension BoardReaderCore: Awaited {
 
     func isReady() -> Bool {
         if failure != nil { return true }
-        if isWhole, entries.count < board.shape.entryCount {
+        if isWhole, count < board.shape.entryCount {
             do throws(RingError) { try findNewEntries() } catch {
                 failure = error
                 return true
             }
         }
-        return entries.contains { $0.hasChanged }
+        return facts.indices.contains { unsafe place[$0].hasChanged }
     }
 
     func isReadyOnLookingAround() -> Bool {

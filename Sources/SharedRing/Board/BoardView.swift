@@ -15,7 +15,7 @@ public struct BoardView: ~Copyable, Sendable {
     init(_ core: BoardReaderCore) { self.core = core }
 
     /// The keys of its entries, in the order in which they were asked for, or in which they were made. O(entries).
-    public var keys: [String] { core.entries.map { String(decoding: $0.facts.key, as: UTF8.self) } }
+    public var keys: [String] { core.facts.map { String(decoding: $0.key, as: UTF8.self) } }
 
     /// Whether this process may write the board and so is woken by a change: see ``BoardReader/isWoken``.
     public var isWoken: Bool { core.board.canWait }
@@ -71,20 +71,20 @@ extension BoardReaderCore {
     func index(of key: String) throws(RingError) -> Int {
         let bytes = Array(key.utf8)
         try requireUsable()
-        if let index = entries.firstIndex(where: { $0.facts.key == bytes }) { return index }
+        if let index = facts.firstIndex(where: { $0.key == bytes }) { return index }
         try findNewEntries()
-        if let index = entries.firstIndex(where: { $0.facts.key == bytes }) { return index }
+        if let index = facts.firstIndex(where: { $0.key == bytes }) { return index }
         throw RingError(.entryNotFound, ring: board.ring, "this view has no entry '\(String(escaping: bytes))'")
     }
 
     func changes(_ changes: [(index: Int, version: UInt64)]) -> [BoardView.Change] {
-        changes.map { BoardView.Change(key: String(decoding: entries[$0.index].facts.key, as: UTF8.self), version: $0.version) }
+        changes.map { BoardView.Change(key: String(decoding: facts[$0.index].key, as: UTF8.self), version: $0.version) }
     }
 
     /// Of an entry that has a value.
     func valueThatIsThere(_ index: Int) throws(RingError) -> BoardValue {
         guard let value = try value(index) else {
-            throw RingError(.poisoned, ring: board.ring, "entry '\(entries[index].facts.name)' lost its value, which no writer takes away")
+            throw RingError(.poisoned, ring: board.ring, "entry '\(facts[index].name)' lost its value, which no writer takes away")
         }
         return value
     }

@@ -45,7 +45,7 @@ public struct BoardWriter: ~Copyable, Sendable {
     /// Sets the value to that of a type of which any bytes are a value; see `set` of a raw span.
     @discardableResult
     @inlinable
-    public mutating func set<Value: AnyBytes>(_ value: Value, tag: UInt32 = 0) throws(RingError) -> UInt64 {
+    public mutating func set<Value: AnyBytes>(value: Value, tag: UInt32 = 0) throws(RingError) -> UInt64 {
         let target: UnsafeMutableRawPointer
         do throws(RingError) { unsafe target = try core.begin(MemoryLayout<Value>.size) } catch { throw error.aboutBoard }
         // SAFETY: the slot has room for so many bytes, and may stand at any address.

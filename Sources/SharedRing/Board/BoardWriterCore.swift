@@ -6,8 +6,9 @@ import CSharedRing
 final class BoardWriterCore: @unchecked Sendable {
     let attachment: Attachment
     private let data: Mapping
+    let facts: EntryFacts
     private let block: UnsafeMutablePointer<sr_entry_control>
-    private var writer: EntryWriter
+    @safe @exclusivity(unchecked) private var writer: EntryWriter
     private var isClosed = false
 
     /// Takes the entry's byte. Throws `entryNotFound`, `roleTaken`, and as opening the board does.
@@ -37,6 +38,7 @@ final class BoardWriterCore: @unchecked Sendable {
         writer = unsafe EntryWriter(
             facts, blocks, values: data.base, isAsymmetric: attachment.header.usesAsymmetricBarrier)
         unsafe block = blocks.block(facts.number)
+        self.facts = facts
         self.attachment = attachment
         unsafe HolderInformation.sign(sr_entry_holder(block))
         let before = unsafe sr_load_relaxed_u32(sr_entry_epoch(block))  // relaxed: the byte orders this side after its predecessor
@@ -57,7 +59,6 @@ final class BoardWriterCore: @unchecked Sendable {
         return nil
     }
 
-    var facts: EntryFacts { writer.facts }
     var version: UInt64 { writer.turn }
 
     /// Ends the role. A dropped writer ends as well: the entry keeps its last whole value either way.
@@ -75,10 +76,10 @@ final class BoardWriterCore: @unchecked Sendable {
     @usableFromInline
     func begin(_ byteCount: Int) throws(RingError) -> UnsafeMutableRawPointer {
         try attachment.requireOwnProcess()
-        guard byteCount <= writer.facts.capacity, byteCount >= 0 else {
+        guard byteCount <= facts.capacity, byteCount >= 0 else {
             throw attachment.error(
                 .messageTooLarge,
-                "a value of \(byteCount) bytes does not fit entry '\(writer.facts.name)', whose capacity is \(writer.facts.capacity)")
+                "a value of \(byteCount) bytes does not fit entry '\(facts.name)', whose capacity is \(facts.capacity)")
         }
         return unsafe writer.begin()
     }

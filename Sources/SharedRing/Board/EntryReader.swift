@@ -10,7 +10,8 @@ struct EntryReader {
     /// How often a read begins anew before it gives up.
     static let mostTries = 1000
 
-    let facts: EntryFacts
+    /// The largest value, in bytes.
+    let capacity: Int
     private let turn: UnsafeMutablePointer<UInt64>
     private let slots: UnsafeRawPointer
     private let stride: Int
@@ -22,7 +23,7 @@ struct EntryReader {
     // their sizes. A slot's number is below SR_BOARD_SLOTS, whatever the turn is.
 
     init(_ facts: EntryFacts, of board: MappedBoard) {
-        self.facts = facts
+        capacity = facts.capacity
         unsafe turn = sr_entry_turn(board.blocks.block(facts.number))
         unsafe slots = board.values + facts.dataOffset
         stride = board.shape.stride(facts.capacity)
@@ -78,35 +79,40 @@ struct EntryReader {
     }
 
     /// Whether the value fits the entry, as every writer's does.
-    func fits(_ found: Found) -> Bool { found.byteCount <= facts.capacity }
+    func fits(_ found: Found) -> Bool { found.byteCount <= capacity }
 
-    /// The copy of a value is whole. Throws `poisoned` if no writer writes such a value: it is larger than the entry, or older than one seen before.
-    mutating func accept(_ found: Found, ring: String) throws(RingError) {
-        guard fits(found) else {
-            throw RingError(
-                .poisoned, ring: ring,
-                "entry '\(facts.name)' has a value of \(found.byteCount) bytes in version \(found.turn), and a capacity of \(facts.capacity)"
-            )
-        }
-        guard Int64(bitPattern: found.turn &- seen) >= 0 else {
-            throw RingError(
-                .poisoned, ring: ring, "entry '\(facts.name)' went back from version \(seen) to version \(found.turn), which no writer does"
-            )
-        }
+    /// What no writer writes.
+    enum Fault {
+        /// A value larger than the entry.
+        case tooLarge
+        /// An older value than one that was seen before, or none.
+        case wentBack
+    }
+
+    /// The copy of a value is whole: from now on it is the newest that was seen. Nil: a writer may have written it.
+    mutating func accept(_ found: Found) -> Fault? {
+        if !fits(found) { return .tooLarge }
+        if Int64(bitPattern: found.turn &- seen) < 0 { return .wentBack }
         seen = found.turn
         known = found.turn
+        return nil
     }
+}
 
-    /// There is no value. Throws `poisoned` if there was one.
-    func acceptNone(ring: String) throws(RingError) {
-        guard seen == 0 else {
-            throw RingError(.poisoned, ring: ring, "entry '\(facts.name)' went back from version \(seen) to none, which no writer does")
+extension EntryReader.Fault {
+    @inline(never)
+    func error(_ found: EntryReader.Found?, _ reader: EntryReader, _ facts: EntryFacts, ring: String) -> RingError {
+        let version = found?.turn ?? 0
+        switch self {
+        case .tooLarge:
+            return RingError(
+                .poisoned, ring: ring,
+                "entry '\(facts.name)' has a value of \(found?.byteCount ?? 0) bytes in version \(version), and a capacity of \(facts.capacity)"
+            )
+        case .wentBack:
+            let now = version == 0 ? "to none" : "to version \(version)"
+            return RingError(
+                .poisoned, ring: ring, "entry '\(facts.name)' went back from version \(reader.seen) \(now), which no writer does")
         }
-    }
-
-    func tooFast(ring: String) -> RingError {
-        RingError(
-            .writerTooFast, ring: ring,
-            "entry '\(facts.name)' was written anew while it was read, \(Self.mostTries) times in a row; its last version is \(version)")
     }
 }

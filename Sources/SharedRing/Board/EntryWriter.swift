@@ -7,7 +7,6 @@ import CSharedRing
 /// - Nothing is written but the slot of `turn + 1`, which no reader takes a value from before the turn is stored.
 @safe
 struct EntryWriter {
-    let facts: EntryFacts
     private(set) var turn: UInt64
     private let turnWord: UnsafeMutablePointer<UInt64>
     private let eventWord: UnsafeMutablePointer<UInt32>
@@ -23,7 +22,6 @@ struct EntryWriter {
 
     init(_ facts: EntryFacts, _ blocks: BoardBlocks, values: UnsafeMutableRawPointer, isAsymmetric: Bool) {
         let block = unsafe blocks.block(facts.number)
-        self.facts = facts
         unsafe turnWord = sr_entry_turn(block)
         unsafe eventWord = sr_entry_event_word(block)
         unsafe boardEventWord = sr_board_event_word(blocks.control)

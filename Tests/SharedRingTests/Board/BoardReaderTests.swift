@@ -79,7 +79,7 @@ struct BoardReaderTests {
             var number: UInt64 = 0
             while isOver.value == 0 {
                 number += 1
-                try writer.set(number)
+                try writer.set(value: number)
                 sched_yield()
             }
         }
@@ -87,7 +87,7 @@ struct BoardReaderTests {
             var writer = try board.makeWriter("b")
             var reader = try board.makeReader("a")
             while isOver.value == 0 {
-                if let number = try reader.value(as: UInt64.self) { try writer.set(number) }
+                if let number = try reader.value(as: UInt64.self) { try writer.set(value: number) }
                 sched_yield()
             }
         }

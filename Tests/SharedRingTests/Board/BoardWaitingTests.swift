@@ -69,9 +69,9 @@ struct BoardWaitingTests {
         var b = try board.makeWriter("b")
         var c = try board.makeWriter("c")
         for number in 1...last {
-            try a.set(number)
-            try b.set(number)
-            try c.set(number)
+            try a.set(value: number)
+            try b.set(value: number)
+            try c.set(value: number)
             if number % 16 == 0 { usleep(200) }  // so that they fall asleep now and then
         }
         for waiter in waiters { try waiter.join() }

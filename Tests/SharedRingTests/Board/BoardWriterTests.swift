@@ -40,7 +40,7 @@ struct BoardWriterTests {
             #expect(value.bytes == bytes && value.tag == UInt32(count) && value.version == UInt64(count + 1))
             #expect(value.stamp.writtenNanoseconds == nil)
         }
-        try writer.set(2.5)
+        try writer.set(value: 2.5)
         #expect(try reader.value(as: Double.self) == 2.5)
         try writer.set("grün")
         #expect(try reader.get()?.text == "grün")

@@ -41,6 +41,7 @@ struct BoardTorture {
 
     static func run(_ arguments: [String]) throws {
         let torture = BoardTorture(Array(arguments.dropFirst()))
+        alarm(UInt32(torture.seconds) + 30)
         switch arguments[0] {
         case "board-torture-write": try torture.write()
         case "board-torture-read": try torture.read()
