@@ -102,7 +102,10 @@ final class BoardPeer {
         let start = sr_now_ns()
         var now = start
         while now < start + length {
-            for _ in 0..<32 { if try once(target) { count += 1 } else { failures += 1 } }
+            for _ in 0..<32 {
+                if try once(target) { count += 1 } else { failures += 1 }
+                cb_keep(target)
+            }
             now = sr_now_ns()
         }
         print("\(count) \(now - start) \(failures)")

@@ -1,18 +1,21 @@
+import CSharedRing
+
 /// Which value of an entry it is, and what its writer said of it.
 public struct BoardStamp: Sendable, Hashable {
     /// How often the entry was set up to this value: 1 for the first one. It grows by 1 from value to value, also from writer to writer.
     public let version: UInt64
+    /// The slot's header. As one word, so that what is stored as two words is not loaded as one, which takes a processor as long as the whole read.
+    private let word: UInt64
     /// What the writer gave with it.
-    public let tag: UInt32
+    public var tag: UInt32 { sr_slot_tag(word) }
     /// The value's size, in bytes.
-    public let byteCount: Int
+    public var byteCount: Int { Int(sr_slot_byte_count(word)) }
     /// When it was written, in nanoseconds since 1970; nil: the board does not keep the time. An untrusted writer may have stored any number.
     public let writtenNanoseconds: Int64?
 
-    init(version: UInt64, tag: UInt32, byteCount: Int, writtenNanoseconds: Int64?) {
+    init(version: UInt64, word: UInt64, writtenNanoseconds: Int64?) {
         self.version = version
-        self.tag = tag
-        self.byteCount = byteCount
+        self.word = word
         self.writtenNanoseconds = writtenNanoseconds
     }
 }

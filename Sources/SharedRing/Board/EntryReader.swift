@@ -34,21 +34,20 @@ struct EntryReader {
     @safe
     struct Found {
         let turn: UInt64
-        let byteCount: Int
-        let tag: UInt32
+        private let word: UInt64
         let time: Int64?
         /// Where the value begins.
         let value: UnsafeRawPointer
 
         init(turn: UInt64, word: UInt64, time: Int64?, value: UnsafeRawPointer) {
             self.turn = turn
-            byteCount = Int(sr_slot_byte_count(word))
-            tag = sr_slot_tag(word)
+            self.word = word
             self.time = time
             unsafe self.value = value
         }
 
-        var stamp: BoardStamp { BoardStamp(version: turn, tag: tag, byteCount: byteCount, writtenNanoseconds: time) }
+        var byteCount: Int { Int(sr_slot_byte_count(word)) }
+        var stamp: BoardStamp { BoardStamp(version: turn, word: word, writtenNanoseconds: time) }
     }
 
     /// The newest version. 0: there is no value yet. One load.
