@@ -59,8 +59,8 @@ public struct Board: Sendable {
     /// - Parameters:
     ///   - name: a file name, at most 200 bytes without a slash.
     ///   - entries: what it is made with: at most 4,096, together with the room for later ones.
-    ///   - room: for entries that are added later with ``addEntry(_:capacity:timeout:)``.
-    ///   - keepsTime: whether each value has the time of its writing. It costs a writer a look at the clock, some 25 ns.
+    ///   - room: for entries that are added later with `addEntry`.
+    ///   - keepsTime: whether each value has the time of its writing. A writer then looks at the clock with each value.
     ///   - options: see ``RingOptions``; `capacity`, `recordAlignment`, `exactTraits` and `isPersistent` have no meaning for a board.
     /// - Throws: `alreadyExists`, `outOfSpace`, `invalidName`, `invalidOption`, `incompatible`, `system`.
     public static func create(
@@ -152,7 +152,7 @@ public struct Board: Sendable {
     /// Brings a board that was made to outlive restarts (``RingOptions/isDurable``) to the disk. No writer may be attached. Blocks until the disk has
     /// everything; in a task the asynchronous form is meant.
     ///
-    /// - Throws: as ``MessageRing/flush()-4khk5``.
+    /// - Throws: as `flush` of a ``MessageRing``.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public func flush() throws(RingError) { try onBoard { () throws(RingError) in try handle.flush() } }
 
@@ -200,8 +200,8 @@ public struct Board: Sendable {
     /// - Parameters:
     ///   - key: of an entry that is there.
     ///   - waiting: how to wait for a change.
-    ///   - polling: how often it looks while it waits, where this process may not write the board and so can't say that it sleeps. A tenth of the
-    ///     interval is how much of a millisecond each second costs, about.
+    ///   - polling: how often it looks while it waits, where this process may not write the board and so can't say that it sleeps. Each look
+    ///     is a short wake of the thread.
     ///   - options: see ``EndpointOptions``. After a check interval a wait looks whether the board was removed.
     /// - Throws: `entryNotFound`, `poisoned`, `replaced`, `notFlushed`; as ``open(_:options:)``.
     public func makeReader(
@@ -217,7 +217,9 @@ public struct Board: Sendable {
     ///
     /// - Parameters:
     ///   - keys: of entries that are there; nil: all entries, also those that are added later.
-    ///   - waiting: as of ``makeReader(_:waiting:polling:options:)``, and so the others.
+    ///   - waiting: how to wait for a change.
+    ///   - polling: as of ``makeReader(_:waiting:polling:options:)``.
+    ///   - options: see ``EndpointOptions``.
     /// - Throws: as ``makeReader(_:waiting:polling:options:)``.
     public func makeView(
         of keys: [String]? = nil, waiting: WaitStrategy = .adaptive, polling: Duration = .milliseconds(10),

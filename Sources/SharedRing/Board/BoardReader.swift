@@ -107,7 +107,7 @@ public struct BoardReader: ~Copyable, Sendable {
         }
     }
 
-    /// Waits for a newer value and reads it: ``nextChange(after:timeout:)-(UInt64?,Duration?)`` and ``get()``. Allocates.
+    /// Waits for a newer value and reads it: `nextChange` and ``get()``. Allocates.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func next(timeout: Duration? = nil) throws(RingError) -> BoardValue {
         _ = try nextChange(timeout: timeout)
