@@ -42,6 +42,7 @@ enum Help {
         case .check: check
         case .stat: stat
         case .tap: tap
+        case .board: board
         case .completions: completions
         }
     }
@@ -311,6 +312,55 @@ enum Help {
           sharedring tap log --seconds 0
           sharedring tap log --count 3 --hex
           sharedring tap log --seconds 0 --lines-json > log.json
+
+        \(exitStatus)
+        """
+
+    private static let board = """
+        Usage: sharedring board create NAME [KEY[=CAPACITY]...] [--room N] [--room-bytes SIZE] [--time]
+               sharedring board add NAME KEY[=CAPACITY]...
+               sharedring board set NAME KEY [VALUE] [--hex] [--tag N] [--if-version N]
+               sharedring board get NAME [KEY...] [--text|--hex|--json|--raw]
+               sharedring board watch NAME [KEY...] [--text|--hex|--json|--raw]
+               sharedring board list NAME [--json]
+               sharedring board remove NAME
+
+        A board has entries, each with a key and its latest value: the newest whole one, for any
+        number of readers. 'create' makes a board with these entries, each for values of at most
+        CAPACITY bytes (default 256), and with room for more; 'add' adds entries. 'set' sets a value
+        once: VALUE, or else standard input to its end. 'get' writes the values of these entries, or of
+        all that have one, as they stood at one moment; of a single entry only the value. 'watch'
+        writes each entry's value when it has changed, the newest at once, until the board is removed
+        or at SIGINT (Ctrl-C); changes that come faster than they are written are one.
+
+          --room N          room for N more entries
+          --room-bytes SIZE the bytes of their capacities together
+          --time            keep the time of each writing
+          --mode MODE       the board's file mode in octal (default 0600); a reader needs no more than
+                            leave to read
+          --label TEXT      free text of at most 63 bytes
+          --text            a line each: what is not fit for a terminal stands there as \\u{1B}, a
+                            backslash as \\\\, what is no UTF-8 as \\xE9; the default
+          --hex             hexadecimal digits; of 'set': the value is such
+          --json            a JSON object a line, with the keys key, version, tag, written_at, bytes
+                            (hexadecimal) and text
+          --raw             the bytes as they are, without a newline
+          --tag N           readers get N with the value
+          --if-version N    set it only if the newest value has the version N; 0: if there is none
+          --timeout D       how long to wait for an entry that another process holds (default 10s)
+          --count N         of 'watch': end after N values
+          --seconds D       of 'watch': end after D
+          --owner USER      also take the boards of USER, a name or an id, or of 'anyone'; without this,
+                            only one's own
+          --dir DIR         where boards live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(notation)
+
+        Examples:
+          sharedring board create settings rate=16 mode=64 --room 8 --room-bytes 4K
+          sharedring board set settings rate 0.25
+          sharedring board get settings
+          sharedring board watch settings rate --count 1
 
         \(exitStatus)
         """

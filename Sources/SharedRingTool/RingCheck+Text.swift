@@ -4,6 +4,10 @@ import SharedRing
 extension RingCheck {
     /// A fact a line, with what is wrong and what comes next at the end.
     var text: String {
+        if report.kind == .board {
+            let facts = [("state", stateSentence)] + report.entries.map { ("entry", $0.text) } + damage.map { ("damaged", $0.sentence) }
+            return aligned(facts, under: "board '\(report.fileName)' in \(report.directory.printable)")
+        }
         var facts: [(String, String)] = [
             ("state", stateSentence),
             ("undelivered", undeliveredText),

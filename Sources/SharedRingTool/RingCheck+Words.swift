@@ -23,6 +23,7 @@ extension RingCheck {
 
     private var hasAnybodyDied: Bool {
         report.consumer.presence == .died || lanes.contains { $0.producer.presence == .died }
+            || report.entries.contains { $0.writer.presence == .died }
     }
 
     /// "3 messages of 45 bytes, 1 end of a stream".
@@ -71,11 +72,12 @@ extension RingCheck {
             return switch report.kind {
             case .spsc: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
             case .mpsc: "is refused: all \(counted(report.laneCount, "lane")) are taken"
+            case .board: ""
             }
         }
         let place =
             switch report.kind {
-            case .spsc: ""
+            case .spsc, .board: ""
             case .mpsc: "takes lane \(number): "
             }
         if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
@@ -100,6 +102,7 @@ extension RingCheck {
             switch report.kind {
             case .spsc: "starts at position \(lanes[0].head)"
             case .mpsc: "starts in \(counted(lanes.count, "lane"))"
+            case .board: ""
             }
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
         let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }

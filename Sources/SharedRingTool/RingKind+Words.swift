@@ -7,6 +7,7 @@ extension RingReport {
         switch kind {
         case .spsc: "spsc"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")), \(order.word) order"
+        case .board: "board, \(counted(entries.count, "entry", "entries"))"
         }
     }
 
@@ -15,6 +16,7 @@ extension RingReport {
         switch kind {
         case .spsc: counted(capacity, "byte")
         case .mpsc: counted(capacity, "byte") + " a lane"
+        case .board: counted(capacity, "byte") + " for all values"
         }
     }
 
@@ -23,6 +25,7 @@ extension RingReport {
         switch kind {
         case .spsc: "spsc, \(SizeNotation.text(capacity))"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")) of \(SizeNotation.text(capacity)), \(order.word) order"
+        case .board: "board, \(counted(entries.count, "entry", "entries")), \(SizeNotation.text(capacity))"
         }
     }
 
@@ -31,6 +34,7 @@ extension RingReport {
         switch kind {
         case .spsc: "producer"
         case .mpsc: "lane \(number)"
+        case .board: "entry \(number)"
         }
     }
 
@@ -39,6 +43,7 @@ extension RingReport {
         switch kind {
         case .spsc: ""
         case .mpsc: "lane \(number): "
+        case .board: "entry \(number): "
         }
     }
 
@@ -47,6 +52,7 @@ extension RingReport {
         switch kind {
         case .spsc: "producer"
         case .mpsc: counted(count, "producer")
+        case .board: counted(count, "writer")
         }
     }
 
@@ -54,7 +60,7 @@ extension RingReport {
     var hasOneSender: Bool {
         switch kind {
         case .spsc: true
-        case .mpsc: false
+        case .mpsc, .board: false
         }
     }
 }

@@ -26,6 +26,7 @@ extension RingReport {
             "producer_attachments": .integer(producerAttachments),
             "consumer": consumer.json,
             "lanes": .array(lanes.map(\.json)),
+            "entries": .array(entries.map(\.json)),
         ])
     }
 }
@@ -35,6 +36,16 @@ extension RingReport.Lane {
         .object([
             "number": .integer(number), "head": .position(head), "tail": .position(tail), "backlog": .integer(backlog),
             "producer": producer.json,
+        ])
+    }
+}
+
+extension RingReport.Entry {
+    fileprivate var json: JSON {
+        .object([
+            "number": .integer(number), "key": .string(key), "capacity": .integer(capacity), "version": .position(version),
+            "byte_count": byteCount.map { .integer($0) } ?? .null, "tag": tag.map { .integer(Int($0)) } ?? .null,
+            "written_at": writtenNanoseconds.map { .string(Timestamp($0).iso) } ?? .null, "writer": writer.json,
         ])
     }
 }

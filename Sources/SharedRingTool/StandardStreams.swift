@@ -37,6 +37,18 @@ enum StandardStreams {
         return filled
     }
 
+    /// Standard input to its end, at most so many bytes.
+    static func rest(upTo limit: Int) throws -> [UInt8] {
+        var all: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = try block.withUnsafeMutableBytes { try read(into: $0) }
+            if count == 0 { return all }
+            all += block[..<count]
+            if all.count > limit { throw ToolFailure("standard input has more than \(counted(limit, "byte"))") }
+        }
+    }
+
     // MARK: Output
 
     /// Writes all of it to standard output.

@@ -3,6 +3,7 @@ import Foundation
 /// Tries situations one after the other, and prints a table.
 struct Survey {
     let situations: [Situation]
+    let boards: [BoardSituation]
     /// Kills and holds at every point instead of some.
     let isFull: Bool
 
@@ -18,8 +19,14 @@ struct Survey {
             say(line(situation.name, outcome))
             for problem in outcome.problems.prefix(8) { say("    \(problem)") }
         }
-        say(line("\(situations.count) situations", sum))
-        return sum.problems.isEmpty && !situations.isEmpty
+        for board in boards {
+            let outcome = BoardCrash(situation: board, directory: directory).run()
+            sum += outcome
+            say(line(board.name, outcome))
+            for problem in outcome.problems.prefix(8) { say("    \(problem)") }
+        }
+        say(line("\(situations.count + boards.count) situations", sum))
+        return sum.problems.isEmpty && !(situations.isEmpty && boards.isEmpty)
     }
 
     private func outcome(of situation: Situation, in directory: String) -> Outcome {

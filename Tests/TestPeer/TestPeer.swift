@@ -5,6 +5,8 @@ import SharedRing
 /// A process for the tests to start, stop and kill.
 ///
 ///     TestPeer producer|consumer|collector NAME [option=value …]    obeys lines on its standard input; see `Session`
+///     TestPeer board-writer|board-reader NAME KEY [option=value …]  obeys lines; see `BoardSession`
+///     TestPeer board-torture [name=value …]                  see `BoardTorture`
 ///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
 ///     TestPeer wakeups [name=value …]                         see `WakeupSoak`
 ///     TestPeer churn NAME ROUNDS SEED [option=value …]
@@ -33,6 +35,9 @@ struct TestPeer {
             case "consumer": try Session.consumer(Setup(arguments.dropFirst()))
             case "collector": try Session.collector(Setup(arguments.dropFirst()))
             case "watcher": try Session.watcher(Setup(arguments.dropFirst()))
+            case "board-writer": try BoardSession.writer(Setup(arguments.dropFirst()), key: arguments[2])
+            case "board-reader": try BoardSession.reader(Setup(arguments.dropFirst()), key: arguments[2])
+            case "board-torture", "board-torture-write", "board-torture-read", "board-torture-wait": try BoardTorture.run(arguments)
             case "soak-send", "soak-receive": try soak(arguments)
             case "wakeups": try WakeupSoak.command(arguments)
             case "churn":
@@ -55,6 +60,7 @@ struct TestPeer {
             case "link-as": try Linked.listen(arguments[2], as: UInt32(arguments[1])!)
             case "link-numbers": try Linked.numbers(arguments[1])
             case "conformance": try Conformance.make(in: arguments[1])
+            case "board-conformance": try BoardConformance.make(in: arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")

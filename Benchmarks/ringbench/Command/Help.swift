@@ -6,6 +6,8 @@ enum Help {
             ringbench [options]             a survey of everything, under 30 s
             ringbench --full [options]      all of it: sizes, ways to wait, batches, many producers; under 10 minutes
             ringbench MODE [options]        one mode
+            ringbench board [options]       reading and writing latest values: a board beside other ways; some minutes.
+                                            --size, --readers (lists), --repeats, --milliseconds
             ringbench compare A.json B.json what changed between two kept runs, and whether it exceeds the noise
             ringbench report A.json A.html  the page of a kept run
 

@@ -90,15 +90,19 @@ public struct RingCheck: Sendable {
     /// Whether a producer or a consumer is attached.
     public var isAnybodyAttached: Bool {
         report.consumer.presence == .attached || lanes.contains { $0.producer.presence == .attached }
+            || report.entries.contains { $0.writer.presence == .attached }
     }
     /// Whether a producer or a consumer has ever been attached.
     public var hasAnybodyCome: Bool {
         report.consumer.presence != .neverCame || lanes.contains { $0.producer.presence != .neverCame }
+            || report.entries.contains { $0.writer.presence != .neverCame }
     }
 
     /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody is attached.
     var holders: String {
-        let roles = [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
+        let roles =
+            [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
+            + report.entries.map { (.entry($0.number), $0.writer) }
         return roles.filter { $0.1.presence == .attached }
             .map { role, held in "\(held.holder?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
     }
@@ -134,7 +138,7 @@ public struct RingCheck: Sendable {
         let header = segment.header
         let ring = location.ring
         report = try RingReport(segment, location)
-        isBeingRemoved = RoleLock.holder(of: .consumer, in: segment.descriptor) == .remover
+        isBeingRemoved = RoleLock.holder(of: header.shape.roles[0], in: segment.descriptor) == .remover
 
         var damage: [Damage] = []
         var lanes: [Lane] = []
@@ -159,9 +163,15 @@ public struct RingCheck: Sendable {
             guard isInUse || control.producer_epoch != 0 || walk.result.damage != nil else { continue }
             lanes.append(try Self.lane(number, walk.result, isMoving: walk.isMoving, control, report, segment, ring))
         }
+        if let board = header.board { damage += try Self.damage(in: board, of: segment, ring: ring) }
         self.damage = damage
         self.lanes = lanes
 
+        guard header.board == nil else {
+            hasUnreportedDeath = false
+            consumerSleepWord = .awake
+            return
+        }
         let control = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring)
         hasUnreportedDeath = control.unreported_death != 0
         consumerSleepWord = try Self.sleepWord(control.doorbell, of: .consumer, segment) { () throws(RingError) in

@@ -60,7 +60,7 @@ public struct RingReport: Sendable {
     public var isTotallyOrdered: Bool
     /// The version of its layout, as "2.0".
     public var layoutVersion: String
-    /// The bytes of each lane.
+    /// The bytes of each lane; of a ``Board``, of all its values.
     public var capacity: Int
     /// What records are aligned to, in bytes.
     public var recordAlignment: Int
@@ -84,6 +84,8 @@ public struct RingReport: Sendable {
     public var laneCount: Int
     /// The lanes that anybody has ever attached to.
     public var lanes: [Lane]
+    /// Of a ``Board``, its entries, in the order in which they were made; none of other kinds.
+    public var entries: [Entry]
 
     /// Whether it has no name: it was reported by a descriptor, or by its own handle.
     public var isAnonymous: Bool { directoryName.bytes.isEmpty }
@@ -122,9 +124,7 @@ public struct RingReport: Sendable {
 
     init(_ segment: Segment, _ location: SegmentLocation) throws(RingError) {
         let header = segment.header
-        let shared = try segment.read(sr_segment_control.self, at: header.controlOffset, ring: location.ring)
-        let consumer = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: location.ring)
-
+        let ring = try segment.read(sr_segment_control.self, at: header.controlOffset, ring: location.ring)
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
             let isHeld =
@@ -160,11 +160,24 @@ public struct RingReport: Sendable {
         createdNanoseconds = header.createdNanoseconds
         instance = header.instance.text
         usesAsymmetricBarrier = header.usesAsymmetricBarrier
-        isPersistent = shared.persistent != 0
+        isPersistent = ring.persistent != 0
+        laneCount = header.laneCount
+        if let board = header.board {
+            consumer = Role(presence: .neverCame, attachments: 0, holder: nil)
+            lanes = []
+            capacity = board.dataSize
+            largestMessage = 0
+            recordAlignment = 0
+            entries = try Self.entries(of: segment, board, ring: location.ring) { entry, epoch, again in
+                role(.entry(entry), epoch: epoch, again: again)
+            }
+            return
+        }
+        entries = []
+        let consumer = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: location.ring)
         self.consumer = role(.consumer, epoch: consumer.epoch) {
             (try? segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: location.ring))?.epoch
         }
-        laneCount = header.laneCount
 
         var lanes: [Lane] = []
         for number in 0..<header.laneCount {

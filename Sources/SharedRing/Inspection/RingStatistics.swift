@@ -73,6 +73,10 @@ public struct RingStatistics: Sendable {
     init(_ ring: InspectedRing) throws(RingError) {
         let segment = ring.segment
         let header = segment.header
+        guard header.board == nil else {
+            throw RingError(
+                .incompatible, ring: ring.ring, "it is a board, through which no messages pass; its report has its versions")
+        }
         // The roles first: asking for them takes longest, and the counters' time should be one.
         report = try RingReport(ring)
         readNanoseconds = sr_now_ns()

@@ -76,6 +76,9 @@ public struct RingTap: ~Copyable {
     }
 
     init(_ ring: InspectedRing, from start: Start, isDataDumped: Bool) throws(RingError) {
+        guard ring.segment.header.board == nil else {
+            throw RingError(.incompatible, ring: ring.ring, "it is a board, through which no messages pass")
+        }
         var segment = ring.segment
         segment.isDataDumped = isDataDumped
         let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.ring)

@@ -24,6 +24,8 @@ public struct StaleRing: Sendable {
         case neverUsed
         /// It is stale but for what waits in it.
         case undelivered
+        /// It is a ``Board``: its values are there to stay, and its readers, which hold no role, can't be seen.
+        case holdsValues
         /// The holders of its roles, for people.
         case inUse(String)
         /// What is damaged, for people.
@@ -140,6 +142,7 @@ public struct StaleRing: Sendable {
         if check.isAnybodyAttached { return kept(.inUse("it is in use by \(check.holders)")) }
         if let damage = check.damage.first { return kept(.damaged(damage)) }
         guard check.hasAnybodyCome else { return kept(.neverUsed) }
+        if segment.header.kind == .board { return kept(.holdsValues) }
         if check.messages + check.streamEnds > 0, !includingUndelivered { return kept(.undelivered) }
         return StaleRing(name.name, .removed, check)
     }

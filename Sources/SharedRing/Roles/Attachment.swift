@@ -91,11 +91,13 @@ final class Attachment: @unchecked Sendable {
     enum Request {
         case consumer
         case anyLane
+        case exactly(Role)
 
         func candidates(_ header: SegmentHeader) -> [Role] {
             switch self {
             case .consumer: [.consumer]
             case .anyLane: header.lanes.producers
+            case .exactly(let role): [role]
             }
         }
     }

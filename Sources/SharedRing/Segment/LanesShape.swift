@@ -8,6 +8,15 @@ struct LanesShape: Sendable, Equatable {
 
     private static let largestCapacity = 1 << 40
 
+    /// Of a segment of another kind, which has no lane.
+    static let none = LanesShape(laneCount: 0, laneCapacity: SegmentHeader.pageSize, recordAlignment: 8)
+
+    private init(laneCount: Int, laneCapacity: Int, recordAlignment: Int) {
+        self.laneCount = laneCount
+        self.laneCapacity = laneCapacity
+        self.recordAlignment = recordAlignment
+    }
+
     // MARK: Making one
 
     /// Throws `invalidOption`.
@@ -93,6 +102,7 @@ struct LanesShape: Sendable, Equatable {
         switch role {
         case .consumer: Int(sr_lanes_consumer_offset()) + MemoryLayout<sr_consumer_control>.offset(of: \.holder)!
         case .lane(let lane): Int(sr_lane_offset(UInt32(lane))) + MemoryLayout<sr_lane_control>.offset(of: \.producer_holder)!
+        case .board, .entry: preconditionFailure("no role of a segment with lanes")
         }
     }
 }
@@ -104,6 +114,7 @@ extension SegmentHeader {
         get {
             switch shape {
             case .lanes(let lanes): lanes
+            case .board: .none
             }
         }
         set { shape = .lanes(newValue) }

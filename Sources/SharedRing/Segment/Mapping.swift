@@ -60,6 +60,15 @@ final class Mapping: @unchecked Sendable {
         return (mapping, header.controlOffset - start)
     }
 
+    /// All of the data, once.
+    static func data(of segment: Segment, writable: Bool, prefault: Bool, ring: String) throws(RingError) -> Mapping {
+        let count = (segment.header.shape.dataSize + segment.unit - 1) / segment.unit * segment.unit
+        let mapping = try Mapping(reserving: count, unit: segment.unit, ring: ring)
+        try mapping.map(at: 0, count, of: segment, from: segment.header.dataOffset, writable: writable, prefault: prefault, ring: ring)
+        if !segment.isDataDumped { mapping.leaveOutOfDumps(count) }
+        return mapping
+    }
+
     /// A lane's data, twice, back to back: a record that starts before the end goes on behind it, in one piece.
     static func lane(
         _ lane: Int, of segment: Segment, writable: Bool, prefault: Bool, ring: String

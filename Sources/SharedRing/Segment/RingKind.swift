@@ -5,6 +5,8 @@ public enum RingKind: String, Sendable {
     case spsc
     /// A lane for each of several producers, and one consumer: an ``MPSCRing``.
     case mpsc
+    /// No ring but entries, each with its latest value: a ``Board``.
+    case board
 }
 
 extension RingKind {
@@ -13,6 +15,7 @@ extension RingKind {
         switch self {
         case .spsc: .spsc
         case .mpsc: .mpsc
+        case .board: .board
         }
     }
 }
@@ -23,6 +26,7 @@ extension SegmentHeader.Kind {
         switch self {
         case .spsc: .spsc
         case .mpsc: .mpsc
+        case .board: .board
         }
     }
 
@@ -30,7 +34,7 @@ extension SegmentHeader.Kind {
     /// consumer looks for lanes in use.
     var hasManyLanes: Bool {
         switch self {
-        case .spsc: false
+        case .spsc, .board: false
         case .mpsc: true
         }
     }

@@ -90,6 +90,8 @@ public struct RingOptions: Sendable {
 
     /// Where the positions start. Only tests have a reason to choose.
     var firstPosition: UInt64 = 0
+    /// With which entries a board is made.
+    var boardEntries: [BoardEntryPlan] = []
 
     /// The defaults: 1 MiB in `/dev/shm`, for this user.
     public init() {}

@@ -4,12 +4,18 @@ import CSharedRing
 enum Role: Sendable, Equatable, CustomStringConvertible {
     case consumer
     case lane(Int)
+    /// Of a board: adds entries.
+    case board
+    /// Of a board: writes an entry's value.
+    case entry(Int)
 
     /// The offset of the lock byte, far past the end of any file.
     var lockByte: Int64 {
         switch self {
         case .consumer: sr_lock_consumer(0)
         case .lane(let lane): sr_lock_producer(UInt32(lane))
+        case .board: sr_lock_board()
+        case .entry(let entry): sr_lock_entry(UInt32(entry))
         }
     }
 
@@ -18,6 +24,8 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
         case .consumer: "consumer"
         case .lane(0): "producer"
         case .lane(let lane): "producer of lane \(lane)"
+        case .board: "keeper of its keys"
+        case .entry(let entry): "writer of entry \(entry)"
         }
     }
 }

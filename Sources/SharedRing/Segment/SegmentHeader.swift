@@ -17,6 +17,7 @@ struct SegmentHeader: Sendable, Equatable {
     enum Kind: UInt32, Sendable, CaseIterable {
         case spsc = 1
         case mpsc = 2
+        case board = 4
     }
 
     var kind: Kind
@@ -58,10 +59,18 @@ struct SegmentHeader: Sendable, Equatable {
 
     /// The header of a new segment. Throws `invalidOption`.
     init(_ wanted: RingShape, options: RingOptions, ring: String) throws(RingError) {
+        try LanesShape.check(wanted, options, ring: ring)
+        let features = wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0
+        try self.init(wanted.kind, requiring: features, options: options, ring: ring) { .lanes(LanesShape(wanted, options, unit: $0)) }
+    }
+
+    /// The same of any kind, whose shape depends on what the data is a multiple of, in bytes.
+    init(
+        _ kind: Kind, requiring features: UInt64, options: RingOptions, ring: String, shape makeShape: (_ unit: Int) -> SegmentShape
+    ) throws(RingError) {
         func refuse(_ detail: String) -> RingError { RingError(.invalidOption, ring: ring, detail) }
         let page = Self.pageSize
 
-        try LanesShape.check(wanted, options, ring: ring)
         guard options.label.utf8.count <= 63, !options.label.utf8.contains(0) else {
             throw refuse("the label must be at most 63 bytes without NUL, not \(options.label.utf8.count)")
         }
@@ -89,13 +98,13 @@ struct SegmentHeader: Sendable, Equatable {
             }
         }
 
-        kind = wanted.kind
-        shape = .lanes(LanesShape(wanted, options, unit: unit))
+        self.kind = kind
+        shape = makeShape(unit)
         controlOffset = page
         dataOffset = (controlOffset + shape.controlSize + unit - 1) / unit * unit
         totalSize = dataOffset + shape.dataSize
         requiredFeatures =
-            (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0) | (wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0)
+            features | (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0)
             | (options.isDurable ? UInt64(SR_FEATURE_FILE_BACKED) : 0)
         label = options.label
         createdNanoseconds = sr_realtime_ns()

@@ -4,11 +4,14 @@ import CSharedRing
 enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     /// Of SPSC and MPSC rings.
     case lanes(LanesShape)
+    /// Of boards.
+    case board(BoardShape)
 
     /// The bytes of the control area.
     var controlSize: Int {
         switch self {
         case .lanes(let shape): shape.controlSize
+        case .board(let shape): shape.controlSize
         }
     }
 
@@ -16,6 +19,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var dataSize: Int {
         switch self {
         case .lanes(let shape): shape.dataSize
+        case .board(let shape): shape.dataSize
         }
     }
 
@@ -23,6 +27,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var roles: [Role] {
         switch self {
         case .lanes(let shape): [.consumer] + shape.producers
+        case .board(let shape): shape.roles
         }
     }
 
@@ -30,6 +35,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .lanes(let shape): shape.description
+        case .board(let shape): shape.description
         }
     }
 
@@ -37,6 +43,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     func initialWords(_ options: RingOptions) -> [(offset: Int, word: UInt64)] {
         switch self {
         case .lanes(let shape): shape.initialWords(options)
+        case .board(let shape): shape.initialWords(options)
         }
     }
 
@@ -44,12 +51,14 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     func holderOffset(of role: Role) -> Int {
         switch self {
         case .lanes(let shape): shape.holderOffset(of: role)
+        case .board(let shape): shape.holderOffset(of: role)
         }
     }
 
     func store(in header: inout sr_header) {
         switch self {
         case .lanes(let shape): shape.store(in: &header)
+        case .board(let shape): shape.store(in: &header)
         }
     }
 
@@ -57,6 +66,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     init(checking header: sr_header, of kind: SegmentHeader.Kind, ring: String) throws(RingError) {
         switch kind {
         case .spsc, .mpsc: self = .lanes(try LanesShape(checking: header, of: kind, ring: ring))
+        case .board: self = .board(try BoardShape(checking: header, ring: ring))
         }
     }
 }

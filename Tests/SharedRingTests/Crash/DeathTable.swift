@@ -28,6 +28,9 @@ struct DeathRow: CustomStringConvertible, Sendable {
         DeathRow("a noted death is reported at the end", "noteDeath/mpsc"),
         DeathRow("a new consumer goes on where the last one was", "attachConsumer/spsc/after-died"),
         DeathRow("a name stands for a whole ring or nothing", "create/mpsc", "openOrCreate/spsc", "openExisting/spsc"),
+        DeathRow("a board's value is the last or the next, whole", "board/set", "board/update", "board/setOnce"),
+        DeathRow("the next writer of an entry wakes its readers", "board/setAsleep"),
+        DeathRow("a board's entry is there or is made anew", "board/addEntry"),
         DeathRow("a ring is removed or untouched", "remove/spsc/none/start", "removeIfUnused/spsc"),
     ]
 }

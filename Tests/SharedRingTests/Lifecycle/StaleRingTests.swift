@@ -19,6 +19,7 @@ struct StaleRingTests {
                     case .removedUnfinished: "unfinished"
                     case .kept(.neverUsed): "nobody came"
                     case .kept(.undelivered): "undelivered \(ring.messages) \(ring.byteCount) \(ring.streamEnds)"
+                    case .kept(.holdsValues): "values"
                     case .kept(.inUse): "in use"
                     case .kept(.damaged): "damaged"
                     case .kept(.refused(let error)): error.code == .damaged ? "damaged header" : "\(error.code)"
