@@ -45,6 +45,11 @@ int sr_futex_clear_and_wake(uint32_t *word) {
     return result(syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word, op));
 }
 
+int sr_futex_add_and_wake(uint32_t *word) {
+    unsigned op = FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_LT, 0);
+    return result(syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word, op));
+}
+
 int sr_futex_try_wait(void) {
     uint32_t word = 0;
     int r = sr_futex_wait(&word, 1, 1); /* does not sleep: the word is another, and the deadline passed */

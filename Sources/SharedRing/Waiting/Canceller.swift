@@ -31,8 +31,8 @@ public struct Canceller: Sendable {
 final class CancelFlag: @unchecked Sendable {
     private let word: UnsafeMutablePointer<UInt32>
     private let hungUp = Atomic(false)
-    private let doorbell: UnsafeMutablePointer<UInt32>
-    /// Keeps the doorbell mapped.
+    private let sleepWord: SleepWord
+    /// Keeps the sleep word mapped.
     private let mapping: AnyObject
     private let generation = sr_fork_generation()
     /// The addresses of a copy of the flag, and of the word that closes a fast path. One of each lane.
@@ -40,19 +40,23 @@ final class CancelFlag: @unchecked Sendable {
     /// The lock is held while words are stored, so that they agree, and while gates come and go.
     private let gates = Guarded<[Gate]>([])
 
-    /// - Parameter mapping: what keeps the doorbell mapped.
-    init(doorbell: UnsafeMutablePointer<UInt32>, keeping mapping: AnyObject) {
+    /// - Parameter mapping: what keeps the sleep word mapped.
+    init(word sleepWord: SleepWord, keeping mapping: AnyObject) {
         unsafe word = .allocate(capacity: 1)
         unsafe word.initialize(to: 0)
-        unsafe self.doorbell = doorbell
+        self.sleepWord = sleepWord
         self.mapping = mapping
+    }
+
+    convenience init(doorbell: UnsafeMutablePointer<UInt32>, keeping mapping: AnyObject) {
+        unsafe self.init(word: .doorbell(doorbell), keeping: mapping)
     }
 
     deinit { unsafe word.deallocate() }
 
     private var isInherited: Bool { generation != sr_fork_generation() }
 
-    // SAFETY, for all of these: `word` is ours until `deinit`; the doorbell is mapped while `mapping` lives, except in
+    // SAFETY, for all of these: `word` is ours until `deinit`; the sleep word is mapped while `mapping` lives, except in
     // a forked child, where the wake fails harmlessly with EFAULT.
 
     /// SYNC: cancel (pairs with Sleeper.declareAsleep): the flag before, the wake after; the sleeper stores its word before and
@@ -68,7 +72,7 @@ final class CancelFlag: @unchecked Sendable {
             for gate in gates { unsafe sr_store_relaxed_u64(UnsafeMutablePointer<UInt64>(bitPattern: gate.word)!, .max) }
         }
         sr_fence_full()
-        unsafe Doorbell.wake(doorbell)
+        sleepWord.wake()
     }
 
     func lower() { if !isInherited { gates.withLock { store(0, $0) } } }

@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// How one endpoint waits: spinning, then asleep on its own doorbell, until there is news, a deadline or a cancellation.
+/// How one endpoint waits: spinning, then asleep on its doorbell or an event count, until there is news, a deadline or a cancellation.
 ///
 /// The waker's half of the protocol is `LaneWriter.ringDoorbell` and `LaneReader.barrier`. Both halves store, pass a full
 /// barrier and look: the waker stores a record or a head and looks at the doorbell; the sleeper stores the doorbell and
@@ -15,8 +15,7 @@ struct Sleeper {
         case membarrier
     }
 
-    /// 0 awake, 1 asleep.
-    let doorbell: UnsafeMutablePointer<UInt32>
+    let word: SleepWord
     let barrier: Barrier
     let strategy: WaitStrategy
     /// How often a waiting endpoint looks around although nobody woke it, in nanoseconds: it bounds the one window that no
@@ -62,7 +61,7 @@ struct Sleeper {
 
         var emptyWakes = 0
         while true {
-            let longest = declareAsleep()
+            let (expected, longest) = declareAsleep()
             if let found = try withDoorbellCleared(news) { return found }
             // SYNC: hang-up (pairs with CancelFlag.noteHangUp)
             if cancelFlag.isHungUp, let found = try withDoorbellCleared(lookAround) { return found }
@@ -71,10 +70,10 @@ struct Sleeper {
                 let now = sr_now_ns()
                 unsafe sr_count(sleeps, 1)
                 // SAFETY: the doorbell and the counter lie in the control mapping, which the owner of this sleeper keeps.
-                let result = unsafe sr_futex_wait(doorbell, 1, min(deadline.nanoseconds, min(nextLook, now &+ longest)))
+                let result = unsafe sr_futex_wait(word.address, expected, min(deadline.nanoseconds, min(nextLook, now &+ longest)))
                 wasWoken = result == 0 || result == -SystemFailure.tryAgain
             }
-            unsafe sr_store_relaxed_u32(doorbell, 0)  // relaxed: a late view of it costs a waker one vain system call
+            word.declareAwake()
 
             if let found = try news() { return found }
             let now = sr_now_ns()
@@ -90,13 +89,11 @@ struct Sleeper {
         }
     }
 
-    /// Stores the doorbell and passes the barrier. How long, in nanoseconds, one may then sleep.
-    private func declareAsleep() -> Int64 {
+    /// Stores the doorbell and passes the barrier. The word's value, and how long, in nanoseconds, one may then sleep.
+    private func declareAsleep() -> (expected: UInt32, longest: Int64) {
         // SYNC: doorbell (pairs with LaneWriter.ringDoorbell), space-doorbell (pairs with LaneReader.barrier), cancel (pairs with
-        // CancelFlag.raise): the store before, all looks after.
-        // Relaxed: the barrier orders it.
-        // SAFETY: as above.
-        unsafe sr_store_relaxed_u32(doorbell, 1)
+        // CancelFlag.raise), event-count (pairs with a waker's look at the word): the store before, all looks after.
+        let expected = word.declareAsleep()
         switch barrier {
         case .symmetric: sr_fence_full()
         case .membarrier:
@@ -104,20 +101,20 @@ struct Sleeper {
                 // It worked at attach and does not now (a seccomp filter installed since): a waker may miss us, so sleep
                 // only for moments.
                 sr_fence_full()
-                return 1_000_000
+                return (expected, 1_000_000)
             }
         }
-        return slice
+        return (expected, slice)
     }
 
     /// The look after the barrier. If it finds something, or throws, this side is awake again.
     private func withDoorbellCleared<News>(_ news: () throws(RingError) -> News?) throws(RingError) -> News? {
         do throws(RingError) {
             let found = try news()
-            if found != nil { unsafe sr_store_relaxed_u32(doorbell, 0) }
+            if found != nil { word.declareAwake() }
             return found
         } catch {
-            unsafe sr_store_relaxed_u32(doorbell, 0)
+            word.declareAwake()
             throw error
         }
     }
@@ -137,4 +134,18 @@ struct Sleeper {
         if let found = try lookAround() { return found }
         throw RingError(.timedOut, ring: ring, "no \(what) before the deadline")
     }
+}
+
+extension Sleeper {
+    /// Alone on a doorbell.
+    init(
+        doorbell: UnsafeMutablePointer<UInt32>, barrier: Barrier, strategy: WaitStrategy, slice: Int64, cancelFlag: CancelFlag,
+        sleeps: UnsafeMutablePointer<UInt64>, ring: String
+    ) {
+        unsafe self.init(
+            word: .doorbell(doorbell), barrier: barrier, strategy: strategy, slice: slice, cancelFlag: cancelFlag, sleeps: sleeps,
+            ring: ring)
+    }
+
+    var doorbell: UnsafeMutablePointer<UInt32> { unsafe word.address }
 }

@@ -53,6 +53,7 @@ SR_INLINE void sr_store_relaxed_u64(void *p, uint64_t v) { __atomic_store_n((uin
 SR_INLINE void sr_store_release_u64(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELEASE); }
 
 SR_INLINE uint64_t sr_fetch_add_acq_rel_u64(void *p, uint64_t v) { return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_ACQ_REL); }
+SR_INLINE uint32_t sr_fetch_or_acq_rel_u32(void *p, uint32_t v) { return __atomic_fetch_or((uint32_t *)p, v, __ATOMIC_ACQ_REL); }
 SR_INLINE uint64_t sr_fetch_or_acq_rel_u64(void *p, uint64_t v) { return __atomic_fetch_or((uint64_t *)p, v, __ATOMIC_ACQ_REL); }
 
 /* On x86 a locked read-modify-write of one's own stack is a full barrier, and several times cheaper than the

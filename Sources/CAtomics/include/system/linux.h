@@ -28,7 +28,10 @@ int sr_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
  * or neither. Returns how many it woke. */
 int sr_futex_clear_and_wake(uint32_t *word);
 
-/* Whether the two calls above work in this process, tried on a word of its own: 0, or the negative errno of the first that does not. A
+/* Adds 1 to the word and wakes all who sleep on it, in one step: for a word that many sleep on. */
+int sr_futex_add_and_wake(uint32_t *word);
+
+/* Whether FUTEX_WAIT_BITSET and FUTEX_WAKE_OP work in this process, tried on a word of its own: 0, or the negative errno of the first that does not. A
  * sandbox can allow futex(2) and not all of its operations. */
 int sr_futex_try_wait(void);
 int sr_futex_try_clear_and_wake(void);

@@ -60,7 +60,7 @@ final class WaiterPool: Sendable {
             thread.wake()
             // A thread that sleeps on a single doorbell sees its own word only before. While the watch has its place, its
             // doorbell is mapped.
-            if placesPerThread == 1 { unsafe Doorbell.wake(watch.doorbell) }
+            if placesPerThread == 1 { watch.sleeper.word.wake() }
         }
     }
 

@@ -3,7 +3,7 @@ import CSharedRing
 /// A thread that sleeps on many doorbells at once, for endpoints whose owners have no thread to sleep with.
 ///
 /// It follows the sleeper's protocol (see `Sleeper`) for all of them: store every word, one barrier, look at each, sleep while
-/// every word is 1. A word that is still 1 after a wake was not rung since its look, so only the others are looked at
+/// every word has its value. A word that still has it after a wake was not rung since its look, so only the others are looked at
 /// again; all are once a slice, or once in ten after a long silence (see `Watch.interval`), and the other sides as well, in
 /// one pass.
 @safe
@@ -138,7 +138,7 @@ final class WaiterThread: @unchecked Sendable {
             if watch.restsUntil != 0 {
                 end = min(end, watch.restsUntil)
             } else {
-                unsafe words[count] = sr_futex_wait_on(watch.doorbell, 1)
+                unsafe words[count] = sr_futex_wait_on(watch.doorbell, watch.expected)
                 count += 1
             }
         }
@@ -148,7 +148,7 @@ final class WaiterThread: @unchecked Sendable {
             if watch.restsUntil != 0 {
                 sr_sleep_ns(1_000_000)
             } else if unsafe sr_load_acquire_u32(control) == seen {
-                result = unsafe sr_futex_wait(watch.doorbell, 1, end)
+                result = unsafe sr_futex_wait(watch.doorbell, watch.expected, end)
             }
         } else {
             result = unsafe sr_futex_waitv(words, UInt32(count), end)

@@ -36,6 +36,8 @@ final class Watch: @unchecked Sendable {
     var emptyWakes = 0
     /// Not to be slept on before: somebody rings for nothing.
     var restsUntil: Int64 = 0
+    /// The value of the word on which to sleep.
+    private(set) var expected: UInt32 = 1
     /// Who serves this. Under the pool's lock.
     var thread: WaiterThread?
 
@@ -139,15 +141,15 @@ final class Watch: @unchecked Sendable {
 
     // SAFETY, from here on: the doorbell lies in the control mapping, which `endpoint` keeps.
 
-    var doorbell: UnsafeMutablePointer<UInt32> { unsafe sleeper.doorbell }
+    var doorbell: UnsafeMutablePointer<UInt32> { unsafe sleeper.word.address }
 
     var usesMembarrier: Bool { sleeper.barrier == .membarrier }
 
     /// Whether the word is no longer as the sleeper left it.
-    var isRung: Bool { unsafe sr_load_relaxed_u32(doorbell) != 1 }  // relaxed: it only says where to look
+    var isRung: Bool { unsafe sr_load_relaxed_u32(doorbell) != expected }  // relaxed: it only says where to look
 
-    /// SYNC: doorbell, space-doorbell, cancel (see Sleeper.declareAsleep): this store, the waiter thread's barrier, all looks.
-    func declareAsleep() { unsafe sr_store_relaxed_u32(doorbell, 1) }
+    /// SYNC: doorbell, space-doorbell, cancel, event-count (see Sleeper.declareAsleep): this store, the waiter thread's barrier, all looks.
+    func declareAsleep() { expected = sleeper.word.declareAsleep() }
 
     /// For observers, as `Sleeper.wait` counts: once a turn that ends asleep.
     func countSleep() { unsafe sr_count(sleeper.sleeps, 1) }
@@ -175,8 +177,7 @@ final class Watch: @unchecked Sendable {
 
     /// Tells the owner. The thread is done with this watch then, and with its doorbell.
     func finish(_ outcome: Outcome) {
-        // Relaxed: a late view of it costs a waker one vain system call.
-        unsafe sr_store_relaxed_u32(doorbell, 0)
+        sleeper.word.declareAwake()
         let completion = completion.take()!
         let endpoint = endpoint.take()
         completion(outcome)
