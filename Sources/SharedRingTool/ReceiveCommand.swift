@@ -6,6 +6,7 @@ struct ReceiveCommand {
     private enum Endpoint: ~Copyable {
         case single(Consumer)
         case merging(MergingConsumer)
+        case subscribed(Subscriber)
     }
 
     private let options: TransferOptions
@@ -23,6 +24,7 @@ struct ReceiveCommand {
         switch try attach() {
         case .single(let consumer): try receive(consumer)
         case .merging(let consumer): try receive(consumer)
+        case .subscribed(let subscriber): try receive(subscriber)
         }
     }
 
@@ -42,6 +44,10 @@ struct ReceiveCommand {
                     try ring.makeConsumer(
                         ending: ending, acknowledgement: acknowledgement, waiting: options.waiting,
                         options: EndpointOptions(checkInterval: checkInterval)))
+            case .broadcast(let ring):
+                return .subscribed(
+                    try ring.makeSubscriber(
+                        acknowledgement: acknowledgement, waiting: options.waiting, options: EndpointOptions(checkInterval: checkInterval)))
             }
         }
     }

@@ -7,11 +7,13 @@ struct RingAccess {
     enum Ring {
         case single(SPSCRing)
         case merging(MPSCRing)
+        case broadcast(BroadcastRing)
 
         var capacity: Int {
             switch self {
             case .single(let ring): ring.capacity
             case .merging(let ring): ring.capacity
+            case .broadcast(let ring): ring.capacity
             }
         }
 
@@ -20,6 +22,7 @@ struct RingAccess {
             switch self {
             case .single: "one lane, for one sender at a time"
             case .merging(let ring): "\(counted(ring.laneCount, "lane")) in \(ring.order.word) order"
+            case .broadcast: "one publisher and subscribers"
             }
         }
     }
@@ -96,6 +99,7 @@ struct RingAccess {
     private func ring(_ existing: RingKind?) throws(RingError) -> Ring {
         switch (existing, lanes.count) {
         // Should it go away meanwhile, none is made.
+        case (.broadcast, _): .broadcast(try BroadcastRing.open(named: name, options: options))
         case (.spsc, _) where mustExist: .single(try SPSCRing.open(named: name, options: options))
         case (.mpsc, _) where mustExist: .merging(try MPSCRing.open(named: name, options: options))
         case (nil, nil), (.spsc, nil): .single(try SPSCRing.openOrCreate(named: name, options: options))
@@ -128,7 +132,7 @@ struct RingAccess {
         guard let count = lanes.count else { return differences }
         let isAsAsked =
             switch ring {
-            case .single: false
+            case .single, .broadcast: false
             case .merging(let ring): ring.laneCount == count && (!lanes.hasOrder || ring.order == lanes.order)
             }
         return isAsAsked ? differences : differences + [(ring.shape, "'--lanes' and '--order' count")]

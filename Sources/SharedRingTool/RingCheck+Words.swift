@@ -69,13 +69,13 @@ extension RingCheck {
         let attached = Set(lanes.filter { $0.producer.presence == .attached }.map(\.number))
         guard let number = (0..<report.laneCount).first(where: { !attached.contains($0) }) else {
             return switch report.kind {
-            case .spsc: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
+            case .spsc, .broadcast: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
             case .mpsc: "is refused: all \(counted(report.laneCount, "lane")) are taken"
             }
         }
         let place =
             switch report.kind {
-            case .spsc: ""
+            case .spsc, .broadcast: ""
             case .mpsc: "takes lane \(number): "
             }
         if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
@@ -99,6 +99,7 @@ extension RingCheck {
         let start =
             switch report.kind {
             case .spsc: "starts at position \(lanes[0].head)"
+            case .broadcast: "starts behind what was sent"
             case .mpsc: "starts in \(counted(lanes.count, "lane"))"
             }
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]

@@ -7,13 +7,14 @@ extension RingReport {
         switch kind {
         case .spsc: "spsc"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")), \(order.word) order"
+        case .broadcast: "broadcast, room for \(counted(subscriberCount, "reliable subscriber"))"
         }
     }
 
     /// "65536 bytes"; of many lanes "65536 bytes a lane".
     var capacityText: String {
         switch kind {
-        case .spsc: counted(capacity, "byte")
+        case .spsc, .broadcast: counted(capacity, "byte")
         case .mpsc: counted(capacity, "byte") + " a lane"
         }
     }
@@ -23,6 +24,7 @@ extension RingReport {
         switch kind {
         case .spsc: "spsc, \(SizeNotation.text(capacity))"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")) of \(SizeNotation.text(capacity)), \(order.word) order"
+        case .broadcast: "broadcast, \(SizeNotation.text(capacity))"
         }
     }
 
@@ -31,13 +33,14 @@ extension RingReport {
         switch kind {
         case .spsc: "producer"
         case .mpsc: "lane \(number)"
+        case .broadcast: "publisher"
         }
     }
 
     /// What a sentence about a lane begins with: nothing; "lane 3: ".
     func prefix(ofLane number: Int) -> String {
         switch kind {
-        case .spsc: ""
+        case .spsc, .broadcast: ""
         case .mpsc: "lane \(number): "
         }
     }
@@ -47,13 +50,14 @@ extension RingReport {
         switch kind {
         case .spsc: "producer"
         case .mpsc: counted(count, "producer")
+        case .broadcast: "publisher"
         }
     }
 
     /// Whether there is one sender at a time, whose end is the end of the stream.
     var hasOneSender: Bool {
         switch kind {
-        case .spsc: true
+        case .spsc, .broadcast: true
         case .mpsc: false
         }
     }

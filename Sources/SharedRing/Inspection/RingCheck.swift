@@ -87,18 +87,22 @@ public struct RingCheck: Sendable {
     public var streamEnds: Int { lanes.reduce(0) { $0 + $1.closeMarks + $1.deathMarks } }
     /// Whether a lane changed whenever it was looked at: then the numbers are a moment's.
     public var isMoving: Bool { lanes.contains { $0.isMoving } }
-    /// Whether a producer or a consumer is attached.
+    /// Whether a producer, a consumer or a subscriber is attached.
     public var isAnybodyAttached: Bool {
         report.consumer.presence == .attached || lanes.contains { $0.producer.presence == .attached }
+            || report.subscribers.contains { $0.role.presence == .attached }
     }
-    /// Whether a producer or a consumer has ever been attached.
+    /// Whether a producer, a consumer or a subscriber has ever been attached.
     public var hasAnybodyCome: Bool {
         report.consumer.presence != .neverCame || lanes.contains { $0.producer.presence != .neverCame }
+            || report.subscribers.contains { $0.role.presence != .neverCame }
     }
 
     /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody is attached.
     var holders: String {
-        let roles = [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
+        let roles =
+            [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
+            + report.subscribers.map { (.subscriber($0.number), $0.role) }
         return roles.filter { $0.1.presence == .attached }
             .map { role, held in "\(held.holder?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
     }
@@ -132,13 +136,15 @@ public struct RingCheck: Sendable {
         var lanes: [Lane] = []
         for number in 0..<header.laneCount {
             let walk = try Self.settledWalk(number, of: segment, ring: ring)
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: ring)
+            let control = try segment.laneControl(number, ring: ring)
             // A producer sets its bit before its epoch: read in the opposite order, the bit can't be missing.
             let bitmap = try segment.read(sr_lanes_control.self, at: header.controlOffset, ring: ring).lanes_used
-            let isInUse = unsafe withUnsafeBytes(of: bitmap) {
+            // (Of a broadcast this is no bitmap of lanes, and counts for nothing.)
+            let isInBitmap = unsafe withUnsafeBytes(of: bitmap) {
                 // SAFETY: the bitmap has a bit for every lane that a header may have.
                 unsafe $0.load(fromByteOffset: number / 64 * 8, as: UInt64.self) >> UInt64(number % 64) & 1 == 1
             }
+            let isInUse = header.kind != .broadcast && isInBitmap
             if let found = walk.result.damage { damage.append(found) }
             if control.producer_epoch != 0, !isInUse, header.kind.hasManyLanes {
                 let place = header.controlOffset + MemoryLayout<sr_lanes_control>.offset(of: \.lanes_used)! + number / 64 * 8
@@ -154,10 +160,10 @@ public struct RingCheck: Sendable {
         self.damage = damage
         self.lanes = lanes
 
-        let control = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring)
+        let control = try segment.consumerControl(ring: ring)
         hasUnreportedDeath = control.unreported_death != 0
         consumerSleepWord = try Self.sleepWord(control.doorbell, of: .consumer, segment) { () throws(RingError) in
-            try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring).doorbell
+            try segment.consumerControl(ring: ring).doorbell
         }
     }
 
@@ -170,7 +176,7 @@ public struct RingCheck: Sendable {
         _ lane: Int, of segment: Segment, ring: String, meanwhile: () -> Void = {}
     ) throws(RingError) -> (result: LaneWalk, isMoving: Bool) {
         func control() throws(RingError) -> sr_lane_control {
-            try segment.read(sr_lane_control.self, at: segment.header.laneOffset(lane), ring: ring)
+            try segment.laneControl(lane, ring: ring)
         }
         var last: LaneWalk?
         var lastSound: LaneWalk?
@@ -199,7 +205,7 @@ public struct RingCheck: Sendable {
         let never = RingReport.Role(presence: .neverCame, attachments: 0, holder: nil)
         let producer = report.lanes.first { $0.number == number }?.producer ?? never
         func again() throws(RingError) -> sr_lane_control {
-            try segment.read(sr_lane_control.self, at: segment.header.laneOffset(number), ring: ring)
+            try segment.laneControl(number, ring: ring)
         }
         return Lane(
             number: number, producer: producer, head: walk.head, tail: walk.tail, messages: walk.messages, byteCount: walk.byteCount,

@@ -54,6 +54,20 @@ public struct RingReport: Sendable {
     public var directoryName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var directory: String
+    /// A reliable subscriber of a broadcast. Lossy ones leave no trace in the ring.
+    public struct Subscriber: Sendable {
+        /// Its place.
+        public var number: Int
+        /// Who subscribes, or did last.
+        public var role: Role
+        /// Everything before this position is acknowledged. Nil: it holds nothing.
+        public var head: UInt64?
+        /// The bytes from there to the publisher's next position, headers and gaps included: from 0 to the capacity. What it holds.
+        public var backlog: Int
+        /// Whether the publisher sleeps for room, and no subscriber is further behind.
+        public var holdsPublisherUp: Bool
+    }
+
     /// Which kind of ring it is.
     public var kind: RingKind
     /// Whether messages of all producers come in the order of their sending: ``MPSCRing/Order/total``.
@@ -78,8 +92,12 @@ public struct RingReport: Sendable {
     public var usesAsymmetricBarrier: Bool
     /// Whether its last reader leaves it where it is.
     public var isPersistent: Bool
-    /// Who receives, or received last.
+    /// Who receives, or received last. A broadcast has no consumer: nobody ever came.
     public var consumer: Role
+    /// How many reliable subscribers a broadcast has room for; 0 of other kinds.
+    public var subscriberCount: Int
+    /// The places of a broadcast that anybody has ever had.
+    public var subscribers: [Subscriber]
     /// How many lanes it has, used or not.
     public var laneCount: Int
     /// The lanes that anybody has ever attached to.
@@ -112,7 +130,7 @@ public struct RingReport: Sendable {
     init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
         let header = segment.header
         let ring = try segment.read(sr_segment_control.self, at: header.controlOffset, ring: name.ring)
-        let consumer = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: name.ring)
+        let consumer = try segment.consumerControl(ring: name.ring)
 
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
@@ -144,20 +162,21 @@ public struct RingReport: Sendable {
         instance = header.instance.text
         usesAsymmetricBarrier = header.usesAsymmetricBarrier
         isPersistent = ring.persistent != 0
-        self.consumer = role(.consumer, epoch: consumer.epoch) {
-            (try? segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: name.ring))?.epoch
-        }
+        self.consumer =
+            header.kind == .broadcast
+            ? Role(presence: .neverCame, attachments: 0, holder: nil)
+            : role(.consumer, epoch: consumer.epoch) { (try? segment.consumerControl(ring: name.ring))?.epoch }
         laneCount = header.laneCount
 
         var lanes: [Lane] = []
         for number in 0..<header.laneCount {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring)
+            let control = try segment.laneControl(number, ring: name.ring)
             guard control.producer_epoch != 0 else { continue }
             let tail = try Checkpoint(number, of: segment, ring: name.ring).tail
             // The tail is a little newer than the head. A stranger's words may say anything.
             let backlog = Int64(bitPattern: tail &- control.head)
             let producer = role(.lane(number), epoch: control.producer_epoch) {
-                (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: name.ring))?.producer_epoch
+                (try? segment.laneControl(number, ring: name.ring))?.producer_epoch
             }
             let unreported = Int(sr_epoch_attachments_since(control.producer_epoch, control.reported_end))
             lanes.append(
@@ -168,6 +187,30 @@ public struct RingReport: Sendable {
                     tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
         }
         self.lanes = lanes
+
+        subscriberCount = header.slotCount
+        var subscribers: [Subscriber] = []
+        if header.kind == .broadcast {
+            let shape = LaneShape(header)
+            let isAsleep = try segment.laneControl(0, ring: name.ring).space_doorbell != 0
+            for (slot, control) in try segment.subscriberControls(ring: name.ring) {
+                // Behind the head, so no older than it is.
+                let tail = try Checkpoint(0, of: segment, ring: name.ring).tail
+                let isHeld = shape.isAligned(control.head) && tail &- control.head <= shape.capacity
+                subscribers.append(
+                    Subscriber(
+                        number: slot,
+                        role: role(.subscriber(slot), epoch: control.epoch) {
+                            (try? segment.read(sr_subscriber_control.self, at: header.slotOffset(slot), ring: name.ring))?.epoch
+                        },
+                        head: isHeld ? control.head : nil, backlog: isHeld ? Int(tail &- control.head) : 0, holdsPublisherUp: false))
+            }
+            let most = subscribers.map(\.backlog).max() ?? 0
+            for i in subscribers.indices where isAsleep && most > 0 && subscribers[i].backlog == most {
+                subscribers[i].holdsPublisherUp = true
+            }
+        }
+        self.subscribers = subscribers
     }
 
     /// The names of the rings in a directory, sorted. Those that are not UTF-8 are left out: see ``fileNames(options:)``.

@@ -66,10 +66,10 @@ public struct RingStatistics: Sendable {
         // The roles first: asking for them takes longest, and the counters' time should be one.
         report = try RingReport(segment, ring.name)
         readNanoseconds = sr_now_ns()
-        consumerSleeps = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.name.ring).statistics.sleeps
+        consumerSleeps = try segment.consumerControl(ring: ring.name.ring).statistics.sleeps
         var lanes: [Lane] = []
         for lane in report.lanes {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.name.ring)
+            let control = try segment.laneControl(lane.number, ring: ring.name.ring)
             let account = try Checkpoint(lane.number, of: segment, ring: ring.name.ring)
             lanes.append(Lane(control, account, of: lane, capacity: header.laneCapacity))
         }

@@ -5,6 +5,8 @@ public enum RingKind: String, Sendable {
     case spsc
     /// A lane for each of several producers, and one consumer: an ``MPSCRing``.
     case mpsc
+    /// One publisher, and many subscribers that each get every message: a ``BroadcastRing``.
+    case broadcast
 }
 
 extension RingKind {
@@ -13,6 +15,7 @@ extension RingKind {
         switch self {
         case .spsc: .spsc
         case .mpsc: .mpsc
+        case .broadcast: .broadcast
         }
     }
 }
@@ -23,6 +26,7 @@ extension SegmentHeader.Kind {
         switch self {
         case .spsc: .spsc
         case .mpsc: .mpsc
+        case .broadcast: .broadcast
         }
     }
 
@@ -30,7 +34,7 @@ extension SegmentHeader.Kind {
     /// consumer looks for lanes in use.
     var hasManyLanes: Bool {
         switch self {
-        case .spsc: false
+        case .spsc, .broadcast: false
         case .mpsc: true
         }
     }

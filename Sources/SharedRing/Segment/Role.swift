@@ -4,12 +4,18 @@ import CSharedRing
 enum Role: Sendable, Equatable, CustomStringConvertible {
     case consumer
     case lane(Int)
+    /// A reliable subscriber of a broadcast, by its slot. (Its publisher is the producer of lane 0.)
+    case subscriber(Int)
+    /// Reads, and is nothing in the ring: it has no byte.
+    case observer
 
     /// The offset of the lock byte, far past the end of any file.
     var lockByte: Int64 {
         switch self {
         case .consumer: sr_lock_consumer(0)
         case .lane(let lane): sr_lock_producer(UInt32(lane))
+        case .subscriber(let slot): sr_lock_consumer(UInt32(slot))
+        case .observer: sr_lock_first() &- 1  // never locked
         }
     }
 
@@ -18,6 +24,8 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
         case .consumer: "consumer"
         case .lane(0): "producer"
         case .lane(let lane): "producer of lane \(lane)"
+        case .subscriber(let slot): "subscriber \(slot)"
+        case .observer: "observer"
         }
     }
 }

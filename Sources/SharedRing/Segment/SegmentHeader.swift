@@ -5,6 +5,8 @@ struct RingShape: Sendable {
     var kind: SegmentHeader.Kind
     var laneCount: Int
     var isTotallyOrdered: Bool
+    /// How many reliable subscribers there can be; 0 of kinds that have none.
+    var slotCount = 0
 
     static let spsc = RingShape(kind: .spsc, laneCount: 1, isTotallyOrdered: false)
 }
@@ -17,6 +19,7 @@ struct SegmentHeader: Sendable, Equatable {
     enum Kind: UInt32, Sendable {
         case spsc = 1
         case mpsc = 2
+        case broadcast = 3
     }
 
     var kind: Kind
@@ -62,6 +65,7 @@ struct SegmentHeader: Sendable, Equatable {
         let page = Self.pageSize
 
         try LanesShape.check(wanted, options, ring: ring)
+        if wanted.kind == .broadcast { try BroadcastShape.check(wanted, options, ring: ring) }
         guard options.label.utf8.count <= 63, !options.label.utf8.contains(0) else {
             throw refuse("the label must be at most 63 bytes without NUL, not \(options.label.utf8.count)")
         }
@@ -90,7 +94,11 @@ struct SegmentHeader: Sendable, Equatable {
         }
 
         kind = wanted.kind
-        shape = .lanes(LanesShape(wanted, options, unit: unit))
+        shape =
+            switch wanted.kind {
+            case .spsc, .mpsc: .lanes(LanesShape(wanted, options, unit: unit))
+            case .broadcast: .broadcast(BroadcastShape(wanted, options, unit: unit))
+            }
         controlOffset = page
         dataOffset = (controlOffset + shape.controlSize + unit - 1) / unit * unit
         totalSize = dataOffset + shape.dataSize

@@ -4,11 +4,13 @@ import CSharedRing
 enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     /// Of SPSC and MPSC rings.
     case lanes(LanesShape)
+    case broadcast(BroadcastShape)
 
     /// The bytes of the control area.
     var controlSize: Int {
         switch self {
         case .lanes(let shape): shape.controlSize
+        case .broadcast(let shape): shape.controlSize
         }
     }
 
@@ -16,6 +18,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var dataSize: Int {
         switch self {
         case .lanes(let shape): shape.dataSize
+        case .broadcast(let shape): shape.lane.dataSize
         }
     }
 
@@ -23,6 +26,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var roles: [Role] {
         switch self {
         case .lanes(let shape): [.consumer] + shape.producers
+        case .broadcast(let shape): shape.lane.producers + shape.subscribers
         }
     }
 
@@ -30,6 +34,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .lanes(let shape): shape.description
+        case .broadcast(let shape): shape.description
         }
     }
 
@@ -37,6 +42,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     func initialWords(_ options: RingOptions) -> [(offset: Int, word: UInt64)] {
         switch self {
         case .lanes(let shape): shape.initialWords(options)
+        case .broadcast(let shape): shape.initialWords(options)
         }
     }
 
@@ -44,12 +50,14 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     func holderOffset(of role: Role) -> Int {
         switch self {
         case .lanes(let shape): shape.holderOffset(of: role)
+        case .broadcast(let shape): shape.holderOffset(of: role)
         }
     }
 
     func store(in header: inout sr_header) {
         switch self {
         case .lanes(let shape): shape.store(in: &header)
+        case .broadcast(let shape): shape.store(in: &header)
         }
     }
 
@@ -57,6 +65,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     init(checking header: sr_header, of kind: SegmentHeader.Kind, ring: String) throws(RingError) {
         switch kind {
         case .spsc, .mpsc: self = .lanes(try LanesShape(checking: header, of: kind, ring: ring))
+        case .broadcast: self = .broadcast(try BroadcastShape(checking: header, ring: ring))
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "atomics.h"
 
 #define SR_LARGEST_LANE_COUNT 1024u
+#define SR_LARGEST_SUBSCRIBER_COUNT 256u
 
 /* Kinds 1 and 2: lanes, each with a producer, and one consumer. */
 struct sr_lanes_shape {
@@ -18,5 +19,14 @@ struct sr_lanes_shape {
     uint64_t reserved[2];      /* zero */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_lanes_shape) == 32, "a shape's size");
+
+/* Kind 3: one publisher's lane, and subscribers that each have a slot. */
+struct sr_broadcast_shape {
+    uint32_t subscriber_count; /* slots, 1 to 256 */
+    uint32_t record_alignment; /* 8, 16, 32, 64 or 128 */
+    uint64_t capacity;         /* a power of two, a multiple of the page size, at most 2^40 */
+    uint64_t reserved[2];      /* zero */
+};
+SR_STATIC_ASSERT(sizeof(struct sr_broadcast_shape) == 32, "a shape's size");
 
 #endif

@@ -36,7 +36,7 @@ struct LaneWriter: ~Copyable {
     @usableFromInline var runSpacing: Int
     @usableFromInline var mixedMessages = 0
     @usableFromInline var mixedBytes = 0
-    /// The word that a commit looks at: not 0, somebody may be asleep. `sleepers` says whom to wake then.
+    /// The word that a commit looks at: odd, there may be a sleeper. `sleepers` says whom to wake then.
     @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
 
     @usableFromInline let data: UnsafeMutableRawPointer
@@ -63,6 +63,8 @@ struct LaneWriter: ~Copyable {
     let gate: SpaceGate
     /// Whom a commit wakes.
     let sleepers: CommitSleepers
+    /// Where checkpoints are published.
+    let checkpoints: CheckpointPlace
 
     /// The position after the last end of a stream that was unread when it was seen; another directly after it is left out.
     var positionAfterEnd: UInt64?
@@ -97,6 +99,7 @@ struct LaneWriter: ~Copyable {
         // SAFETY: both words lie in the control mapping, which the attachment keeps.
         gate = unsafe .consumer(head: sr_head(control))
         sleepers = unsafe .one(doorbell: doorbell)
+        checkpoints = unsafe .lane(control)
         self.usesAsymmetricBarrier = usesAsymmetricBarrier
         isPlain = unsafe usesAsymmetricBarrier && tickets == nil
         self.ring = ring

@@ -24,6 +24,13 @@ extension Consumer: PartiallyAcknowledging {
     }
 }
 
+extension Subscriber: PartiallyAcknowledging {
+    /// As ``Consumer``'s.
+    package mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError) {
+        try core.acknowledge(before: kept[0])
+    }
+}
+
 extension MergingConsumer: PartiallyAcknowledging {
     /// As ``Consumer``'s.
     package mutating func acknowledge(before kept: [Int: UInt64]) throws(RingError) {

@@ -35,7 +35,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     }
 
     /// Whether a consumer is attached, in whatever process. One system call; safe from any thread.
-    public var isPeerAttached: Bool { core.isConsumerAttached }
+    public var isPeerAttached: Bool { core.isPeerAttached }
 
     /// Ends this producer's waiting from another thread.
     public var canceller: Canceller { Canceller(core.cancelFlag) }
@@ -52,7 +52,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
         try unsafe writer.pointee.requireUsable()
-        try core.waitForConsumer(until: Deadline(after: timeout))
+        try core.waitForPeers(1, until: Deadline(after: timeout))
     }
 
     /// Waits until the consumer has acknowledged every message sent so far. Blocks the thread; in a task the asynchronous form is meant.
