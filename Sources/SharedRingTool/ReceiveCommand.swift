@@ -12,11 +12,13 @@ struct ReceiveCommand {
     private let options: TransferOptions
     private let senders: Senders?
     private let tellsEnds: Bool
+    private let subscription: SubscribeOptions
 
     init(_ arguments: Arguments) throws {
         options = try TransferOptions(arguments)
         senders = try Senders(arguments)
         tellsEnds = arguments.has("--ends")
+        subscription = try SubscribeOptions(arguments)
     }
 
     /// Returns after the end of the stream. What could not be written stays in the ring.
@@ -47,7 +49,8 @@ struct ReceiveCommand {
             case .broadcast(let ring):
                 return .subscribed(
                     try ring.makeSubscriber(
-                        acknowledgement: acknowledgement, waiting: options.waiting, options: EndpointOptions(checkInterval: checkInterval)))
+                        subscription.delivery, from: subscription.start, acknowledgement: acknowledgement, waiting: options.waiting,
+                        options: EndpointOptions(checkInterval: checkInterval)))
             }
         }
     }
@@ -61,9 +64,11 @@ struct ReceiveCommand {
             try reception.receive()
         } catch {
             // Whatever it was, this receiver leaves in order; what was not written is the next one's.
+            reception.noteMissed()
             reception.close()
             throw error
         }
+        reception.noteMissed()
         reception.close()
     }
 }

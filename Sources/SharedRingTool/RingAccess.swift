@@ -33,6 +33,8 @@ struct RingAccess {
     private let capacity: Int?
     /// Whether none is made.
     private let mustExist: Bool
+    /// Whether it is to be a broadcast.
+    private let isBroadcast: Bool
     /// Whether a ring that is there must be as the command line says.
     private let isExact: Bool
 
@@ -41,6 +43,7 @@ struct RingAccess {
         lanes = try LaneOptions(arguments)
         capacity = try arguments.capacity()
         mustExist = arguments.has("--existing")
+        isBroadcast = arguments.has("--subscribe")
         var options = try arguments.findingOptions()
         if let capacity { options.capacity = capacity }
         options.isPersistent = isPersistent
@@ -73,6 +76,10 @@ struct RingAccess {
                 try requireOvertaken(error, kind)
                 continue
             }
+            if isBroadcast, let kind, kind != .broadcast {
+                throw ToolFailure(
+                    "ring '\(name)' is there already, of kind \(kind.rawValue), with \(ring.shape): there is nothing to subscribe to")
+            }
             if isExact, let difference = differences(ring).first {
                 throw ToolFailure("ring '\(name)' is there already, with \(difference.fact)")
             }
@@ -102,6 +109,7 @@ struct RingAccess {
         case (.broadcast, _): .broadcast(try BroadcastRing.open(named: name, options: options))
         case (.spsc, _) where mustExist: .single(try SPSCRing.open(named: name, options: options))
         case (.mpsc, _) where mustExist: .merging(try MPSCRing.open(named: name, options: options))
+        case (nil, _) where isBroadcast: .broadcast(try BroadcastRing.openOrCreate(named: name, options: options))
         case (nil, nil), (.spsc, nil): .single(try SPSCRing.openOrCreate(named: name, options: options))
         case (nil, let count?), (.mpsc, let count?):
             .merging(try MPSCRing.openOrCreate(named: name, lanes: count, order: lanes.order, options: options))

@@ -22,7 +22,8 @@ extension RingCheck {
     }
 
     private var hasAnybodyDied: Bool {
-        report.consumer.presence == .died || lanes.contains { $0.producer.presence == .died }
+        report.consumer.presence == .died || report.subscribers.contains { $0.role.presence == .died }
+            || lanes.contains { $0.producer.presence == .died }
     }
 
     /// "3 messages of 45 bytes, 1 end of a stream".
@@ -91,6 +92,7 @@ extension RingCheck {
     }
 
     var nextConsumer: String {
+        if report.kind == .broadcast { return nextSubscriber }
         if report.consumer.presence == .attached {
             return "is refused while \(report.consumer.holder?.description ?? "the present one") is attached"
         }
@@ -98,8 +100,7 @@ extension RingCheck {
         guard !lanes.isEmpty else { return "waits for the first producer" }
         let start =
             switch report.kind {
-            case .spsc: "starts at position \(lanes[0].head)"
-            case .broadcast: "starts behind what was sent"
+            case .spsc, .broadcast: "starts at position \(lanes[0].head)"
             case .mpsc: "starts in \(counted(lanes.count, "lane"))"
             }
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
@@ -109,6 +110,15 @@ extension RingCheck {
         if unreported > 0 { steps.append("learns that \(unreported == 1 ? "a producer" : "\(unreported) producers") died") }
         if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }
         return steps.joined(separator: ", then ")
+    }
+
+    private var nextSubscriber: String {
+        if !damage.isEmpty { return "nothing is promised, see what is damaged" }
+        let attached = Set(report.subscribers.filter { $0.role.presence == .attached }.map(\.number))
+        guard let number = (0..<report.subscriberCount).first(where: { !attached.contains($0) }) else {
+            return "is refused, unless it is lossy: all \(counted(report.subscriberCount, "place")) are taken"
+        }
+        return "takes place \(number), and gets what is sent from then on, or what is still there if it asks for that"
     }
 
     private var again: String {

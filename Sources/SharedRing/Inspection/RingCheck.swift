@@ -157,6 +157,7 @@ public struct RingCheck: Sendable {
             guard isInUse || control.producer_epoch != 0 || walk.result.damage != nil else { continue }
             lanes.append(try Self.lane(number, walk.result, isMoving: walk.isMoving, control, report, segment, ring))
         }
+        if header.kind == .broadcast, let found = try Self.checkpointDamage(segment, ring: ring) { damage.append(found) }
         self.damage = damage
         self.lanes = lanes
 
@@ -198,6 +199,24 @@ public struct RingCheck: Sendable {
         return (LaneWalk(inMotion: try control()), true)
     }
 
+    /// Of a broadcast: a checkpoint that the next publisher would refuse. Found twice, since one may be published meanwhile.
+    private static func checkpointDamage(_ segment: Segment, ring: String) throws(RingError) -> Damage? {
+        let shape = LaneShape(segment.header)
+        for turn in 0..<2 {
+            let newest = try Checkpoint.published(0, of: segment, ring: ring)
+            let isPossible = shape.isAligned(newest.tail) && newest.writeLimit &- newest.tail <= shape.capacity
+            if isPossible { return nil }
+            if turn == 1 {
+                return Damage(
+                    lane: 0, position: newest.tail, fileOffset: segment.header.controlOffset,
+                    detail:
+                        "its checkpoint has the tail \(newest.tail) and the write limit \(newest.writeLimit), with a capacity of \(shape.capacity)"
+                )
+            }
+        }
+        return nil
+    }
+
     private static func lane(
         _ number: Int, _ walk: LaneWalk, isMoving: Bool, _ control: sr_lane_control, _ report: RingReport, _ segment: Segment,
         _ ring: String
@@ -207,9 +226,12 @@ public struct RingCheck: Sendable {
         func again() throws(RingError) -> sr_lane_control {
             try segment.laneControl(number, ring: ring)
         }
+        // Nothing waits for a subscriber that is not there any more: the next ones begin behind what was sent.
+        let waits = segment.header.kind != .broadcast || report.subscribers.contains { $0.role.presence == .attached }
         return Lane(
-            number: number, producer: producer, head: walk.head, tail: walk.tail, messages: walk.messages, byteCount: walk.byteCount,
-            closeMarks: walk.closeMarks, deathMarks: walk.deathMarks, endsWithMark: walk.endsWithMark,
+            number: number, producer: producer, head: walk.head, tail: walk.tail, messages: waits ? walk.messages : 0,
+            byteCount: waits ? walk.byteCount : 0, closeMarks: waits ? walk.closeMarks : 0, deathMarks: waits ? walk.deathMarks : 0,
+            endsWithMark: walk.endsWithMark,
             announcement: control.ticket_floor == .max ? nil : control.ticket_floor,
             sleepWord: try sleepWord(control.space_doorbell, of: .lane(number), segment) { () throws(RingError) in
                 try again().space_doorbell

@@ -173,8 +173,10 @@ public struct RingReport: Sendable {
             let control = try segment.laneControl(number, ring: name.ring)
             guard control.producer_epoch != 0 else { continue }
             let tail = try Checkpoint(number, of: segment, ring: name.ring).tail
+            // Of a broadcast in which no subscriber holds anything, nothing waits.
+            let isHeld = header.kind == .broadcast ? try segment.slowestHead(ring: name.ring) != nil : true
             // The tail is a little newer than the head. A stranger's words may say anything.
-            let backlog = Int64(bitPattern: tail &- control.head)
+            let backlog = isHeld ? Int64(bitPattern: tail &- control.head) : 0
             let producer = role(.lane(number), epoch: control.producer_epoch) {
                 (try? segment.laneControl(number, ring: name.ring))?.producer_epoch
             }
@@ -183,7 +185,7 @@ public struct RingReport: Sendable {
                 Lane(
                     number: number, producer: producer,
                     endsReported: max(0, Int(sr_epoch_attachments(control.producer_epoch)) - unreported),
-                    head: control.head,
+                    head: isHeld ? control.head : tail,
                     tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
         }
         self.lanes = lanes

@@ -8,7 +8,9 @@ extension Segment {
         var control = try read(sr_lane_control.self, at: header.laneOffset(lane), ring: ring)
         switch header.shape {
         case .lanes: break
-        case .broadcast: control.head = try slowestHead(ring: ring)
+        case .broadcast:
+            let tail = try Checkpoint.published(lane, of: self, ring: ring).tail
+            control.head = try slowestHead(ring: ring) ?? tail
         }
         return control
     }
@@ -31,15 +33,21 @@ extension Segment {
         return found
     }
 
-    /// Where the subscriber stands that is furthest behind; the newest checkpoint's tail if there is none.
-    private func slowestHead(ring: String) throws(RingError) -> UInt64 {
+    /// Where the subscriber stands that is attached and furthest behind. Nil: none holds anything. (What a dead one left holds the publisher up for a check
+    /// interval at most.)
+    func slowestHead(ring: String) throws(RingError) -> UInt64? {
         let shape = LaneShape(header)
-        let heads = try subscriberControls(ring: ring).map(\.control.head)
+        let heads = try subscriberControls(ring: ring).filter { slot, control in
+            control.epoch & 1 == 1 && RoleLock.holder(of: .subscriber(slot), in: descriptor) != .nobody
+        }.map(\.control.head)
         // Behind the heads, so no older than they are.
         let tail = try Checkpoint.published(0, of: self, ring: ring).tail
-        var slowest = tail
-        // A head that is ahead of the checkpoint lies among the records behind it.
-        for head in heads where shape.isAligned(head) && tail &- head <= shape.capacity && tail &- head > tail &- slowest { slowest = head }
+        var slowest: UInt64?
+        // A head may lie among the records behind the checkpoint: less than a capacity ahead of it.
+        for head in heads where shape.isAligned(head) && tail &+ shape.capacity &- head <= 2 * shape.capacity {
+            if let known = slowest, Int64(bitPattern: head &- known) >= 0 { continue }
+            slowest = head
+        }
         return slowest
     }
 }

@@ -1,4 +1,5 @@
 import CSharedRing
+import Synchronization
 
 /// What feeds a lossy subscriber: records are copied out of the ring into memory of this process, and handed out there, in place.
 ///
@@ -20,10 +21,13 @@ final class LossyFeed: @unchecked Sendable {
     private var bufferSize: Int
     /// What the reader takes for its lane's words.
     let words: UnsafeMutablePointer<sr_lane_control>
-    /// Any thread may ask while another receives.
-    private let missedTotals = Guarded(LossyReader.Totals())
+    /// Any thread may ask while another receives. Relaxed: they order nothing.
+    private let missedMessages = Atomic<UInt64>(0)
+    private let missedBytes = Atomic<UInt64>(0)
 
-    var missed: LossyReader.Totals { missedTotals.withLock { $0 } }
+    var missed: LossyReader.Totals {
+        LossyReader.Totals(messages: missedMessages.load(ordering: .relaxed), byteCount: missedBytes.load(ordering: .relaxed))
+    }
 
     /// So much is copied at a time at most, but for a message that is larger.
     private static let usualSize = 1 << 16
@@ -69,24 +73,13 @@ final class LossyFeed: @unchecked Sendable {
         unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(truncatingIfNeeded: position & shape.mask)))
     }
 
-    /// A checkpoint that makes sense; nil: none held still. Throws `poisoned`.
-    private func checkpoint(behind position: UInt64?) throws(RingError) -> Checkpoint? {
-        guard let newest = checkpoints.newestWhole?.checkpoint else { return nil }
-        guard shape.isAligned(newest.tail), newest.writeLimit &- newest.tail <= shape.capacity else {
-            throw LaneWriter.impossible(
-                ring, 0,
-                "its checkpoint has the tail \(newest.tail) and the write limit \(newest.writeLimit), with a capacity of \(shape.capacity)")
-        }
-        return newest
-    }
-
     // MARK: Beginning
 
     private func place(of start: SubscriptionStart) throws(RingError) -> LossyReader.Place {
         for turn in 0..<1_000 {
             if turn > 16 { sr_sleep_ns(1_000_000) }
+            _ = try checkpoints.newestPossible(shape, ring: ring)
             guard let first = checkpoints.first(start, shape) else { continue }
-            _ = try checkpoint(behind: nil)
             // Passes over what is not wanted, and judges that walk as a copy is judged.
             var wanted = first
             switch start {
@@ -100,7 +93,9 @@ final class LossyFeed: @unchecked Sendable {
             }
             // SYNC: account (pairs with Checkpoint.publish): the walk before, the checkpoint after.
             sr_fence_acquire()
-            guard let newest = try checkpoint(behind: nil), !newest.allowsWriting(over: first.tail, shape) else { continue }
+            guard let newest = try checkpoints.newestPossible(shape, ring: ring), !newest.allowsWriting(over: first.tail, shape) else {
+                continue
+            }
             before = LossyReader.Totals(wanted)
             return LossyReader.Place(wanted)
         }
@@ -129,7 +124,7 @@ final class LossyFeed: @unchecked Sendable {
             let outcome = source.step { walk in
                 copy(&walk, size: &size, needed: &needed, impossible: &impossible)
             } checkpoint: {
-                do throws(RingError) { newest = try checkpoint(behind: start) } catch { failure = error }
+                do throws(RingError) { newest = try checkpoints.newestPossible(shape, ring: ring) } catch { failure = error }
                 // Where there is none to be had, nothing of the copy is proven.
                 return newest ?? Checkpoint(tail: start, messages: 0, byteCount: 0, writeLimit: start &+ 2 &* shape.capacity)
             } resume: { found in
@@ -157,7 +152,8 @@ final class LossyFeed: @unchecked Sendable {
                     throw LaneWriter.impossible(
                         ring, 0, "by its checkpoint \(source.position) comes behind \(start), and the messages in between can't be counted")
                 }
-                missedTotals.withLock { $0 = $0 + missed }
+                missedMessages.wrappingAdd(missed.messages, ordering: .relaxed)
+                missedBytes.wrappingAdd(missed.byteCount, ordering: .relaxed)
                 empty(&reader)
             case .lost: return
             }

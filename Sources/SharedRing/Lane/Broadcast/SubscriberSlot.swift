@@ -43,8 +43,12 @@ struct SubscriberSlot {
         // SYNC: joined (pairs with SubscriberHeads.hasJoined): whatever the predecessor had, this head is not joined yet.
         unsafe sr_store_release_u32(sr_subscriber_joined(words), 0)
         for turn in 0..<Self.mostTries {
+            do throws(RingError) { _ = try checkpoints.newestPossible(shape, ring: ring) } catch {
+                leave()
+                throw error
+            }
             guard let first = checkpoints.first(start, shape) else {
-                if try isOver(turn, deadline) { break }
+                if isOver(turn, deadline) { break }
                 continue
             }
             // SYNC: join (pairs with LaneWriter.extend): the head before, a checkpoint after.
@@ -65,7 +69,7 @@ struct SubscriberSlot {
                 unsafe sr_store_release_u32(sr_subscriber_joined(words), 1)
                 return Joined(position: first.tail, before: LossyReader.Totals(first))
             }
-            if try isOver(turn, deadline) { break }
+            if isOver(turn, deadline) { break }
         }
         leave()
         throw RingError(
@@ -73,7 +77,7 @@ struct SubscriberSlot {
     }
 
     /// Whether to give up. Makes room for the publisher on a busy core now and then.
-    private func isOver(_ turn: Int, _ deadline: Deadline) throws(RingError) -> Bool {
+    private func isOver(_ turn: Int, _ deadline: Deadline) -> Bool {
         if turn % 64 == 63 { sr_sleep_ns(100_000) }
         return deadline.isPassed(at: sr_now_ns())
     }

@@ -25,6 +25,17 @@ extension CheckpointPlace {
         return found
     }
 
+    /// The newest checkpoint. Nil: none held still. Throws `poisoned` if no publisher publishes such a one.
+    func newestPossible(_ shape: LaneShape, ring: String) throws(RingError) -> Checkpoint? {
+        guard let newest = newestWhole?.checkpoint else { return nil }
+        guard shape.isAligned(newest.tail), newest.writeLimit &- newest.tail <= shape.capacity else {
+            throw LaneWriter.impossible(
+                ring, 0,
+                "its checkpoint has the tail \(newest.tail) and the write limit \(newest.writeLimit), with a capacity of \(shape.capacity)")
+        }
+        return newest
+    }
+
     /// The checkpoint where a subscriber begins to read, with the newest one's write limit. It may have to pass over some messages from there. Nil: no checkpoint held still.
     func first(_ start: SubscriptionStart, _ shape: LaneShape) -> Checkpoint? {
         let whole = whole(shape)
