@@ -28,6 +28,15 @@ struct CrashPeer {
                 exit(1)
             }
         }
+        if arguments.first == "broadcast-peer" {
+            do {
+                try BroadcastPeer(Array(arguments.dropFirst())).run()
+                exit(0)
+            } catch {
+                say("the traced process, \(arguments[1]): \(error)")
+                exit(1)
+            }
+        }
         guard ts_trace_offered() == 1 else {
             say("skipped: this system does not let a process trace its children, or its processor is another")
             exit(77)
@@ -41,10 +50,11 @@ struct CrashPeer {
         }
         if arguments.contains("list") {
             for situation in situations { say(situation.name) }
+            for broadcast in BroadcastCrash.all(in: "") { say(broadcast.name) }
             exit(0)
         }
         ts_stay_on_cpu()
-        exit(Survey(situations: situations, isFull: isFull).run() ? 0 : 1)
+        exit(Survey(situations: situations, broadcasts: words, isFull: isFull).run() ? 0 : 1)
     }
 }
 

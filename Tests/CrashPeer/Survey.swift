@@ -3,6 +3,8 @@ import Foundation
 /// Tries situations one after the other, and prints a table.
 struct Survey {
     let situations: [Situation]
+    /// Of a broadcast's operations, those that have one of these words in their name; all, without words.
+    let broadcasts: [String]
     /// Kills and holds at every point instead of some.
     let isFull: Bool
 
@@ -18,8 +20,16 @@ struct Survey {
             say(line(situation.name, outcome))
             for problem in outcome.problems.prefix(8) { say("    \(problem)") }
         }
-        say(line("\(situations.count) situations", sum))
-        return sum.problems.isEmpty && !situations.isEmpty
+        var count = situations.count
+        for broadcast in BroadcastCrash.all(in: directory) where broadcasts.isEmpty || broadcasts.contains(where: broadcast.name.contains) {
+            let outcome = broadcast.run(isFull: isFull)
+            sum += outcome
+            count += 1
+            say(line(broadcast.name, outcome))
+            for problem in outcome.problems.prefix(8) { say("    \(problem)") }
+        }
+        say(line("\(count) situations", sum))
+        return sum.problems.isEmpty && count > 0
     }
 
     private func outcome(of situation: Situation, in directory: String) -> Outcome {

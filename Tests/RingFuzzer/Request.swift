@@ -5,13 +5,13 @@ struct Request {
     private var modes: [Batch.Mode]
     /// Of `attach`: how many.
     private var mutations: UInt64 = 1_000_000
-    /// Of `running`: how long.
+    /// Of `running` and `broadcast`: how long each.
     private var seconds = 10
     private var seed: UInt64
 
     init?(_ arguments: [String]) {
         switch arguments.first {
-        case "all": modes = [.attach, .running]
+        case "all": modes = [.attach, .running, .broadcast]
         case let word: modes = Batch.Mode(rawValue: word ?? "").map { [$0] } ?? []
         }
         seed = UInt64(bitPattern: sr_realtime_ns())
@@ -30,7 +30,7 @@ struct Request {
     /// Whether all went well.
     func run() -> Bool {
         say("seed \(seed)")
-        return modes.allSatisfy { mode in mode == .attach ? attach() : running() }
+        return modes.allSatisfy { mode in mode == .attach ? attach() : running(mode) }
     }
 
     private func attach() -> Bool {
@@ -44,15 +44,15 @@ struct Request {
         return true
     }
 
-    private func running() -> Bool {
+    private func running(_ mode: Batch.Mode) -> Bool {
         var totals = Totals()
         var seeds = Choices(seed: seed)
         let end = sr_now_ns() + Int64(seconds) * 1_000_000_000
         while sr_now_ns() < end {
-            let batch = Batch(mode: .running, seed: seeds.word(), amount: 2)
+            let batch = Batch(mode: mode, seed: seeds.word(), amount: 2)
             guard batch.run(into: &totals) else { return false }
         }
-        say("running: \(totals)")
+        say("\(mode.rawValue): \(totals)")
         return true
     }
 }

@@ -6,7 +6,7 @@ import SharedRing
 /// A stranger with write access against the library: whatever it writes, an honest end gets data or an error, and never a trap,
 /// a crash or a hang.
 ///
-///     RingFuzzer attach|running|all [--mutations N] [--seconds S] [--seed X]
+///     RingFuzzer attach|running|broadcast|all [--mutations N] [--seconds S] [--seed X]
 ///     RingFuzzer case SEED                                     one case of `attach`, told step by step
 ///
 /// Batches run in child processes; the parent watches them, and says the seed of what killed or stopped one. Beside every mapping
@@ -34,7 +34,7 @@ struct RingFuzzer {
     }
 
     private static func usage() -> Never {
-        say("usage: RingFuzzer attach|running|all [--mutations N] [--seconds S] [--seed X]\n       RingFuzzer case SEED")
+        say("usage: RingFuzzer attach|running|broadcast|all [--mutations N] [--seconds S] [--seed X]\n       RingFuzzer case SEED")
         exit(2)
     }
 }

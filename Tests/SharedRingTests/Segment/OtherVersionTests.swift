@@ -145,10 +145,10 @@ struct OtherVersionTests {
     @Test("A kind that this version does not know is refused as incompatible, not as damage") func laterKind() throws {
         _ = try SPSCRing.create("r", options: options)
         change("r") { header in
-            header.kind = 3
+            header.kind = 77
             header.checksum = SegmentHeader.checksum(of: header)
         }
-        expectError(.incompatible, saying: "kind is 3") { () throws(RingError) in _ = try SPSCRing.open("r", options: options) }
+        expectError(.incompatible, saying: "kind is 77") { () throws(RingError) in _ = try SPSCRing.open("r", options: options) }
         #expect(try DamagedRing.all(options: options).isEmpty)
     }
 }
