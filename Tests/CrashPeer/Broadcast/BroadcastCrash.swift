@@ -165,12 +165,12 @@ struct BroadcastCrash {
             }
         }
         try receive(to: committed)
-        for number in committed..<(committed + 200) {
+        for number in committed..<(committed + 120) {
             try publisher.send(BroadcastPeer.message(number), timeout: .seconds(20))
             try receive(to: number + 1)
         }
         let counted = try RingStatistics("ring", options: options).lanes[0].messages
-        guard counted == committed + 200 else { throw Failure(description: "\(counted) messages are counted, not \(committed + 200)") }
+        guard counted == committed + 120 else { throw Failure(description: "\(counted) messages are counted, not \(committed + 120)") }
     }
 
     /// From the head of one that holds it: each message to the last that is committed.
@@ -215,7 +215,7 @@ struct BroadcastCrash {
         let committed = try RingStatistics("ring", options: options("stage")).lanes[0].messages
         var publisher = try others.publisher.take() ?? others.ring.makePublisher(waiting: .sleep, options: Self.quick)
         var expected: UInt64 = 10
-        for number in committed..<(committed + 200) {
+        for number in committed..<(committed + 120) {
             while expected < number {
                 let bytes: [UInt8]
                 do throws(RingError) {

@@ -84,7 +84,7 @@ struct BroadcastPeer {
         switch operation {
         case .publishOpening:
             // To the end of the room that is open: the next one looks at the heads.
-            for _ in 0..<8 {
+            for _ in 0..<9 {
                 try publisher.send(Self.message(number), timeout: .zero)
                 number += 1
             }

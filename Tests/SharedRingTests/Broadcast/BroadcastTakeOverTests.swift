@@ -116,16 +116,18 @@ struct BroadcastTakeOverTests {
         let ring = try ring()
         var subscriber = try ring.makeSubscriber(acknowledgement: .manual, options: quick)
         var sent: UInt64 = 0
+        let attachment: SharedRing.Attachment
         do {
             var publisher = try ring.makePublisher(options: quick)
             while try publisher.trySend(value: sent) { sent += 1 }
-            let control = publisher.core.attachment.broadcast
-            let turn = sr_load_acquire_u64(sr_broadcast_turn(control))
-            let newest = UnsafeMutableRawPointer(control).advanced(by: 512 + Int(turn % 16) * 32).assumingMemoryBound(to: UInt64.self)
-            newest[3] = (newest[0] & ~1) &+ 4096
-            withExtendedLifetime(publisher) {}
+            attachment = publisher.core.attachment
         }
-        // The drop has published nothing newer: nothing was sent since.
+        withExtendedLifetime(attachment) {
+            let turn = sr_load_acquire_u64(sr_broadcast_turn(attachment.broadcast))
+            let newest = UnsafeMutableRawPointer(attachment.broadcast).advanced(by: 512 + Int(turn % 16) * 32)
+                .assumingMemoryBound(to: UInt64.self)
+            newest[3] = (newest[0] & ~1) &+ 4096
+        }
         for _ in 0..<20 {
             var publisher = try ring.makePublisher(options: quick)
             #expect(try !publisher.trySend(value: sent))

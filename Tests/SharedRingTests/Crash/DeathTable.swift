@@ -27,6 +27,9 @@ struct DeathRow: CustomStringConvertible, Sendable {
         DeathRow("an end is told at least once", "readEnd/spsc", "readDeath/spsc"),
         DeathRow("a noted death is told at the end", "noteDeath/mpsc"),
         DeathRow("a new consumer goes on where the last one was", "attachConsumer/spsc/after-died"),
+        DeathRow("a broadcast's message is whole or absent, over nothing that is held", "broadcast/publish", "broadcast/batch"),
+        DeathRow("a dead subscriber holds no publisher up", "broadcast/join", "broadcast/leave", "broadcast/acknowledge"),
+        DeathRow("the next publisher goes on behind the last one", "broadcast/attachPublisher", "broadcast/closePublisher"),
         DeathRow("a name stands for a whole ring or nothing", "create/mpsc", "openOrCreate/spsc", "openExisting/spsc"),
         DeathRow("a ring is removed or untouched", "remove/spsc/none/start", "removeIfUnused/spsc"),
     ]

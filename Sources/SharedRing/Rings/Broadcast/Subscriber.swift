@@ -76,7 +76,8 @@ public struct Subscriber: ~Copyable, @unchecked Sendable {
 
     /// What this subscriber missed since it began, because the publisher wrote over it. Exact. None of a reliable one.
     ///
-    /// What lies before a message that was handed out is counted when that message is. From any thread; neither waits nor allocates.
+    /// What lies before a message that was handed out is counted when that message is; ask when its view has ended. From any thread; neither waits nor
+    /// allocates.
     public var missed: Count { Count(subscription.missed) }
 
     /// Whether a publisher is attached, in whatever process. One system call; safe from any thread.

@@ -34,7 +34,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Whether a consumer is attached, in whatever process. One system call; safe from any thread.
+    /// Whether a consumer is attached, or any reliable subscriber of a broadcast, in whatever process. One system call; safe from any thread.
     public var isPeerAttached: Bool { core.isPeerAttached }
 
     /// Ends this producer's waiting from another thread.
@@ -45,7 +45,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits until a consumer is attached. Blocks the thread; in a task the asynchronous form is meant.
+    /// Waits until a consumer is attached, or a reliable subscriber of a broadcast. Blocks the thread; in a task the asynchronous form is meant.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `cancelled`, `ended`.
@@ -56,6 +56,8 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     }
 
     /// Waits until the consumer has acknowledged every message sent so far. Blocks the thread; in a task the asynchronous form is meant.
+    ///
+    /// Of a broadcast: every reliable subscriber that is attached. Without one it returns at once.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `cancelled`, `ended`; `peerDied` or `peerClosed` if the consumer has gone before it acknowledged: once,
