@@ -5,7 +5,7 @@ import SharedRing
 ///
 ///     asyncbench bursts [SIZE] [COUNT]    64-byte messages in bursts of COUNT: messages a second while there are any
 ///     asyncbench turns [COUNT]            one message there and one back, COUNT times
-///     asyncbench idle [RINGS] [SECONDS] [SLICE]   processor time and threads of as many awaited rings, silent for ten slices and then on; SLICE in ms
+///     asyncbench idle [RINGS] [SECONDS] [INTERVAL]   processor time and threads of as many awaited rings, silent for ten check intervals and then on; INTERVAL in ms
 @main
 struct AsyncBench {
     static func main() async throws {
@@ -15,8 +15,8 @@ struct AsyncBench {
         case "bursts": try await Bursts(size: numbers.first ?? 64, count: numbers.dropFirst().first ?? 4096).run()
         case "turns": try await Turns(count: numbers.first ?? 20_000).run()
         case "idle":
-            let slice = Duration.milliseconds(numbers.dropFirst(2).first ?? 100)
-            try await Idle(rings: numbers.first ?? 100, seconds: numbers.dropFirst().first ?? 10, slice: slice).run()
+            let checkInterval = Duration.milliseconds(numbers.dropFirst(2).first ?? 100)
+            try await Idle(rings: numbers.first ?? 100, seconds: numbers.dropFirst().first ?? 10, checkInterval: checkInterval).run()
         default: print("usage: see AsyncBench.swift")
         }
     }

@@ -5,7 +5,7 @@ import SharedRing
 struct Idle {
     let rings: Int
     let seconds: Int
-    let slice: Duration
+    let checkInterval: Duration
 
     func run() async throws {
         var producers: [Handover<Producer>] = []
@@ -14,13 +14,13 @@ struct Idle {
         for _ in 0..<rings {
             let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
             producers.append(Handover(try ring.makeProducer()))
-            let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: slice))
+            let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: checkInterval))
             cancellers.append(consumer.canceller)
             let box = Handover(consumer)
             tasks.append(Task { try await box.value!.waitUntilReady() })
         }
         // A wait's first looks around come more often.
-        try await Task.sleep(for: .milliseconds(500) + slice * 10)
+        try await Task.sleep(for: .milliseconds(500) + checkInterval * 10)
         let (before, switches) = usage()
         try await Task.sleep(for: .seconds(seconds))
         let (after, switchesAfter) = usage()

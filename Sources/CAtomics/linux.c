@@ -365,3 +365,8 @@ int sr_is_user_unmapped(uint32_t user) {
 }
 
 const char *sr_error_text(int error) { return strerrordesc_np(error); }
+
+uint32_t *sr_always_set(void) {
+    static uint32_t word = 1;
+    return &word;
+}

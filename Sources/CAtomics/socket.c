@@ -56,7 +56,7 @@ int sr_socket_listen(const char *path, uint32_t permissions) {
     int fd = new_socket();
     if (fd < 0) return fd;
     /* The mode of the socket's inode becomes that of the file: nobody can connect in between. The umask takes bits away, and
-     * they are given back once nobody but us could have used them. */
+     * they are given back once no other thread could have used them. */
     if (fchmod(fd, permissions) != 0 || bind(fd, (struct sockaddr *)&address, length) != 0) goto failed;
     if (chmod(path, permissions) != 0 || listen(fd, 64) != 0) {
         int error = errno;

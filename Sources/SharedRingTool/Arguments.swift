@@ -52,7 +52,8 @@ struct Arguments {
         self.command = command
         self.values = values
         self.wantsHelp = wantsHelp
-        self.names = names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
+        // A board's words are no rings: a key may be the same as its value.
+        self.names = command == .board ? names : names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
         if wantsHelp { return }
         let expected = command.operandCount { values[$0] != nil }
         if names.count < expected.lowerBound { throw ToolFailure.usage("the \(command.operand) is missing", of: command) }

@@ -1,6 +1,6 @@
 /// What the tool can do, and which options each of it takes. The parser, the completions and the suggestions go by this table.
 enum Command: String, CaseIterable {
-    case send, receive, create, remove, list, info, check, stat, tap, completions
+    case send, receive, create, remove, list, info, check, stat, tap, board, completions
 
     /// What stands behind an option.
     enum Value: Equatable {
@@ -43,6 +43,12 @@ enum Command: String, CaseIterable {
                 .flag("--text"), .flag("--hex"), .flag("--lines-json"), .flag("--from-head"), .flag("--from-tail"),
                 .value("--count", .count), .value("--seconds", .duration),
             ] + Self.finding
+        case .board:
+            [
+                .flag("--text"), .flag("--hex"), .flag("--json"), .flag("--raw"), .value("--tag", .count), .value("--if-version", .count),
+                .value("--timeout", .duration), .value("--count", .count), .value("--seconds", .duration), .value("--room", .count),
+                .value("--room-bytes", .size), .flag("--time"), .value("--mode", .mode), .value("--label", .text),
+            ] + Self.finding
         case .list: [.flag("--json"), .flag("--names")] + Self.finding
         case .info, .check: [.flag("--json")] + Self.finding
         case .completions: []
@@ -53,6 +59,7 @@ enum Command: String, CaseIterable {
     var operand: String {
         switch self {
         case .completions: "shell"
+        case .board: "action: \(BoardCommand.Action.allCases.map(\.rawValue).joined(separator: ", "))"
         default: "ring's name"
         }
     }
@@ -62,7 +69,7 @@ enum Command: String, CaseIterable {
         switch self {
         case .list: 0...0
         case .remove where has("--stale") || has("--damaged"): 0...Int.max
-        case .stat, .remove, .info, .check: 1...Int.max
+        case .stat, .remove, .info, .check, .board: 1...Int.max
         case .send, .receive, .create, .tap, .completions: 1...1
         }
     }
@@ -72,6 +79,7 @@ enum Command: String, CaseIterable {
         switch self {
         case .remove: "remove NAME...|--stale|--damaged"
         case .list: "list [options]"
+        case .board: "board ACTION NAME [KEY...] [options]"
         case .info, .check, .stat: "\(rawValue) NAME... [options]"
         case .completions: "completions SHELL"
         case .send, .receive, .create, .tap: "\(rawValue) NAME [options]"
@@ -89,6 +97,7 @@ enum Command: String, CaseIterable {
         case .check: "whether the next process can use a ring"
         case .stat: "what goes through rings, in rates"
         case .tap: "show the messages that pass, and take none"
+        case .board: "latest values: create, add, set, get, watch, list, remove"
         case .completions: "completions for bash, zsh or fish"
         }
     }

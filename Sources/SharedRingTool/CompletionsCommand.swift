@@ -35,7 +35,7 @@ struct CompletionsCommand {
     private static func words(_ words: [String]) -> String { words.joined(separator: " ") }
 
     /// The commands behind which a ring's name may stand.
-    private static let commandsOfRings = Command.allCases.filter { $0 != .list && $0 != .completions }.map(\.rawValue)
+    private static let commandsOfRings = Command.allCases.filter { ![.list, .completions, .board].contains($0) }.map(\.rawValue)
 
     /// Every option that has a value, of whatever command: the same name means the same everywhere.
     private static let optionsWithValue: [Command.Option] = Command.allCases.flatMap(\.options).reduce(into: []) { options, option in

@@ -1,6 +1,6 @@
 import SharedRing
 
-/// Does the same with each of several rings. One that fails keeps nothing from the others: its error is told, and at the end there is
+/// Does the same with each of several rings. One that fails keeps nothing from the others: its error is reported, and at the end there is
 /// the status of the first.
 struct EachRing {
     private let arguments: Arguments
@@ -14,14 +14,14 @@ struct EachRing {
             do {
                 return try body(name)
             } catch {
-                try tell(error)
+                try report(error)
                 return nil
             }
         }
     }
 
-    /// Throws what concerns no ring: that nobody reads the output any more.
-    private mutating func tell(_ error: any Error) throws {
+    /// Throws what concerns no ring: that the output has no reader any more.
+    private mutating func report(_ error: any Error) throws {
         let failure = ToolFailure(error, of: arguments)
         if failure.sentence.isEmpty { throw failure }
         StandardStreams.note(failure.sentence)

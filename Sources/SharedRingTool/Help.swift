@@ -8,7 +8,7 @@ enum Help {
           sharedring help COMMAND                       the options of a command, and examples
           sharedring --version
 
-        Sender and receiver may start in either order; whoever comes first makes the ring, and the
+        Sender and receiver may start in either order. The first of them makes the ring, and the
         receiver removes it at the end of the stream. A ring that is made with --lanes takes many
         senders at once.
 
@@ -42,6 +42,7 @@ enum Help {
         case .check: check
         case .stat: stat
         case .tap: tap
+        case .board: board
         case .completions: completions
         }
     }
@@ -49,11 +50,11 @@ enum Help {
     private static let send = """
         Usage: sharedring send NAME [options]
 
-        Sends standard input through the ring NAME, and then closes the stream. Does not wait for
-        the receiver, except for room. A ring with lanes takes as many senders at a time as it has
-        lanes; without, there is one at a time.
+        Sends standard input through the ring NAME, and then closes the stream. A sender waits for
+        its receiver only when the ring is full. A ring with lanes takes as many senders at a time
+        as it has lanes. A ring without lanes takes one at a time.
 
-        What a message is (receive must be told the same, unless it is bytes):
+        What a message is (receive needs the same, unless it is bytes):
           --bytes SIZE      SIZE bytes, at most the largest message. Without this, whatever one
                             read gives, up to 64K, at once
           --lines           a line, without its newline
@@ -76,15 +77,15 @@ enum Help {
         Usage: sharedring receive NAME [options]
 
         Writes the messages of the ring NAME to standard output until the stream ends, and then
-        removes the ring. On a ring with lanes there is no end without --senders: it goes on until
-        it is interrupted, and leaves the ring. Messages come whole, and each sender's in order; to
-        see whole lines of several senders, send and receive with --lines.
+        removes the ring. On a ring with lanes there is no end without --senders: the receiver goes
+        on until it is interrupted, and leaves the ring. Messages come whole, and each sender's in
+        order. To see whole lines of several senders, send and receive with --lines.
 
-        What was written is acknowledged, and what was not stays for the next receiver: also at SIGINT,
-        SIGTERM or SIGHUP, which end it after the message that is being written (one that can't be
-        written within a second comes again), and when the output fails. When nobody reads the output
-        any more it ends with status 0. A ring that can't be removed, like another user's in /dev/shm,
-        stays, with a note.
+        Messages that were written are acknowledged; the others stay for the next receiver. That also
+        holds when the output fails. SIGINT, SIGTERM and SIGHUP end the receiver after the message
+        that it is writing; one that can't be written within a second comes again. When the output
+        has no reader any more, the receiver ends with status 0. A ring that can't be removed, like
+        another user's in /dev/shm, stays, with a note.
 
         How a message is written:
           --bytes SIZE      as it is, whatever SIZE; the default
@@ -148,24 +149,24 @@ enum Help {
                sharedring remove --stale [--force] [--dry-run] [NAME...] [options]
                sharedring remove --damaged [--dry-run] [NAME...] [options]
 
-        Removes each ring NAME, with whatever is in it. Nobody may be attached. A ring of an older layout
-        version can be removed, too.
+        Removes each ring NAME, with all that is in it. No process may be attached. A ring of an older
+        layout version can be removed, too, and one that needs what this program does not know.
 
-        With --stale it removes those of the given rings, or of all, that somebody has been attached
-        to, that nobody is attached to now, and in which nothing waits to be received: neither a
-        message nor the end of a stream. A ring that nobody has come to yet is not stale, one that
-        was made to stay is when it has been used. Nobody can attach between the judgement and the
-        removal. Also goes what a process left that died while it made a ring. Everything else is
-        left as it is; a line each says what was removed, what was kept, and why.
+        With --stale it removes those of the given rings, or of all, that have been used, that no
+        process is attached to now, and in which nothing waits to be received: neither a message nor
+        the end of a stream. A ring that was never used is not stale. A ring that was made to stay is
+        stale once it was used. No process can attach between the judgement and the removal. The file
+        that a process left when it died while it made a ring goes, too. All else is left as it is.
+        A line for each file says whether it was removed or kept, and why.
 
-        With --damaged it removes those of the given rings, or of all, that nobody can attach to any
-        more, because the ring's header or its file is damaged, and that nobody uses. Nobody who lives
-        can lose anything by it. 'sharedring list' has them.
+        With --damaged it removes those of the given rings, or of all, whose header or file is damaged,
+        so that no process can attach to them any more, and that no process uses. No living process
+        can lose anything by it. 'sharedring list' shows them.
 
           --stale           those that are left behind
           --damaged         those that are damaged
-          --force           also removes rings in which something waits, and with it what waits; it
-                            says how many messages
+          --force           also removes rings in which messages wait, with these messages, and says
+                            how many
           --dry-run         only says what it would do
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
@@ -185,10 +186,11 @@ enum Help {
     private static let list = """
         Usage: sharedring list [options]
 
-        Writes a line for each ring: its name, its kind, its lanes, the capacity of each, who is
-        attached, and how much waits to be received. A damaged ring has 'damaged' for its kind, and what
-        is wrong; a ring of another layout version has that version. On a terminal there is a line of
-        headings over them, in a pipe or a file there is none.
+        Writes a line for each ring: its name, its kind, its lanes, the capacity of each, its attached
+        roles, and how much waits to be received. A damaged ring has 'damaged' for its kind, and what
+        is wrong. A ring of another layout version has that version; one that needs what this program
+        does not know has what that is. On a terminal there is a line of headings over them, in a pipe
+        or a file there is none.
 
           --names           only the names of those that are sound, a line each, as they are; a name with
                             control characters, or that is no UTF-8, is left out
@@ -210,8 +212,9 @@ enum Help {
     private static let info = """
         Usage: sharedring info NAME... [options]
 
-        Writes what each ring NAME looks like: its facts, who has or had its roles, where its lanes
-        stand. Takes no role: it disturbs nobody, and works when its processes are stopped or dead.
+        Writes what each ring NAME looks like: its facts, which processes have or had its roles, where
+        its lanes stand. It takes no role and disturbs no process. It works when the ring's processes
+        are stopped or dead.
 
           --json            one JSON object on one line for each ring
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
@@ -230,11 +233,11 @@ enum Help {
     private static let check = """
         Usage: sharedring check NAME... [options]
 
-        Examines each ring NAME down to its records, also one that dead processes left, and writes
-        in words what state it is in: who is attached, has closed or died, how much waits in each
-        lane, what was left half done, and what the next producer and the next consumer will find.
-        Takes no role: it disturbs nobody. A ring in use changes while it is examined; the numbers
-        are then a moment's, and what is seen only in passing is not called damage.
+        Examines each ring NAME down to its records, also one that dead processes left. It writes in
+        words what state the ring is in: which processes are attached, have closed or died, how much
+        waits in each lane, what was left half done, and what the next producer and the next consumer
+        will find. It takes no role and disturbs no process. A ring in use changes while it is
+        examined: its numbers are a moment's, and what is seen only in passing is not called damage.
 
           --json            one JSON object on one line for each ring
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
@@ -255,12 +258,12 @@ enum Help {
     private static let stat = """
         Usage: sharedring stat NAME... [options]
 
-        Writes what goes through each ring NAME: reads the counters that its users keep twice, a
-        second apart, and gives messages and megabytes a second, what waits, how often a lane was
-        full, how often somebody slept and was woken, and who is attached. Lanes in which nothing
-        happens share a line. Takes no role: it disturbs nobody, and works when its processes are
-        stopped or dead. Counters go on from one user to the next. A ring that is not there is an error,
-        and the others are shown all the same.
+        Writes what goes through each ring NAME. It reads the ring's counters twice, a second apart.
+        Then it gives messages and megabytes a second, the bytes that wait, how often a lane was full,
+        how often its users slept and were woken, and which are attached. Lanes in which nothing
+        happens share a line. It takes no role and disturbs no process. It works when the ring's
+        processes are stopped or dead. Counters go on from one user to the next. A ring that is not
+        there is an error, and the others are shown all the same.
 
         In a sender's line 'wakes/s' counts how often it woke the consumer, in the consumer's how
         often that woke a sender. 1 MB is 1,000,000 bytes of messages; the backlog counts the bytes
@@ -291,12 +294,13 @@ enum Help {
         Usage: sharedring tap NAME [options]
 
         Writes the messages of the ring NAME to standard output as they pass, each lane's in order,
-        and takes none from its receiver. The ring is only read: nobody waits for the tap, and
-        nobody is woken by it. What is overwritten before the tap has seen it is missed, and standard
-        error says how much. It ends when the ring is removed, or at SIGINT (Ctrl-C), with status 0.
+        and takes none from its receiver. The tap only reads the ring: no process waits for it, and
+        it wakes none. The tap misses messages that are overwritten before it has seen them, and
+        standard error says how many. It ends when the ring is removed, or at SIGINT (Ctrl-C), with
+        status 0.
 
-        A message that was received meanwhile is shown as long as its sender has not said that it
-        may write over it, which it says some way ahead. What is shown is what was sent.
+        A message that was received meanwhile is shown until the sender's write limit has reached it.
+        A sender publishes its write limit some way ahead. So each message is shown as it was sent.
 
           --text            a line each: what is not fit for a terminal stands there as \\u{1B}, a
                             backslash as \\\\, what is no UTF-8 as \\xE9; the default
@@ -317,6 +321,55 @@ enum Help {
           sharedring tap log --seconds 0
           sharedring tap log --count 3 --hex
           sharedring tap log --seconds 0 --lines-json > log.json
+
+        \(exitStatus)
+        """
+
+    private static let board = """
+        Usage: sharedring board create NAME [KEY[=CAPACITY]...] [--room N] [--room-bytes SIZE] [--time]
+               sharedring board add NAME KEY[=CAPACITY]...
+               sharedring board set NAME KEY [VALUE] [--hex] [--tag N] [--if-version N]
+               sharedring board get NAME [KEY...] [--text|--hex|--json|--raw]
+               sharedring board watch NAME [KEY...] [--text|--hex|--json|--raw]
+               sharedring board list NAME [--json]
+               sharedring board remove NAME
+
+        A board has entries, each with a key and its latest value: the newest whole one, for any
+        number of readers. 'create' makes a board with these entries, each for values of at most
+        CAPACITY bytes (default 256), and with room for more; 'add' adds entries. 'set' sets a value
+        once: VALUE, or else standard input to its end. 'get' writes the values of these entries, or of
+        all that have one, as they stood at one moment; of a single entry only the value. 'watch'
+        writes each entry's value when it has changed, the newest at once, until the board is removed
+        or at SIGINT (Ctrl-C); changes that come faster than they are written are one.
+
+          --room N          room for N more entries
+          --room-bytes SIZE the bytes of their capacities together
+          --time            keep the time of each writing
+          --mode MODE       the board's file mode in octal (default 0600); a reader needs no more than
+                            leave to read
+          --label TEXT      free text of at most 63 bytes
+          --text            a line each: what is not fit for a terminal stands there as \\u{1B}, a
+                            backslash as \\\\, what is no UTF-8 as \\xE9; the default
+          --hex             hexadecimal digits; of 'set': the value is such
+          --json            a JSON object a line, with the keys key, version, tag, written_at, bytes
+                            (hexadecimal) and text
+          --raw             the bytes as they are, without a newline
+          --tag N           readers get N with the value
+          --if-version N    set it only if the newest value has the version N; 0: if there is none
+          --timeout D       how long to wait for an entry that another process holds (default 10s)
+          --count N         of 'watch': end after N values
+          --seconds D       of 'watch': end after D
+          --owner USER      also take the boards of USER, a name or an id, or of 'anyone'; without this,
+                            only one's own
+          --dir DIR         where boards live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(notation)
+
+        Examples:
+          sharedring board create settings rate=16 mode=64 --room 8 --room-bytes 4K
+          sharedring board set settings rate 0.25
+          sharedring board get settings
+          sharedring board watch settings rate --count 1
 
         \(exitStatus)
         """

@@ -18,7 +18,7 @@ struct InputBlock: ~Copyable {
     mutating func read() throws -> Bool {
         let rest = bytes
         if rest.count > memory.count / 2 {
-            // A message that is larger than the block. Whoever splits it refuses it before this grows without bounds.
+            // A message that is larger than the block. The splitter refuses it before this grows without bounds.
             let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: memory.count * 2, alignment: 64)
             larger.copyMemory(from: rest)
             memory.deallocate()

@@ -1,6 +1,6 @@
 import SharedRing
 
-/// What a tap was too late for, told on standard error: when it happens, at most once a second, and at the end.
+/// What a tap was too late for, reported on standard error: when it happens, at most once a second, and at the end.
 struct MissedMessages {
     private let name: FileName
     private var times: UInt64 = 0
@@ -8,14 +8,14 @@ struct MissedMessages {
     private var mostMessages: UInt64 = 0
     /// Whether `mostMessages` are so many for certain.
     private var isExact = true
-    private var told: UInt64 = 0
+    private var timesReported: UInt64 = 0
     private var nextReport = ContinuousClock.now
 
     init(_ name: FileName) { self.name = name }
 
     mutating func note(_ miss: TapMiss) {
         times += 1
-        // A stranger's positions: the sums may be absurd, and must not trap.
+        // An untrusted peer's positions: the sums may be absurd, and must not trap.
         byteCount &+= miss.byteCount
         mostMessages &+= miss.mostMessages
         if miss.messages == nil { isExact = false }
@@ -23,17 +23,17 @@ struct MissedMessages {
 
     mutating func report() {
         let now = ContinuousClock.now
-        guard told < times, now >= nextReport else { return }
+        guard timesReported < times, now >= nextReport else { return }
         nextReport = now + .seconds(1)
-        tell("so far ")
+        write("so far ")
     }
 
     mutating func sumUp() {
-        if times > 0 { tell("") }
+        if times > 0 { write("") }
     }
 
-    private mutating func tell(_ when: String) {
-        told = times
+    private mutating func write(_ when: String) {
+        timesReported = times
         StandardStreams.note(
             "ring '\(name)': missed \(when)\(isExact ? "" : "at most ")\(counted(mostMessages, "message")), "
                 + "which were overwritten before they were seen: \(counted(byteCount, "byte")), headers included")

@@ -6,12 +6,19 @@ extension OtherVersionRing {
         var facts = [("kind", kind), ("layout", version), ("file", counted(Int(clamping: byteCount), "byte"))]
         if let label, !label.isEmpty { facts.append(("label", label.printable)) }
         if let createdNanoseconds { facts.append(("created", Timestamp(createdNanoseconds).text)) }
+        if isOfThisMajorVersion { facts.append(("unknown", error.detail)) }
         facts += [("in use", use), ("remedy", remedy)]
-        return aligned(facts, under: "ring '\(fileName)', of another layout version")
+        let what = isOfThisMajorVersion ? "which this program can't use" : "of another layout version"
+        return aligned(facts, under: "ring '\(fileName)', \(what)")
     }
 
     /// The fields of a line of the list, under the headings of this version's rings.
-    var columns: [String] { [fileName.description, kind, "", SizeNotation.text(Int(clamping: byteCount)), attached, "layout \(version)"] }
+    var columns: [String] {
+        [
+            fileName.description, kind, "", SizeNotation.text(Int(clamping: byteCount)), attached,
+            isOfThisMajorVersion ? error.detail : "layout \(version)",
+        ]
+    }
 
     var json: JSON {
         .object([
@@ -19,7 +26,7 @@ extension OtherVersionRing {
             "kind": .string(kind), "bytes": .position(byteCount),
             "label": label.map(JSON.string) ?? .null,
             "created_at": createdNanoseconds.map { .string(Timestamp($0).iso) } ?? .null,
-            "is_in_use": isInUse.map(JSON.boolean) ?? .null,
+            "detail": .string(error.detail), "is_in_use": isInUse.map(JSON.boolean) ?? .null,
         ])
     }
 
@@ -39,8 +46,5 @@ extension OtherVersionRing {
         }
     }
 
-    private var remedy: String {
-        let major = version.prefix { $0 != "." }
-        return "use it with programs of layout \(major)" + (isRemovable ? "; 'sharedring remove' takes it away when nobody does" : "")
-    }
+    private var remedy: String { error.remedy ?? "when no process uses it any more, 'sharedring remove' takes it away" }
 }

@@ -51,7 +51,7 @@ extension Reception where Source: ~Copyable {
             if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
             return
         }
-        // A pipe that nobody reads takes with it what it held, so nothing of this counts as written.
+        // A pipe without a reader takes with it what it held, so nothing of this counts as written.
         if error != EPIPE { try consumer.acknowledge(before: buffer.unwrittenPositions(count)) }
         throw Self.failure(error)
     }

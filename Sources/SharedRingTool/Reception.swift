@@ -13,7 +13,7 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     private let tellsEnds: Bool
     /// Nothing more is expected.
     private var hasEnded = false
-    /// The death of a sender that is to be told at the end.
+    /// The death of a sender that is to be reported at the end.
     private var death: RingError?
     /// How many deaths were noted.
     private var notedDeaths = 0
@@ -137,7 +137,7 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     private mutating func noteDeaths() throws {
         let deaths = consumer.ends.died
         if deaths == notedDeaths { return }
-        try consumer.acknowledge()  // or a next receiver would be told again
+        try consumer.acknowledge()  // or it would be reported to the next receiver again
         let count = deaths - notedDeaths
         note("ring '\(options.name)': \(count == 1 ? "a sender" : "\(count) senders") went away without closing, \(deaths) in all")
         notedDeaths = deaths
@@ -145,17 +145,17 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
 
     /// A line for each sender of many that has ended since the last time.
     private mutating func tellEnds() {
-        while let end = consumer.nextEnd() { if tellsEnds { tell("\(end)") } }
+        while let end = consumer.nextEnd() { if tellsEnds { report("\(end)") } }
     }
 
     /// The same of a ring for one, of which there is no more to know than who signed last.
     private func tellEndOfOne(isDeath: Bool) {
         guard tellsEnds, let report = try? options.ring.report(), report.hasOneSender else { return }
         let sender = report.lanes.first?.producer.holder.map { "\($0)" } ?? "a producer"
-        tell("\(sender) \(isDeath ? "went away without closing" : "closed")")
+        self.report("\(sender) \(isDeath ? "went away without closing" : "closed")")
     }
 
-    private func tell(_ sentence: String) {
+    private func report(_ sentence: String) {
         progress.clear()
         StandardStreams.note("end: ring '\(options.name)': \(sentence)")
     }

@@ -1,6 +1,6 @@
 import SharedRing
 
-/// `sharedring remove`: a ring that nobody is attached to, with whatever is in it; or all that their users have left behind.
+/// `sharedring remove`: a ring that no process is attached to, with all that is in it; or all that their users have left behind.
 struct RemoveCommand {
     private let arguments: Arguments
     private var names: [FileName] { arguments.names }

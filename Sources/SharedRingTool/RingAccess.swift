@@ -116,6 +116,8 @@ struct RingAccess {
         // Not what would be made here, should it go away meanwhile.
         case (.spsc, _?): .single(try SPSCRing.open(named: name, options: options))
         case (.mpsc, nil): .merging(try MPSCRing.open(named: name, options: options))
+        // A board has no messages: the library says that it is one.
+        case (.board, _): .single(try SPSCRing.open(named: name, options: options))
         }
     }
 

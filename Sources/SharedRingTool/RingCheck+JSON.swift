@@ -32,7 +32,7 @@ extension RingCheck.Lane {
         .object([
             "number": .integer(number), "head": .position(head), "tail": .position(tail), "messages": .integer(messages),
             "bytes": .integer(byteCount), "close_marks": .integer(closeMarks), "death_marks": .integer(deathMarks),
-            "needs_death_mark": .boolean(needsDeathMark), "announcement": announcement.map(JSON.position) ?? .null,
+            "needs_death_mark": .boolean(needsDeathMark), "ticket_floor": ticketFloor.map(JSON.position) ?? .null,
             "sleep_word": .string(sleepWord.word), "is_moving": .boolean(isMoving),
             "producer": .object(["presence": .string(producer.presence.word), "process": producer.holder?.json ?? .null]),
         ])

@@ -4,6 +4,10 @@ import SharedRing
 extension RingCheck {
     /// A fact a line, with what is wrong and what comes next at the end.
     var text: String {
+        if report.kind == .board {
+            let facts = [("state", stateSentence)] + report.entries.map { ("entry", $0.text) } + damage.map { ("damaged", $0.sentence) }
+            return aligned(facts, under: "board '\(report.fileName)' in \(report.directory.printable)")
+        }
         var facts: [(String, String)] = [
             ("state", stateSentence),
             ("undelivered", undeliveredText),
@@ -31,7 +35,7 @@ extension RingCheck.Lane {
         if messages > 0 { text += ", \(counted(messages, "message")) of \(counted(byteCount, "byte"))" }
         if closeMarks + deathMarks > 0 { text += ", \(endsText)" }
         if messages + closeMarks + deathMarks == 0 { text += isMoving ? ", in motion" : ", nothing waits" }
-        if producer.presence == .attached, let announcement { text += "; sending, with ticket \(announcement) or later" }
+        if producer.presence == .attached, let ticketFloor { text += "; sending, with ticket \(ticketFloor) or later" }
         return text
     }
 }

@@ -24,6 +24,7 @@ extension RingCheck {
     private var hasAnybodyDied: Bool {
         report.consumer.presence == .died || report.subscribers.contains { $0.role.presence == .died }
             || lanes.contains { $0.producer.presence == .died }
+            || report.entries.contains { $0.writer.presence == .died }
     }
 
     /// "3 messages of 45 bytes, 1 end of a stream".
@@ -45,7 +46,7 @@ extension RingCheck {
             sentences.append("the consumer's sleep word is set, and nobody sleeps there: the next consumer or sender clears it")
         }
         if hasUnreportedDeath {
-            sentences.append("a consumer noted the death of a producer and was gone before it told: the next consumer tells it")
+            sentences.append("a consumer noted the death of a producer and was gone before it reported it: the next consumer reports it")
         }
         for lane in lanes {
             let place = report.prefix(ofLane: lane.number)
@@ -55,9 +56,9 @@ extension RingCheck {
             if lane.sleepWord == .leftBehind {
                 sentences.append("\(place)the producer's sleep word is set, and nobody sleeps there: the next producer clears it")
             }
-            if let announcement = lane.announcement, lane.producer.presence != .attached {
+            if let floor = lane.ticketFloor, lane.producer.presence != .attached {
                 sentences.append(
-                    "\(place)a message with ticket \(announcement) or later was announced by one that died: until the consumer or the lane's next producer takes that back, no later one is delivered"
+                    "\(place)a producer died on the way to a ticket of \(floor) or later: until the consumer or the lane's next producer clears that ticket floor, no later message is delivered"
                 )
             }
         }
@@ -72,11 +73,12 @@ extension RingCheck {
             return switch report.kind {
             case .spsc, .broadcast: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
             case .mpsc: "is refused: all \(counted(report.laneCount, "lane")) are taken"
+            case .board: ""
             }
         }
         let place =
             switch report.kind {
-            case .spsc, .broadcast: ""
+            case .spsc, .broadcast, .board: ""
             case .mpsc: "takes lane \(number): "
             }
         if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
@@ -102,10 +104,11 @@ extension RingCheck {
             switch report.kind {
             case .spsc, .broadcast: "starts at position \(lanes[0].head)"
             case .mpsc: "starts in \(counted(lanes.count, "lane"))"
+            case .board: ""
             }
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
         let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }
-        if ends > 0 { steps.append("is told of \(countedEnds(ends))") }
+        if ends > 0 { steps.append("gets \(countedEnds(ends))") }
         let unreported = lanes.count { $0.producer.presence == .died && !$0.endsWithMark && !$0.isEndReported }
         if unreported > 0 { steps.append("learns that \(unreported == 1 ? "a producer" : "\(unreported) producers") died") }
         if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }

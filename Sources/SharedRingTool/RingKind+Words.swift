@@ -8,6 +8,7 @@ extension RingReport {
         case .spsc: "spsc"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")), \(order.word) order"
         case .broadcast: "broadcast, room for \(counted(subscriberCount, "reliable subscriber"))"
+        case .board: "board, \(counted(entries.count, "entry", "entries"))"
         }
     }
 
@@ -16,6 +17,7 @@ extension RingReport {
         switch kind {
         case .spsc, .broadcast: counted(capacity, "byte")
         case .mpsc: counted(capacity, "byte") + " a lane"
+        case .board: counted(capacity, "byte") + " for all values"
         }
     }
 
@@ -25,6 +27,7 @@ extension RingReport {
         case .spsc: "spsc, \(SizeNotation.text(capacity))"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")) of \(SizeNotation.text(capacity)), \(order.word) order"
         case .broadcast: "broadcast, \(SizeNotation.text(capacity))"
+        case .board: "board, \(counted(entries.count, "entry", "entries")), \(SizeNotation.text(capacity))"
         }
     }
 
@@ -34,6 +37,7 @@ extension RingReport {
         case .spsc: "producer"
         case .mpsc: "lane \(number)"
         case .broadcast: "publisher"
+        case .board: "entry \(number)"
         }
     }
 
@@ -42,6 +46,7 @@ extension RingReport {
         switch kind {
         case .spsc, .broadcast: ""
         case .mpsc: "lane \(number): "
+        case .board: "entry \(number): "
         }
     }
 
@@ -51,6 +56,7 @@ extension RingReport {
         case .spsc: "producer"
         case .mpsc: counted(count, "producer")
         case .broadcast: "publisher"
+        case .board: counted(count, "writer")
         }
     }
 
@@ -58,7 +64,7 @@ extension RingReport {
     var hasOneSender: Bool {
         switch kind {
         case .spsc, .broadcast: true
-        case .mpsc: false
+        case .mpsc, .board: false
         }
     }
 }

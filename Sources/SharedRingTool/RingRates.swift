@@ -37,7 +37,7 @@ struct RingRates {
     init(from first: RingStatistics, to last: RingStatistics) {
         let isSame = first.report.instance == last.report.instance
         let seconds = max(1e-9, Double(last.readNanoseconds - first.readNanoseconds) * 1e-9)
-        // A counter that ran backwards was a stranger's doing: no rate.
+        // A counter that ran backwards was an untrusted peer's doing: no rate.
         func rate(_ before: UInt64?, _ now: UInt64) -> Double {
             let before = isSame ? before ?? 0 : 0
             return now > before ? Double(now - before) / seconds : 0
@@ -63,6 +63,6 @@ struct RingRates {
 }
 
 extension RingStatistics {
-    /// Of all lanes. Counters are a stranger's words: the sum may wrap around, and must not trap.
+    /// Of all lanes. Counters are an untrusted peer's words: the sum may wrap around, and must not trap.
     func total(_ counter: KeyPath<Lane, UInt64>) -> UInt64 { lanes.reduce(0) { $0 &+ $1[keyPath: counter] } }
 }

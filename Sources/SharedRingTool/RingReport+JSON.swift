@@ -28,6 +28,7 @@ extension RingReport {
             "lanes": .array(lanes.map(\.json)),
             "subscriber_count": .integer(subscriberCount),
             "subscribers": .array(subscribers.map(\.json)),
+            "entries": .array(entries.map(\.json)),
         ])
     }
 }
@@ -46,6 +47,16 @@ extension RingReport.Subscriber {
         .object([
             "number": .integer(number), "head": head.map(JSON.position) ?? .null, "backlog": .integer(backlog),
             "holds_publisher_up": .boolean(holdsPublisherUp), "subscriber": role.json,
+        ])
+    }
+}
+
+extension RingReport.Entry {
+    fileprivate var json: JSON {
+        .object([
+            "number": .integer(number), "key": .string(key), "capacity": .integer(capacity), "version": .position(version),
+            "byte_count": byteCount.map { .integer($0) } ?? .null, "tag": tag.map { .integer(Int($0)) } ?? .null,
+            "written_at": writtenNanoseconds.map { .string(Timestamp($0).iso) } ?? .null, "writer": writer.json,
         ])
     }
 }

@@ -4,6 +4,7 @@ import SharedRing
 extension RingReport {
     /// A fact a line, then a role or a lane a line.
     var text: String {
+        if kind == .board { return boardText }
         var facts: [(String, String)] = [
             ("kind", kindText),
             ("capacity", capacityText),
@@ -37,10 +38,12 @@ extension RingReport {
 
     /// The fields of a line of the list.
     var columns: [String] {
-        [
-            fileName.description, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
-            "backlog \(SizeNotation.text(backlog))",
-        ]
+        kind == .board
+            ? boardColumns
+            : [
+                fileName.description, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
+                "backlog \(SizeNotation.text(backlog))",
+            ]
     }
 
     /// "2 producers, consumer".
@@ -78,7 +81,7 @@ extension RingReport.Lane {
 
 extension RingReport.Role {
     /// "attached: process 4711 (sharedring) since 2026-02-03 04:05:06 UTC".
-    fileprivate var text: String {
+    var text: String {
         guard let holder else { return presence.rawValue }
         let since = Timestamp(holder.attachedNanoseconds).text
         return switch presence {

@@ -3,7 +3,7 @@ import SharedRing
 /// How many senders make the stream of a `receive`, and which of them count.
 struct Senders {
     let count: Int
-    /// Whether those count whose end an earlier receiver was told.
+    /// Whether those count whose end was reported to an earlier receiver.
     let includesEarlier: Bool
 
     /// Nil: nothing was said about that.

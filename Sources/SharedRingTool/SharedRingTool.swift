@@ -48,6 +48,7 @@ struct SharedRingTool {
             case .check: try CheckCommand(arguments).run()
             case .stat: try StatCommand(arguments).run()
             case .tap: try TapCommand(arguments).run()
+            case .board: try BoardCommand(arguments).run()
             case .completions: try CompletionsCommand(arguments).run()
             }
         } catch {

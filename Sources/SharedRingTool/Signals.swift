@@ -4,7 +4,7 @@ import Synchronization
 /// What signals do.
 enum Signals {
     /// SIGINT and SIGTERM end the process on the spot, unless a command asks for an end in order. On the spot, the kernel frees its
-    /// role, what it committed stays, and since the stream was not closed nobody takes it for a whole one. They are handled at all,
+    /// role, what it committed stays, and since the stream was not closed no receiver takes it for a whole one. They are handled at all,
     /// instead of being left to their default, so that the exit status says so too where a shell is not there to translate it, and
     /// when the process was started in the background of a script, where SIGINT is ignored. They are let through, too: a parent that
     /// starts processes from a thread with blocked signals (Dispatch has such) hands the mask down.

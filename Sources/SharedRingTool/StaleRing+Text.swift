@@ -23,6 +23,7 @@ extension StaleRing {
         switch reason {
         case .neverUsed: "nobody has come to it yet"
         case .undelivered: "it has \(undelivered ?? "nothing"); with --force it goes, too"
+        case .holdsValues: "it is a board, whose values stay until it is removed by name"
         case .inUse(let detail): detail
         case .damaged(let damage): "it is damaged; 'sharedring remove' without --stale removes it: \(damage.sentence)"
         case .refused(let error): error.reason

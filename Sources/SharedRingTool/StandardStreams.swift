@@ -37,6 +37,18 @@ enum StandardStreams {
         return filled
     }
 
+    /// Standard input to its end, at most so many bytes.
+    static func rest(upTo limit: Int) throws -> [UInt8] {
+        var all: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = try block.withUnsafeMutableBytes { try read(into: $0) }
+            if count == 0 { return all }
+            all += block[..<count]
+            if all.count > limit { throw ToolFailure("standard input has more than \(counted(limit, "byte"))") }
+        }
+    }
+
     // MARK: Output
 
     /// Writes all of it to standard output.
@@ -72,7 +84,7 @@ enum StandardStreams {
     /// A sentence on standard error, on one line: whatever control characters it has, of names for example, are escaped here.
     static func note(_ sentence: String) { writeError("sharedring: \(sentence.printable)\n") }
 
-    /// As it is, to standard error; if that fails, there is nobody left to tell.
+    /// As it is, to standard error; if that fails, there is no other place for it.
     static func writeError(_ text: String) {
         var text = text
         _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }

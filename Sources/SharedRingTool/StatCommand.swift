@@ -40,7 +40,7 @@ struct StatCommand {
         while !before.isEmpty {
             Clock.sleep(interval)
             if Signals.isEndAskedFor { break }
-            // One that has gone is told of once, and not looked for again.
+            // One that has gone is reported once, and not looked for again.
             let now = try readings(of: before.map(\.report.fileName), &rings)
             let earlier = Dictionary(before.map { ($0.report.fileName, $0) }) { one, _ in one }
             let rates = now.map { RingRates(from: earlier[$0.report.fileName] ?? $0, to: $0) }

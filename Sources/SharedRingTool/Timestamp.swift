@@ -22,7 +22,7 @@ struct Timestamp {
     }
 
     private func formatted(_ format: String) -> String {
-        // Rounded down. The time may be a stranger's: to subtract the fraction first would trap on the earliest there are.
+        // Rounded down. The time may be an untrusted peer's: to subtract the fraction first would trap on the earliest there are.
         var seconds = time_t(nanoseconds / 1_000_000_000) - (nanoseconds % 1_000_000_000 < 0 ? 1 : 0)
         var parts = tm()
         gmtime_r(&seconds, &parts)

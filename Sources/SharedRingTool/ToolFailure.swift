@@ -16,7 +16,7 @@ struct ToolFailure: Error {
     /// For standard error, without the "sharedring: " before it; empty: everything was said.
     let sentence: String
 
-    /// Nobody reads what is written any more, as after `sharedring list | head -1`: for a tool that is no error.
+    /// The output has no reader any more, as after `sharedring list | head -1`: for a tool that is no error.
     static let outputClosed = ToolFailure("", status: 0)
 
     /// A signal asked for an end, and it came in order.

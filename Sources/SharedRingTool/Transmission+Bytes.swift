@@ -2,7 +2,7 @@ import SharedRing
 
 /// Input without structure: read straight into the ring.
 ///
-/// A claim is held while the input is waited for. That holds up nobody: until it is committed it is not there.
+/// A claim is held while the input is waited for. That holds up no other process: until it is committed it is not there.
 extension Transmission {
     /// Sends what each read gives at once, so that a slow input is passed on as it comes.
     mutating func sendReads(upTo chunk: Int) throws {

@@ -33,7 +33,7 @@ struct Transmission: ~Copyable {
         }
     }
 
-    /// Receivers may go away and others come: that is told, and waited through. Room that was given back is progress, even
+    /// Receivers may go away and others come: that is reported, and waited through. Room that was given back is progress, even
     /// if it is not enough yet.
     private mutating func waitThroughReceivers(
         _ what: String, _ wait: (inout Producer, Duration?) throws(RingError) -> Void

@@ -40,6 +40,44 @@ struct ComparisonTests {
         #expect(worse.pairs.map(\.verdict) == [.worse, .withinNoise])
     }
 
+    @Test("Repeats with the cores near are compared with such, and far ones with far ones")
+    func distances() {
+        func result(_ repeats: [Double], _ distances: [CoreDistance?]) -> CaseResult {
+            var result = Example.result(.ring, .rtt, repeats: repeats, wait: "spin")
+            result.distances = distances
+            return result
+        }
+        let before = result([100, 500, 101, 501, 102, 502, 9], [.near, .far, .near, .far, .near, .far, nil])
+        let after = result([500, 501, 502, 80, 81, 82], [.far, .far, .far, .near, .near, .near])
+        let comparison = Comparison([before], [after], names: ("A", "B"))
+        #expect(comparison.pairs.map(\.distance) == [.near, .far])
+        #expect(comparison.pairs.map(\.verdict) == [.better, .withinNoise])
+        #expect(comparison.lines.contains { $0.contains("ring 64 B spin, near") })
+        // Never as far apart: no figure is comparable, and so few count.
+        let apart = Comparison([result([1, 2], [.near, .near])], [result([1, 2], [.far, .far])], names: ("A", "B"))
+        #expect(apart.pairs.map(\.verdict) == [.tooFewRepeats])
+        // The floor's turns count where it was as near.
+        var floor = Example.result(.line2, .rtt, repeats: [50, 50, 50, 400], size: 8, wait: "spin")
+        floor.distances = [.near, .far, .near, .far]
+        #expect(before.ratios(to: floor) == [2, 10, 101.0 / 50, 501.0 / 400])
+        #expect(result([100, 500], [.near, nil]).ratios(to: floor) == [2])
+        #expect(
+            ResultTables([before]).cautions == [
+                "rtt ring 64 B spin: near 101 ns (3 of 7 repeats), far 501 ns (3 of 7 repeats), 1 while the cores moved"
+            ])
+        #expect(CoreDistance(roundTrip: 199) == .near && CoreDistance(roundTrip: 201) == .far)
+    }
+
+    @Test("The distances of a kept run come back, and as many as there are repeats")
+    func keptDistances() throws {
+        var result = Example.result(.ring, .rtt, repeats: [100, 500, 101])
+        result.distances = [.near, .far, nil]
+        let kept = try ResultsFile.parse(result.json, name: "kept")
+        #expect(kept.map(\.distances) == [[.near, .far, nil]])
+        let text = result.json.replacing("\"near\",", with: "")
+        #expect(throws: ResultsError.self) { try ResultsFile.parse(text, name: "kept") }
+    }
+
     @Test("Cases and machines that do not match are named")
     func mismatches() {
         var moved = Example.result(.pipe, .rtt, repeats: [1, 2, 3])

@@ -9,13 +9,13 @@ enum Example {
 
     static func result(
         _ transport: TransportName, _ mode: Mode, repeats: [Double], size: Int = 64, wait: String = "sleep", batch: Int = 1,
-        crowd: ManyProducersSetup? = nil
+        manyProducers: ManyProducersSetup? = nil
     ) -> CaseResult {
         let middle = median(repeats)
         return CaseResult(
             setup: CaseSetup(
                 transport: transport, mode: mode, size: size, wait: wait, capacity: 4096, batch: batch, alignment: 8, hugePages: false,
-                crowd: crowd),
+                manyProducers: manyProducers),
             count: 1000, cpus: "0,1", repeats: repeats,
             latency: mode.isTimed
                 ? .init(p50: middle, p90: middle * 2, p99: middle * 3, p999: middle * 4, p9999: middle * 5, largest: middle * 6) : nil,
@@ -24,7 +24,7 @@ enum Example {
             cpuPerMessage: 10, voluntarySwitches: 3, involuntarySwitches: 1, systemCallsPerMessage: 2.5, machine: machine)
     }
 
-    static func crowd(_ producers: Int, drainsAfter: Bool = false) -> ManyProducersSetup {
+    static func manyProducers(_ producers: Int, drainsAfter: Bool = false) -> ManyProducersSetup {
         ManyProducersSetup(
             producers: producers, isTotallyOrdered: false, lanes: producers, idleLanes: 0, stopped: 0, isSpread: false,
             drainsAfter: drainsAfter)
@@ -44,9 +44,9 @@ enum Example {
             result(.line2, .rtt, repeats: [80, 81, 82], size: 8, wait: "spin"),
             result(.stream, .throughput, repeats: [3e6, 3e6, 3e6], size: 16384, wait: "spin"),
             result(.ring, .rate, repeats: [150, 151, 152], wait: "adaptive"), result(.pipe, .rate, repeats: [9000, 9100, 9200]),
-            result(.ring, .mpsc, repeats: [1e8, 1e8, 1e8], wait: "adaptive", crowd: crowd(2)),
-            result(.spsc, .mpsc, repeats: [2e8, 2e8, 2e8], wait: "adaptive", crowd: crowd(1)),
-            result(.ring, .mpsc, repeats: [1e8, 1e8, 1e8], wait: "adaptive", crowd: crowd(1)),
+            result(.ring, .mpsc, repeats: [1e8, 1e8, 1e8], wait: "adaptive", manyProducers: manyProducers(2)),
+            result(.spsc, .mpsc, repeats: [2e8, 2e8, 2e8], wait: "adaptive", manyProducers: manyProducers(1)),
+            result(.ring, .mpsc, repeats: [1e8, 1e8, 1e8], wait: "adaptive", manyProducers: manyProducers(1)),
         ]
         return results
     }

@@ -22,10 +22,10 @@ struct PlacementTests {
         return options
     }
 
-    @Test("By default on two cores, of a crowd on all")
+    @Test("By default on two cores, of many producers on all")
     func defaults() throws {
         #expect(try placed("rtt").cpus == [0, 2])
-        #expect(try placed("mpsc").crowd.cpus == [0, 2, 1])
+        #expect(try placed("mpsc").manyProducers.cpus == [0, 2, 1])
         #expect(try placed("rtt").placementWarnings(topology) == [])
     }
 
@@ -53,8 +53,14 @@ struct PlacementTests {
     func drainingAfter() throws {
         let along = try placed("mpsc", "--producers", "2", "--cpus", "0,2")
         let after = try placed("mpsc", "--producers", "2", "--cpus", "0,2", "--drain-after")
-        #expect(try along.crowd.crowds(2, .ring).map { crowd in (0..<2).map { crowd.cpu(of: $0) } } == [[2, 2], [2, 2]])
-        #expect(try after.crowd.crowds(2, .ring).map { crowd in (0..<2).map { crowd.cpu(of: $0) } } == [[2, 0], [2, 0]])
+        #expect(
+            try along.manyProducers.variants(2, .ring).map { many in (0..<2).map { many.cpu(of: $0) } } == [
+                [2, 2], [2, 2],
+            ])
+        #expect(
+            try after.manyProducers.variants(2, .ring).map { many in (0..<2).map { many.cpu(of: $0) } } == [
+                [2, 0], [2, 0],
+            ])
     }
 
     @Test("What producers send before anybody receives fits, whatever the size")
@@ -62,8 +68,8 @@ struct PlacementTests {
         for size in [8, 64, 100, 1000] {
             for transport in [TransportName.ring, .sharedTail] {
                 let options = try placed("mpsc", "--producers", "3", "--drain-after", "--size", "\(size)", "--capacity", "65536")
-                let crowd = try options.crowd.crowds(3, transport)[0]
-                let test = Case(transport, .mpsc, options: options, size: size, wait: .adaptive, crowd: crowd)
+                let manyProducers = try options.manyProducers.variants(3, transport)[0]
+                let test = Case(transport, .mpsc, options: options, size: size, wait: .adaptive, manyProducers: manyProducers)
                 let rounds = test.rounds(100_000)
                 #expect(rounds.reduce(0, +) == 100_000)
                 let most = try #require(rounds.max())

@@ -98,8 +98,8 @@ struct ReportPageTests {
         let labels = chart.matches(of: #/<text class="label[^>]*>([a-z]+)/#).map { String($0.output.1) }
         let legend = chart.matches(of: #/<span class="name[^>]*>([a-z]+)/#).map { String($0.output.1) }
         #expect(labels == ["ring", "pipe", "tcp"] && legend == labels)
-        let crowd = html.matches(of: #/<span class="name[^>]*>([0-9] × [a-z]+)/#).map { String($0.output.1) }
-        #expect(crowd == ["1 × spsc", "1 × ring", "2 × ring"])
+        let manyProducers = html.matches(of: #/<span class="name[^>]*>([0-9] × [a-z]+)/#).map { String($0.output.1) }
+        #expect(manyProducers == ["1 × spsc", "1 × ring", "2 × ring"])
     }
 
     @Test("Of a single case there is a page, too")

@@ -24,9 +24,9 @@ struct TableTests {
 
     @Test("Lanes of one producer stand beside the ring that is made for one")
     func spsc() throws {
-        let ring = try #require(Example.run.first { $0.setup.transport == .ring && $0.setup.crowd?.producers == 1 })
+        let ring = try #require(Example.run.first { $0.setup.transport == .ring && $0.setup.manyProducers?.producers == 1 })
         #expect(ring.ratio(to: try #require(Standards(Example.run).counterpart(.spsc, of: ring))) == 0.5)
-        let two = try #require(Example.run.first { $0.setup.transport == .ring && $0.setup.crowd?.producers == 2 })
+        let two = try #require(Example.run.first { $0.setup.transport == .ring && $0.setup.manyProducers?.producers == 2 })
         #expect(Standards(Example.run).counterpart(.spsc, of: two) == nil)
     }
 

@@ -37,6 +37,15 @@ struct CrashPeer {
                 exit(1)
             }
         }
+        if arguments.first == "board-peer" {
+            do {
+                try BoardSituation(rawValue: arguments[1])!.runTraced(in: arguments[2])
+                exit(0)
+            } catch {
+                say("the traced process, \(arguments[1]): \(error)")
+                exit(1)
+            }
+        }
         guard ts_trace_offered() == 1 else {
             say("skipped: this system does not let a process trace its children, or its processor is another")
             exit(77)
@@ -48,13 +57,14 @@ struct CrashPeer {
             if words.isEmpty { return isFull || !situation.isRepetition }
             return words.contains { names.contains($0) ? situation.name == $0 : situation.name.contains($0) }
         }
+        let boards = BoardSituation.allCases.filter { board in words.isEmpty || words.contains { board.name.contains($0) } }
         if arguments.contains("list") {
-            for situation in situations { say(situation.name) }
-            for broadcast in BroadcastCrash.all(in: "") { say(broadcast.name) }
+            let broadcasts = BroadcastCrash.all(in: "")
+            for name in situations.map(\.name) + broadcasts.map(\.name) + boards.map(\.name) { say(name) }
             exit(0)
         }
         ts_stay_on_cpu()
-        exit(Survey(situations: situations, broadcasts: words, isFull: isFull).run() ? 0 : 1)
+        exit(Survey(situations: situations, broadcasts: words, boards: boards, isFull: isFull).run() ? 0 : 1)
     }
 }
 

@@ -48,8 +48,8 @@ struct Note {
         get { Life(rawValue: word(9)) ?? .never }
         nonmutating set { set(9, newValue.rawValue) }
     }
-    /// Of an end that the consumer was told: 0 not, 1 told, 2 and come back for more.
-    var told: UInt32 {
+    /// Of an end: 0 not reported, 1 reported, 2 and come back for more.
+    var reported: UInt32 {
         get { word(10) }
         nonmutating set { set(10, newValue) }
     }

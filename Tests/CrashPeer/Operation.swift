@@ -3,7 +3,7 @@ enum Operation: String, CaseIterable {
     // A producer's.
     case send, claim, abandonedClaim, batch, abandonedBatch, sendToFull, waitForRoom, closeProducer, dropProducer, attachProducer
     // A consumer's.
-    case receive, receiveLast, drain, acknowledge, sleep, readEnd, readDeath, noteDeath, clearAnnouncement
+    case receive, receiveLast, drain, acknowledge, sleep, readEnd, readDeath, noteDeath, clearTicketFloor
     case closeConsumer, dropConsumer, attachConsumer
     // On names.
     case create, openOrCreate, openExisting, remove, removeIfUnused
@@ -15,7 +15,7 @@ enum Operation: String, CaseIterable {
         case .send, .claim, .abandonedClaim, .batch, .abandonedBatch, .sendToFull, .waitForRoom, .closeProducer, .dropProducer,
             .attachProducer:
             .producer
-        case .receive, .receiveLast, .drain, .acknowledge, .sleep, .readEnd, .readDeath, .noteDeath, .clearAnnouncement,
+        case .receive, .receiveLast, .drain, .acknowledge, .sleep, .readEnd, .readDeath, .noteDeath, .clearTicketFloor,
             .closeConsumer, .dropConsumer, .attachConsumer:
             .consumer
         case .create, .openOrCreate, .openExisting, .remove, .removeIfUnused: .name

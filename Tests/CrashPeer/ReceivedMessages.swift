@@ -2,10 +2,10 @@ import SharedRing
 
 /// What a consumer was given: messages, and ends between them.
 struct ReceivedMessages {
-    var letters: [NumberedMessage] = []
+    var messages: [NumberedMessage] = []
     /// As the ring numbers them: positions in a lane, or tickets.
     var sequences: [UInt64] = []
-    /// E closed, D died; and how many letters had come before.
+    /// E closed, D died; and how many messages had come before.
     var ends: [(kind: Character, after: Int)] = []
     /// Ends that a merging consumer has counted.
     var counts: ProducerEnds?
@@ -15,12 +15,12 @@ struct ReceivedMessages {
     init() {}
 
     init<Source: Receiving & ~Copyable>(_ source: inout Source) {
-        // Twice: in a total order the first look only takes back what a dead producer had announced.
+        // Twice: in a total order the first look only takes back the ticket floor of a dead producer.
         var fruitless = 0
-        while fruitless < 2 && letters.count < 5000 && strange.isEmpty {
+        while fruitless < 2 && messages.count < 5000 && strange.isEmpty {
             if !take(&source, timeout: .zero) { fruitless += 1 }
         }
-        if letters.count == 5000 { strange.append("no end to the messages") }
+        if messages.count == 5000 { strange.append("no end to the messages") }
         counts = source.endCounts
     }
 
@@ -29,19 +29,19 @@ struct ReceivedMessages {
         do throws(RingError) {
             if let message = try source.next(timeout: timeout) {
                 let (bytes, tag, lane, sequence) = (message.array, message.tag, message.lane, message.sequence)
-                if let letter = NumberedMessage(bytes, tag: tag, lane: lane) {
-                    letters.append(letter)
+                if let message = NumberedMessage(bytes, tag: tag, lane: lane) {
+                    messages.append(message)
                     sequences.append(sequence)
                 } else {
                     strange.append("a message of \(bytes.count) bytes with tag \(tag) in lane \(lane), not as it was sent")
                 }
             } else {
-                ends.append(("E", letters.count))
+                ends.append(("E", messages.count))
             }
             return true
         } catch {
             if error.code == .peerDied {
-                ends.append(("D", letters.count))
+                ends.append(("D", messages.count))
                 return true
             }
             if error.code != .timedOut && error.code != .cancelled { strange.append("\(error)") }
@@ -51,14 +51,14 @@ struct ReceivedMessages {
 
     static func + (first: ReceivedMessages, second: ReceivedMessages) -> ReceivedMessages {
         var sum = first
-        sum.letters += second.letters
+        sum.messages += second.messages
         sum.sequences += second.sequences
-        sum.ends += second.ends.map { ($0.kind, $0.after + first.letters.count) }
+        sum.ends += second.ends.map { ($0.kind, $0.after + first.messages.count) }
         sum.strange += second.strange
         sum.counts = second.counts ?? first.counts
         return sum
     }
 
-    func letters(of lane: Int) -> [NumberedMessage] { letters.filter { $0.lane == lane } }
+    func messages(of lane: Int) -> [NumberedMessage] { messages.filter { $0.lane == lane } }
     var endWord: String { String(ends.map(\.kind)) }
 }

@@ -5,6 +5,7 @@ struct Survey {
     let situations: [Situation]
     /// Of a broadcast's operations, those that have one of these words in their name; all, without words.
     let broadcasts: [String]
+    let boards: [BoardSituation]
     /// Kills and holds at every point instead of some.
     let isFull: Bool
 
@@ -20,12 +21,18 @@ struct Survey {
             say(line(situation.name, outcome))
             for problem in outcome.problems.prefix(8) { say("    \(problem)") }
         }
-        var count = situations.count
+        var count = situations.count + boards.count
         for broadcast in BroadcastCrash.all(in: directory) where broadcasts.isEmpty || broadcasts.contains(where: broadcast.name.contains) {
             let outcome = broadcast.run(isFull: isFull)
             sum += outcome
             count += 1
             say(line(broadcast.name, outcome))
+            for problem in outcome.problems.prefix(8) { say("    \(problem)") }
+        }
+        for board in boards {
+            let outcome = BoardCrash(situation: board, directory: directory).run()
+            sum += outcome
+            say(line(board.name, outcome))
             for problem in outcome.problems.prefix(8) { say("    \(problem)") }
         }
         say(line("\(count) situations", sum))
@@ -51,7 +58,7 @@ struct Survey {
         return outcome
     }
 
-    /// Whoever falls asleep is held up at some instructions of its way, in the full form every 16th, and there is news for it.
+    /// An endpoint that falls asleep is held up at some instructions of its way, in the full form at every 16th. Then news comes for it.
     private func fallAsleep(_ situation: Situation, _ directory: String, _ outcome: inout Outcome) {
         let live = Live(situation: situation, directory: directory, holds: true)
         let step = isFull ? 16 : max(1, Int(outcome.instructions) / 8)

@@ -70,7 +70,7 @@ enum Receiver: ~Copyable {
     case one(Consumer)
     case many(MergingConsumer)
 
-    /// Everything that is there, and what there is to tell; does not wait.
+    /// Everything that is there, and what there is to report; does not wait.
     @discardableResult
     mutating func drain() -> ReceivedMessages {
         switch consume self {

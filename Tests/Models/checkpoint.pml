@@ -1,7 +1,7 @@
 /* The checkpoint: what a producer publishes for observers and for its successor. Death at every step, weak orders.
  *
  * Code: sr_publish_checkpoint, sr_load_checkpoint, LaneWriter.openWindow and .init, Checkpoint.now and .countOn, TappedLane.copy and .judge, LossyReader.step.
- * Edges: account, record-visible, space-given.
+ * Edges: checkpoint, record-visible, space-given.
  *
  * A checkpoint has two words here: a total (tail and messages before it) and a write limit. The code has four: tail and messages apart, and bytes, which are
  * counted as messages are. There are two slots; the lowest bit of a turn word names the published one. The producer:
@@ -17,7 +17,7 @@
  * successor has the lock.
  *
  * The lane has CAP cells. A record takes 1 cell (a header alone, or an end record) or 3 (header, payload, a gap). A cell names the position and the producer that
- * it was written for, so another lap's cell, or an uncommitted one, is told apart. Positions do not wrap.
+ * it was written for, so another lap's cell, or an uncommitted one, is distinguished. Positions do not wrap.
  *
  * Promises:
  *   - what a tap shows is what was committed at that position, whole: it was not overwritten while it was copied. A tap reports no damage

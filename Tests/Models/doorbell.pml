@@ -7,7 +7,7 @@
  * registers with membarrier(2), and either uses it before it sleeps.
  *
  * Two producers (two lanes, one doorbell, as in an MPSC ring) send N messages each. Producer 0 may be killed at any step. The sleeper may be stopped
- * and continued (SIGSTOP): that takes it off the futex queue, and it looks at the word again. A stranger sleeps on the
+ * and continued (SIGSTOP): that takes it off the futex queue, and it looks at the word again. An untrusted peer sleeps on the
  * same word. There is no slice here: the promise must hold without it.
  *
  * Every processor has a store buffer, as on x86: a store is seen by others some time later, in order. A fence or a system
@@ -15,7 +15,7 @@
  * process's stores still arrive.
  *
  * -DHANGUP: the other side of a link hangs up, too. Its role byte is free first. A thread of this process stores the flag, passes a barrier and
- * wakes (LinkSocket.tell, CancelFlag.noteHangUp). The sleeper looks at the flag behind its barrier, and at the role byte whenever it was woken or the
+ * wakes (LinkSocket.wakeEndpoints, CancelFlag.noteHangUp). The sleeper looks at the flag behind its barrier, and at the role byte whenever it was woken or the
  * flag is set (Sleeper.wait, Watch.outcome). Edge: hang-up.
  *
  * Promises, when nothing moves any more: every message whose send returned has been received, and a hang-up, at whatever step it came, has ended the wait.
@@ -136,7 +136,7 @@ active proctype HangUp() {
 #endif
 }
 
-inline lookAround() { if :: isGone -> isReported = 1 :: else -> skip fi }
+inline checkPeer() { if :: isGone -> isReported = 1 :: else -> skip fi }
 #endif
 
 #define NEWS (header[0] > got[0] || header[1] > got[1])
@@ -180,7 +180,7 @@ proctype Sleeper() {
         :: else ->
 #endif
 #if defined(HANGUP) && !defined(FLAG_NOT_SEEN)
-            if :: FLAG -> lookAround() :: else -> skip fi;
+            if :: FLAG -> checkPeer() :: else -> skip fi;
 #endif
 again:      skip;
             d_step { drainOwn(); if :: word == 1 -> queued = 1 :: else -> queued = 0 fi } /* FUTEX_WAIT_BITSET */
@@ -192,7 +192,7 @@ again:      skip;
             store(0)
 #ifdef HANGUP
             ;
-            lookAround()
+            checkPeer()
 #endif
 #ifndef NO_RECHECK
         fi

@@ -1,14 +1,17 @@
 /* The end of all streams: what a merging consumer notes, keeps and leaves to its successor when it is killed.
  *
  * Code: LaneMerger (.header, .note, .endIfDone, .acknowledge, .close), PeerWatch (.noteMark, .end, .attachmentsIfOver, .finish, .keepFinished).
- * How one stream's end is told from its epoch, its byte and its end record is epoch.pml's subject: here each of these looks is one step, and
+ * How one stream's end is found by its epoch, its byte and its end record is epoch.pml's subject: here each of these looks is one step, and
  * so is a close. This model is about many ends that are reported at once.
  *
  * Two lanes. Lane 0 has producer 1 and then producer 2; lane 1 has producer 3 and then producer 4. Producer 1 may send one message. Each
  * closes, or dies at any step after it attached. Producer 4 comes only after an end of all streams was reported: it belongs to the next run.
  * The consumer reports the end of all streams: closed, or died if a producer did. It waits for three producers. Later ones wait for one.
  * The consumer may be killed at any step. Its successor begins with what the segment has: the heads, each lane's
- * newest end that was kept (told_end), and whether a death is yet to be reported (untold_death).
+ * newest end that was kept (reported_end), and whether a death is yet to be reported (unreported_death).
+ *
+ * An end of all streams is found in one step and reported in a later one: a drain that runs dry finds it, and the next look hands it out. In between
+ * the caller may acknowledge, end in order, or be killed.
  *
  * Promises, across all consumers:
  *   - an end of all streams is reported only after every message of those streams was received
@@ -25,6 +28,8 @@
  *   KEEPS_NEWER        an end that is noted between the report and the acknowledgement is kept with it
  *   KEEPS_UNASKED      ends are kept when they are reported, not when the consumer comes back
  *   NEVER_KEEPS        ends are never kept
+ *   KEPT_WHEN_FOUND    an end of all streams may be kept from when it was found, though it was not reported
+ *   CLEARED_WHEN_FOUND a death is forgotten when the end of all streams was found, though it was not reported
  *   CLOSE_NOT_NOTED    a close that left no mark counts as an end though it was not noted
  *   DEATH_NOT_NOTED    a death is not noted in the segment
  *   NOTED_AFTER_HEAD   a death is noted after its end record was acknowledged
@@ -48,8 +53,8 @@ byte value[12];   /* a message's stream, an end's epoch */
 byte head[2];     /* as published */
 byte epoch[2];
 bit held[2];      /* the producers' bytes */
-byte toldEnd[2];
-bit untoldDeath;
+byte reportedEnd[2];
+bit unreportedDeath;
 byte finished;    /* producers */
 
 /* What really happened, by stream. */
@@ -110,7 +115,7 @@ inline note(lane, tag) {
     d_step {
         if :: tag > reported[lane] -> reported[lane] = tag :: else -> skip fi;
         if
-        :: tag % 2 == 1 -> lastEnded[lane] = tag; deathToTell = 1; isDeath = 1
+        :: tag % 2 == 1 -> lastEnded[lane] = tag; deathToReport = 1; isDeath = 1
         :: else -> lastEnded[lane] = tag - 1
         fi
     }
@@ -118,13 +123,15 @@ inline note(lane, tag) {
 
 #ifdef IN_ORDER
 #define KILL skip
+#define ENDS_IN_ORDER if :: d_step { lives > 0 -> lives-- }; acknowledge(); endInOrder(); goto attach :: skip fi
 #else
+#define ENDS_IN_ORDER skip
 #define KILL if :: d_step { lives > 0 -> lives--; isDeath = 0 }; goto attach :: skip fi
 #endif
 
 inline noteDeath() {
 #ifndef DEATH_NOT_NOTED
-    if :: isDeath && !untoldDeath -> untoldDeath = 1; KILL :: else -> skip fi;
+    if :: isDeath && !unreportedDeath -> unreportedDeath = 1; KILL :: else -> skip fi;
 #endif
     isDeath = 0
 }
@@ -136,7 +143,7 @@ inline take(lane) {
     :: else ->
         now = value[lane * LEN + at[lane]];
         if
-        :: now % 2 == 1 && (now == lastEnded[lane] || (at[lane] == start[lane] && now == toldBefore[lane])) -> lastEnded[lane] = now
+        :: now % 2 == 1 && (now == lastEnded[lane] || (at[lane] == start[lane] && now == reportedBefore[lane])) -> lastEnded[lane] = now
         :: else -> note(lane, now)
         fi;
 #ifdef NOTED_AFTER_HEAD
@@ -153,7 +160,7 @@ inline take(lane) {
 }
 
 /* PeerWatch.end, of a lane */
-inline lookAround(lane) {
+inline checkPeer(lane) {
     if
     :: atomic {
             epoch[lane] > reported[lane] && (epoch[lane] % 2 == 0 || !held[lane]) && QUIET(lane) ->
@@ -183,19 +190,32 @@ inline countIfOver(lane) {
     if
     :: atomic {
             isOver && IS_OVER(lane) && QUIET(lane) ->
-            count = count + (epoch[lane] + 1) / 2 - (toldBefore[lane] + 1) / 2;
+            count = count + (epoch[lane] + 1) / 2 - (reportedBefore[lane] + 1) / 2;
             upTo[lane] = epoch[lane]
         }
     :: else -> isOver = 0
     fi
 }
 
-#define COVERED(s) (STREAM(LANE(s), upTo[LANE(s)]) >= s && upTo[LANE(s)] > 0 && STREAM(LANE(s), toldBefore[LANE(s)]) < s)
-#define UNREPORTED(s) (!settled[s] && !toldNow[s])
+#define COVERED(s) (STREAM(LANE(s), upTo[LANE(s)]) >= s && upTo[LANE(s)] > 0 && STREAM(LANE(s), reportedBefore[LANE(s)]) < s)
+#define UNREPORTED(s) (!settled[s] && !reportedNow[s])
 
+/* EndOfStreams.step: nothing is reported yet, and nothing more is noted until it is. */
+inline find() {
+    d_step {
+        countAtEnd = count; isDeathFound = deathToReport;
+#ifdef KEPT_WHEN_FOUND
+        finishedEnd[0] = reported[0]; finishedEnd[1] = reported[1];
+#endif
+#ifdef CLEARED_WHEN_FOUND
+        deathToReport = 0;
+#endif
+    }
+}
+
+/* LaneMerger.handOut, EndOfStreams.report */
 inline report() {
     d_step {
-        countAtEnd = count;
         isReported = 1;
         finishedEnd[0] = reported[0]; finishedEnd[1] = reported[1];
         /* Is it right? */
@@ -204,7 +224,7 @@ inline report() {
         :: s > 4 -> break
         :: else ->
             if
-            :: COVERED(s) -> assert(ended[s]); assert(got[s] == sent[s]); assert(!settled[s] || toldNow[s])
+            :: COVERED(s) -> assert(ended[s]); assert(got[s] == sent[s]); assert(!settled[s] || reportedNow[s])
             :: else -> skip
             fi;
             if
@@ -217,34 +237,34 @@ inline report() {
             fi;
             s++
         od;
-        assert(deathToTell || !mustDie);
-        assert(!deathToTell || mayDie);
+        assert(isDeathFound || !mustDie);
+        assert(!isDeathFound || mayDie);
         s = 1;
         do
         :: s > 4 -> break
-        :: else -> if :: COVERED(s) || left[s] || (cameBack[s] && deathToTell) -> toldNow[s] = 1 :: else -> skip fi; s++
+        :: else -> if :: COVERED(s) || left[s] || (cameBack[s] && isDeathFound) -> reportedNow[s] = 1 :: else -> skip fi; s++
         od;
-        deathToTell = 0; s = 0; mustDie = 0; mayDie = 0
+        deathToReport = 0; isDeathFound = 0; s = 0; mustDie = 0; mayDie = 0
     }
 }
 
 inline keep(lane) {
-    if :: toldEnd[lane] != finishedEnd[lane] -> toldEnd[lane] = finishedEnd[lane]; KILL :: else -> skip fi
+    if :: reportedEnd[lane] != finishedEnd[lane] -> reportedEnd[lane] = finishedEnd[lane]; KILL :: else -> skip fi
 }
 
 inline clearDeath() {
 #ifdef DEATH_CLEARED
-    untoldDeath = 0
+    unreportedDeath = 0
 #elif defined(DEATH_STAYS)
     skip
 #else
-    if :: !deathToTell && untoldDeath -> untoldDeath = 0 :: else -> skip fi
+    if :: !deathToReport && unreportedDeath -> unreportedDeath = 0 :: else -> skip fi
 #endif
 }
 
 /* LaneMerger.acknowledge */
 inline acknowledge() {
-    d_step { s = 1; do :: s > 4 -> break :: else -> cameBack[s] = cameBack[s] || toldNow[s]; s++ od; s = 0 }
+    d_step { s = 1; do :: s > 4 -> break :: else -> cameBack[s] = cameBack[s] || reportedNow[s]; s++ od; s = 0 }
     if :: head[0] != at[0] -> head[0] = at[0]; KILL :: else -> skip fi;
     if :: head[1] != at[1] -> head[1] = at[1]; KILL :: else -> skip fi;
 #ifdef KEEPS_AT_ONCE
@@ -264,7 +284,7 @@ inline acknowledge() {
 #ifndef CLEARED_BEFORE
     clearDeath();
 #endif
-    d_step { s = 1; do :: s > 4 -> break :: else -> settled[s] = settled[s] || toldNow[s]; s++ od; s = 0 }
+    d_step { s = 1; do :: s > 4 -> break :: else -> settled[s] = settled[s] || reportedNow[s]; s++ od; s = 0 }
 }
 
 /* LaneMerger.close, behind the acknowledgement */
@@ -283,7 +303,7 @@ inline endInOrder() {
     keep(0);
     keep(1);
 #ifdef ENDS_CLEARED
-    untoldDeath = 0;
+    unreportedDeath = 0;
 #endif
 }
 
@@ -292,10 +312,10 @@ inline endInOrder() {
 #endif
 
 active proctype Consumer() {
-    byte at[2], start[2], reported[2], finishedEnd[2], toldBefore[2], lastEnded[2], upTo[2];
+    byte at[2], start[2], reported[2], finishedEnd[2], reportedBefore[2], lastEnded[2], upTo[2];
     byte now, count, countAtEnd, wanted, s, lives = LIVES - 1;
-    bit deathToTell, isDeath, isOver, isIdle, mustDie, mayDie, wasQuiet;
-    bit toldNow[5];
+    bit deathToReport, isDeathFound, isDeath, isOver, isIdle, mustDie, mayDie, wasQuiet;
+    bit reportedNow[5];
 
 attach:
     skip;
@@ -305,36 +325,34 @@ attach:
         :: s > 1 -> break
         :: else ->
             at[s] = head[s]; start[s] = head[s];
-            reported[s] = toldEnd[s]; finishedEnd[s] = toldEnd[s]; toldBefore[s] = toldEnd[s];
-            lastEnded[s] = (toldEnd[s] % 2 == 0 && toldEnd[s] > 0 -> toldEnd[s] - 1 : 0);
+            reported[s] = reportedEnd[s]; finishedEnd[s] = reportedEnd[s]; reportedBefore[s] = reportedEnd[s];
+            lastEnded[s] = (reportedEnd[s] % 2 == 0 && reportedEnd[s] > 0 -> reportedEnd[s] - 1 : 0);
             upTo[s] = 0;
             s++
         od;
-        deathToTell = untoldDeath;
+        deathToReport = unreportedDeath;
         wanted = (isReported || left[1] || left[2] || left[3] -> 1 : 3);
-        toldNow[1] = 0; toldNow[2] = 0; toldNow[3] = 0; toldNow[4] = 0;
-        now = 0; count = 0; countAtEnd = 0; s = 0; isDeath = 0; isOver = 0; isIdle = 0; wasQuiet = 0
+        reportedNow[1] = 0; reportedNow[2] = 0; reportedNow[3] = 0; reportedNow[4] = 0;
+        now = 0; count = 0; countAtEnd = 0; s = 0; isDeath = 0; isDeathFound = 0; isOver = 0; isIdle = 0; wasQuiet = 0
     }
     do
     :: !QUIET(0) -> take(0)
     :: !QUIET(1) -> take(1)
     :: QUIET(0) && QUIET(1) ->
-        /* LaneMerger.wait: settle, unless acknowledgement is manual; then lookAround; then endIfDone. */
+        /* LaneMerger.wait: settle, unless acknowledgement is manual; then checkPeer; then endIfDone. */
         d_step { wasQuiet = (finished == 4 || (finished == 3 && !isReported && !left[3])); isIdle = wasQuiet }
         if :: acknowledge() :: skip fi;
-#ifdef IN_ORDER
-        if
-        :: d_step { lives > 0 -> lives-- }; acknowledge(); endInOrder(); goto attach
-        :: skip
-        fi;
-#endif
-        lookAround(0);
-        lookAround(1);
+        ENDS_IN_ORDER;
+        checkPeer(0);
+        checkPeer(1);
         d_step { isOver = 1; count = 0; upTo[0] = 0; upTo[1] = 0 }
         countIfOver(0);
         countIfOver(1);
         if
-        :: isOver && count > countAtEnd && count >= wanted -> report(); isIdle = 0;
+        :: isOver && count > countAtEnd && count >= wanted -> find(); isIdle = 0;
+            if :: acknowledge(); KILL :: skip fi;
+            ENDS_IN_ORDER;
+            report();
 #ifdef KEEPS_UNASKED
             keep(0);
             keep(1);
@@ -354,7 +372,7 @@ attach:
         s = 1;
         do
         :: s > 4 -> break
-        :: else -> assert(cameBack[s] || toldNow[s] || left[s] || !ended[s]); s++
+        :: else -> assert(cameBack[s] || reportedNow[s] || left[s] || !ended[s]); s++
         od
     }
 }

@@ -9,28 +9,28 @@
  * successor wrote the mark. A mark directly after one that was unread when it was seen is left out.
  *
  * A stream is named by the odd epoch its producer had. Promises, for every stream:
- *   - its end is told only after all its messages, and at most once, and not as both closed and died
- *   - a death is told only of a producer that died; a close only of one that closed
+ *   - its end is reported only after all its messages, and at most once, and not as both closed and died
+ *   - a death is reported only of a producer that died; a close only of one that closed
  *   - a message of a later stream never follows one of an earlier stream without the earlier one's end in between
- *   - with nobody attached, a waiting consumer has been told the last end: it does not wait for a producer that is gone
+ *   - with nobody attached, a waiting consumer has got the last end: it does not wait for a producer that is gone
  * Streams without a message may pass unseen when they follow an unread end and a later stream follows them.
  *
  * -DLIVES=2: the consumer may be killed at any step, once, and another one takes over, who begins at the published head
- * and with what its predecessor was told and kept (reported_end). Then, across both:
- *   - the last end is told at least once, so that nobody waits for a producer that is gone
- *   - an end is not told again if the one who was told has come back to wait since. (With two producers. With three it can be,
+ * and with what its predecessor reported and kept (reported_end). Then, across both:
+ *   - the last end is reported at least once, so that nobody waits for a producer that is gone
+ *   - an end is not reported again if the caller that got it has come back to wait since. (With two producers. With three it can be,
  *     once: two successors mark the same death if the first is killed before its epoch, and only the first mark is left out.)
- *   - an end that was told as a death is not told as a close
+ *   - an end that was reported as a death is not reported as a close
  * What is not promised then, each refuted:
- *   EVERY_END   every end of a stream with messages is told. A mark is acknowledged when it is read, and told afterwards: a
+ *   EVERY_END   every end of a stream with messages is reported. A mark is acknowledged when it is read, and reported afterwards: a
  *               kill in between loses it if a successor has attached already. With KEEP_FIRST it would hold.
- *   ONE_KIND    what was told as a close is not told as a death. A producer killed between its end mark and its epoch closed
+ *   ONE_KIND    what was reported as a close is not reported as a death. A producer killed between its end mark and its epoch closed
  *               to who reads the mark, and died to who sees the epoch.
- * -DKEEP_FIRST: a mark is not acknowledged before its reader has come back, and what was told is kept first. Not the code.
+ * -DKEEP_FIRST: a mark is not acknowledged before its reader has come back, and what was reported is kept first. Not the code.
  *
  * -DMANUAL: the consumer never acknowledges, so that everything stays unread to who looks at its head.
  * -DPOLL_CLOSED: a consumer that never makes a system call: it looks at the lane and at the epoch (PeerWatch.unmarkedClose), but
- * not at the byte. It is told every close, though not a death that nobody marked.
+ * not at the byte. It gets every close, though not a death that nobody marked.
  *
  * Mutants, each refuted:
  *   NO_END_MARK      a successor does not mark its predecessor's death
@@ -40,12 +40,12 @@
  *   UNLOCK_FIRST     close gives the byte back before the epoch is even
  *   NO_BYTE          an odd epoch alone counts as death
  *   MARK_AFTER_EPOCH close makes the epoch even before the end mark
- *   RETELL_MARK      a death mark is left out only if it is the death that was told last, not if the same stream's end
- *                    was told as a close: wrong for a producer killed between its end mark and its epoch
+ *   REPEAT_MARK      a death mark is left out only if it is the death that was reported last, not if the same stream's end
+ *                    was reported as a close: wrong for a producer killed between its end mark and its epoch
  *   POLL_ONLY        the consumer looks at the lane only and never at the epoch: loses the ends that have no mark
  *   SKIP_ANY_END     a mark is left out after an unread end even if messages lie between
- *   NEVER_KEEPS      (LIVES=2) what was told is not kept
- *   RETELL_FIRST     (LIVES=2) a successor's mark of a death that an earlier consumer was told is told again
+ *   NEVER_KEEPS      (LIVES=2) what was reported is not kept
+ *   REPEAT_FIRST     (LIVES=2) a successor's mark of a death that an earlier consumer got is reported again
  */
 #ifndef NP
 #define NP 3
@@ -72,13 +72,13 @@ byte holder;      /* of the producer's byte; 0: nobody */
 byte sent[10];
 bit closed[10];   /* its end mark or its even epoch can be seen */
 bit died[10];     /* its producer was killed before close returned */
-/* What the consumer was told. */
+/* What the consumer got. */
 byte got[10];
-bit toldClosed[10];
-bit toldDied[10];
-bit settled[10];   /* somebody was told, and has come back since */
+bit reportedClosed[10];
+bit reportedDied[10];
+bit settled[10];   /* a caller got it, and has come back since */
 byte finished;
-byte toldEnd;       /* what was told, kept for the next consumer */
+byte reportedEnd;       /* what was reported, kept for the next consumer */
 byte next = 1;     /* they come in this order: without it, the same runs under other names */
 
 inline die(stream) {
@@ -163,21 +163,21 @@ inline tell(tag) {
         stream = (tag % 2 == 1 -> tag : tag - 1);
         if :: tag > reported -> reported = tag :: else -> skip fi;
         lastEnded = stream;
-        if :: tag > told -> told = tag :: else -> skip fi;
+        if :: tag > newestReported -> newestReported = tag :: else -> skip fi;
         assert(got[stream] == sent[stream]);
-        assert(!toldNow[stream]); /* once a life */
+        assert(!reportedNow[stream]); /* once a life */
 #ifndef KEEP_FIRST
         assert(!settled[stream]); /* and not again what was kept */
 #endif
-        toldNow[stream] = 1;
+        reportedNow[stream] = 1;
         if
         :: tag % 2 == 1 ->
             assert(died[stream]);
 #if !defined(LIVES) || defined(ONE_KIND)
-            assert(!toldClosed[stream]);
+            assert(!reportedClosed[stream]);
 #endif
-            toldDied[stream] = 1; reportedDeath = tag
-        :: else -> assert(closed[stream]); assert(!toldDied[stream]); toldClosed[stream] = 1
+            reportedDied[stream] = 1; reportedDeath = tag
+        :: else -> assert(closed[stream]); assert(!reportedDied[stream]); reportedClosed[stream] = 1
         fi;
         stream = 0
     }
@@ -194,24 +194,24 @@ inline settle() {
     skip;
 #ifndef MANUAL
 #if defined(LIVES) && defined(KEEP_FIRST)
-    if :: toldEnd != reported -> toldEnd = reported :: else -> skip fi;
+    if :: reportedEnd != reported -> reportedEnd = reported :: else -> skip fi;
     if :: KILLED :: skip fi;
 #endif
     if :: head != at -> head = at :: else -> skip fi;
 #if defined(LIVES) && !defined(KEEP_FIRST) && !defined(NEVER_KEEPS)
     if :: KILLED :: skip fi;
-    if :: toldEnd != reported -> toldEnd = reported :: else -> skip fi;
+    if :: reportedEnd != reported -> reportedEnd = reported :: else -> skip fi;
 #endif
 #ifdef LIVES
-    d_step { stream = 1; do :: stream > 2 * NP -> break :: else -> settled[stream] = settled[stream] || toldNow[stream]; stream = stream + 2 od; stream = 0 }
+    d_step { stream = 1; do :: stream > 2 * NP -> break :: else -> settled[stream] = settled[stream] || reportedNow[stream]; stream = stream + 2 od; stream = 0 }
 #endif
 #endif
 }
 
 active proctype Consumer() {
-    byte at, start, last, stream, now, told, reported, reportedDeath, lastEnded, toldBefore;
+    byte at, start, last, stream, now, newestReported, reported, reportedDeath, lastEnded, reportedBefore;
     bit free, news, idle;
-    bit toldNow[10];
+    bit reportedNow[10];
 #ifdef LIVES
     byte lives = LIVES - 1;
 
@@ -220,18 +220,18 @@ attach:
 #endif
     d_step { /* PeerWatch.init, LaneReader.init */
         at = head; start = head; last = 0; now = 0; stream = 0; free = 0; news = 0; idle = 0;
-        reported = toldEnd; toldBefore = toldEnd;
+        reported = reportedEnd; reportedBefore = reportedEnd;
         lastEnded = (reported % 2 == 0 && reported > 0 -> reported - 1 : 0);
-        told = 0; reportedDeath = 0;
-        toldNow[1] = 0; toldNow[3] = 0; toldNow[5] = 0; toldNow[7] = 0
+        newestReported = 0; reportedDeath = 0;
+        reportedNow[1] = 0; reportedNow[3] = 0; reportedNow[5] = 0; reportedNow[7] = 0
     }
     do
     :: kind[at] == MESSAGE ->
         d_step {
             stream = value[at];
-            /* The stream before this one has been told to be over. */
-            assert(last == 0 || last == stream || toldNow[last]);
-            assert(!toldNow[stream]);
+            /* The stream before this one is known to be over. */
+            assert(last == 0 || last == stream || reportedNow[last]);
+            assert(!reportedNow[stream]);
             last = stream; got[stream] = 1; stream = 0;
             at++; idle = 0
         }
@@ -242,17 +242,17 @@ attach:
     :: kind[at] == END ->
         d_step { now = value[at]; news = (at == start); at++; idle = 0 }
 #if defined(LIVES) && !defined(KEEP_FIRST)
-        if :: kind[at] == NONE -> head = at :: head = at :: skip fi; /* finish acknowledges the mark before it is told */
+        if :: kind[at] == NONE -> head = at :: head = at :: skip fi; /* finish acknowledges the mark before it is reported */
         if :: KILLED :: skip fi;
 #endif
         /* PeerWatch.noteMark */
         if
-#ifdef RETELL_MARK
+#ifdef REPEAT_MARK
         :: now % 2 == 1 && now == reportedDeath -> skip
-#elif defined(RETELL_FIRST)
+#elif defined(REPEAT_FIRST)
         :: now % 2 == 1 && now == lastEnded -> skip
 #else
-        :: now % 2 == 1 && (now == lastEnded || (news && now == toldBefore)) -> skip
+        :: now % 2 == 1 && (now == lastEnded || (news && now == reportedBefore)) -> skip
 #endif
         :: else -> tell(now)
         fi;
@@ -304,19 +304,19 @@ attach:
 #endif
     od;
     skip;
-    /* Everybody has gone, and this side would wait now: the last stream's end was told, unless nobody ever came. */
+    /* Everybody has gone, and this side would wait now: the last stream's end was reported, unless nobody ever came. */
     d_step {
         stream = (epoch % 2 == 1 -> epoch : epoch - 1);
 #ifdef POLL_CLOSED
-        assert(epoch % 2 == 1 || epoch == 0 || toldClosed[stream] || toldDied[stream]);
+        assert(epoch % 2 == 1 || epoch == 0 || reportedClosed[stream] || reportedDied[stream]);
 #else
-        assert(epoch == 0 || toldClosed[stream] || toldDied[stream]);
+        assert(epoch == 0 || reportedClosed[stream] || reportedDied[stream]);
 #endif
 #ifdef EVERY_END
         stream = 1;
         do
         :: stream > 2 * NP -> break
-        :: else -> assert(sent[stream] == 0 || toldClosed[stream] || toldDied[stream]); stream = stream + 2
+        :: else -> assert(sent[stream] == 0 || reportedClosed[stream] || reportedDied[stream]); stream = stream + 2
         od;
 #endif
         /* And nothing is left. */

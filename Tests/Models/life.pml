@@ -8,7 +8,7 @@
  * die at every step; its locks go with it.
  *
  * Files are numbered; `name` is the one that the name stands for, 0 none. Byte 0 of a file is the consumer's, byte 1 the
- * producer's; who locks "everything" locks both (and cannot be told from a holder but by the length of the lock).
+ * producer's; who locks "everything" locks both (and differs from a holder only by the length of the lock).
  *
  * Promises:
  *   - who attached is attached to the file of that name, and it stays so until he lets go (a receiver: until it removed it)

@@ -17,7 +17,7 @@ enum AttachBatch {
     static func replay(_ seed: UInt64) throws(RingError) {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Tally.size, alignment: 8)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: Tally.size)
-        var one = AttachCase(try AttachCase.victims(), Choices(seed: seed), tally: Tally(memory, slot: 0), tells: true)
+        var one = AttachCase(try AttachCase.victims(), Choices(seed: seed), tally: Tally(memory, slot: 0), isVerbose: true)
         one.run()
         var totals = Totals()
         totals.add(memory)

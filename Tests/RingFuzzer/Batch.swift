@@ -6,7 +6,7 @@ import SharedRing
 /// Work in a process of its own, watched.
 struct Batch {
     enum Mode: String {
-        case attach, running, broadcast
+        case attach, running, broadcast, board
     }
 
     /// How long nothing may move. On a busy machine a single case may take a while; a hang takes for ever.
@@ -19,7 +19,7 @@ struct Batch {
 
     /// Whether it went well; if not, that is said.
     func run(into totals: inout Totals) -> Bool {
-        let own = sr_memfd("strangers")
+        let own = sr_memfd("untrusted")
         let inherited = sr_duplicate_for_user(own, 1)
         guard inherited >= 0, ftruncate(own, Tally.size) == 0,
             let memory = mmap(nil, Tally.size, PROT_READ | PROT_WRITE, MAP_SHARED, own, 0), memory != MAP_FAILED
@@ -60,7 +60,7 @@ struct Batch {
         while true {
             var status: Int32 = 0
             if waitpid(child, &status, WNOHANG) == child { return status }
-            // In `running` the stranger never stands still; its ends count too, and are bounded by the child itself.
+            // In `running` the untrusted peer never stands still; its ends count too, and are bounded by the child itself.
             let now = [Tally.Count.cases, .mutations].map { Tally(memory, slot: 0)[$0] }
             if now != last {
                 last = now
@@ -76,7 +76,7 @@ struct Batch {
 }
 
 extension Batch {
-    /// The child's side: MODE SEED AMOUNT DESCRIPTOR PARENT. A negative descriptor: nobody counts.
+    /// The child's side: MODE SEED AMOUNT DESCRIPTOR PARENT. A negative descriptor: nothing is counted.
     struct Work {
         private let mode: Mode
         private let seed: UInt64
@@ -98,6 +98,7 @@ extension Batch {
         func run() throws(RingError) {
             switch mode {
             case .attach: try AttachBatch.run(seed: seed, cases: amount, tally: Tally(memory, slot: 0))
+            case .board: try BoardBatch.run(seed: seed, cases: amount, tally: Tally(memory, slot: 0))
             case .running: try RunningBatch.run(seed: seed, seconds: amount, memory: memory)
             case .broadcast: try BroadcastBatch.run(seed: seed, seconds: amount, memory: memory)
             }

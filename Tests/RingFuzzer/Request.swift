@@ -11,7 +11,7 @@ struct Request {
 
     init?(_ arguments: [String]) {
         switch arguments.first {
-        case "all": modes = [.attach, .running, .broadcast]
+        case "all": modes = [.attach, .board, .running, .broadcast]
         case let word: modes = Batch.Mode(rawValue: word ?? "").map { [$0] } ?? []
         }
         seed = UInt64(bitPattern: sr_realtime_ns())
@@ -30,7 +30,13 @@ struct Request {
     /// Whether all went well.
     func run() -> Bool {
         say("seed \(seed)")
-        return modes.allSatisfy { mode in mode == .attach ? attach() : running(mode) }
+        return modes.allSatisfy { mode in
+            switch mode {
+            case .attach: attach()
+            case .board: board()
+            case .running, .broadcast: running(mode)
+            }
+        }
     }
 
     private func attach() -> Bool {
@@ -41,6 +47,17 @@ struct Request {
             guard batch.run(into: &totals) else { return false }
         }
         say("attach: \(totals)")
+        return true
+    }
+
+    private func board() -> Bool {
+        var totals = Totals()
+        var seeds = Choices(seed: seed)
+        while totals[.mutations] < mutations / 4 {
+            let batch = Batch(mode: .board, seed: seeds.word(), amount: 2_000)
+            guard batch.run(into: &totals) else { return false }
+        }
+        say("board: \(totals)")
         return true
     }
 

@@ -3,14 +3,14 @@ import CTestSupport
 import Glibc
 import SharedRing
 
-/// A stranger with write access against the library: whatever it writes, an honest end gets data or an error, and never a trap,
+/// An untrusted peer with write access against the library: whatever it writes, an honest end gets data or an error, and never a trap,
 /// a crash or a hang.
 ///
-///     RingFuzzer attach|running|broadcast|all [--mutations N] [--seconds S] [--seed X]
-///     RingFuzzer case SEED                                     one case of `attach`, told step by step
+///     RingFuzzer attach|board|running|broadcast|all [--mutations N] [--seconds S] [--seed X]
+///     RingFuzzer case SEED                                     one case of `attach`, printed step by step
 ///
 /// Batches run in child processes; the parent watches them, and says the seed of what killed or stopped one. Beside every mapping
-/// of the library lies a page that nobody may touch, so an access out of bounds by less than a page ends the child.
+/// of the library lies a page that may not be touched, so an access out of bounds by less than a page ends the child.
 @main
 struct RingFuzzer {
     static func main() {
@@ -34,7 +34,7 @@ struct RingFuzzer {
     }
 
     private static func usage() -> Never {
-        say("usage: RingFuzzer attach|running|broadcast|all [--mutations N] [--seconds S] [--seed X]\n       RingFuzzer case SEED")
+        say("usage: RingFuzzer attach|board|running|broadcast|all [--mutations N] [--seconds S] [--seed X]\n       RingFuzzer case SEED")
         exit(2)
     }
 }

@@ -3,7 +3,7 @@ import Glibc
 import SharedRing
 import Synchronization
 
-/// Honest ends in their own threads, while a stranger writes into the same memory as fast as it can.
+/// Honest ends in their own threads, while an untrusted peer writes into the same memory as fast as it can.
 enum RunningBatch {
     static func run(seed: UInt64, seconds: Int, memory: UnsafeMutableRawPointer) throws(RingError) {
         let end = sr_now_ns() + Int64(seconds) * 1_000_000_000
@@ -38,10 +38,10 @@ private final class Skirmish: Sendable {
     private var isOver: Bool { sr_now_ns() >= end }
 
     func run() throws(RingError) {
-        // Opened while nobody writes yet: what a damaged file is refused with is the affair of `attach`.
+        // Opened before the untrusted peer writes: what a damaged file is refused with is the affair of `attach`.
         if victim.isMerging {
             let ring = try victim.openMPSC()
-            startStranger()
+            startUntrustedPeer()
             for slot in 1...2 {
                 start(slot) { [self] in
                     produce(&$0, $1) { () throws(RingError) in
@@ -52,7 +52,7 @@ private final class Skirmish: Sendable {
             start(3) { [self] in merge(&$0, $1, ring) }
         } else {
             let ring = try victim.openSPSC()
-            startStranger()
+            startUntrustedPeer()
             start(1) { [self] in
                 produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
                 }
@@ -70,7 +70,7 @@ private final class Skirmish: Sendable {
     }
 
     /// It has the first slot: the parent looks there whether anything moves.
-    private func startStranger() { start(0) { [self] in disturb(&$0, $1) } }
+    private func startUntrustedPeer() { start(0) { [self] in disturb(&$0, $1) } }
 
     private func start(_ slot: Int, _ body: @escaping @Sendable (inout Choices, Tally) -> Void) {
         running.add(1, ordering: .relaxed)
@@ -95,18 +95,18 @@ private final class Skirmish: Sendable {
         pthread_detach(thread)
     }
 
-    // MARK: The stranger
+    // MARK: The untrusted peer
 
     /// A burst; then, mostly, a pause, or the ends would never get as far as to work.
     private func disturb(_ choices: inout Choices, _ tally: Tally) {
-        let stranger = UntrustedPeer(victim: victim, tally: tally, tells: false)
-        for _ in 0...choices.below(64) { stranger.mutateQuickly(&choices) }
+        let untrusted = UntrustedPeer(victim: victim, tally: tally, isVerbose: false)
+        for _ in 0...choices.below(64) { untrusted.mutateQuickly(&choices) }
         if choices.once(in: 4) { victim.restore(choices.below(victim.stateCount)) }
         if choices.below(4) > 0 { sr_sleep_ns(Int64(choices.below(50_000))) }
     }
 
     private func lookOn(_ choices: inout Choices, _ tally: Tally) {
-        guard let onlooker = Onlooker(victim, tally: tally, tells: false, disturb: { _ in }) else {
+        guard let onlooker = Onlooker(victim, tally: tally, isVerbose: false, disturb: { _ in }) else {
             sr_sleep_ns(1_000_000)
             return
         }

@@ -56,7 +56,7 @@ struct CPeerTests {
         #expect(try receiver.wait() == 0)
     }
 
-    @Test("A C sender that is killed is told as dead, and its successor in Swift goes on behind its messages") func killed() throws {
+    @Test("A C sender that is killed is reported as dead, and its successor in Swift goes on behind its messages") func killed() throws {
         let ring = try ring(.automatic, alignment: 8)
         let sender = try start("send", place.path("r"), "1000000")
         var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))

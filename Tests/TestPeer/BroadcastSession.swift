@@ -16,7 +16,7 @@ extension Setup {
             }
         return try broadcast().makeSubscriber(
             isLossy ? .lossy : .reliable, from: start, acknowledgement: acknowledgement, waiting: waiting,
-            options: EndpointOptions(checkInterval: slice))
+            options: EndpointOptions(checkInterval: checkInterval))
     }
 }
 

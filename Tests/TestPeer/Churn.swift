@@ -3,7 +3,7 @@ import SharedRing
 
 /// Making, attaching to and removing one name, over and over, against others who do the same.
 public enum Churn {
-    /// While a role is held, nobody can take it again by the name: there is one ring of that name, or none.
+    /// While a role is held, no process can take it again by the name: there is one ring of that name, or none.
     public static func run(_ name: String, options: RingOptions, rounds: Int, seed: UInt64) throws -> String {
         var random = SplitMix(seed: seed)
         var attached = 0

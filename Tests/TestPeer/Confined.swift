@@ -65,7 +65,7 @@ enum Confined {
             try limit(RLIMIT_NOFILE, to: 3 + free)
             let error = failure { () throws(RingError) in
                 let ring = try ring()
-                // The consumer first: what one tells of a dead producer is no matter of descriptors.
+                // The consumer first: what one reports of a dead producer is no matter of descriptors.
                 var consumer = try ring.makeConsumer()
                 var producer = try ring.makeProducer()
                 try producer.send("x")
@@ -85,7 +85,7 @@ enum Confined {
     }
 
     private static func fileSize(_ options: RingOptions) throws {
-        // Whoever started this process may have it ignored or, like a thread of Dispatch's, blocked.
+        // The process that started this one may have it ignored or, like a thread of Dispatch's, blocked.
         signal(SIGXFSZ, SIG_DFL)
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -174,7 +174,7 @@ enum Confined {
         _ = try SPSCRing.create("r", options: options)
         // Of the user that stands for those who are not mapped: the process looks into /proc for it.
         try require(chown("\(options.directory)/r", 65534, 65534) == 0 || geteuid() != 0, "not given away")
-        for number in 0..<300 { close(creat("\(options.directory)/file-\(number)", 0o600)) }
+        for number in 0..<100 { close(creat("\(options.directory)/file-\(number)", 0o600)) }
         var anyone = options
         anyone.allowedOwners = .anyone
         close(0)

@@ -51,7 +51,7 @@ enum Conformance {
             (self.send, self.receive, self.report, self.check, self.tap) = (send, receive, report, check, tap)
         }
 
-        /// Refused by everybody.
+        /// Refused by every reader.
         init(_ code: String) { self.init(code, code, code, code, code) }
     }
 
@@ -259,7 +259,8 @@ enum Conformance {
                 var image = golden.last!.image
                 image.store(image.load(UInt64.self, at: self.ring(\.tickets)), at: lane(0, \.ticket_floor))
                 golden.append(
-                    ("total-cut-off", "a producer died after it announced a ticket", image, Verdict("ok", "4 empty", "ok", "sound", "4")))
+                    ("total-cut-off", "a producer died after it stored a ticket floor", image, Verdict("ok", "4 empty", "ok", "sound", "4"))
+                )
             }
             withExtendedLifetime(first) {}
             withExtendedLifetime(second) {}
@@ -319,7 +320,7 @@ enum Conformance {
             ("required_features", at(\.required_features)), ("optional_features", at(\.optional_features)),
             ("layout_hash", at(\.layout_hash)), ("instance_id", at(\.instance_id)), ("boot_id", at(\.boot_id)),
             ("created_ns", at(\.created_ns)), ("label", at(\.label)), ("reserved0", at(\.reserved0)),
-            ("other_shapes", at(\.other_shapes)), ("reserved1", at(\.reserved1)), ("checksum", at(\.checksum)),
+            ("later_shapes", at(\.later_shapes)), ("reserved1", at(\.reserved1)), ("checksum", at(\.checksum)),
         ]
         for (name, offset) in fields {
             add("\(name)-bit", "header.\(name), one bit, without a new checksum", [(offset, [image.bytes[offset] ^ 1])], Verdict("damaged"))
@@ -383,7 +384,7 @@ enum Conformance {
             "record-short", "the second record says 0 bytes, so a payload follows as a header", [(second, bytes(present))],
             Verdict("poisoned", "2 poisoned", "ok", "damaged", "2 damaged"))
         add(
-            "account-tail", "the checkpoint's tail is beyond the records",
+            "checkpoint-tail", "the checkpoint's tail is beyond the records",
             [(lane(0, \.checkpoints), bytes(tail + 8)), (lane(0, \.checkpoints) + 32, bytes(tail + 8))],
             Verdict("ok", "2 ended", "ok", "damaged", "2"))
         add(

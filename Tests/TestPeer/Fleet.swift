@@ -5,7 +5,7 @@ import Synchronization
 
 /// Many rings awaited at once in one process.
 ///
-///     TestPeer fleet rings=100 rounds=20 idle=1000 slice=100 [directory=PATH] [without-waitv] [loses-waitv] [symmetric] [leave]
+///     TestPeer fleet rings=100 rounds=20 idle=1000 check-interval=100 [directory=PATH] [without-waitv] [loses-waitv] [symmetric] [leave]
 ///
 /// First all rings are awaited, and nothing happens for `idle` milliseconds; then every ring gets `rounds` messages, one at a
 /// time over all rings, and its end. `leave`: ends the process before that. With a directory the rings are named 0, 1, and so
@@ -36,7 +36,8 @@ enum Fleet {
                 counters.append { [options] in try RingStatistics("\(index)", options: options).consumerSleeps }
             }
             senders.append(Handover(try ring.makeProducer()))
-            let box = Handover(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(number("slice", or: 100)))))
+            let box = Handover(
+                try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(number("check-interval", or: 100)))))
             tasks.append(Task { try await receive(box.value.take()!, received) })
         }
         // A waiter thread counts every ring that it sleeps for. Once all are counted, nothing but these threads looks at them.

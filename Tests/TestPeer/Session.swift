@@ -5,10 +5,10 @@ import SharedRing
 /// A test gives up before its peer does, so an answer that comes only with this time's end is none.
 let patience = Duration.seconds(600)
 
-/// Seconds that a child lives for which nobody ends: longer than a test waits for what must happen in its life.
+/// Seconds that a child lives that no process ends: longer than a test waits for what must happen in its life.
 let childLife: UInt32 = 300
 
-/// An endpoint that does what it is told, a line at a time, and answers each with a line.
+/// An endpoint that does what it is asked, a line at a time, and answers each with a line.
 enum Session {
     static func producer(_ setup: Setup) throws {
         var producer = try setup.producer()
@@ -66,7 +66,7 @@ enum Session {
     /// Waits once, as an event loop does.
     static func watcher(_ setup: Setup) throws {
         let consumer = try setup.ring().makeConsumer(
-            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice))
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.checkInterval))
         say("attached")
         while let line = readLine(), line != "next" {
             let words = line.split(separator: " ", maxSplits: 1).map(String.init)
@@ -102,7 +102,7 @@ enum Session {
 
     static func consumer(_ setup: Setup) throws {
         var consumer = try setup.ring().makeConsumer(
-            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice))
+            acknowledgement: setup.acknowledgement, waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.checkInterval))
         say("attached")
         var closes = false
         lines: while let line = readLine() {
@@ -149,7 +149,7 @@ enum Session {
         case "deny":
             deny(rest)
             say("denied")
-        case "spawn":  // a child that lives on and is told to close nothing
+        case "spawn":  // a child that lives on and is to close nothing
             var child: pid_t = 0
             say(posix_spawn(&child, "/bin/sleep", nil, nil, sleep, nil) == 0 ? "\(child)" : "no child")
         case "exec":  // become another program, as one that is attached

@@ -5,6 +5,8 @@ import SharedRing
 /// A process for the tests to start, stop and kill.
 ///
 ///     TestPeer producer|consumer|collector|subscriber NAME [option=value …]    obeys lines on its standard input; see `Session`
+///     TestPeer board-writer|board-reader NAME KEY [option=value …]  obeys lines; see `BoardSession`
+///     TestPeer board-torture [name=value …]                  see `BoardTorture`
 ///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
 ///     TestPeer wakeups [name=value …]                         see `WakeupSoak`
 ///     TestPeer churn NAME ROUNDS SEED [option=value …]
@@ -18,7 +20,7 @@ import SharedRing
 ///     TestPeer link-echo|link-talk|… PATH                     see `Linked`
 ///     TestPeer conformance DIRECTORY                          see `Conformance`
 ///
-/// Options: directory, fd, capacity, barrier, slice (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
+/// Options: directory, fd, capacity, barrier, check-interval (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
 /// lanes (a ring for so many), subscribers (a broadcast for so many), from (now, oldest, or the last so many), lossy (yes), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
 @main
 struct TestPeer {
@@ -35,6 +37,9 @@ struct TestPeer {
             case "subscriber": try Session.subscriber(Setup(arguments.dropFirst()))
             case "collector": try Session.collector(Setup(arguments.dropFirst()))
             case "watcher": try Session.watcher(Setup(arguments.dropFirst()))
+            case "board-writer": try BoardSession.writer(Setup(arguments.dropFirst()), key: arguments[2])
+            case "board-reader": try BoardSession.reader(Setup(arguments.dropFirst()), key: arguments[2])
+            case "board-torture", "board-torture-write", "board-torture-read", "board-torture-wait": try BoardTorture.run(arguments)
             case "soak-send", "soak-receive": try soak(arguments)
             case "wakeups": try WakeupSoak.command(arguments)
             case "churn":
@@ -60,6 +65,7 @@ struct TestPeer {
             case "link-as": try Linked.listen(arguments[2], as: UInt32(arguments[1])!)
             case "link-numbers": try Linked.numbers(arguments[1])
             case "conformance": try Conformance.make(in: arguments[1])
+            case "board-conformance": try BoardConformance.make(in: arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")
@@ -79,12 +85,13 @@ struct TestPeer {
         let (count, seed, largest) = (Int(arguments[2])!, UInt64(arguments[3])!, Int(arguments[4])!)
         if arguments[0] == "soak-send" {
             try Soak.send(
-                setup.ring().makeProducer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice)), count: count,
+                setup.ring().makeProducer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.checkInterval)),
+                count: count,
                 seed: seed, largest: largest)
             say("sent \(count)")
         } else {
             let received = try Soak.receive(
-                setup.ring().makeConsumer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.slice)), seed: seed,
+                setup.ring().makeConsumer(waiting: setup.waiting, options: EndpointOptions(checkInterval: setup.checkInterval)), seed: seed,
                 largest: largest)
             say("received \(received)")
         }
@@ -103,7 +110,7 @@ struct Setup {
     var from = "now"
     var isLossy = false
     var senders = 1
-    var slice = Duration.milliseconds(10)
+    var checkInterval = Duration.milliseconds(10)
     var waiting = WaitStrategy.adaptive
     var acknowledgement = Acknowledgement.automatic
 
@@ -122,7 +129,7 @@ struct Setup {
             case "senders": senders = Int(parts[1])!
             case "capacity": options.capacity = Int(parts[1])!
             case "barrier": options.barrier = parts[1] == "symmetric" ? .symmetric : .automatic
-            case "slice": slice = .milliseconds(Int(parts[1])!)
+            case "check-interval": checkInterval = .milliseconds(Int(parts[1])!)
             case "waiting": waiting = ["spin": .spin, "adaptive": .adaptive, "sleep": .sleep][parts[1]]!
             case "owner": options.allowedOwners = parts[1] == "anyone" ? .anyone : .users([UInt32(parts[1])!])
             case "permissions": options.permissions = UInt32(parts[1], radix: 8)!
@@ -143,17 +150,17 @@ struct Setup {
 
     func producer() throws(RingError) -> Producer {
         if subscribers != nil {
-            return try broadcast().makePublisher(waiting: waiting, options: EndpointOptions(checkInterval: slice))
+            return try broadcast().makePublisher(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
         }
-        guard let lanes else { return try ring().makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice)) }
+        guard let lanes else { return try ring().makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval)) }
         return try MPSCRing.openOrCreate(name, lanes: lanes, options: options).makeProducer(
-            waiting: waiting, options: EndpointOptions(checkInterval: slice))
+            waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
     }
 
     func collector() throws(RingError) -> MergingConsumer {
         try MPSCRing.openOrCreate(name, lanes: lanes ?? 1, options: options).makeConsumer(
             ending: .whenAllEnded(atLeast: senders), acknowledgement: acknowledgement, waiting: waiting,
-            options: EndpointOptions(checkInterval: slice))
+            options: EndpointOptions(checkInterval: checkInterval))
     }
 }
 
@@ -167,7 +174,7 @@ func deny(_ call: String) {
     }
 }
 
-/// A line for whoever started this process, at once.
+/// A line for the process that started this one, at once.
 func say(_ line: String) {
     let bytes = Array((line + "\n").utf8)
     _ = write(1, bytes, bytes.count)

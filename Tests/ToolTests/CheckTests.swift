@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// `check` tells whether the next process can use a ring, and what it will find.
+/// `check` says whether the next process can use a ring, and what it will find.
 @Suite(.processesOneByOne) struct CheckTests {
     private func check(_ name: String, in space: Workspace) throws -> (status: Int32?, text: String, errors: String) {
         let (end, output) = try ToolProcess.run("check", name, in: space)
@@ -46,7 +46,8 @@ import Testing
         #expect(end.status == 3 && output == Data("a\nbb\nccc\n".utf8))
         let after = try check("r", in: space)
         #expect(
-            after.status == 0 && after.text.contains("gets 0 messages, then waits for a producer\n"), "that death was told: \(after.text)")
+            after.status == 0 && after.text.contains("gets 0 messages, then waits for a producer\n"),
+            "that death was reported: \(after.text)")
     }
 
     @Test func ofDamageItSaysWhatAndWhere() throws {

@@ -90,7 +90,7 @@ import Testing
         #expect(receiver.end().status == 0)
         #expect(receiver.written == Data("abc\n".utf8))
         #expect(space.traces == ["r"])
-        // Its end was told, and is not told again: the next receiver waits.
+        // Its end was reported, and is not reported again: the next receiver waits.
         let next = try ToolProcess.run("receive", "r", "--timeout", "200ms", "--keep", in: space)
         #expect(next.end.status == 4)
         #expect(next.output == Data())

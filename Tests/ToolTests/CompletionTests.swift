@@ -178,7 +178,7 @@ import Testing
     }
 
     /// As the README loads them: before compinit there is nothing to load them into, which is said.
-    @Test(.enabled(if: isInstalled("zsh"), "zsh is not installed")) func withoutCompinitZshIsToldWhatIsMissing() throws {
+    @Test(.enabled(if: isInstalled("zsh"), "zsh is not installed")) func withoutCompinitZshLearnsWhatIsMissing() throws {
         let space = try Workspace()
         let load = #"eval "$(sharedring completions zsh)""#
         let (bare, _) = try ToolProcess.shell("zsh -f -c '\(load)'", in: space)

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Who dies loses nothing that was committed, and a cut-off stream is never taken for a whole one.
+/// A process that dies loses nothing that was committed, and a cut-off stream is never taken for a whole one.
 @Suite(.processesOneByOne) struct DeathTests {
     @Test(arguments: [[], ["--lines"], ["--wait", "spin"]])
     func afterTheDeathOfTheSenderAllItCommittedIsDelivered(options: [String]) throws {
@@ -26,7 +26,7 @@ import Testing
         let space = try Workspace()
         let sender = try ToolProcess(["send", "r", "--lines"], in: space, input: .data(numberedLines(1...2_000_000)))
         let receiver = try ToolProcess(["receive", "r", "--lines"], in: space, outputToPipe: true)
-        // The pipe is full and the ring too while nobody reads on, so the sender is in the midst of it.
+        // The pipe is full and the ring too while the reader stands still, so the sender is in the midst of it.
         var output = try receiver.output!.read(upToCount: 1000)!
         sender.send(SIGKILL)
         #expect(sender.end().status == nil)
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: [[], ["--timeout", "200ms"]])
-    func aSenderThatDiedBeforeTheReceiverCameIsToldToo(options: [String]) throws {
+    func aSenderThatDiedBeforeTheReceiverCameIsReportedToo(options: [String]) throws {
         let space = try Workspace()
         let sender = try ToolProcess(["send", "r"], in: space, input: .pipe)
         try sender.input!.write(contentsOf: Data("abc".utf8))
@@ -83,7 +83,7 @@ import Testing
         first.send(signal)
         #expect(first.end().status == (signal == SIGKILL ? nil : 128 + signal))
         output += try first.output!.readToEnd() ?? Data()
-        // The sender is told, and waits on.
+        // The sender hears of it, and waits on.
         #expect(eventually { sender.errors.contains("process \(first.id)") && sender.errors.contains("waiting for the next one") })
 
         let second = try ToolProcess(["receive", "r", "--lines"], in: space)

@@ -6,7 +6,7 @@ import Testing
 /// The help says what the tool does.
 @Suite(.processesOneByOne) struct HelpTests {
     private static let commands = [
-        "send", "receive", "create", "remove", "list", "info", "check", "stat", "tap", "completions",
+        "send", "receive", "create", "remove", "list", "info", "check", "stat", "tap", "board", "completions",
     ]
 
     private func help(_ words: String..., in space: Workspace) throws -> String {

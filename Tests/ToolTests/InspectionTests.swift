@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// `list` and `info` tell what is there, and disturb nobody.
+/// `list` and `info` say what is there, and disturb no process.
 @Suite(.processesOneByOne) struct InspectionTests {
     @Test func anEmptyDirectoryHasNothingToList() throws {
         let space = try Workspace()
@@ -77,7 +77,7 @@ import Testing
         #expect(info.number("lane_count") == 3)
         #expect(info.number("capacity") == 65536)
         #expect(info.number("record_alignment") == 64)
-        // A stranger may have written it: the library leaves control characters out.
+        // An untrusted peer may have written it: the library leaves control characters out.
         #expect(info["label"] as? String == "a \"b\" \\ [1mü")
         #expect(info["is_persistent"] as? Bool == true)
         #expect((info["instance"] as? String)?.count == 32)

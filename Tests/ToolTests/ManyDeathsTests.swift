@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Among many senders, one that dies costs nobody else anything, is told, and is told once.
+/// Among many senders, one that dies costs no other process anything, is reported, and is reported once.
 @Suite(.processesOneByOne) struct ManyDeathsTests {
     @Test(arguments: [[], ["--order", "total"]], [[], ["--lanes", "5"]])
     func whatTheOthersSentIsThereBesideADeath(order: [String], lanes: [String]) throws {
@@ -20,7 +20,7 @@ import Testing
         let others = try (0..<3).map { sender in
             try ToolProcess(["send", "r", "--lines"], in: space, input: .data(signedLines(of: sender, 1...10_000)))
         }
-        // All have a lane by now, so nobody takes the victim's over.
+        // All have a lane by now, so no sender takes the victim's over.
         #expect(eventually { numbersBySender(receiver.written).count == 4 && numbersBySender(receiver.written)[9]?.count == 1000 })
         victim.send(SIGKILL)
         for sender in others { #expect(sender.end().status == 0) }
@@ -51,7 +51,7 @@ import Testing
         receiver.send(SIGTERM)
         receiver.end()
 
-        // Both were told, and that is kept: the next receiver hears only of what comes then.
+        // Both were reported, and that is kept: the next receiver hears only of what comes then.
         let next = try ToolProcess.run("receive", "r", "--timeout", "300ms", in: space)
         #expect(next.end == .init(status: 4, errors: "sharedring: ring 'r': no message within 300ms\n"))
     }
@@ -72,9 +72,9 @@ import Testing
         #expect(space.traces == [])
     }
 
-    /// A ring that stays: who comes after the one who was told waits for a new sender.
+    /// A ring that stays: the receiver after the one that got it waits for a new sender.
     @Test(arguments: [[], ["--lanes", "2"]])
-    func aDeathIsToldToOneReceiverOnly(lanes: [String]) throws {
+    func aDeathIsReportedToOneReceiverOnly(lanes: [String]) throws {
         let space = try Workspace()
         #expect(try ToolProcess(["create", "r"] + lanes, in: space).end().status == 0)
         let victim = try ToolProcess(["send", "r"], in: space, input: .pipe)
@@ -89,7 +89,7 @@ import Testing
         let next = try ToolProcess(["receive", "r"] + senders(1), in: space)
         #expect(eventually { (try? RingInfo("r", in: space).consumer.id) == next.id })
         #expect(try ToolProcess.run("send", "r", in: space, input: Data("b".utf8)).end.status == 0)
-        // Its successor marks the death that was told already.
+        // Its successor marks the death that was reported already.
         #expect(next.end() == .init(status: 0, errors: ""))
         #expect(next.written == Data("b".utf8))
     }

@@ -28,7 +28,7 @@ import Testing
         #expect(space.traces == [])
     }
 
-    /// Who says nothing of lanes takes the ring as it is.
+    /// A sender without `--lanes` takes the ring as it is.
     @Test func bothSidesFindOutWhatTheRingIs() throws {
         let space = try Workspace()
         #expect(try ToolProcess.run("create", "r", "--lanes", "3", in: space).end.status == 0)
@@ -43,7 +43,7 @@ import Testing
         #expect(space.traces == ["r"])
     }
 
-    /// Nobody receives while the senders take turns, each with a lane of its own; still it is their turns that come out.
+    /// There is no receiver while the senders take turns, each with a lane of its own; still it is their turns that come out.
     @Test func aTotalOrderIsThatOfSending() throws {
         let space = try Workspace()
         #expect(try ToolProcess.run("create", "r", "--lanes", "3", "--order", "total", in: space).end.status == 0)
@@ -81,7 +81,7 @@ import Testing
         #expect(space.traces == [])
     }
 
-    @Test func aSecondSenderOnARingForOneIsToldOfLanes() throws {
+    @Test func aSecondSenderOnARingForOneHearsOfLanes() throws {
         let space = try Workspace()
         let first = try ToolProcess(["send", "r"], in: space, input: .pipe)
         #expect(eventually { (try? RingInfo("r", in: space).number("producers_attached")) == 1 })

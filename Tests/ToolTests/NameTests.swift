@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A ring's name is bytes. What the tool writes for programs tells any two of them apart.
+/// A ring's name is bytes. What the tool writes for programs distinguishes any two of them.
 @Suite(.processesOneByOne) struct NameTests {
     /// A name that is no UTF-8, and the text that people are shown for it, which is another ring's name.
     private static let broken = #"$'caf\xe9'"#
@@ -25,7 +25,7 @@ import Testing
         _ = try run("sharedring create \(Self.broken) --label broken; sharedring create \(Self.lookalike) --label text", in: space)
     }
 
-    @Test func ringsWithTheSameTextAreToldApartByTheirBytes() throws {
+    @Test func ringsWithTheSameTextAreDistinguishedByTheirBytes() throws {
         let space = try Workspace()
         try makeBoth(in: space)
         for command in ["info", "check", "stat"] {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Rings of layout 1, which this version does not open.
+/// Rings that this version does not open: of layout 1, and of its own with a kind or a feature that it does not know.
 @Suite(.processesOneByOne) struct OtherVersionTests {
     /// As a program of layout 1 left it.
     private func putVersion1(_ name: String, in space: Workspace) throws {
@@ -57,6 +57,40 @@ import Testing
         let space = try Workspace()
         try putVersion1("old", in: space)
         #expect(try ToolProcess.run("remove", "old", in: space).end == .init(status: 0, errors: ""))
+        #expect(space.traces == [])
+    }
+
+    /// A ring of this version, whose header a later program could have written.
+    private func putLater(_ name: String, in space: Workspace, kind: UInt32) throws {
+        #expect(try ToolProcess.run("create", name, in: space).end.status == 0)
+        let file = try FileHandle(forUpdating: space.rings.appendingPathComponent(name))
+        var header = try #require(try file.read(upToCount: 512))
+        header[10] = 7  // the minor version
+        header[28] = UInt8(kind)
+        header.replaceSubrange(504..<512, with: withUnsafeBytes(of: checksum(header.prefix(504)).littleEndian) { Data($0) })
+        try file.seek(toOffset: 0)
+        try file.write(contentsOf: header)
+    }
+
+    /// FNV-1a.
+    private func checksum(_ bytes: Data) -> UInt64 { bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } }
+
+    @Test func anUnknownKindIsListedNamedAndRemoved() throws {
+        let space = try Workspace()
+        try putLater("next", in: space, kind: 5)
+        let list = String(decoding: try ToolProcess.run("list", in: space).output, as: UTF8.self)
+        #expect(list.hasPrefix("next  kind 5 ") && list.contains("nobody  its kind is 5, which this program does not know"), "\(list)")
+        let json = try JSONSerialization.jsonObject(with: ToolProcess.run("list", "--json", in: space).output) as? [String: Any]
+        let others = try #require(json?["other_versions"] as? [[String: Any]])
+        #expect(others.count == 1 && others[0]["kind"] as? String == "kind 5" && others[0]["layout_version"] as? String == "2.7")
+        #expect((others[0]["detail"] as? String)?.contains("its kind is 5") == true)
+        let info = String(decoding: try ToolProcess.run("info", "next", in: space).output, as: UTF8.self)
+        for fact in ["'next', which this program can't use", "2.7", "its kind is 5", "in use   no", "sharedring remove"] {
+            #expect(info.contains(fact), "\(info)")
+        }
+        let (end, _) = try ToolProcess.run("receive", "next", in: space)
+        #expect(end.status == 1 && end.errors.contains("its kind is 5"), "\(end.errors)")
+        #expect(try ToolProcess.run("remove", "next", in: space).end == .init(status: 0, errors: ""))
         #expect(space.traces == [])
     }
 }

@@ -38,7 +38,7 @@ import Testing
         chmod(ring, 0o666)
         chown(ring, 4711, 4711)
 
-        // The build's directory need not be open to everybody.
+        // The build's directory need not be open to every user.
         chmod(space.scratch.path, 0o755)
         let tool = space.scratch.appendingPathComponent("tool").path
         try FileManager.default.copyItem(atPath: ToolProcess.path, toPath: tool)

@@ -75,7 +75,7 @@ import Testing
         #expect(try ToolProcess.run("remove", "--stale", "--dir", space.rings.path + "/none", in: space).end.status == 1)
     }
 
-    /// Nobody can attach to it, so nobody but its owner could get rid of it.
+    /// No process can attach to it, so only its owner could get rid of it.
     @Test func aDamagedRingIsListedAndCanBeRemoved() throws {
         let space = try Workspace()
         for name in ["broken", "sound"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }

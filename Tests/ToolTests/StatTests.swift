@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// `stat` gives rates, and disturbs nobody.
+/// `stat` gives rates, and disturbs no process.
 @Suite(.processesOneByOne) struct StatTests {
     /// A line for each of `count` words, and when they are in the ring.
     private func send(_ lines: String..., to ring: String, in space: Workspace, _ options: String...) throws {
@@ -56,7 +56,7 @@ import Testing
         }
         feeding.start()
         #expect(eventually { receiver.written.count > 100 })
-        // Between two readings a busy machine may let nobody send: then once more.
+        // Between two readings a busy machine may let no sender run: then once more.
         var object = try json("r", in: space)
         #expect(
             try eventually {

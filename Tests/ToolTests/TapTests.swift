@@ -28,7 +28,7 @@ import Testing
             })
         for _ in 0..<6 {
             for _ in 0..<50 { try sendNext() }
-            // The next go only when these were received: a stream that nobody can be too slow for.
+            // The next go only when these were received: a stream that no tap is too slow for.
             #expect(eventually { numbers(receiver.written).count == last && numbers(tap.written).count == last })
         }
         try sender.closeInput()

@@ -56,7 +56,7 @@ func isRun(_ numbers: [Int], from first: Int, to last: Int) -> Bool {
     numbers.elementsEqual(first..<last + 1)
 }
 
-/// "3 1\n3 2\n…": lines that tell whose they are.
+/// "3 1\n3 2\n…": lines that say whose they are.
 func signedLines(of sender: Int, _ range: ClosedRange<Int>) -> Data {
     Data(range.map { "\(sender) \($0)\n" }.joined().utf8)
 }

@@ -21,6 +21,8 @@ package struct Comparison {
     /// One case that stands in both.
     package struct Pair {
         package var setup: CaseSetup
+        /// The repeats compared are those with this distance of the cores; nil: all, where the distance is not known or never was the same.
+        package var distance: CoreDistance?
         package var verdict: Verdict
         fileprivate var before: CaseResult
         fileprivate var after: CaseResult
@@ -38,13 +40,22 @@ package struct Comparison {
     package init(_ before: [CaseResult], _ after: [CaseResult], names: (before: String, after: String)) {
         self.names = names
         let (floorsBefore, floorsAfter) = (Standards(before), Standards(after))
-        pairs = before.compactMap { old in
-            after.first { $0.setup == old.setup }.map { new in
-                var floors: (Spread, Spread)?
-                if !old.setup.transport.isFloor, let one = floorsBefore.floor(for: old), let other = floorsAfter.floor(for: new) {
-                    floors = (Spread(old.ratios(to: one)), Spread(new.ratios(to: other)))
+        pairs = before.flatMap { old in
+            after.filter { $0.setup == old.setup }.prefix(1).flatMap { new in
+                let distances = CoreDistance.allCases.filter { !old.turns(at: $0).isEmpty && !new.turns(at: $0).isEmpty }
+                return (distances.isEmpty ? [nil] : distances.map(Optional.some)).map { distance in
+                    func part(_ result: CaseResult) -> CaseResult { distance.flatMap { result.restricted(to: $0) } ?? result }
+                    func floor(_ result: CaseResult, _ standards: Standards) -> Spread? {
+                        guard !result.setup.transport.isFloor, let floor = standards.floor(for: result) else { return nil }
+                        return Spread(result.ratios(to: floor, at: distance))
+                    }
+                    var floors: (Spread, Spread)?
+                    if let one = floor(old, floorsBefore), let other = floor(new, floorsAfter) { floors = (one, other) }
+                    let (one, other) = (part(old), part(new))
+                    return Pair(
+                        setup: old.setup, distance: distance, verdict: Self.judge(one, other, floors), before: one, after: other,
+                        floors: floors)
                 }
-                return Pair(setup: old.setup, verdict: Self.judge(old, new, floors), before: old, after: new, floors: floors)
             }
         }
         onlyBefore = before.map(\.setup).filter { setup in !after.contains { $0.setup == setup } }
@@ -95,7 +106,8 @@ package struct Comparison {
         func range(_ spread: Spread) -> String { "\(figure(spread.least))-\(figure(spread.most))" }
         let change = (new.middle / old.middle - 1) * 100
         return [
-            pair.setup.name, isTimed ? "p50 ns" : "M msg/s", figure(old.middle), range(old), figure(new.middle), range(new),
+            [pair.setup.name, pair.distance?.rawValue].compactMap { $0 }.joined(separator: ", "), isTimed ? "p50 ns" : "M msg/s",
+            figure(old.middle), range(old), figure(new.middle), range(new),
             (change > 0 ? "+" : "") + decimal(change, 1) + " %", pair.floors.map { brief($0.before.middle) } ?? "-",
             pair.floors.map { brief($0.after.middle) } ?? "-", verdict(pair),
         ]

@@ -11,7 +11,7 @@ struct Spread {
 
     /// Fewer say nothing about noise.
     static let fewest = 3
-    /// Of the figure: what is less interests nobody.
+    /// Of the figure: a smaller difference does not matter.
     static let smallest = 0.03
 
     /// Whether the repeats differ so much that their median alone would mislead.

@@ -22,7 +22,7 @@ package struct ProcessorTime: Equatable {
         ProcessorTime(busy: after.busy - before.busy, stolen: after.stolen - before.stolen, total: after.total - before.total)
     }
 
-    /// Who else used this machine in that time, if it was enough to matter.
+    /// Which other processes used this machine in that time, if it was enough to matter.
     ///
     /// - Parameter own: seconds of processor time that the measurement itself used.
     package func warnings(own: Double, ticksPerSecond: Double) -> [String] {

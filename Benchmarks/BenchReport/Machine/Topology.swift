@@ -66,7 +66,7 @@ package struct Topology: Sendable {
     package func governor(of cpu: Int) -> String? { word("\(Self.system)/cpu\(cpu)/cpufreq/scaling_governor") }
     package var clockSource: String? { word("/sys/devices/system/clocksource/clocksource0/current_clocksource") }
 
-    /// Two CPUs to measure on when nobody chose: on different cores if there are two, with a cache in common if there is one.
+    /// Two CPUs to measure on when none were chosen: on different cores if there are two, with a cache in common if there is one.
     package var pair: [Int]? {
         let allowed = allowed
         guard let first = allowed.first, allowed.count > 1 else { return nil }
@@ -76,7 +76,7 @@ package struct Topology: Sendable {
         return [first, allowed.dropFirst().min { distance($0) < distance($1) }!]
     }
 
-    /// Why nobody can measure on these CPUs; nil if one can.
+    /// Why these CPUs are unfit to measure on; nil if they are fit.
     package func objection(to cpus: [Int]) -> String? {
         let online = online
         for cpu in cpus {

@@ -55,10 +55,10 @@ extension Figures {
         }
     }
 
-    func crowd(drainsAfter: Bool) -> Figure? {
+    func manyProducers(drainsAfter: Bool) -> Figure? {
         // In the order in which they are shown: from few producers to many, and the fastest first.
-        let chosen = results.filter { $0.setup.crowd?.drainsAfter == drainsAfter }
-            .sorted { ($0.setup.crowd?.producers ?? 0, $1.headline) < ($1.setup.crowd?.producers ?? 0, $0.headline) }
+        let chosen = results.filter { $0.setup.manyProducers?.drainsAfter == drainsAfter }
+            .sorted { ($0.setup.manyProducers?.producers ?? 0, $1.headline) < ($1.setup.manyProducers?.producers ?? 0, $0.headline) }
         guard let size = chosen.first?.setup.size else { return nil }
         let caption =
             drainsAfter
@@ -67,19 +67,21 @@ extension Figures {
         return dots(
             chosen, .rate, drainsAfter ? "What producers cost each other" : "Many producers",
             "\(byteCount(size)), each producer a process. \(caption)", axis: "Messages a second of all producers, logarithmic",
-            name: { crowdName($0.setup) }, group: { $0.setup.crowd?.producers ?? 0 })
+            name: { manyProducersName($0.setup) }, group: { $0.setup.manyProducers?.producers ?? 0 })
     }
 
     private static let bars = "A dot is the median, its bar the range of the repeats."
 
-    private func crowdName(_ setup: CaseSetup) -> String {
-        guard let crowd = setup.crowd else { return name(setup) }
-        var name = "\(crowd.producers) × \(setup.transport.rawValue)"
+    private func manyProducersName(_ setup: CaseSetup) -> String {
+        guard let manyProducers = setup.manyProducers else { return name(setup) }
+        var name = "\(manyProducers.producers) × \(setup.transport.rawValue)"
         guard setup.transport == .ring else { return name }
-        if crowd.isTotallyOrdered { name += ", total order" }
-        if crowd.lanes > crowd.producers + crowd.idleLanes + crowd.stopped { name += ", \(crowd.lanes) lanes" }
-        if crowd.idleLanes > 0 { name += ", \(crowd.idleLanes) idle" }
-        if crowd.stopped > 0 { name += ", \(crowd.stopped) stopped" }
+        if manyProducers.isTotallyOrdered { name += ", total order" }
+        if manyProducers.lanes > manyProducers.producers + manyProducers.idleLanes + manyProducers.stopped {
+            name += ", \(manyProducers.lanes) lanes"
+        }
+        if manyProducers.idleLanes > 0 { name += ", \(manyProducers.idleLanes) idle" }
+        if manyProducers.stopped > 0 { name += ", \(manyProducers.stopped) stopped" }
         return name
     }
 

@@ -13,7 +13,7 @@ struct Figures {
 
     var all: [Figure] {
         [percentiles(.rtt), latencyBySize, percentiles(.rate), percentiles(.burst), throughputBySize, throughputAlike].compactMap { $0 }
-            + costs + [crowd(drainsAfter: false), crowd(drainsAfter: true)].compactMap { $0 }
+            + costs + [manyProducers(drainsAfter: false), manyProducers(drainsAfter: true)].compactMap { $0 }
     }
 
     /// A mode's results of the size that most transports have, the smallest such.
@@ -27,7 +27,7 @@ struct Figures {
 
     func name(_ setup: CaseSetup) -> String {
         var name = setup.transport.isFloor ? "floor: \(setup.transport.rawValue)" : setup.transport.rawValue
-        // Without a word it waits as everybody would.
+        // A case without a word waits in the default way.
         if setup.transport == .ring, setup.mode.isTimed || setup.wait != "adaptive" { name += ", \(Self.waits[setup.wait] ?? setup.wait)" }
         if setup.batch > 1 { name += "\u{a0}×\u{a0}\(setup.batch)" }
         return name

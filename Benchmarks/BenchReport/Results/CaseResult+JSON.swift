@@ -1,4 +1,7 @@
 extension CaseResult {
+    /// In `distances`: the cores moved during the repeat.
+    private static let moved = "moved"
+
     /// One object on one line; the keys are those of `ringbench help`.
     package var json: String {
         var object = JSONWriter()
@@ -12,7 +15,7 @@ extension CaseResult {
         object.add("batch", setup.batch)
         object.add("alignment", setup.alignment)
         object.add("huge_pages", setup.hugePages)
-        if let crowd = setup.crowd { crowd.write(to: &object) }
+        if let manyProducers = setup.manyProducers { manyProducers.write(to: &object) }
         if let latency {
             for (key, value) in [
                 ("p50_ns", latency.p50), ("p90_ns", latency.p90), ("p99_ns", latency.p99), ("p999_ns", latency.p999),
@@ -29,6 +32,7 @@ extension CaseResult {
         object.add("voluntary_switches", voluntarySwitches)
         if let systemCallsPerMessage { object.add("syscalls_per_msg", systemCallsPerMessage, digits: 4) }
         object.add("repeats", raw: "[" + repeats.map { decimal($0, latency == nil ? 0 : 1) }.joined(separator: ",") + "]")
+        if !distances.isEmpty { object.add("distances", distances.map { $0?.rawValue ?? Self.moved }) }
         if !curve.isEmpty {
             let points = curve.map { "[\(decimal($0.fraction, 7)),\(decimal($0.nanoseconds, 1))]" }
             object.add("curve", raw: "[" + points.joined(separator: ",") + "]")
@@ -47,12 +51,16 @@ extension CaseResult {
             transport: try members.name("transport", of: TransportName.self), mode: mode, size: try members.integer("size"),
             wait: try members.string("wait"), capacity: try members.integer("capacity"), batch: try members.integer("batch"),
             alignment: try members.integer("alignment"), hugePages: try members.boolean("huge_pages"),
-            crowd: mode == .mpsc ? try ManyProducersSetup(members) : nil)
+            manyProducers: mode == .mpsc ? try ManyProducersSetup(members) : nil)
         count = try members.integer("count")
         cpus = try members.string("cpus")
         repeats = try members.numbers("repeats")
         guard !repeats.isEmpty, repeats.allSatisfy({ $0 > 0 }) else {
             throw ResultsError("'repeats' holds a figure for each repeat, all positive")
+        }
+        distances = members.has("distances") ? try members.strings("distances").map(CoreDistance.init(rawValue:)) : []
+        guard distances.isEmpty || distances.count == repeats.count else {
+            throw ResultsError("'distances' holds as many words as 'repeats' holds figures")
         }
         if mode.isTimed {
             latency = Latency(

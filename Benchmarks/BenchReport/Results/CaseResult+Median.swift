@@ -23,6 +23,7 @@ extension CaseResult {
         self = results[0]
         guard results.count > 1 else { return }
         repeats = results.flatMap(\.repeats)
+        distances = results.allSatisfy { $0.distances.count == $0.repeats.count } ? results.flatMap(\.distances) : []
         if latency != nil {
             var merged = Latency(medianOf: results.compactMap(\.latency))
             merged.p50 = headline

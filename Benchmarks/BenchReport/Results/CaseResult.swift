@@ -31,6 +31,8 @@ package struct CaseResult: Sendable {
     package var cpus: String
     /// The headline of each repeat: the median latency, or messages a second.
     package var repeats: [Double]
+    /// How far apart the two cores were in each repeat; nil: they moved meanwhile. Empty where that was not measured.
+    package var distances: [CoreDistance?] = []
     /// Medians of the repeats, figure by figure; only the largest latency is the largest of all.
     package var latency: Latency?
     package var curve: [CurvePoint] = []
@@ -70,8 +72,22 @@ package struct CaseResult: Sendable {
 }
 
 extension CaseResult {
-    /// Turn by turn: what disturbs a turn disturbs both.
+    /// Turn by turn: what disturbs a turn disturbs both. Turns in which the cores were as far apart for both, if there are any.
     func ratios(to other: CaseResult) -> [Double] {
+        let alike = zip(distances, other.distances).enumerated().filter { $1.0 != nil && $1.0 == $1.1 }.map(\.offset)
+        let all = ratiosOfAll(to: other)
+        return alike.isEmpty ? all : alike.map { all[$0] }
+    }
+
+    /// The same of the turns with this distance.
+    func ratios(to other: CaseResult, at distance: CoreDistance?) -> [Double] {
+        guard let distance else { return ratios(to: other) }
+        let all = ratiosOfAll(to: other)
+        return turns(at: distance).filter { all.indices.contains($0) && other.distances.count > $0 && other.distances[$0] == distance }.map
+        { all[$0] }
+    }
+
+    private func ratiosOfAll(to other: CaseResult) -> [Double] {
         // Floors come in one size: they are compared by the byte.
         let scale = setup.mode == .throughput && other.setup.transport.isFloor ? Double(setup.size) / Double(other.setup.size) : 1
         return zip(repeats, other.repeats).map { $0 / $1 * scale }

@@ -9,11 +9,11 @@ package struct CaseSetup: Hashable, Sendable {
     package var alignment: Int
     package var hugePages: Bool
     /// Mode `mpsc` only.
-    package var crowd: ManyProducersSetup?
+    package var manyProducers: ManyProducersSetup?
 
     package init(
         transport: TransportName, mode: Mode, size: Int, wait: String, capacity: Int, batch: Int, alignment: Int, hugePages: Bool,
-        crowd: ManyProducersSetup? = nil
+        manyProducers: ManyProducersSetup? = nil
     ) {
         self.transport = transport
         self.mode = mode
@@ -23,7 +23,7 @@ package struct CaseSetup: Hashable, Sendable {
         self.batch = batch
         self.alignment = alignment
         self.hugePages = hugePages
-        self.crowd = crowd
+        self.manyProducers = manyProducers
     }
 
     /// Whether, at the same time and on the same machine, it is fair to divide one by the other's figures.
@@ -32,7 +32,7 @@ package struct CaseSetup: Hashable, Sendable {
     }
 }
 
-/// Who takes part in a case of `mpsc`, beside the consumer.
+/// The producers and bystanders of a case of `mpsc`.
 package struct ManyProducersSetup: Hashable, Sendable {
     /// How many send.
     package var producers: Int
@@ -72,13 +72,13 @@ extension CaseSetup {
         if batch > 1 { words.append("batch \(batch)") }
         if alignment != 8 { words.append("alignment \(alignment)") }
         if hugePages { words.append("huge pages") }
-        if let crowd {
-            words.append(crowd.producers == 1 ? "1 producer" : "\(crowd.producers) producers")
-            if transport == .ring { words += [crowd.orderName, "\(crowd.lanes) lanes"] }
-            if crowd.idleLanes > 0 { words.append("\(crowd.idleLanes) idle") }
-            if crowd.stopped > 0 { words.append("\(crowd.stopped) stopped") }
-            if crowd.isSpread { words.append("spread") }
-            if crowd.drainsAfter { words.append("drained after") }
+        if let manyProducers {
+            words.append(manyProducers.producers == 1 ? "1 producer" : "\(manyProducers.producers) producers")
+            if transport == .ring { words += [manyProducers.orderName, "\(manyProducers.lanes) lanes"] }
+            if manyProducers.idleLanes > 0 { words.append("\(manyProducers.idleLanes) idle") }
+            if manyProducers.stopped > 0 { words.append("\(manyProducers.stopped) stopped") }
+            if manyProducers.isSpread { words.append("spread") }
+            if manyProducers.drainsAfter { words.append("drained after") }
         }
         return words.joined(separator: " ")
     }

@@ -1,4 +1,4 @@
-/// What stands beside a result: its floor, and the plain means that everybody knows.
+/// What stands beside a result: its floor, and the plain means that every reader knows.
 package struct Standards {
     private let results: [CaseResult]
 
@@ -21,9 +21,9 @@ package struct Standards {
     package func counterpart(_ name: TransportName, of result: CaseResult) -> CaseResult? {
         results.first {
             $0.setup.transport == name && $0.setup.isPeer(of: result.setup)
-                && $0.setup.crowd?.producers == result.setup.crowd?.producers
-                && $0.setup.crowd?.drainsAfter == result.setup.crowd?.drainsAfter
-                && $0.setup.crowd?.isSpread == result.setup.crowd?.isSpread
+                && $0.setup.manyProducers?.producers == result.setup.manyProducers?.producers
+                && $0.setup.manyProducers?.drainsAfter == result.setup.manyProducers?.drainsAfter
+                && $0.setup.manyProducers?.isSpread == result.setup.manyProducers?.isSpread
                 // How the other waits is a choice of some, and then must be the same.
                 && (name != .spsc || $0.setup.wait == result.setup.wait)
         }

@@ -9,7 +9,7 @@ package enum TransportName: String, CaseIterable, Sendable {
     case eventfd
     /// Mode `mpsc`: slots that producers take by adding to one counter.
     case sharedTail = "shared-tail"
-    /// Mode `mpsc`: the ring that is made for one producer, with a crowd's work for each message.
+    /// Mode `mpsc`: the ring that is made for one producer, with the work of many producers for each message.
     case spsc
     /// Mode `throughput`: the ring's protocol and nothing around it.
     case bareRing = "bare-ring"

@@ -19,7 +19,7 @@ package struct ResultTables {
     package var tables: [Table] {
         Mode.allCases.compactMap { mode in
             let chosen = results.filter { $0.setup.mode == mode }
-            return chosen.isEmpty ? nil : mode == .mpsc ? crowdTable(chosen) : table(mode, chosen)
+            return chosen.isEmpty ? nil : mode == .mpsc ? manyProducersTable(chosen) : table(mode, chosen)
         }
     }
 
@@ -30,11 +30,12 @@ package struct ResultTables {
         return tables + (cautions.isEmpty ? [] : [""] + cautions)
     }
 
-    /// Cases whose median alone would mislead: with two modes, or with repeats that differ widely.
+    /// Cases whose median alone would mislead: of repeats with cores near and far, with two modes, or with repeats that differ widely.
     var cautions: [String] {
         results.compactMap { result in
             func text(_ value: Double) -> String { result.setup.mode.isTimed ? duration(value) : brief(value / 1e6) + " M/s" }
-            return Spread(result.repeats).caution(text).map { "\(result.setup.name): \($0)" }
+            let caution = result.distanceText(text) ?? Spread(result.repeats).caution(text)
+            return caution.map { "\(result.setup.name): \($0)" }
         }
     }
 
@@ -50,13 +51,15 @@ package struct ResultTables {
             leftColumns: 1)
     }
 
-    private func crowdTable(_ chosen: [CaseResult]) -> Table {
+    private func manyProducersTable(_ chosen: [CaseResult]) -> Table {
         let rows = chosen.map { result in
-            let (setup, crowd) = (result.setup, result.setup.crowd!)
+            let (setup, manyProducers) = (result.setup, result.setup.manyProducers!)
             let isRing = setup.transport == .ring
             return [
-                setup.transport.rawValue, isRing ? crowd.orderName : "-", crowd.drainsAfter ? "after" : "along", "\(crowd.producers)",
-                isRing ? "\(crowd.lanes)" : "-", "\(crowd.idleLanes)", "\(crowd.stopped)", "\(setup.size)", setup.wait, "\(setup.batch)",
+                setup.transport.rawValue, isRing ? manyProducers.orderName : "-", manyProducers.drainsAfter ? "after" : "along",
+                "\(manyProducers.producers)",
+                isRing ? "\(manyProducers.lanes)" : "-", "\(manyProducers.idleLanes)", "\(manyProducers.stopped)", "\(setup.size)",
+                setup.wait, "\(setup.batch)",
             ] + figures(result) + costs(result)
                 + [.pipe, .sharedTail, .spsc].map { ratio(result, standards.counterpart($0, of: result)) }
         }

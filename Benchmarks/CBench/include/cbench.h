@@ -59,7 +59,7 @@ int cb_children_ended(void); /* how many ended in order */
 
 int cb_inherit(int fd); /* lets a descriptor survive exec; all others here do not */
 
-/* --- what two processes of one case tell each other --------------------------------------------------- */
+/* --- what two processes of one case write for each other --------------------------------------------------- */
 
 struct cb_exchange {
     uint32_t arrived[2][32]; /* how often each side came to the meeting point; each on its own lines */
@@ -84,6 +84,14 @@ int cb_receive_packets(int fd, void *buffer, uint64_t size, int count);
 int cb_queue(uint64_t size); /* a message queue that has no name any more */
 int cb_queue_send(int queue, const void *buffer, uint64_t size);
 int64_t cb_queue_receive(int queue, void *buffer, uint64_t size);
+
+/* The bytes there are needed, as far as the compiler knows. */
+static inline __attribute__((always_inline)) void cb_keep(const void *bytes) { __asm__ volatile("" ::"r"(bytes) : "memory"); }
+
+/* 1: the word was `expected`, and is `desired` now. */
+static inline __attribute__((always_inline)) int cb_compare_and_swap(uint64_t *word, uint64_t expected, uint64_t desired) {
+    return __atomic_compare_exchange_n(word, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
 
 /* The bare futex: nothing around the system calls. */
 void cb_futex_wait(uint32_t *word, uint32_t expected);

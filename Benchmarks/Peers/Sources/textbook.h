@@ -176,7 +176,7 @@ template <size_t N> struct IndexRing {
 };
 
 // Many producers: one tail that they move with a compare-and-swap, and a sequence number in each slot that tells whose turn it
-// is (Vyukov's bounded queue). A producer that is killed between the two stops everybody for good.
+// is (Vyukov's bounded queue). A producer that is killed between the two stops all others for good.
 template <size_t N, bool kWholeLines> struct Vyukov {
     static constexpr size_t kStride = kWholeLines ? (N + 8 + 63) / 64 * 64 : N + 8;
     struct alignas(kGroup) Shared {

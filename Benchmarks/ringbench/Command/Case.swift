@@ -55,21 +55,28 @@ struct Case: Equatable {
     var alignment: Int
     var hugePages: Bool
     /// Mode `mpsc` only.
-    var crowd: ManyProducers?
+    var manyProducers: ManyProducers?
 
-    init(_ transport: TransportName, _ mode: Mode, options: Options, size: Int?, wait: WaitStrategy, crowd: ManyProducers? = nil) {
+    init(_ transport: TransportName, _ mode: Mode, options: Options, size: Int?, wait: WaitStrategy, manyProducers: ManyProducers? = nil) {
         self.transport = transport
         self.mode = mode
         self.size = transport.fixedSize ?? size ?? (transport == .stream ? 16384 : 64)
         self.wait = transport.fixedWait ?? wait
-        cpus = crowd?.cpus ?? options.cpus
+        cpus = manyProducers?.cpus ?? options.cpus
         capacity = options.capacity ?? (mode == .throughput || mode == .mpsc ? 4 << 20 : 1 << 20)
         batch = transport.takesBatches && (mode == .throughput || mode == .mpsc) ? options.batch : 1
         alignment = options.alignment
         hugePages = options.hugePages && transport.isOfSharedMemory
-        self.crowd = crowd
+        self.manyProducers = manyProducers
         count = 0
         count = options.count ?? max(defaultCount / options.hurry, 1)
+    }
+
+    /// The round trip of two lines, just long enough to tell near from far.
+    init(canaryOf options: Options) {
+        var options = options
+        options.count = 20_000
+        self.init(.line2, .rtt, options: options, size: 8, wait: .spin)
     }
 
     /// Enough for the high percentiles, or for some tenths of a second.
@@ -98,16 +105,16 @@ struct Case: Equatable {
             return max(count / 10, wait == .sleep ? min(laps, 50_000) : laps)
         case .mpsc:  // of each producer
             let laps = wait == .sleep ? min(capacity / size, 50_000) : capacity / size
-            return max(count / 10, laps) / (crowd?.setup.producers ?? 1)
+            return max(count / 10, laps) / (manyProducers?.setup.producers ?? 1)
         }
     }
 
-    /// How the peer is told.
+    /// How the peer gets it.
     var arguments: [String] {
         [
             mode.rawValue, "--transport", transport.rawValue, "--size", "\(size)", "--count", "\(count)", "--wait", wait.name,
             "--cpus", cpuText, "--capacity", "\(capacity)", "--batch", "\(batch)", "--alignment", "\(alignment)", "--same-core",
-        ] + (hugePages ? ["--huge-pages"] : []) + (crowd?.arguments ?? [])
+        ] + (hugePages ? ["--huge-pages"] : []) + (manyProducers?.arguments ?? [])
     }
 
     var cpuText: String { cpus.map(String.init).joined(separator: ",") }
@@ -115,7 +122,7 @@ struct Case: Equatable {
     var setup: CaseSetup {
         CaseSetup(
             transport: transport, mode: mode, size: size, wait: wait.name, capacity: capacity, batch: batch, alignment: alignment,
-            hugePages: hugePages, crowd: crowd?.setup)
+            hugePages: hugePages, manyProducers: manyProducers?.setup)
     }
 
     var name: String { setup.name }

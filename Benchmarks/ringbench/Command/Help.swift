@@ -6,6 +6,8 @@ enum Help {
             ringbench [options]             a survey of everything, under 30 s
             ringbench --full [options]      all of it: sizes, ways to wait, batches, many producers; under 10 minutes
             ringbench MODE [options]        one mode
+            ringbench board [options]       reading and writing latest values: a board beside other ways; some minutes.
+                                            --size, --readers (lists), --repeats, --milliseconds
             ringbench compare A.json B.json what changed between two kept runs, and whether it exceeds the noise
             ringbench report A.json A.html  the page of a kept run
 
@@ -62,6 +64,8 @@ enum Help {
             syscalls_per_msg    of all processes, counted while warming up; where tracefs is mounted and perf_event_open permitted
             voluntary_switches  sleeps, in a repeat; involuntary_switches: preemptions
             repeats             the p50 or the messages a second of each repeat
+            distances           of the two cores in each repeat: near (a cache line takes less than 200 ns there and back), far, or moved.
+                                compare sets near beside near and far beside far
             curve               [fraction, nanoseconds]: so many messages took at most so long
 
         Exit status: 0 done; 1 an error or a failed check, and no figures; 2 a wrong command line.

@@ -1,7 +1,7 @@
 import BenchReport
 
 extension Options {
-    /// Chooses the CPUs if nobody did, and refuses those that make no sense.
+    /// Chooses the CPUs if the command line does not, and refuses those that make no sense.
     mutating func place(on topology: Topology) throws {
         if cpus.isEmpty { cpus = try defaultCPUs(topology) }
         if let objection = topology.objection(to: cpus) { throw Misuse("--cpus: \(objection)") }
@@ -11,7 +11,7 @@ extension Options {
                 "--cpus \(cpus.map(String.init).joined(separator: ",")) puts both sides on one CPU; if that is meant, say --same-core")
         }
         if isShared { try checkSameCore() }
-        crowd.cpus = cpus
+        manyProducers.cpus = cpus
     }
 
     private func defaultCPUs(_ topology: Topology) throws -> [Int] {

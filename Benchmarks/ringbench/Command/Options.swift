@@ -29,7 +29,7 @@ struct Options {
     var report: String?
     var help = false
     /// What only `mpsc` knows.
-    var crowd = ManyProducersOptions()
+    var manyProducers = ManyProducersOptions()
     /// What default counts are divided by.
     var hurry = 1
 
@@ -74,13 +74,13 @@ struct Options {
             case "--alignment":
                 alignment = try number(8...128)
                 guard alignment & (alignment - 1) == 0 else { throw Misuse("--alignment is a power of two, not \(alignment)") }
-            case "--spread": crowd.isSpread = true
-            case "--drain-after": crowd.drainsAfter = true
-            case "--producers": crowd.producers = try Self.list(value()) { try Self.number($0, 1...1024, word) }
-            case "--order": crowd.orders = try Self.list(value(), ManyProducers.order)
-            case "--lanes": crowd.lanes = try Self.list(value()) { try Self.number($0, 0...1024, word) }
-            case "--idle-lanes": crowd.idleLanes = try Self.list(value()) { try Self.number($0, 0...1023, word) }
-            case "--stopped": crowd.stopped = try Self.list(value()) { try Self.number($0, 0...1023, word) }
+            case "--spread": manyProducers.isSpread = true
+            case "--drain-after": manyProducers.drainsAfter = true
+            case "--producers": manyProducers.producers = try Self.list(value()) { try Self.number($0, 1...1024, word) }
+            case "--order": manyProducers.orders = try Self.list(value(), ManyProducers.order)
+            case "--lanes": manyProducers.lanes = try Self.list(value()) { try Self.number($0, 0...1024, word) }
+            case "--idle-lanes": manyProducers.idleLanes = try Self.list(value()) { try Self.number($0, 0...1023, word) }
+            case "--stopped": manyProducers.stopped = try Self.list(value()) { try Self.number($0, 0...1023, word) }
             default:
                 guard mode == nil, !word.hasPrefix("-"), let named = Mode(rawValue: word) else {
                     throw Misuse("'\(word)' is neither a mode (\(Self.names(Mode.self))) nor an option; see ringbench --help")
@@ -89,9 +89,9 @@ struct Options {
             }
         }
         guard cpus.isEmpty || cpus.count == 2 || mode == .mpsc else { throw Misuse("--cpus takes two numbers, as in 0,1") }
-        crowd.cpus = cpus
+        manyProducers.cpus = cpus
         if mode == nil { try checkSuite() } else if isFull { throw Misuse("--full is a suite of all modes: it goes without one") }
-        try crowd.check(mode, sizes: sizes)
+        try manyProducers.check(mode, sizes: sizes)
     }
 
     var repeats: Int { wantedRepeats ?? (isFull ? 5 : 3) }

@@ -20,7 +20,7 @@ struct Progress {
         printError("\r\u{1b}[K\(done) of \(total)  \(test.name)\(timeLeft)", newline: false)
     }
 
-    /// Cases differ: before a tenth is done nobody knows.
+    /// Cases differ: before a tenth is done the rest can't be estimated.
     private var timeLeft: String {
         guard done > total / 10 + 1 else { return "" }
         let elapsed = start.duration(to: .now) / (done - 1) * (total - done + 1)

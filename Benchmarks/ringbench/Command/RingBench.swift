@@ -11,6 +11,8 @@ struct RingBench {
             switch words.first {
             case Processes.peerWord: try Processes.servePeer(Array(words.dropFirst()))
             case ManyProducersProcesses.peerWord: try ManyProducersProcesses.servePeer(Array(words.dropFirst()))
+            case BoardBench.peerWord: try BoardPeer.serve(Array(words.dropFirst()))
+            case "board": try BoardBench(Array(words.dropFirst())).perform()
             case "compare": try Recorded.compare(Array(words.dropFirst()))
             case "report": try Recorded.report(Array(words.dropFirst()))
             default: try run(try Options(words))

@@ -43,7 +43,7 @@ struct Run {
             "\(machine.virtualisation == "none seen" ? "no virtual machine seen" : machine.virtualisation); governor \(machine.governor); \(machine.clock)"
         )
         say("\(machine.caches); measuring on CPU \(options.cpus[0]), its peer on \(options.cpus[1])")
-        if options.mode == .mpsc { say("mpsc: \(options.crowd.placement)") }
+        if options.mode == .mpsc { say("mpsc: \(options.manyProducers.placement)") }
         say("two processes a case; \(options.repeats == 1 ? "each once" : "medians of \(options.repeats) repeats, in turn")")
         for note in notes + [CallCounter.obstacle].compactMap({ $0 }) { say("note: \(note)") }
         for warning in warnings { printError("warning: \(warning)") }

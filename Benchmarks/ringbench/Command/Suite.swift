@@ -7,12 +7,15 @@ struct Suite {
     private(set) var notes: [String] = []
     private let repeats: Int
     private let budget: Duration?
+    /// Says how far apart the cores are; nil where both sides share one.
+    private let canary: Case?
 
     init(_ options: Options) throws {
         repeats = options.repeats
         budget = options.budget
+        canary = options.cpus[0] == options.cpus[1] ? nil : Case(canaryOf: options)
         if options.mode == .mpsc {
-            try addCrowds(options)
+            try addManyProducers(options)
         } else if let mode = options.mode {
             try add(mode, options)
         } else {
@@ -47,13 +50,13 @@ struct Suite {
         insert(others.filter { !options.transports.contains($0) && !(isShared && $0.fixedWait == .spin) }, mode, brief)
     }
 
-    private mutating func insert(_ transports: [TransportName], _ mode: Mode, _ options: Options, _ crowd: ManyProducers? = nil) {
+    private mutating func insert(_ transports: [TransportName], _ mode: Mode, _ options: Options, _ manyProducers: ManyProducers? = nil) {
         for transport in transports {
             for size in options.sizes.isEmpty ? [nil] : options.sizes.map(Optional.some) {
                 for wait in options.waits {
                     // The chunks of the stream are what others are compared with; they change only if it is asked for alone.
                     let chunk = transport == .stream && options.transports != [.stream] ? nil : size
-                    let test = Case(transport, mode, options: options, size: chunk, wait: wait, crowd: crowd)
+                    let test = Case(transport, mode, options: options, size: chunk, wait: wait, manyProducers: manyProducers)
                     // A floor is the same whatever size and wait are asked for.
                     if !cases.contains(test) { cases.append(test) }
                 }
@@ -74,11 +77,11 @@ struct Suite {
         options.sizes = [8, 64, 1024, 16384]
         try add(.throughput, options)
         options.sizes = [64]
-        options.crowd.producers = [1, 2]
-        try addCrowds(options)
+        options.manyProducers.producers = [1, 2]
+        try addManyProducers(options)
     }
 
-    /// What somebody wants to know who has to choose, in less than 10 minutes.
+    /// What a reader who has to choose wants to know, in less than 10 minutes.
     private mutating func addFull(_ options: Options) throws {
         var options = options
         options.hurry = 2
@@ -106,26 +109,26 @@ struct Suite {
         options.transports = []
         options.sizes = [64]
         options.hurry = 8
-        options.crowd.producers = [1, 2, 4]
-        options.crowd.lanes = [0, 1024]
-        try addCrowds(options)
-        options.crowd.lanes = [0]
-        options.crowd.producers = [1, 2]
-        options.crowd.drainsAfter = true
-        try addCrowds(options)
+        options.manyProducers.producers = [1, 2, 4]
+        options.manyProducers.lanes = [0, 1024]
+        try addManyProducers(options)
+        options.manyProducers.lanes = [0]
+        options.manyProducers.producers = [1, 2]
+        options.manyProducers.drainsAfter = true
+        try addManyProducers(options)
     }
 
     /// Every order, number of producers, and number of idle and stopped ones, where it applies.
-    private mutating func addCrowds(_ options: Options) throws {
+    private mutating func addManyProducers(_ options: Options) throws {
         let all = TransportName.allCases.filter { $0.serves(.mpsc) }
         for name in options.transports where !all.contains(name) {
             throw Failure("\(name.rawValue) has no mpsc: it serves \(modes(of: name))")
         }
-        for name in options.transports where !options.crowd.producers.contains(where: { options.crowd.serves(name, $0) }) {
+        for name in options.transports where !options.manyProducers.producers.contains(where: { options.manyProducers.serves(name, $0) }) {
             throw Failure(name == .spsc ? "spsc is for one producer" : "\(name.rawValue) holds too little to be drained after")
         }
-        for producers in options.crowd.producers {
-            for transport in all where options.crowd.serves(transport, producers) {
+        for producers in options.manyProducers.producers {
+            for transport in all where options.manyProducers.serves(transport, producers) {
                 let isWanted = options.transports.isEmpty || options.transports.contains(transport)
                 // For people, what is wanted stands beside the others. The ring for one producer is measured as long: it is
                 // what lanes are compared with.
@@ -135,7 +138,9 @@ struct Suite {
                     options.count = nil
                     options.hurry *= 10
                 }
-                for crowd in try options.crowd.crowds(producers, transport) { insert([transport], .mpsc, options, crowd) }
+                for manyProducers in try options.manyProducers.variants(producers, transport) {
+                    insert([transport], .mpsc, options, manyProducers)
+                }
             }
         }
     }
@@ -163,20 +168,30 @@ struct Suite {
         self.notes += notes
     }
 
+    /// How far apart the cores are now. Takes some 30 ms.
+    private func distance(_ histogram: Histogram, _ ticks: Ticks) throws -> CoreDistance? {
+        try canary.map { CoreDistance(roundTrip: try Processes.run($0, histogram: histogram, ticks: ticks).headline) }
+    }
+
     func measure(_ ticks: Ticks) throws -> [Outcome] {
         let histogram = Histogram()
         var outcomes = cases.map { Outcome(test: $0) }
         var progress = Progress(cases: cases.count, repeats: repeats)
         defer { progress.end() }
         let start = ContinuousClock.now
+        var distance = try self.distance(histogram, ticks)
         for turn in 0..<repeats {
             // A turn takes as long as those before.
             if let budget, turn > 0, start.duration(to: .now) / turn * (turn + 1) > budget { break }
-            // There and back, so that a drift favours nobody.
+            // There and back, so that a drift favours no case.
             let order = turn % 2 == 0 ? Array(outcomes.indices) : outcomes.indices.reversed()
             for index in order {
                 progress.begin(outcomes[index].test)
-                outcomes[index].samples.append(try Processes.run(outcomes[index].test, histogram: histogram, ticks: ticks))
+                var sample = try Processes.run(outcomes[index].test, histogram: histogram, ticks: ticks)
+                let after = try self.distance(histogram, ticks)
+                sample.distance = distance == after ? after : nil
+                distance = after
+                outcomes[index].samples.append(sample)
             }
         }
         return outcomes

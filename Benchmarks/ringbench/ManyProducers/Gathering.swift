@@ -2,13 +2,13 @@ import CBench
 import CSharedRing
 import Glibc
 
-/// The pages on which the processes of a crowd agree when to begin, and write down what it cost. Not used while measuring.
+/// The pages on which the processes of many producers agree when to begin, and write down what it cost. Not used while measuring.
 ///
 /// The first 128 bytes are the consumer's (with the line of `lineUp`), each further 128 one process's: how often it arrived, and
-/// its account.
+/// its record.
 final class Gathering {
     /// What a producer reports.
-    struct Account {
+    struct Record {
         /// Ticks at its first measured message, and when its last was sent.
         var start: UInt64 = 0
         var end: UInt64 = 0
@@ -16,7 +16,7 @@ final class Gathering {
     }
 
     private static let width = 128
-    private static let accountOffset = 64
+    private static let recordOffset = 64
 
     let descriptor: Int32
     private let memory: SharedMemory
@@ -33,8 +33,8 @@ final class Gathering {
 
     private func word(_ row: Int) -> UnsafeMutablePointer<UInt32> { (memory.start + row * Self.width).assumingMemoryBound(to: UInt32.self) }
 
-    func account(of process: Int) -> UnsafeMutablePointer<Account> {
-        (memory.start + (process + 1) * Self.width + Self.accountOffset).assumingMemoryBound(to: Account.self)
+    func record(of process: Int) -> UnsafeMutablePointer<Record> {
+        (memory.start + (process + 1) * Self.width + Self.recordOffset).assumingMemoryBound(to: Record.self)
     }
 
     /// The consumer's way: waits for those processes and lets them go on. One that fails instead ends it by its SIGCHLD.
@@ -55,7 +55,7 @@ final class Gathering {
 
     /// When the last of so many producers has come here, all go on at the same moment, as far as they have processors.
     func lineUp(_ producers: Int) {
-        let line = memory.start + Self.accountOffset
+        let line = memory.start + Self.recordOffset
         let target = (sr_fetch_add_acq_rel_u64(line, 1) / UInt64(producers) + 1) * UInt64(producers)
         for turn in 0... {
             if sr_load_acquire_u64(line) >= target { return }

@@ -1,9 +1,9 @@
 import SharedRing
 
 extension Case {
-    func openLanes(_ crowd: ManyProducers) throws -> (Int32, Int32) {
+    func openLanes(_ manyProducers: ManyProducers) throws -> (Int32, Int32) {
         let ring = try MPSCRing.anonymous(
-            lanes: crowd.setup.lanes, order: crowd.setup.isTotallyOrdered ? .total : .perProducer, options: ringOptions)
+            lanes: manyProducers.setup.lanes, order: manyProducers.setup.isTotallyOrdered ? .total : .perProducer, options: ringOptions)
         guard size <= ring.largestMessage else {
             throw Failure("a lane of \(ring.capacity) bytes takes messages of at most \(ring.largestMessage), not \(size)")
         }
@@ -22,7 +22,7 @@ struct LaneReceiver: ManyProducersReceiver, ~Copyable {
     init(_ descriptor: Int32, _ test: Case) throws {
         consumer = try test.openLanes(descriptor).makeConsumer(waiting: test.wait, options: .measured)
         size = test.size
-        isTotallyOrdered = test.crowd?.setup.isTotallyOrdered ?? false
+        isTotallyOrdered = test.manyProducers?.setup.isTotallyOrdered ?? false
     }
 
     mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {
@@ -65,7 +65,7 @@ struct SingleReceiver: ManyProducersReceiver, ~Copyable {
     init(_ descriptor: Int32, _ test: Case) throws {
         consumer = try test.openRing(descriptor).makeConsumer(waiting: test.wait, options: .measured)
         size = test.size
-        isTotallyOrdered = test.crowd?.setup.isTotallyOrdered ?? false
+        isTotallyOrdered = test.manyProducers?.setup.isTotallyOrdered ?? false
     }
 
     mutating func receive(_ count: Int, batch: Int, _ ledger: inout Ledger) throws {

@@ -1,6 +1,6 @@
 import SharedRing
 
-/// What the consumer of a crowd expects: from each producer, its next number.
+/// What the consumer of many producers expects: from each producer, its next number.
 ///
 /// A message's number holds its producer in the upper bits, so that every transport is checked alike, by content.
 struct Ledger: ~Copyable {
@@ -12,7 +12,7 @@ struct Ledger: ~Copyable {
     private var lastTicket: UInt64?
 
     init(_ test: Case) {
-        producers = test.crowd?.setup.producers ?? 1
+        producers = test.manyProducers?.setup.producers ?? 1
         size = test.size
         expected = .allocate(capacity: producers)
         for producer in 0..<producers { expected[producer] = Self.firstNumber(of: producer) }

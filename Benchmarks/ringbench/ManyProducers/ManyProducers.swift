@@ -1,7 +1,7 @@
 import BenchReport
 import SharedRing
 
-/// Who takes part in a case of `mpsc`, and where.
+/// The processes of a case of `mpsc`, and their CPUs.
 struct ManyProducers: Equatable {
     var setup: ManyProducersSetup
     /// The consumer's CPU, then those of the producers.
@@ -21,7 +21,7 @@ struct ManyProducers: Equatable {
         }
     }
 
-    /// How a peer is told.
+    /// How a peer gets it.
     var arguments: [String] {
         [
             "--producers", "\(setup.producers)", "--order", setup.orderName, "--lanes", "\(setup.lanes)", "--idle-lanes",

@@ -11,7 +11,7 @@ enum ManyProducersBystander {
         withExtendedLifetime(producers) {}
     }
 
-    /// Stopped in the middle of a claim until it is told to continue.
+    /// Stopped in the middle of a claim until it is to continue.
     static func beStopped(_ test: Case, _ descriptor: Int32) throws {
         var producer = try test.openLanes(descriptor).makeProducer(waiting: test.wait, options: .measured)
         let size = test.size

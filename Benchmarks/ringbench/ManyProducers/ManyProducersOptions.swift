@@ -1,7 +1,7 @@
 import BenchReport
 import SharedRing
 
-/// What the command line says about crowds.
+/// What the command line says about many producers.
 struct ManyProducersOptions {
     var producers = [1, 2, 4, 16]
     var orders: [MPSCRing.Order] = [.perProducer, .total]
@@ -36,12 +36,12 @@ struct ManyProducersOptions {
     }
 
     /// The cases of one transport. What a transport knows no difference of makes one case.
-    func crowds(_ producers: Int, _ transport: TransportName) throws -> [ManyProducers] {
+    func variants(_ producers: Int, _ transport: TransportName) throws -> [ManyProducers] {
         let plain = ManyProducersSetup(
             producers: producers, isTotallyOrdered: transport != .spsc, lanes: 1, idleLanes: 0, stopped: 0, isSpread: isSpread,
             drainsAfter: drainsAfter)
         guard transport == .ring else { return [ManyProducers(setup: plain, cpus: cpus)] }
-        var crowds: [ManyProducers] = []
+        var variants: [ManyProducers] = []
         for order in orders {
             for idle in idleLanes {
                 for stopped in stopped where stopped == 0 || order == .perProducer {
@@ -55,11 +55,11 @@ struct ManyProducersOptions {
                         setup.lanes = wanted == 0 ? attached : wanted
                         setup.idleLanes = idle
                         setup.stopped = stopped
-                        crowds.append(ManyProducers(setup: setup, cpus: cpus))
+                        variants.append(ManyProducers(setup: setup, cpus: cpus))
                     }
                 }
             }
         }
-        return crowds
+        return variants
     }
 }

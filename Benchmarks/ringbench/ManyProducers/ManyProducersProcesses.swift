@@ -2,17 +2,17 @@ import BenchReport
 import CBench
 import Glibc
 
-/// How the processes of a crowd come to be: this program again, once for each producer, once for all that are silent, and
+/// How the processes of many producers come to be: this program again, once for each producer, once for all that are silent, and
 /// once for each that is stopped.
 enum ManyProducersProcesses {
     /// The hidden first argument of each.
-    static let peerWord = "--crowd"
+    static let peerWord = "--many-producers"
 
     private enum Part: String { case producer, idle, stopped }
 
     /// Runs one repeat of a case and ends its peers, whatever happens. This process is pinned already.
-    static func run(_ test: Case, _ crowd: ManyProducers, _ ticks: Ticks) throws -> Sample {
-        let gathering = try Gathering(processes: crowd.setup.producers + 1)
+    static func run(_ test: Case, _ manyProducers: ManyProducers, _ ticks: Ticks) throws -> Sample {
+        let gathering = try Gathering(processes: manyProducers.setup.producers + 1)
         let silent = try Gathering(processes: 1)
         let (mine, theirs) = try test.open()
         let endedBefore = cb_children_ended()
@@ -26,17 +26,18 @@ enum ManyProducersProcesses {
             do {
                 defer { theirs.close() }
                 // The producers that send attach last: a lane that a round comes to first would be looked at with luck.
-                if crowd.setup.idleLanes > 0 {
+                if manyProducers.setup.idleLanes > 0 {
                     try start(.idle, 0, silent)
                     silent.callTogether(0..<1)
                 }
-                for number in 0..<crowd.setup.stopped {
+                for number in 0..<manyProducers.setup.stopped {
                     try start(.stopped, number, silent)
                     try succeeded(cb_stop_awaited(peers[peers.count - 1]), "nobody to wait for")
                 }
-                for number in 0..<crowd.setup.producers { try start(.producer, number, gathering) }
+                for number in 0..<manyProducers.setup.producers { try start(.producer, number, gathering) }
             }
-            let consumer = ManyProducersConsumer(test: test, crowd: crowd, descriptor: mine.receiving, gathering: gathering, ticks: ticks)
+            let consumer = ManyProducersConsumer(
+                test: test, manyProducers: manyProducers, descriptor: mine.receiving, gathering: gathering, ticks: ticks)
             let sample: Sample =
                 switch test.transport {
                 case .ring: try consumer.measure(LaneReceiver.self)
@@ -44,7 +45,7 @@ enum ManyProducersProcesses {
                 case .pipe: try consumer.measure(SharedPipeReceiver.self)
                 default: try consumer.measure(SharedTailReceiver.self)
                 }
-            if crowd.setup.idleLanes > 0 { silent.callTogether(0..<1) }
+            if manyProducers.setup.idleLanes > 0 { silent.callTogether(0..<1) }
             for peer in peers { kill(peer, SIGCONT) }
             // The SIGCHLD handler counts them, or ends this process if one failed after all.
             while cb_children_ended() < endedBefore + Int32(peers.count) { usleep(100) }
@@ -67,15 +68,16 @@ enum ManyProducersProcesses {
         try succeeded(cb_die_with_parent(parent), "the parent is gone")
         let options = try Options(words[5...])
         guard let transport = options.transports.first,
-            let crowd = try options.crowd.crowds(options.crowd.producers[0], transport).first
+            let manyProducers = try options.manyProducers.variants(options.manyProducers.producers[0], transport).first
         else { throw Misuse("\(peerWord) needs a case") }
-        let test = Case(transport, .mpsc, options: options, size: options.sizes.first, wait: options.waits[0], crowd: crowd)
-        let cpu = crowd.cpu(of: number)
+        let test = Case(transport, .mpsc, options: options, size: options.sizes.first, wait: options.waits[0], manyProducers: manyProducers)
+        let cpu = manyProducers.cpu(of: number)
         try succeeded(cb_pin(Int32(cpu)), "a producer can't be pinned to CPU \(cpu)")
-        let gathering = try Gathering(processes: part == .producer ? crowd.setup.producers + 1 : 1, descriptor: descriptor)
-        let producer = ManyProducersProducer(test: test, crowd: crowd, number: number, descriptor: sending, gathering: gathering)
+        let gathering = try Gathering(processes: part == .producer ? manyProducers.setup.producers + 1 : 1, descriptor: descriptor)
+        let producer = ManyProducersProducer(
+            test: test, manyProducers: manyProducers, number: number, descriptor: sending, gathering: gathering)
         switch (part, transport) {
-        case (.idle, _): try ManyProducersBystander.beIdle(test, crowd.setup.idleLanes, sending, gathering, 0)
+        case (.idle, _): try ManyProducersBystander.beIdle(test, manyProducers.setup.idleLanes, sending, gathering, 0)
         case (.stopped, _): try ManyProducersBystander.beStopped(test, sending)
         case (_, .ring), (_, .spsc): try producer.send(RingSender.self)
         case (_, .pipe): try producer.send(ByteSender.self)

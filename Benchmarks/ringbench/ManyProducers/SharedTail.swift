@@ -10,8 +10,8 @@ import Glibc
 ///
 /// Slot n is there when its sequence number is n + 1, which no earlier lap has stored. So the consumer need not write into
 /// slots: it stores the head, once in an eighth of a lap or when nothing more is there, and producers remember the last
-/// head they saw. A producer that is stopped between taking a slot and filling it stops all others, sooner or later; whoever
-/// waits, waits in turns (a moment at the processor, then `sched_yield`, then asleep), since nobody wakes it.
+/// head they saw. A producer that is stopped between taking a slot and filling it stops all others, sooner or later. A side
+/// that waits does so in turns (a moment at the processor, then `sched_yield`, then asleep), since the other side does not wake it.
 struct SharedTail {
     /// A power of two.
     let slotCount: UInt64
@@ -22,12 +22,12 @@ struct SharedTail {
         stride = (8 + test.size + 7) & ~7
         let count = max(2 * test.batch, test.capacity / stride)
         let whole: UInt64 = 1 << UInt64(63 - count.leadingZeroBitCount)
-        guard let crowd = test.crowd?.setup, crowd.drainsAfter else {
+        guard let manyProducers = test.manyProducers?.setup, manyProducers.drainsAfter else {
             slotCount = whole
             return
         }
-        // As much as all producers send before anybody receives.
-        slotCount = whole * 2 * UInt64(crowd.producers).nextPowerOf2
+        // As much as all producers send before the consumer receives.
+        slotCount = whole * 2 * UInt64(manyProducers.producers).nextPowerOf2
     }
 
     var size: Int { 4096 + Int(slotCount) * stride }

@@ -40,6 +40,6 @@ struct CallCounter: ~Copyable {
 
     borrowing func start() { if let descriptor { cb_start_counting(descriptor) } }
 
-    /// How many calls there were since `start`; -1 if nobody counts.
+    /// How many calls there were since `start`; -1 if they are not counted.
     borrowing func stop() -> Int64 { descriptor.map { cb_stop_counting($0) } ?? -1 }
 }

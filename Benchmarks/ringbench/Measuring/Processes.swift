@@ -11,7 +11,7 @@ enum Processes {
     /// Runs one repeat of a case and ends its peer, whatever happens.
     static func run(_ test: Case, histogram: Histogram, ticks: Ticks) throws -> Sample {
         try succeeded(cb_pin(Int32(test.cpus[0])), "this process can't be pinned to CPU \(test.cpus[0])")
-        if let crowd = test.crowd { return try ManyProducersProcesses.run(test, crowd, ticks) }
+        if let manyProducers = test.manyProducers { return try ManyProducersProcesses.run(test, manyProducers, ticks) }
         let exchange = try Exchange()
         let (mine, theirs) = try test.open()
         let endedBefore = cb_children_ended()

@@ -8,6 +8,8 @@ struct Sample {
     var curve: [CaseResult.CurvePoint] = []
     /// In modes that do not measure latency.
     var messagesPerSecond: Double?
+    /// How far apart the cores were; nil: they moved, or it can't be told.
+    var distance: CoreDistance?
     /// How long the measuring took.
     var seconds: Double
     /// Of all processes. In `idle` of the receiver alone as to time: its sender watches the clock.

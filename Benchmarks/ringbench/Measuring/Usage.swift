@@ -1,6 +1,6 @@
 import CBench
 
-/// What a process has used so far, and the difference of two such accounts.
+/// What a process has used so far, and the difference of two such states.
 enum Usage {
     static var now: cb_usage {
         var usage = cb_usage()
@@ -16,13 +16,13 @@ enum Usage {
             voluntary: after.voluntary - before.voluntary, calls: calls)
     }
 
-    static func sum(_ accounts: [cb_usage]) -> cb_usage {
-        accounts.reduce(into: cb_usage()) { sum, account in
-            sum.cpu_ns += account.cpu_ns
-            sum.involuntary += account.involuntary
-            sum.voluntary += account.voluntary
-            // What one process does not know, nobody knows.
-            sum.calls = sum.calls < 0 || account.calls < 0 ? -1 : sum.calls + account.calls
+    static func sum(_ usages: [cb_usage]) -> cb_usage {
+        usages.reduce(into: cb_usage()) { sum, usage in
+            sum.cpu_ns += usage.cpu_ns
+            sum.involuntary += usage.involuntary
+            sum.voluntary += usage.voluntary
+            // One process that does not know its calls leaves the sum unknown.
+            sum.calls = sum.calls < 0 || usage.calls < 0 ? -1 : sum.calls + usage.calls
         }
     }
 }

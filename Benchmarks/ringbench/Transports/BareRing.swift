@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Records of one size behind each other, a header that is stored last, a terminator behind it, a head that is given back late, lines
 /// asked for ahead, a pause of a few microseconds where nothing is found. What it leaves out is what makes a ring usable: positions live
-/// in registers, so nobody could take over; nothing that the other side wrote is checked but the message; nobody sleeps, counts or forks.
+/// in registers, so no successor could take over; nothing that the other side wrote is checked but the message; no side sleeps, counts or forks.
 struct BareRing: ~Copyable {
     /// Between two records.
     let spacing: Int
@@ -80,7 +80,7 @@ struct BareRingReceiver: MessageReceiver, ~Copyable {
     private let size: Int
     private var place: UnsafeMutableRawPointer
     /// What the sender knows to be taken out.
-    private var told: UInt64 = 0
+    private var published: UInt64 = 0
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
         ring = try BareRing(descriptor, test)
@@ -95,25 +95,25 @@ struct BareRingReceiver: MessageReceiver, ~Copyable {
 
     mutating func receiveEach(_ numbers: Range<UInt64>) throws {
         let (start, end, spacing, lag, takenOut) = (ring.start, ring.end, ring.spacing, max(1, ring.count / 8), ring.takenOut)
-        var (place, told) = (place, told)
+        var (place, published) = (place, published)
         try withConstant(size) { size in
             let header = BareRing.header(size)
             for number in numbers {
                 while sr_load_acquire_u64(place) != header {
                     sr_store_release_u64(takenOut, number)
-                    told = number
+                    published = number
                     let end = sr_now_ns() &+ Self.pause
                     while sr_now_ns() < end { sr_pause() }
                 }
                 try Payload.check(place + 8, size, number)
                 let behind = place + spacing
                 place = behind == end ? start : behind
-                if number &+ 1 &- told >= lag {
-                    told = number &+ 1
-                    sr_store_release_u64(takenOut, told)
+                if number &+ 1 &- published >= lag {
+                    published = number &+ 1
+                    sr_store_release_u64(takenOut, published)
                 }
             }
         }
-        (self.place, self.told) = (place, told)
+        (self.place, self.published) = (place, published)
     }
 }

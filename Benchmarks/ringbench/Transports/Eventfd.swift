@@ -7,7 +7,7 @@ struct EventSender: MessageSender, ~Copyable {
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws { self.descriptor = descriptor }
 
     mutating func send(_ first: UInt64, count: Int) throws {
-        var number = first &+ 1  // a sum of 0 would not wake anybody
+        var number = first &+ 1  // a sum of 0 would wake no reader
         try libc(write(descriptor, &number, 8), "write failed")
     }
 }

@@ -2,7 +2,7 @@ import SharedRing
 
 extension Case {
     func openRing() throws -> (Int32, Int32) {
-        if let crowd, transport != .spsc { return try openLanes(crowd) }
+        if let manyProducers, transport != .spsc { return try openLanes(manyProducers) }
         let ring = try SPSCRing.anonymous(options: ringOptions)
         guard size <= ring.largestMessage else {
             throw Failure("a ring of \(ring.capacity) bytes takes messages of at most \(ring.largestMessage), not \(size)")
@@ -36,24 +36,20 @@ func withConstant(_ size: Int, _ loop: (Int) throws -> Void) rethrows {
     }
 }
 
-/// Writes messages in place, and 8-byte ones as values; batches, which have no claims, from a buffer.
+/// Writes messages in place, and 8-byte ones as values.
 struct RingSender: MessageSender, ~Copyable {
     private var producer: Producer
     private let size: Int
-    private let buffer: UnsafeMutableRawBufferPointer
 
     init(_ descriptor: Int32, _ test: Case, _ side: Side) throws {
         producer =
-            if test.crowd == nil || test.transport == .spsc {
+            if test.manyProducers == nil || test.transport == .spsc {
                 try test.openRing(descriptor).makeProducer(waiting: test.wait, options: .measured)
             } else {
                 try test.openLanes(descriptor).makeProducer(waiting: test.wait, options: .measured)
             }
         size = test.size
-        buffer = .allocate(byteCount: size, alignment: 64)
     }
-
-    deinit { buffer.deallocate() }
 
     mutating func send(_ first: UInt64, count: Int) throws {
         if count > 1 { return try sendBatch(first, count) }
@@ -75,19 +71,20 @@ struct RingSender: MessageSender, ~Copyable {
         claim.commit()
     }
 
-    @inline(__always)
     private mutating func sendBatch(_ first: UInt64, _ count: Int) throws {
-        let (size, buffer) = (size, buffer)
-        var batch = producer.batch()
-        for number in first..<first &+ UInt64(count) {
-            if size == 8 {
-                try batch.append(value: number)
-            } else {
-                Payload.fill(buffer.baseAddress!, size, number)
-                try batch.append(UnsafeRawBufferPointer(buffer).bytes)
+        try withConstant(size) { size in
+            var batch = producer.batch()
+            for number in first..<first &+ UInt64(count) {
+                if size == 8 {
+                    try batch.append(value: number)
+                } else {
+                    try batch.append(byteCount: size) { bytes in
+                        bytes.withUnsafeMutableBytes { Payload.fill($0.baseAddress!, size, number) }
+                    }
+                }
             }
+            batch.commit()
         }
-        batch.commit()
     }
 }
 

@@ -1,10 +1,10 @@
 import CSharedRing
 
-/// A file that was a ring and that nobody can attach to any more: its header contradicts itself or its file, or a part of its memory is
+/// A file that was a ring and that no process can attach to any more: its header contradicts itself or its file, or a part of its memory is
 /// missing.
 ///
 /// Such a file is a regular file of an allowed owner with one name, it begins with a ring's magic number, and opening it throws `damaged`.
-/// A file whose first eight bytes are gone is not told from another program's, and a ring of another layout version is not damaged:
+/// A file whose first eight bytes are gone can't be distinguished from another program's, and a ring of another layout version is not damaged:
 /// neither is listed or removed here. ``OtherVersionRing`` is about the latter. A ring with a sound header and damaged records is not
 /// meant either: ``RingCheck`` finds those, and ``SPSCRing/remove(_:options:)`` removes it like any other.
 public struct DamagedRing: Sendable {
@@ -29,16 +29,16 @@ public struct DamagedRing: Sendable {
         }
     }
 
-    /// Removes a damaged ring that nobody uses. What is in it is lost.
+    /// Removes a damaged ring that no process uses. What is in it is lost.
     ///
-    /// Nobody who lives can lose anything by it. All role bytes are locked first, which stand apart from what is in the file: so nobody is
-    /// attached, and nobody becomes so meanwhile. Then the file is examined once more, and its name taken away only if it is still damaged
+    /// No living process can lose anything by it. All role bytes are locked first, which stand apart from what is in the file: so no process is
+    /// attached, and none becomes so meanwhile. Then the file is examined once more, and its name taken away only if it is still damaged
     /// and still has that name. A few system calls; it waits for a few milliseconds at most.
     ///
     /// - Parameters:
     ///   - name: the ring's name.
     ///   - options: the directory and the allowed owners count.
-    /// - Throws: `notDamaged` if it is a sound ring, or is being made; `inUse` if somebody has a role of it; `notFound`, `notARing`,
+    /// - Throws: `notDamaged` if it is a sound ring, or is being made; `inUse` if a process has a role of it; `notFound`, `notARing`,
     ///   `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
         try remove(named: FileName(name), options: options)
@@ -62,14 +62,14 @@ public struct DamagedRing: Sendable {
             let facts = try requireDamaged()
             guard let lock = try lockEverything(of: name, in: directory, if: facts) else { continue }
             // The lock's description keeps the bytes until the name is gone.
-            defer { lock.giveBack() }
+            defer { lock.unlockAll() }
             guard try requireDamaged().isSameFile(as: facts) else { continue }
             if try Segment.unlink(name, ifStill: facts) { return }
         }
         throw RingError(.inUse, ring: name.ring, "somebody has a role of it, or keeps replacing it; it was left as it is")
     }
 
-    /// Nil: somebody holds a byte, for good or for the moment of looking at it; or the name stands for another file.
+    /// Nil: a process holds a byte, for good or for the moment of a look at it; or the name stands for another file.
     private static func lockEverything(
         of name: SegmentName, in directory: Descriptor, if file: sr_file_facts
     ) throws(RingError) -> RoleLock? {

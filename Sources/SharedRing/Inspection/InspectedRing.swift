@@ -1,16 +1,61 @@
-/// A ring that is there, opened to be looked at: without a role, without a mapping, for reading only.
-struct InspectedRing {
-    let name: SegmentName
-    let directory: Descriptor
-    let segment: Segment
+import CSharedRing
 
-    /// Of the options, the directory and the allowed owners count. Throws as `SPSCRing.open`.
+/// A ring that is there, opened to be examined: without a role, without a mapping.
+struct InspectedRing {
+    let location: SegmentLocation
+    let segment: Segment
+    /// Where its name stands; nil: it has none.
+    private let directory: Descriptor?
+
+    /// For error messages.
+    var ring: String { location.ring }
+
+    /// By its name. Of the options, the directory and the allowed owners count. Throws as `SPSCRing.open`.
     init(_ name: FileName, options: RingOptions) throws(RingError) {
-        self.name = try SegmentName(name, in: options.directoryName)
-        directory = try self.name.openDirectory()
-        guard let segment = try Segment.open(self.name, in: directory, owners: options.allowedOwners, isWritable: false) else {
-            throw RingError(.notFound, ring: self.name.ring, "there is none in '\(self.name.directory)'")
-        }
+        try self.init(SegmentName(name, in: options.directoryName), owners: options.allowedOwners)
+    }
+
+    private init(location: SegmentLocation, segment: Segment, directory: Descriptor?) {
+        self.location = location
         self.segment = segment
+        self.directory = directory
+    }
+
+    private init(_ name: SegmentName, owners: RingOptions.Owners) throws(RingError) {
+        let directory = try name.openDirectory()
+        guard let segment = try Segment.open(name, in: directory, owners: owners, isWritable: false) else {
+            throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
+        }
+        self.init(location: .named(name), segment: segment, directory: directory)
+    }
+
+    /// By a descriptor, which stays the caller's. Of the options, the allowed owners count. Throws as `SPSCRing.open(descriptor:)`, whatever kind of ring
+    /// it is.
+    init(descriptor: Int32, options: RingOptions) throws(RingError) {
+        try self.init(RingHandle.open(descriptor: descriptor, kind: nil, options: options))
+    }
+
+    /// The ring of a handle. Throws as attaching does: `replaced` if the name stands for another one, `notFound`, `forked`.
+    init(_ handle: RingHandle) throws(RingError) {
+        switch handle.location {
+        case .named(let name):
+            try self.init(name, owners: handle.options.allowedOwners)
+        case .anonymous(let descriptor, let ring):
+            let segment = try Segment.open(descriptor, ring: ring, owners: handle.options.allowedOwners)
+            self.init(location: handle.location, segment: segment, directory: nil)
+        }
+        try handle.requireExpected(segment.header)
+    }
+
+    /// Whether it has the name of one that is being made, or whose creator died while it made it.
+    var isTemporary: Bool {
+        if case .named(let name) = location { name.isTemporary(of: segment.header) } else { false }
+    }
+
+    /// Whether its name stands for something else by now, or for nothing. False if it has none. A system call.
+    var isRemoved: Bool {
+        guard let directory, case .named(let name) = location else { return false }
+        guard let found = try? name.facts(in: directory) else { return true }
+        return !found.isSameFile(as: segment.facts)
     }
 }

@@ -11,7 +11,7 @@ struct LaneTap {
 
     /// Where a tap begins in a lane.
     enum Beginning {
-        /// Where it began when nobody had used it yet: with its first message.
+        /// Where it began when it had not been used yet: with its first message.
         case unused(head: UInt64, sent: Checkpoint)
         case head
         case tail
@@ -22,7 +22,7 @@ struct LaneTap {
         let place =
             switch beginning {
             case .unused(let head, let sent):
-                // A lane that nobody has used is counted from its checkpoint, whose tail is where it begins.
+                // A lane that was never used is counted from its checkpoint, whose tail is where it begins.
                 LossyReader.Place(head, sent: sent.tail == head ? LossyReader.Totals(sent) : nil)
             case .head: lane.first
             case .tail: lane.last

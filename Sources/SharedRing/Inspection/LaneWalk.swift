@@ -72,17 +72,17 @@ struct LaneWalk: Equatable {
                 damage = broken("a message has the ticket \(lastTicket), and only those below \(drawn) were drawn", at: head)
             }
         }
-        // What was told follows the header and was read before it. A tail that is ahead tells of records that were there.
-        let told = Checkpoint(published: control).tail
-        let claimed = told &- head
+        // The checkpoint was published after the records' headers and read before them. Its tail says that records were there up to it.
+        let published = Checkpoint(published: control).tail
+        let claimed = published &- head
         if damage == nil, claimed <= shape.capacity, claimed > tail &- head {
             damage = broken(
-                "its producer had committed up to position \(told), but its records end at \(tail): \(claimed &- (tail &- head)) bytes are gone",
+                "its producer had committed up to position \(published), but its records end at \(tail): \(claimed &- (tail &- head)) bytes are gone",
                 at: tail)
         }
     }
 
-    /// Of a lane that never held still: its positions as its users told them last, and nothing about its records.
+    /// Of a lane that never held still: its newest published positions, and nothing about its records.
     init(inMotion control: sr_lane_control) {
         head = control.head
         tail = Checkpoint(published: control).tail

@@ -20,7 +20,7 @@ public struct RingCheck: Sendable {
         public var detail: String
     }
 
-    /// A word by which somebody says that it sleeps.
+    /// A word by which a consumer or a producer says that it sleeps.
     @nonexhaustive
     public enum SleepWord: Sendable, Equatable {
         /// Its owner does not sleep.
@@ -31,7 +31,7 @@ public struct RingCheck: Sendable {
         case leftBehind
     }
 
-    /// A lane that somebody has attached to, or tried to.
+    /// A lane that a producer has attached to, or tried to.
     public struct Lane: Sendable {
         /// Its number, from 0.
         public var number: Int
@@ -51,18 +51,18 @@ public struct RingCheck: Sendable {
         public var deathMarks: Int
         /// Whether the last record is such an end.
         public var endsWithMark: Bool
-        /// Total order: a message with this ticket or a larger one was announced. Of a producer that is attached it is on its way.
-        public var announcement: UInt64?
+        /// Total order: a message with this ticket or a larger one is under way. Nil: none is. Of a producer that has died, it never comes.
+        public var ticketFloor: UInt64?
         /// Whether its producer sleeps.
         public var sleepWord: SleepWord
-        /// Whether the end of its last producer was told to a consumer already.
+        /// Whether the end of its last producer was reported to a consumer already.
         public var isEndReported: Bool
         /// Whether it changed whenever it was looked at: then the numbers are a moment's.
         public var isMoving: Bool
 
-        /// Whether the next producer begins with an end mark for the last one.
+        /// Whether the next producer begins with an end record for the last one.
         public var needsDeathMark: Bool { producer.presence == .died && !endsWithMark }
-        /// Whether it was closed without an end mark, because one stood unread before it, and no consumer was told yet.
+        /// Whether it was closed without an end record, because one stood unread before it, and the close was not reported yet.
         public var hasUnmarkedClose: Bool { producer.presence == .closed && closeMarks + deathMarks == 0 && !isEndReported }
     }
 
@@ -72,9 +72,9 @@ public struct RingCheck: Sendable {
     public let lanes: [Lane]
     /// Whether the consumer sleeps.
     public let consumerSleepWord: SleepWord
-    /// A consumer noted that a producer died, and went away before it told anybody. The next one tells it.
+    /// A consumer noted that a producer died, and ended before it reported that. The next consumer reports it.
     public let hasUnreportedDeath: Bool
-    /// Somebody has locked it to remove it.
+    /// A process has locked it to remove it.
     public let isBeingRemoved: Bool
     /// Empty: the next process can use the ring, however its last users ended.
     public let damage: [Damage]
@@ -87,15 +87,17 @@ public struct RingCheck: Sendable {
     public var streamEnds: Int { lanes.reduce(0) { $0 + $1.closeMarks + $1.deathMarks } }
     /// Whether a lane changed whenever it was looked at: then the numbers are a moment's.
     public var isMoving: Bool { lanes.contains { $0.isMoving } }
-    /// Whether a producer, a consumer or a subscriber is attached.
+    /// Whether a producer, a consumer, a subscriber or a writer of a board is attached.
     public var isAnybodyAttached: Bool {
         report.consumer.presence == .attached || lanes.contains { $0.producer.presence == .attached }
             || report.subscribers.contains { $0.role.presence == .attached }
+            || report.entries.contains { $0.writer.presence == .attached }
     }
-    /// Whether a producer, a consumer or a subscriber has ever been attached.
+    /// Whether a producer, a consumer, a subscriber or a writer of a board has ever been attached.
     public var hasAnybodyCome: Bool {
         report.consumer.presence != .neverCame || lanes.contains { $0.producer.presence != .neverCame }
             || report.subscribers.contains { $0.role.presence != .neverCame }
+            || report.entries.contains { $0.writer.presence != .neverCame }
     }
 
     /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody is attached.
@@ -103,6 +105,7 @@ public struct RingCheck: Sendable {
         let roles =
             [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
             + report.subscribers.map { (.subscriber($0.number), $0.role) }
+            + report.entries.map { (.entry($0.number), $0.writer) }
         return roles.filter { $0.1.presence == .attached }
             .map { role, held in "\(held.holder?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
     }
@@ -119,18 +122,26 @@ public struct RingCheck: Sendable {
 
     /// As ``init(_:options:)``, of a name that need not be text.
     public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
-        let ring = try InspectedRing(name, options: options)
-        try self.init(ring.segment, ring.name)
-        guard try ring.name.facts(in: ring.directory)?.isSameFile(as: ring.segment.facts) == true else {
-            throw RingError(.notFound, ring: ring.name.ring, "it was removed from '\(ring.name.directory)' while it was examined")
-        }
+        try self.init(InspectedRing(name, options: options))
     }
 
-    init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
+    /// As ``init(_:options:)``, of a ring that a descriptor leads to. The descriptor stays the caller's.
+    ///
+    /// - Throws: as ``SPSCRing/open(descriptor:options:)``, whatever kind of ring it is.
+    public init(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(InspectedRing(descriptor: descriptor, options: options))
+    }
+
+    init(_ ring: InspectedRing) throws(RingError) {
+        try self.init(ring.segment, ring.location)
+        if ring.isRemoved { throw RingError(.notFound, ring: ring.ring, "its name was taken away while it was examined") }
+    }
+
+    init(_ segment: Segment, _ location: SegmentLocation) throws(RingError) {
         let header = segment.header
-        let ring = name.ring
-        report = try RingReport(segment, name)
-        isBeingRemoved = RoleLock.holder(of: .consumer, in: segment.descriptor) == .remover
+        let ring = location.ring
+        report = try RingReport(segment, location)
+        isBeingRemoved = RoleLock.holder(of: header.shape.roles[0], in: segment.descriptor) == .remover
 
         var damage: [Damage] = []
         var lanes: [Lane] = []
@@ -158,9 +169,15 @@ public struct RingCheck: Sendable {
             lanes.append(try Self.lane(number, walk.result, isMoving: walk.isMoving, control, report, segment, ring))
         }
         if header.kind == .broadcast, let found = try Self.checkpointDamage(segment, ring: ring) { damage.append(found) }
+        if let board = header.board { damage += try Self.damage(in: board, of: segment, ring: ring) }
         self.damage = damage
         self.lanes = lanes
 
+        guard header.board == nil else {
+            hasUnreportedDeath = false
+            consumerSleepWord = .awake
+            return
+        }
         let control = try segment.consumerControl(ring: ring)
         hasUnreportedDeath = control.unreported_death != 0
         consumerSleepWord = try Self.sleepWord(control.doorbell, of: .consumer, segment) { () throws(RingError) in
@@ -232,7 +249,7 @@ public struct RingCheck: Sendable {
             number: number, producer: producer, head: walk.head, tail: walk.tail, messages: waits ? walk.messages : 0,
             byteCount: waits ? walk.byteCount : 0, closeMarks: waits ? walk.closeMarks : 0, deathMarks: waits ? walk.deathMarks : 0,
             endsWithMark: walk.endsWithMark,
-            announcement: control.ticket_floor == .max ? nil : control.ticket_floor,
+            ticketFloor: control.ticket_floor == .max ? nil : control.ticket_floor,
             sleepWord: try sleepWord(control.space_doorbell, of: .lane(number), segment) { () throws(RingError) in
                 try again().space_doorbell
             },

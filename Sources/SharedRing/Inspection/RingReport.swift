@@ -35,22 +35,22 @@ public struct RingReport: Sendable {
         public var number: Int
         /// Who sends, or sent last.
         public var producer: Role
-        /// How many producers' ends a consumer was told, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
+        /// How many producers' ends were reported to a consumer, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
         /// something unread.
         public var endsReported: Int
         /// Everything before this position is acknowledged.
         public var head: UInt64
-        /// The producer's next position: by its account, and the records behind that.
+        /// The producer's next position: by its checkpoint, and the records behind that.
         public var tail: UInt64
         /// The bytes between the two, headers and gaps included: from 0 to the capacity, whatever the two are.
         public var backlog: Int
     }
 
-    /// What leads to it again, byte for byte.
+    /// What leads to it again, byte for byte. Of a ring without a name: what errors call it.
     public var fileName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var name: String
-    /// Where it is, byte for byte.
+    /// Where it is, byte for byte. Empty if the ring has no name.
     public var directoryName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var directory: String
@@ -74,7 +74,7 @@ public struct RingReport: Sendable {
     public var isTotallyOrdered: Bool
     /// The version of its layout, as "2.0".
     public var layoutVersion: String
-    /// The bytes of each lane.
+    /// The bytes of each lane; of a ``Board``, of all its values.
     public var capacity: Int
     /// What records are aligned to, in bytes.
     public var recordAlignment: Int
@@ -102,11 +102,16 @@ public struct RingReport: Sendable {
     public var laneCount: Int
     /// The lanes that anybody has ever attached to.
     public var lanes: [Lane]
+    /// Of a ``Board``, its entries, in the order in which they were made; none of other kinds.
+    public var entries: [Entry]
+
+    /// Whether it has no name: it was reported by a descriptor, or by its own handle.
+    public var isAnonymous: Bool { directoryName.bytes.isEmpty }
 
     /// How many producers have attached since the ring was made. (Of a lane to which 2^31 - 1 have attached it is counted anew.)
     public var producerAttachments: Int { lanes.reduce(0) { $0 + $1.producer.attachments } }
 
-    /// Of how many of them a consumer was told the end.
+    /// Of how many of them the end was reported to a consumer.
     public var endsReported: Int { lanes.reduce(0) { $0 + $1.endsReported } }
 
     // MARK: Reading
@@ -123,15 +128,21 @@ public struct RingReport: Sendable {
 
     /// As ``init(_:options:)``, of a name that need not be text.
     public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
-        let ring = try InspectedRing(name, options: options)
-        try self.init(ring.segment, ring.name)
+        try self.init(InspectedRing(name, options: options))
     }
 
-    init(_ segment: Segment, _ name: SegmentName) throws(RingError) {
-        let header = segment.header
-        let ring = try segment.read(sr_segment_control.self, at: header.controlOffset, ring: name.ring)
-        let consumer = try segment.consumerControl(ring: name.ring)
+    /// As ``init(_:options:)``, of a ring that a descriptor leads to. The descriptor stays the caller's.
+    ///
+    /// - Throws: as ``SPSCRing/open(descriptor:options:)``, whatever kind of ring it is.
+    public init(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(InspectedRing(descriptor: descriptor, options: options))
+    }
 
+    init(_ ring: InspectedRing) throws(RingError) { try self.init(ring.segment, ring.location) }
+
+    init(_ segment: Segment, _ location: SegmentLocation) throws(RingError) {
+        let header = segment.header
+        let ring = try segment.read(sr_segment_control.self, at: header.controlOffset, ring: location.ring)
         func role(_ role: SharedRing.Role, epoch first: UInt32, again: () -> UInt32?) -> Role {
             // A remover's lock is no holder: it proves that there is none.
             let isHeld =
@@ -146,10 +157,16 @@ public struct RingReport: Sendable {
             return Role(presence: presence, attachments: Int(sr_epoch_attachments(epoch)), holder: segment.holder(of: role))
         }
 
-        fileName = name.name
-        self.name = name.name.repairedText
-        directoryName = name.directory
-        directory = name.directory.repairedText
+        switch location {
+        case .named(let name):
+            fileName = name.name
+            directoryName = name.directory
+        case .anonymous(_, let ring):
+            fileName = FileName(ring)
+            directoryName = FileName("")
+        }
+        name = fileName.repairedText
+        directory = directoryName.repairedText
         kind = header.kind.kind
         isTotallyOrdered = header.isTotallyOrdered
         layoutVersion = header.version
@@ -162,23 +179,38 @@ public struct RingReport: Sendable {
         instance = header.instance.text
         usesAsymmetricBarrier = header.usesAsymmetricBarrier
         isPersistent = ring.persistent != 0
+        laneCount = header.laneCount
+        subscriberCount = header.slotCount
+        if let board = header.board {
+            consumer = Role(presence: .neverCame, attachments: 0, holder: nil)
+            lanes = []
+            subscribers = []
+            capacity = board.dataSize
+            largestMessage = 0
+            recordAlignment = 0
+            entries = try Self.entries(of: segment, board, ring: location.ring) { entry, epoch, again in
+                role(.entry(entry), epoch: epoch, again: again)
+            }
+            return
+        }
+        entries = []
+        let consumer = try segment.consumerControl(ring: location.ring)
         self.consumer =
             header.kind == .broadcast
             ? Role(presence: .neverCame, attachments: 0, holder: nil)
-            : role(.consumer, epoch: consumer.epoch) { (try? segment.consumerControl(ring: name.ring))?.epoch }
-        laneCount = header.laneCount
+            : role(.consumer, epoch: consumer.epoch) { (try? segment.consumerControl(ring: location.ring))?.epoch }
 
         var lanes: [Lane] = []
         for number in 0..<header.laneCount {
-            let control = try segment.laneControl(number, ring: name.ring)
+            let control = try segment.laneControl(number, ring: location.ring)
             guard control.producer_epoch != 0 else { continue }
-            let tail = try Checkpoint(number, of: segment, ring: name.ring).tail
+            let tail = try Checkpoint(number, of: segment, ring: location.ring).tail
             // Of a broadcast in which no subscriber holds anything, nothing waits.
-            let isHeld = header.kind == .broadcast ? try segment.slowestHead(ring: name.ring) != nil : true
-            // The tail is a little newer than the head. A stranger's words may say anything.
+            let isHeld = header.kind == .broadcast ? try segment.slowestHead(ring: location.ring) != nil : true
+            // The tail is a little newer than the head. An untrusted peer's words may hold anything.
             let backlog = isHeld ? Int64(bitPattern: tail &- control.head) : 0
             let producer = role(.lane(number), epoch: control.producer_epoch) {
-                (try? segment.laneControl(number, ring: name.ring))?.producer_epoch
+                (try? segment.laneControl(number, ring: location.ring))?.producer_epoch
             }
             let unreported = Int(sr_epoch_attachments_since(control.producer_epoch, control.reported_end))
             lanes.append(
@@ -190,20 +222,19 @@ public struct RingReport: Sendable {
         }
         self.lanes = lanes
 
-        subscriberCount = header.slotCount
         var subscribers: [Subscriber] = []
         if header.kind == .broadcast {
             let shape = LaneShape(header)
-            let isAsleep = try segment.laneControl(0, ring: name.ring).space_doorbell != 0
-            for (slot, control) in try segment.subscriberControls(ring: name.ring) {
+            let isAsleep = try segment.laneControl(0, ring: location.ring).space_doorbell != 0
+            for (slot, control) in try segment.subscriberControls(ring: location.ring) {
                 // Behind the head, so no older than it is.
-                let tail = try Checkpoint(0, of: segment, ring: name.ring).tail
+                let tail = try Checkpoint(0, of: segment, ring: location.ring).tail
                 let isHeld = shape.isAligned(control.head) && tail &- control.head <= shape.capacity
                 subscribers.append(
                     Subscriber(
                         number: slot,
                         role: role(.subscriber(slot), epoch: control.epoch) {
-                            (try? segment.read(sr_subscriber_control.self, at: header.slotOffset(slot), ring: name.ring))?.epoch
+                            (try? segment.read(sr_subscriber_control.self, at: header.slotOffset(slot), ring: location.ring))?.epoch
                         },
                         head: isHeld ? control.head : nil, backlog: isHeld ? Int(tail &- control.head) : 0, holdsPublisherUp: false))
             }
@@ -229,7 +260,7 @@ public struct RingReport: Sendable {
     public static func fileNames(options: RingOptions = RingOptions()) throws(RingError) -> [FileName] {
         try Segment.fileNames(in: options.directoryName).filter { name in
             guard let ring = try? InspectedRing(name, options: options) else { return false }
-            return !ring.name.isTemporary(of: ring.segment.header)
+            return !ring.isTemporary
         }
     }
 }

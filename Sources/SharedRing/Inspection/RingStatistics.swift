@@ -6,9 +6,9 @@ import CSharedRing
 /// processes left. Two readings and the time between them give rates.
 ///
 /// Each counter is written by its owner alone and goes on from owner to owner. Of a ring in use, each is a moment's, and not all
-/// are the same moment's. Messages and bytes are exact, whoever was killed: a producer tells its account now and then, and what it has
-/// sent since is counted in the ring itself. (Of a lane that overtakes whoever counts, three times in a row, what was told last is given.)
-/// The protocol reads none of them, so a stranger can write anything there: any value is taken as it is found.
+/// are the same moment's. Messages and bytes are exact, whichever process was killed: a producer publishes a checkpoint now and
+/// then, and what it has sent since is counted in the ring itself. (Of a lane that overtakes its reader three times in a row, the newest checkpoint
+/// is given.) The protocol reads none of them, so an untrusted peer can write anything there: any value is taken as it is found.
 public struct RingStatistics: Sendable {
     /// One lane.
     public struct Lane: Sendable {
@@ -22,7 +22,7 @@ public struct RingStatistics: Sendable {
         public var byteCount: UInt64
         /// How often its producer looked for room and found none.
         public var full: UInt64
-        /// How often its producer went to sleep, for room, an acknowledgement or a consumer. One long wait is many sleeps: one a look around.
+        /// How often its producer went to sleep, for room, an acknowledgement or a consumer. One long wait is many sleeps: one a check interval.
         public var sleeps: UInt64
         /// How often its producer woke the consumer after a commit.
         public var wakes: UInt64
@@ -43,7 +43,7 @@ public struct RingStatistics: Sendable {
     public let report: RingReport
     /// When the counters were read: nanoseconds of `CLOCK_MONOTONIC`.
     public let readNanoseconds: Int64
-    /// How often the consumer went to sleep. One long wait is many sleeps: one a look around.
+    /// How often the consumer went to sleep. One long wait is many sleeps: one a check interval.
     public let consumerSleeps: UInt64
     /// The lanes that anybody has ever attached to.
     public let lanes: [Lane]
@@ -60,36 +60,50 @@ public struct RingStatistics: Sendable {
 
     /// As ``init(_:options:)``, of a name that need not be text.
     public init(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
-        let ring = try InspectedRing(name, options: options)
+        try self.init(InspectedRing(name, options: options))
+    }
+
+    /// As ``init(_:options:)``, of a ring that a descriptor leads to. The descriptor stays the caller's.
+    ///
+    /// - Throws: as ``SPSCRing/open(descriptor:options:)``, whatever kind of ring it is.
+    public init(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) {
+        try self.init(InspectedRing(descriptor: descriptor, options: options))
+    }
+
+    init(_ ring: InspectedRing) throws(RingError) {
         let segment = ring.segment
         let header = segment.header
+        guard header.board == nil else {
+            throw RingError(
+                .incompatible, ring: ring.ring, "it is a board, through which no messages pass; its report has its versions")
+        }
         // The roles first: asking for them takes longest, and the counters' time should be one.
-        report = try RingReport(segment, ring.name)
+        report = try RingReport(ring)
         readNanoseconds = sr_now_ns()
-        consumerSleeps = try segment.consumerControl(ring: ring.name.ring).statistics.sleeps
+        consumerSleeps = try segment.consumerControl(ring: ring.ring).statistics.sleeps
         var lanes: [Lane] = []
         for lane in report.lanes {
-            let control = try segment.laneControl(lane.number, ring: ring.name.ring)
-            let account = try Checkpoint(lane.number, of: segment, ring: ring.name.ring)
-            lanes.append(Lane(control, account, of: lane, capacity: header.laneCapacity))
+            let control = try segment.laneControl(lane.number, ring: ring.ring)
+            let checkpoint = try Checkpoint(lane.number, of: segment, ring: ring.ring)
+            lanes.append(Lane(control, checkpoint, of: lane, capacity: header.laneCapacity))
         }
         self.lanes = lanes
     }
 }
 
 extension RingStatistics.Lane {
-    init(_ control: sr_lane_control, _ account: Checkpoint, of lane: RingReport.Lane, capacity: Int) {
+    init(_ control: sr_lane_control, _ checkpoint: Checkpoint, of lane: RingReport.Lane, capacity: Int) {
         let counted = control.producer_statistics
         number = lane.number
         producer = lane.producer
-        messages = account.messages
-        byteCount = account.byteCount
+        messages = checkpoint.messages
+        byteCount = checkpoint.byteCount
         full = counted.full
         sleeps = counted.sleeps
         wakes = counted.wakes
         producerWakes = control.consumer_statistics.wakes
         largestBacklog = counted.backlog
-        let waiting = Int64(bitPattern: account.tail &- control.head)
+        let waiting = Int64(bitPattern: checkpoint.tail &- control.head)
         backlog = Int(min(max(waiting, 0), Int64(capacity)))
     }
 }

@@ -11,7 +11,7 @@ import CSharedRing
 /// it may write there again. It says so before it does, at most 64 KiB or an eighth of the lane ahead, or the length of one larger message:
 /// so what is shown was not overwritten, whatever the producer was writing, and some of what is missed was not overwritten either.
 ///
-/// Everything it reads is a stranger's, and checked as a consumer checks it. That a message was not overwritten is true of processes that
+/// Everything it reads is an untrusted peer's, and checked as a consumer checks it. That a message was not overwritten is true of processes that
 /// keep the protocol; one that does not can make a tap show anything. Whoever can truncate a named ring's file can end a process
 /// that has it mapped, this one too.
 @safe
@@ -39,8 +39,7 @@ public struct RingTap: ~Copyable {
     }
 
     private let segment: Segment
-    private let name: SegmentName
-    private let directory: Descriptor
+    private let inspected: InspectedRing
     private let controlMapping: Mapping
     private let control: UnsafeMutableRawPointer
     private var lanes: [LaneTap?]
@@ -64,10 +63,25 @@ public struct RingTap: ~Copyable {
     public init(named name: FileName, from start: Start = .head, isDataDumped: Bool = false, options: RingOptions = RingOptions())
         throws(RingError)
     {
-        let ring = try InspectedRing(name, options: options)
+        try self.init(InspectedRing(name, options: options), from: start, isDataDumped: isDataDumped)
+    }
+
+    /// As ``init(_:from:isDataDumped:options:)``, of a ring that a descriptor leads to. The descriptor stays the caller's.
+    ///
+    /// - Throws: as ``SPSCRing/open(descriptor:options:)``, whatever kind of ring it is.
+    public init(descriptor: Int32, from start: Start = .head, isDataDumped: Bool = false, options: RingOptions = RingOptions())
+        throws(RingError)
+    {
+        try self.init(InspectedRing(descriptor: descriptor, options: options), from: start, isDataDumped: isDataDumped)
+    }
+
+    init(_ ring: InspectedRing, from start: Start, isDataDumped: Bool) throws(RingError) {
+        guard ring.segment.header.board == nil else {
+            throw RingError(.incompatible, ring: ring.ring, "it is a board, through which no messages pass")
+        }
         var segment = ring.segment
         segment.isDataDumped = isDataDumped
-        let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.name.ring)
+        let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.ring)
         // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count. It is only read.
         let control = unsafe mapping.base + offset
         var lanes = [LaneTap?](repeating: nil, count: segment.header.laneCount)
@@ -80,15 +94,14 @@ public struct RingTap: ~Copyable {
             let beginning = LaneTap.Beginning.unused(head: first, sent: checkpoints.newest)
             if unsafe Self.isInUse(number, of: segment, control) {
                 lanes[number] = try unsafe Self.lane(
-                    number, of: segment, control, keeping: mapping, from: start == .head ? .head : .tail, ring: ring.name.ring)
+                    number, of: segment, control, keeping: mapping, from: start == .head ? .head : .tail, ring: ring.ring)
             } else {
                 unused[number] = beginning
             }
         }
         self.unused = unused
         self.segment = segment
-        self.name = ring.name
-        directory = ring.directory
+        inspected = ring
         controlMapping = mapping
         unsafe self.control = control
         self.lanes = lanes
@@ -103,18 +116,16 @@ public struct RingTap: ~Copyable {
         for number in lanes.indices {
             if lanes[number] == nil, let beginning = unused[number], unsafe Self.isInUse(number, of: segment, control) {
                 lanes[number] = try unsafe Self.lane(
-                    number, of: segment, control, keeping: controlMapping, from: beginning, ring: name.ring)
+                    number, of: segment, control, keeping: controlMapping, from: beginning, ring: inspected.ring)
             }
             lanes[number]?.look(into: &events)
         }
         return events
     }
 
-    /// Whether the ring's name stands for something else by now, or for nothing: nobody can come to it any more. A system call.
-    public var isRemoved: Bool {
-        guard let found = try? name.facts(in: directory) else { return true }
-        return !found.isSameFile(as: segment.facts)
-    }
+    /// Whether the ring's name stands for something else by now, or for nothing: no process can come to it any more. False for a ring without a
+    /// name. A system call.
+    public var isRemoved: Bool { inspected.isRemoved }
 
     /// What everything waits in that has the size of a lane, in bytes.
     public var capacity: Int { segment.header.laneCapacity }
@@ -131,6 +142,7 @@ public struct RingTap: ~Copyable {
         case .broadcast:
             let broadcast = unsafe control.assumingMemoryBound(to: sr_broadcast_control.self)
             return unsafe (sr_publisher(broadcast), .broadcast(broadcast))
+        case .board: preconditionFailure("a board has no lane")
         }
     }
 

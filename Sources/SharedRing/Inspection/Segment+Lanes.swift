@@ -7,7 +7,7 @@ extension Segment {
     func laneControl(_ lane: Int, ring: String) throws(RingError) -> sr_lane_control {
         var control = try read(sr_lane_control.self, at: header.laneOffset(lane), ring: ring)
         switch header.shape {
-        case .lanes: break
+        case .lanes, .board: break
         case .broadcast:
             let tail = try Checkpoint.published(lane, of: self, ring: ring).tail
             control.head = try slowestHead(ring: ring) ?? tail
@@ -15,11 +15,11 @@ extension Segment {
         return control
     }
 
-    /// The consumer's block. A broadcast has none: as if no consumer had ever come.
+    /// The consumer's block. A broadcast and a board have none: as if no consumer had ever come.
     func consumerControl(ring: String) throws(RingError) -> sr_consumer_control {
         switch header.shape {
         case .lanes: try read(sr_consumer_control.self, at: header.consumerOffset, ring: ring)
-        case .broadcast: sr_consumer_control()
+        case .broadcast, .board: sr_consumer_control()
         }
     }
 

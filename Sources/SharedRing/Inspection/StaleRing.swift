@@ -2,16 +2,16 @@ import CSharedRing
 
 /// What became of a file when stale rings were removed.
 ///
-/// A ring is stale if somebody has been attached to it, nobody is now, and nothing waits in it: neither a message nor the end of a
-/// stream. One that nobody has come to yet is not; neither is one that is damaged, for somebody to look at. The judgement is made
-/// under a lock that keeps everybody from attaching, so nobody can lose anything to it.
+/// A ring is stale if it has been used, no process is attached to it now, and nothing waits in it: neither a message nor the end of a
+/// stream. One that was never used is not stale; neither is a damaged one, which stays to be examined. The judgement is made
+/// under a lock that keeps all processes from attaching, so none can lose anything to it.
 public struct StaleRing: Sendable {
     /// What was, or in a dry run would be, done with it.
     @nonexhaustive
     public enum Outcome: Sendable {
         /// Removed.
         case removed
-        /// It was no ring yet: whoever began to make it has died.
+        /// It was no ring yet: the process that began to make it has died. Of a layout version that this library knows.
         case removedUnfinished
         /// Left as it is, for this reason.
         case kept(Reason)
@@ -20,11 +20,13 @@ public struct StaleRing: Sendable {
     /// Why it was left alone.
     @nonexhaustive
     public enum Reason: Sendable {
-        /// Nobody has come to it yet.
+        /// No process has come to it yet.
         case neverUsed
         /// It is stale but for what waits in it.
         case undelivered
-        /// Who has roles, for people.
+        /// It is a ``Board``: its values are there to stay, and its readers, which hold no role, can't be seen.
+        case holdsValues
+        /// The holders of its roles, for people.
         case inUse(String)
         /// What is damaged, for people.
         case damaged(RingCheck.Damage)
@@ -83,6 +85,7 @@ public struct StaleRing: Sendable {
     ) -> StaleRing {
         do throws(RingError) {
             let name = try SegmentName(name, in: options.directoryName)
+            if let unfinished = try removeUnfinished(name, dryRun: dryRun, options: options) { return unfinished }
             // Without a lock first: most are kept, and need not be disturbed.
             let directory = try name.openDirectory()
             guard
@@ -110,14 +113,36 @@ public struct StaleRing: Sendable {
         }
     }
 
+    /// Of a ring that this library can't use, only what a creator left that died while it made it. Nil: it is none.
+    ///
+    /// Its creator holds every lock byte from before the header until the file has its own name. So the lock is the proof, as of this version's.
+    private static func removeUnfinished(_ name: SegmentName, dryRun: Bool, options: RingOptions) throws(RingError) -> StaleRing? {
+        guard name.canBeTemporary else { return nil }
+        let directory = try name.openDirectory()
+        guard let found = try Segment.otherVersion(name, in: directory, owners: options.allowedOwners), found.isTemporary(name) else {
+            return nil
+        }
+        let outcome: Outcome
+        if dryRun {
+            outcome = found.isLocked == false ? .removedUnfinished : .kept(.inUse("its creator, or a remover, has it locked"))
+        } else {
+            guard try Segment.removeOtherVersion(name, owners: options.allowedOwners, ifWanted: { $0.isTemporary(name) }) else {
+                return nil
+            }
+            outcome = .removedUnfinished
+        }
+        return StaleRing(name.name, outcome)
+    }
+
     private static func judge(_ segment: Segment, _ name: SegmentName, _ includingUndelivered: Bool) throws(RingError) -> StaleRing {
-        // Its creator has it locked while it makes it; so whoever gets the lock takes it from the dead.
+        // Its creator has it locked while it makes it. So a process that gets the lock takes it from a dead one.
         if name.isTemporary(of: segment.header) { return StaleRing(name.name, .removedUnfinished) }
-        let check = try RingCheck(segment, name)
+        let check = try RingCheck(segment, .named(name))
         func kept(_ reason: Reason) -> StaleRing { StaleRing(name.name, .kept(reason), check) }
         if check.isAnybodyAttached { return kept(.inUse("it is in use by \(check.holders)")) }
         if let damage = check.damage.first { return kept(.damaged(damage)) }
         guard check.hasAnybodyCome else { return kept(.neverUsed) }
+        if segment.header.kind == .board { return kept(.holdsValues) }
         if check.messages + check.streamEnds > 0, !includingUndelivered { return kept(.undelivered) }
         return StaleRing(name.name, .removed, check)
     }

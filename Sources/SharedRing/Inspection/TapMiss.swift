@@ -7,7 +7,7 @@ public struct TapMiss: Sendable {
     /// Where it goes on.
     public var nextPosition: UInt64
     /// How many messages were there: with those that were shown before and are shown later, exactly as many as were sent. Nil if it can't be
-    /// known: the producer keeps no account, or its lane's words are a stranger's.
+    /// known: the producer publishes no checkpoints, or its lane's words contradict each other.
     public var messages: UInt64?
     /// The bytes of those messages, without headers and tickets.
     public var messageBytes: UInt64?

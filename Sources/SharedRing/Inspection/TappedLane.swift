@@ -37,7 +37,7 @@ struct TappedLane {
 
     /// What stands at a position.
     ///
-    /// SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader); and account: a word that was overwritten is seen with the
+    /// SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader); and checkpoint: a word that was overwritten is seen with the
     /// checkpoint that was published before.
     func header(at position: UInt64) -> RecordHeader {
         unsafe RecordHeader(bits: sr_load_acquire_u64(data.base + Int(position & shape.mask)))
@@ -53,7 +53,7 @@ struct TappedLane {
         }
     }
 
-    /// SYNC: account
+    /// SYNC: checkpoint (pairs with Checkpoint.publish)
     var checkpoint: Checkpoint { checkpoints.newest }
 
     private var isBroadcast: Bool {
@@ -109,7 +109,7 @@ struct TappedLane {
         }
         let head = head
         guard shape.isAligned(head) else { return nil }
-        // Never back: what was shown is not shown again. What contradicts that is a stranger's.
+        // Never back: what was shown is not shown again. A checkpoint that contradicts that is an untrusted peer's.
         if let counted = countedHead(), Int64(bitPattern: counted.position &- position) > 0 { return counted }
         return LossyReader.Place(head, sent: nil)
     }

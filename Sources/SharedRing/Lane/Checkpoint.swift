@@ -5,7 +5,7 @@ import CSharedRing
 ///
 /// A checkpoint is published now and then, and not with each message: a store for observers would wait, like every store, for the lines before
 /// it to arrive, and make each send slower. Nothing is lost by that. The records behind the checkpoint's tail stay where they are until a newer
-/// one is published, whoever acknowledges them and whoever is killed: so whoever wants to know walks over them.
+/// one is published, whether they are acknowledged and whether their producer is killed: so a reader that wants the newest totals walks over them.
 struct Checkpoint: Equatable {
     /// The position behind the records that are counted.
     var tail: UInt64
@@ -32,14 +32,14 @@ struct Checkpoint: Equatable {
     /// The newest that is published in a lane.
     @unsafe
     init(_ control: UnsafeMutablePointer<sr_lane_control>) {
-        // SYNC: account (pairs with `publish` of the producer)
+        // SYNC: checkpoint (pairs with `publish` of the producer)
         self.init(unsafe sr_load_checkpoint(control))
     }
 
     /// By the producer, before it writes at or beyond the write limit that it published last.
     @unsafe
     func publish(in control: UnsafeMutablePointer<sr_lane_control>) {
-        // SYNC: account (pairs with `init` and LossyReader.step)
+        // SYNC: checkpoint (pairs with `init` and LossyReader.step)
         unsafe sr_publish_checkpoint(control, sr_checkpoint(tail: tail, messages: messages, bytes: byteCount, write_limit: writeLimit))
     }
 
@@ -51,7 +51,7 @@ struct Checkpoint: Equatable {
     /// What was sent until now, by the newest checkpoint and the records behind it. `load` gives the checkpoint, and whatever `header` gives
     /// after that must have been loaded after it.
     ///
-    /// Of a lane that overtakes whoever counts, three times, the newest checkpoint.
+    /// Of a lane that overtakes its reader three times, the newest checkpoint.
     static func now<Failure: Error>(
         _ shape: LaneShape, load: () throws(Failure) -> Checkpoint, header: (UInt64) throws(Failure) -> RecordHeader
     ) throws(Failure) -> Checkpoint {
@@ -68,7 +68,7 @@ struct Checkpoint: Equatable {
     }
 
     /// Counts the records behind the tail, to the first absent one, and moves the tail behind them. Whether they were overwritten
-    /// meanwhile is for the caller to find out. What no producer writes ends it, too, and is not told apart.
+    /// meanwhile is for the caller to find out. Bytes that no producer writes end it, too; the caller does not learn which it was.
     ///
     /// - Parameter header: gives what stands at a position.
     mutating func countOn<Failure: Error>(_ shape: LaneShape, header: (UInt64) throws(Failure) -> RecordHeader) throws(Failure) {

@@ -11,7 +11,7 @@ enum CheckpointPlace {
     /// The newest that is published. While one is published again and again, it may be a mixture of two.
     var newest: Checkpoint {
         switch self {
-        // SYNC: account (pairs with `publish`)
+        // SYNC: checkpoint (pairs with `publish`)
         case .lane(let control): return unsafe Checkpoint(control)
         case .broadcast: return newestWhole?.checkpoint ?? Checkpoint(tail: 0, messages: 0, byteCount: 0, writeLimit: 0)
         }
@@ -30,7 +30,7 @@ enum CheckpointPlace {
     func published(back: Int) -> (checkpoint: Checkpoint, endsWithEnd: Bool)? {
         guard case .broadcast(let control) = self else { return nil }
         var stored = sr_checkpoint()
-        // SYNC: account (pairs with `publish`)
+        // SYNC: checkpoint (pairs with `publish`)
         guard unsafe sr_load_broadcast_checkpoint(control, UInt64(back), &stored) == 1 else { return nil }
         let endsWithEnd = stored.tail & SR_BROADCAST_BEHIND_END != 0
         stored.tail &= ~SR_BROADCAST_BEHIND_END
@@ -44,7 +44,7 @@ enum CheckpointPlace {
         switch self {
         case .lane(let control): unsafe checkpoint.publish(in: control)
         case .broadcast(let control):
-            // SYNC: account (pairs with `published` and LossyReader.step)
+            // SYNC: checkpoint (pairs with `published` and LossyReader.step)
             unsafe sr_publish_broadcast_checkpoint(
                 control,
                 sr_checkpoint(
@@ -56,7 +56,7 @@ enum CheckpointPlace {
     /// Whether a checkpoint was ever published. Always of a broadcast, whose creator published the first.
     var isAnyPublished: Bool {
         switch self {
-        // SYNC: account (pairs with `publish`)
+        // SYNC: checkpoint (pairs with `publish`)
         case .lane(let control): unsafe sr_load_acquire_u64(sr_checkpoint_turn(control)) != 0
         case .broadcast: true
         }

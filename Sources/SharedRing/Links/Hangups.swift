@@ -3,7 +3,7 @@ import Synchronization
 
 /// The thread that waits for hang-ups of links' sockets, one for the whole process, started with the first link.
 ///
-/// It only has the endpoints look around sooner than their check interval would. So nothing depends on it but speed.
+/// It only has the endpoints check on their peers sooner than their check interval would. So nothing depends on it but speed.
 final class Hangups: Sendable {
     private struct Entry {
         weak var socket: LinkSocket?
@@ -72,7 +72,7 @@ final class Hangups: Sendable {
             }
             pause = count > 0 ? 1 : min(2 * pause, 100)
             pending += entries.withLock { entries in tokens.prefix(Int(count)).compactMap { entries[$0] } }
-            pending.removeAll { $0.socket?.tell() ?? true }
+            pending.removeAll { $0.socket?.wakeEndpoints() ?? true }
         }
     }
 }

@@ -16,7 +16,7 @@ public struct Link: ~Copyable, Sendable {
     public var producer: Producer
     /// From the other side.
     public var consumer: Consumer
-    /// Who is at the other end.
+    /// The process at the other end.
     public let peer: LinkPeer
 
     init(producer: consuming Producer, consumer: consuming Consumer, peer: LinkPeer) {
@@ -86,7 +86,7 @@ public struct Link: ~Copyable, Sendable {
     }
 }
 
-/// Who is at the other end of a link, as the kernel noted it when the connection was made.
+/// The process at the other end of a link, as the kernel noted it when the connection was made.
 @frozen
 public struct LinkPeer: Sendable, Hashable {
     /// In this process's pid namespace; 0 if it is not visible there.

@@ -55,7 +55,7 @@ public final class LinkListener: Sendable {
     ///
     /// - Parameters:
     ///   - timeout: how long to wait for a link: nil, for ever; zero, not at all.
-    ///   - refused: told of every client that was turned away, or did not speak as one: `wrongOwner`, `incompatible`,
+    ///   - refused: called for every client that was turned away, or did not speak as one: `wrongOwner`, `incompatible`,
     ///     `handshakeFailed`, `peerDied`. Also of clients that could not be served, since the process or the system has no descriptor or memory to
     ///     spare: `system`, `outOfSpace`; the listener goes on, and those who wait are accepted when it has.
     /// - Throws: `timedOut`, `cancelled` once the listener is closed, `system`, `forked`, and what making rings throws.

@@ -2,7 +2,7 @@
 public struct LinkOptions: Sendable {
     /// The two rings' options; the listener's count. Those about names and files mean nothing here.
     public var ring = RingOptions()
-    /// Who may be at the other end, by the effective user id that the kernel noted when it connected or listened.
+    /// The users that may be at the other end, by the effective user id that the kernel noted when it connected or listened.
     public var allowedUsers = RingOptions.Owners.sameUser
     /// The listening socket's file mode: who can connect at all.
     public var permissions: UInt32 = 0o600

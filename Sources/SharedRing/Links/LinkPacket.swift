@@ -35,7 +35,7 @@ extension LinkOptions {
         return ring
     }
 
-    /// Who is at the other end, if it may be. Throws `wrongOwner`.
+    /// The process at the other end, if it may be there. Throws `wrongOwner`.
     func allowedPeer(of socket: LinkSocket, _ whose: StaticString) throws(RingError) -> LinkPeer {
         let peer = try socket.peer
         let user = User(peer.userID)

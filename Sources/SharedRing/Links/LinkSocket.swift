@@ -112,7 +112,7 @@ final class LinkSocket: @unchecked Sendable {
         var packet = sr_link_packet()
         var numbers: [Int32] = [-1, -1]
         var count: UInt32 = 0
-        // SAFETY: all three live for the length of the call, with the room it is told of.
+        // SAFETY: all three live for the length of the call, with the sizes that it is given.
         let size = unsafe withUnsafeMutableBytes(of: &packet) { bytes in
             unsafe numbers.withUnsafeMutableBufferPointer { list in
                 descriptor.withNumber {
@@ -171,9 +171,9 @@ final class LinkSocket: @unchecked Sendable {
         }
     }
 
-    /// Has both endpoints look around, if the other side's roles are free. The role bytes are the proof of a death; the kernel
-    /// may close the socket a moment before it frees them. True: both have been told, or are gone.
-    func tell() -> Bool {
+    /// Has both endpoints check on their peer, if the other side's roles are free. The role bytes are the proof of a death; the kernel
+    /// may close the socket a moment before it frees them. True: both were woken, or are gone.
+    func wakeEndpoints() -> Bool {
         var isDone = true
         let (producer, consumer) = (self.producer, self.consumer)
         // Their doorbells are used after their last use.

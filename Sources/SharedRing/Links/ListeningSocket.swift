@@ -4,7 +4,7 @@ import Synchronization
 /// A socket that listens at a path, where no other process can.
 ///
 /// - The lock on `PATH.lock` is held from before the socket is made until after its file is gone. A lock file that no longer has its name
-///   is no lock: whoever has locked it looks once more. So the holder may remove it, which an orderly `close` does.
+///   is no lock: a process that has locked it looks once more. So the holder may remove it, which an orderly `close` does.
 /// - All names mean the directory that was opened first, whatever the working directory is by then.
 /// - The socket's file is held open, so no other file gets its inode's number: `close` removes that file and none else.
 final class ListeningSocket: Sendable {
@@ -54,7 +54,7 @@ final class ListeningSocket: Sendable {
         }
         // While it is locked: a listener to come that has opened it already finds, once it has the lock, that the name is gone.
         if let mine = try? lock.facts() { Self.remove(Self.lockName(of: name), in: directory, ifStill: mine) }
-        lock.giveBack()
+        lock.unlockAll()
     }
 
     // MARK: Steps

@@ -52,7 +52,7 @@ final class Reception: @unchecked Sendable {
     // The thread's own.
     private var handshakes: [ListenerHandshake] = []
     private var restsUntil: Int64 = 0
-    /// A shortage was told, and no client was accepted since.
+    /// A shortage was reported, and no client was accepted since.
     private var isShort = false
 
     init(_ listening: ListeningSocket, _ options: LinkOptions) throws(RingError) {
@@ -157,7 +157,7 @@ final class Reception: @unchecked Sendable {
 
     // MARK: The thread's side
 
-    private func tell(_ outcome: Outcome) {
+    private func report(_ outcome: Outcome) {
         state.withLock { state in
             guard !state.isClosed else { return }
             if case .link = outcome { state.linkCount += 1 }
@@ -172,11 +172,11 @@ final class Reception: @unchecked Sendable {
     }
 
     /// An error of one handshake, or of an attempt to accept.
-    private func tell(_ error: RingError) {
+    private func report(_ error: RingError) {
         switch error.code {
-        case .wrongOwner, .incompatible, .handshakeFailed, .peerDied, .outOfSpace: tell(.refused(error))
-        case .system where SystemFailure.isShortage(error.errno ?? 0): tell(.refused(error))
-        default: tell(.failed(error))
+        case .wrongOwner, .incompatible, .handshakeFailed, .peerDied, .outOfSpace: report(.refused(error))
+        case .system where SystemFailure.isShortage(error.errno ?? 0): report(.refused(error))
+        default: report(.failed(error))
         }
     }
 
@@ -211,7 +211,7 @@ final class Reception: @unchecked Sendable {
 
     /// Which of these can be read from: the kick, the listening socket, the handshakes' sockets. Empty: none.
     private func wait(accepting: Bool, until end: Int64) -> [Bool] {
-        // -1 is waited for by nobody.
+        // An entry of -1 is not waited for.
         let sockets = [kick, listening.descriptor] + handshakes.map(\.socket.descriptor)
         return sockets.withNumbers { numbers in
             var entries = numbers.map { sr_wait_entry(fd: $0, is_ready: 0) }
@@ -224,7 +224,7 @@ final class Reception: @unchecked Sendable {
     }
 
     private func giveUpOverdue(at now: Int64) {
-        for handshake in handshakes where handshake.deadline.isPassed(at: now) { tell(handshake.socket.silence) }
+        for handshake in handshakes where handshake.deadline.isPassed(at: now) { report(handshake.socket.silence) }
         handshakes.removeAll { $0.deadline.isPassed(at: now) }
     }
 
@@ -235,7 +235,7 @@ final class Reception: @unchecked Sendable {
     private func giveUp(_ handshake: ListenerHandshake) -> Bool {
         guard handshake.isSilent, let index = handshakes.firstIndex(where: { $0 === handshake }) else { return false }
         handshakes.remove(at: index)
-        tell(RingError(.handshakeFailed, link: listening.path, "the other side said nothing, and its place was wanted"))
+        report(RingError(.handshakeFailed, link: listening.path, "the other side said nothing, and its place was wanted"))
         return true
     }
 
@@ -253,7 +253,7 @@ final class Reception: @unchecked Sendable {
             handshakes.append(try ListenerHandshake(LinkSocket(Descriptor(accepted), path: listening.path), options))
         } catch {
             isShort = accepted < 0
-            tell(error)
+            report(error)
         }
     }
 
@@ -261,10 +261,10 @@ final class Reception: @unchecked Sendable {
         do throws(RingError) {
             guard let link = try handshake.proceed() else { return }
             handshakes.removeAll { $0 === handshake }
-            tell(.link(link))
+            report(.link(link))
         } catch {
             handshakes.removeAll { $0 === handshake }
-            tell(error)
+            report(error)
         }
     }
 }

@@ -9,7 +9,10 @@ extension LaneMerger {
             leaveCurrent()
             try makeReady(index)
         }
-        if unsafe table.pointee.ready.count == 0 { try sweepIfAnythingIsThere() }
+        if unsafe table.pointee.ready.count == 0 {
+            if try takeNextTicket() { return .message }
+            try sweepIfAnythingIsThere()
+        }
         guard let next = unsafe table.pointee.ready.pop() else {
             // A consumer that only polls never looks around; a dead announcer must not hold it up for ever.
             unsafe table.pointee.fruitlessLooks &+= 1
@@ -17,10 +20,37 @@ extension LaneMerger {
             return try endIfDone()
         }
         // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is. At
-        // least its own: a stranger's lane may show the same ticket, and the two must not wait for each other.
+        // least its own: an untrusted peer's lane may show the same ticket, and the two must not wait for each other.
         let limit = unsafe min(table.pointee.bound, table.pointee.ready.smallestTicket ?? .max)
-        take(next.lane, budget: 1, limit: max(limit, next.ticket &+ 1))
+        take(next.lane, ticket: next.ticket, limit: limit)
         return .message
+    }
+
+    /// Takes one message of a lane. Behind it the next ticket of all may follow in this lane without a look at the others: no ticket lies between.
+    private func take(_ index: Int, ticket: UInt64, limit: UInt64) {
+        unsafe table.pointee.lastTicket = ticket
+        take(index, budget: 1, limit: max(limit, ticket &+ 2))
+    }
+
+    /// Takes the message whose ticket follows the last one, from whichever lane. False: it is not there.
+    ///
+    /// It needs no sweep. All smaller tickets were handed out or never will be: so it was when the last one was found, and no ticket lies between. (That one
+    /// itself may stand in its lane still, if it was put back. Then that lane is in hand, and comes first.)
+    /// The sweep reads words that every send writes; this reads the lanes' headers alone.
+    private func takeNextTicket() throws(RingError) -> Bool {
+        guard let next = unsafe table.pointee.lastTicket.map({ $0 &+ 1 }) else { return false }
+        let count = unsafe table.pointee.count
+        for index in 0..<count where unsafe table.pointee.isAnything(at: index) {
+            guard try header(of: index) != nil else { continue }
+            let reader = unsafe table.pointee.rows[index].reader
+            // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
+            guard unsafe reader.pointee.ticketInPlace == next, isDrawn(next), unsafe reader.pointee.takeTicket(below: next &+ 1) else {
+                continue
+            }
+            take(index, ticket: next, limit: 0)
+            return true
+        }
+        return false
     }
 
     /// `stay` in a total order: the lane in hand gets one message more, if the next is due before those of the other lanes. One by
@@ -28,6 +58,11 @@ extension LaneMerger {
     func stayInTotalOrder() -> Bool {
         let reader = unsafe cursor.pointee.reader
         guard unsafe reader.pointee.finishWhatIsOut(), unsafe reader.pointee.takeTicket(below: cursor.pointee.limit) else { return false }
+        let ticket = unsafe reader.pointee.ticket
+        // One that was not drawn is `makeReady`'s to reject.
+        guard isDrawn(ticket) else { return false }
+        unsafe table.pointee.lastTicket = ticket
+        unsafe cursor.pointee.limit = max(cursor.pointee.limit, ticket &+ 2)
         unsafe cursor.pointee.budget = 1
         return true
     }
@@ -48,17 +83,20 @@ extension LaneMerger {
         // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): the counter, then the announcements, then the headers. In
         // any other order a smaller ticket could turn up behind a larger one.
         var bound = unsafe sr_load_acquire_u64(sr_tickets(control))
+        unsafe table.pointee.drawn = bound
         try findNewLanes()
         let count = unsafe table.pointee.count
         for index in 0..<count where unsafe !table.pointee.rows[index].isAbandoned {
-            // SYNC: pend (pairs with LaneWriter.publishInTotalOrder, ProducerCore.init and `clearDeadAnnouncements`)
+            // SYNC: ticket-floor (pairs with LaneWriter.publishInTotalOrder, ProducerCore.init and `clearDeadAnnouncements`)
             bound = min(bound, unsafe sr_load_acquire_u64(table.pointee.rows[index].pend))
         }
         unsafe table.pointee.bound = bound
         do throws(RingError) {
             for index in 0..<count { try makeReady(index) }
         } catch {
-            unsafe table.pointee.ready.removeAll()  // some lanes were not looked at, and may have smaller tickets
+            // Some lanes were not looked at, and may have smaller tickets.
+            unsafe table.pointee.ready.removeAll()
+            unsafe table.pointee.bound = 0
             throw error
         }
     }
@@ -69,13 +107,23 @@ extension LaneMerger {
         let reader = unsafe table.pointee.rows[index].reader
         // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
         let ticket = unsafe reader.pointee.ticketInPlace
-        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): drawn before its header was stored, so the counter is past it.
-        guard unsafe reader.pointee.isInTurn(ticket), unsafe ticket < sr_load_acquire_u64(sr_tickets(attachment.control)) else {
+        guard unsafe reader.pointee.isInTurn(ticket), isDrawn(ticket) else {
             unsafe table.pointee.rows[index].isAbandoned = true
             throw unsafe reader.pointee.reject(header, ticket: ticket)
         }
         unsafe reader.pointee.note(ticket)
-        if unsafe ticket < table.pointee.bound { unsafe table.pointee.ready.push(TicketHeap.Entry(ticket: ticket, lane: index)) }
+        // Below the bound, or found before and not used: it was put back, or a task only asked whether it is there.
+        if unsafe ticket < table.pointee.bound || ticket == table.pointee.lastTicket {
+            unsafe table.pointee.ready.push(TicketHeap.Entry(ticket: ticket, lane: index))
+        }
+    }
+
+    /// Whether the counter is past the ticket. It is loaded again only if it was not when it was loaded last: it only grows.
+    private func isDrawn(_ ticket: UInt64) -> Bool {
+        if unsafe ticket < table.pointee.drawn { return true }
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): drawn before its header was stored.
+        unsafe table.pointee.drawn = sr_load_acquire_u64(sr_tickets(attachment.control))
+        return unsafe ticket < table.pointee.drawn
     }
 
     /// Takes back what dead producers had announced. Their byte in hand proves that they are dead.
@@ -86,7 +134,7 @@ extension LaneMerger {
             // Relaxed: it only says where to look; the byte is the proof.
             guard unsafe sr_load_relaxed_u64(place) != .max else { continue }
             guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
-            // SYNC: pend (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
+            // SYNC: ticket-floor (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
             unsafe sr_store_release_u64(place, .max)  // SR_NO_TICKET_FLOOR
             attachment.lock.release(.lane(lane.number))
         }

@@ -9,6 +9,8 @@ extension LaneMerger {
         if isTotallyOrdered, pollForAMoment(timeout), let found = try look() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
+        let (start, paced) = unsafe (sr_now_ns(), lastLane)
+        defer { unsafe paced?.pointee.noteWait(since: start) }
         return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
@@ -30,13 +32,11 @@ extension LaneMerger {
     func pollForAMoment(_ timeout: Duration?) -> Bool {
         guard role.sleeper.strategy != .sleep, timeout != .zero, !lanes.isEmpty else { return false }
         // The lane that was in hand last stands for all. There is none yet if nothing was ever taken.
-        let last = unsafe lastLane
-        unsafe last?.pointee.pace()
+        unsafe lastLane?.pointee.pace()
         for _ in 0..<64 {
             sr_pause()
             if unsafe table.pointee.isAnythingThere() { return true }
         }
-        unsafe last?.pointee.stopPacing()
         return false
     }
 

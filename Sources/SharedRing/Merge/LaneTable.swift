@@ -38,6 +38,10 @@ struct LaneTable: ~Copyable {
     var fruitlessLooks: UInt = 0
     /// Every ticket below it is visible, and no smaller one can turn up.
     var bound: UInt64 = 0
+    /// Every ticket below it was drawn: the ring's counter, as it was loaded last.
+    var drawn: UInt64 = 0
+    /// The ticket that was found last, to be handed out. Every smaller one was handed out, or never will be. Nil: none was found yet.
+    var lastTicket: UInt64?
     /// What may be handed out now, beside the lane in hand.
     var ready: TicketHeap
 
@@ -83,8 +87,14 @@ struct LaneTable: ~Copyable {
     func isAnything(at index: Int) -> Bool { unsafe sr_load_relaxed_u64(places[index]) != 0 }
 
     /// Whether something stands at any lane's head.
-    func isAnythingThere(besides other: Int = -1) -> Bool {
-        for index in 0..<count where index != other && isAnything(at: index) { return true }
+    func isAnythingThere() -> Bool { isAnything(in: 0..<count) }
+
+    /// Whether something stands at the head of any lane but this one. Begins behind it, where the next visit goes: with many busy lanes the
+    /// first look finds something.
+    func isAnythingThere(besides index: Int) -> Bool { isAnything(in: index + 1..<count) || isAnything(in: 0..<index) }
+
+    private func isAnything(in lanes: Range<Int>) -> Bool {
+        for index in lanes where isAnything(at: index) { return true }
         return false
     }
 }

@@ -1,6 +1,6 @@
-/// Who has a merging consumer. One step an event, without a look at any lane, so that it is tested without threads.
+/// Which side has a merging consumer. One step an event, without a look at any lane, so that it is tested without threads.
 ///
-/// The fast path knows nothing of it: it takes messages while the cursor has a budget. So whoever is not to take any finds a shut cursor there.
+/// The fast path knows nothing of it: it takes messages while the cursor has a budget. So a side that is not to take any finds a shut cursor there.
 enum MergePhase<Cursor> {
     /// The owner has it. Its cursor is the fast path's.
     case owned
@@ -23,7 +23,7 @@ enum MergePhase<Cursor> {
         return cursor
     }
 
-    /// Whoever has it moves its cursor. True: the fast path's cursor is to be this one. False: it is kept for the owner, or not at all.
+    /// The side that has it moves its cursor. True: the fast path's cursor is to be this one. False: it is kept for the owner, or not at all.
     mutating func move(to cursor: Cursor) -> Bool {
         switch self {
         case .owned: return true
@@ -39,6 +39,6 @@ enum MergePhase<Cursor> {
     var isOwned: Bool { if case .owned = self { true } else { false } }
     var isEnded: Bool { if case .ended = self { true } else { false } }
 
-    /// The cursor of whoever has it; nil: that of the fast path.
+    /// The cursor of the side that has it; nil: that of the fast path.
     var kept: Cursor? { if case .handedOver(let cursor) = self { cursor } else { nil } }
 }

@@ -12,7 +12,8 @@ final class MergedLane {
 
     init(_ number: Int, attachment: Attachment, isManual: Bool, prefault: Bool) throws(RingError) {
         let control = unsafe attachment.lane(number)
-        mapping = try Mapping.lane(number, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
+        mapping = try Mapping.lane(
+            number, of: attachment.segment, writable: !attachment.segment.isDataReadOnly, prefault: prefault, ring: attachment.ring)
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(attachment.header), control: control,
             usesAsymmetricBarrier: attachment.header.usesAsymmetricBarrier, isManual: isManual, ring: attachment.ring, lane: number,
@@ -24,7 +25,7 @@ final class MergedLane {
         unsafe self.reader = ReaderStorage.keep(reader)
     }
 
-    deinit { unsafe ReaderStorage.giveBack(reader) }
+    deinit { unsafe ReaderStorage.recycle(reader) }
 
     var isQuiet: Bool { unsafe reader.pointee.poll().isAbsent }
 

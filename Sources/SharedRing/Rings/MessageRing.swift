@@ -5,8 +5,10 @@ public protocol MessageRing: Sendable {
     /// What the library knows the ring by.
     var handle: RingHandle { get }
 
-    /// The library's own.
-    init(handle: RingHandle)
+    /// A ring value by the handle of another one.
+    ///
+    /// - Throws: `incompatible` if the handle leads to a ring of another kind.
+    init(handle: RingHandle) throws(RingError)
 
     /// Which kind this is.
     static var kind: RingKind { get }
@@ -22,27 +24,27 @@ extension MessageRing {
     ///   - options: the directory and the allowed owners count; the rest is as its creator chose.
     /// - Throws: `notFound`, `notARing`, `damaged`, `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func open(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> Self {
-        Self(handle: try .open(FileName(name), kind: kind.stored, options: options))
+        try Self(handle: .open(FileName(name), kind: kind.stored, options: options))
     }
 
     /// As ``open(_:options:)``, of a name that need not be text.
     public static func open(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> Self {
-        Self(handle: try .open(name, kind: kind.stored, options: options))
+        try Self(handle: .open(name, kind: kind.stored, options: options))
     }
 
     /// Opens a ring by a descriptor that was inherited or received. The descriptor stays the caller's, to be closed at will.
     ///
     /// - Throws: `notSealed` for a file that could be truncated; otherwise as ``open(_:options:)``.
     public static func open(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) -> Self {
-        Self(handle: try .open(descriptor: descriptor, kind: kind.stored, options: options))
+        try Self(handle: .open(descriptor: descriptor, kind: kind.stored, options: options))
     }
 
     static func open(owned descriptor: Descriptor, called ring: String, options: RingOptions) throws(RingError) -> Self {
-        Self(handle: try .open(owned: descriptor, called: ring, kind: kind.stored, options: options))
+        try Self(handle: .open(owned: descriptor, called: ring, kind: kind.stored, options: options))
     }
 
-    /// Takes a ring's name away, of whatever kind it is. Nobody may be attached. A ring of an older layout version is taken away as well: see
-    /// ``OtherVersionRing``.
+    /// Takes a ring's name away, of whatever kind it is. No process may be attached. A ring that this library can't use is taken away as well, if it
+    /// knows where that ring's locks stand: see ``OtherVersionRing``.
     ///
     /// - Throws: `inUse`, naming the holders; `notFound`, `notARing`, `incompatible`, `wrongOwner`, `invalidName`, `system`.
     public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
@@ -59,10 +61,10 @@ extension MessageRing {
         }
     }
 
-    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. Nobody may be attached:
+    /// Brings a ring that was made to outlive restarts (``RingOptions/isDurable``) to the disk. No process may be attached:
     /// close the endpoints first.
     ///
-    /// Until somebody attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
+    /// Until a process attaches again, a restart of the machine, or a loss of power, leaves the ring as it is now. Blocks until the
     /// disk has everything; in a task the asynchronous form is meant.
     ///
     /// - Throws: `inUse`, naming the holders; `invalidOption` if the ring was not made for it; `notFlushed` if the machine was restarted while it was
@@ -72,7 +74,7 @@ extension MessageRing {
 
     /// Brings the ring to the disk, as the form that blocks, on a thread that is started for it. Holds no thread of the pool.
     ///
-    /// A task that is cancelled waits to the end all the same: what the disk is told can't be taken back.
+    /// A task that is cancelled waits to the end all the same: what the disk has begun can't be taken back.
     ///
     /// - Throws: as the form that blocks; `system` also if no thread can be started.
     public func flush() async throws(RingError) {
@@ -103,7 +105,7 @@ extension MessageRing {
 
     // MARK: Sending
 
-    /// Becomes a producer: of the first lane that nobody holds. Messages of an earlier producer that are still unread stay and come first.
+    /// Becomes a producer: of the first lane that is free. Messages of an earlier producer that are still unread stay and come first.
     ///
     /// - Parameters:
     ///   - waiting: how to wait for room.

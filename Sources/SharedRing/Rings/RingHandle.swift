@@ -47,7 +47,7 @@ public final class RingHandle: Sendable {
     ) throws(RingError) -> RingHandle {
         let name = try SegmentName(name, in: options.directoryName)
         let wanted = try SegmentHeader(shape, options: options, ring: name.ring)
-        // Found, made, or lost a race and then found; each further turn means that somebody removed it in between.
+        // Found, made, or lost a race and then found; each further turn means that a process removed it in between.
         for _ in 0..<10_000 {
             if let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners) {
                 try require(shape.kind, segment.header, ring: name.ring)
@@ -65,14 +65,15 @@ public final class RingHandle: Sendable {
         let ring = options.label.isEmpty ? "anonymous" : options.label
         let header = try SegmentHeader(shape, options: options, ring: ring)
         let descriptor = try Segment.createAnonymous(header: header, options: options)
-        // Made here, whoever this process is shown as: a user namespace may not map its own user.
+        // Made here, whatever user this process is shown as: a user namespace may not map its own user.
         var options = options
         options.allowedOwners = .anyone
         return RingHandle(
             location: .anonymous(descriptor, ring: ring), header: header, options: options, intent: .exactly(header.instance))
     }
 
-    static func open(descriptor: Int32, kind: SegmentHeader.Kind, options: RingOptions) throws(RingError) -> RingHandle {
+    /// `kind`: nil for any.
+    static func open(descriptor: Int32, kind: SegmentHeader.Kind?, options: RingOptions) throws(RingError) -> RingHandle {
         let ring = "descriptor \(descriptor)"
         let duplicate = sr_duplicate(descriptor)
         guard duplicate >= 0 else {
@@ -85,14 +86,33 @@ public final class RingHandle: Sendable {
         }
     }
 
-    /// `ring`: what the descriptor is called in errors.
+    /// `ring`: what the descriptor is called in errors. `kind`: nil for any.
     static func open(
-        owned own: Descriptor, called ring: String, kind: SegmentHeader.Kind, options: RingOptions
+        owned own: Descriptor, called ring: String, kind: SegmentHeader.Kind?, options: RingOptions
     ) throws(RingError) -> RingHandle {
         let segment = try Segment.open(own, ring: ring, owners: options.allowedOwners)
-        try require(kind, segment.header, ring: ring)
+        if let kind { try require(kind, segment.header, ring: ring) }
         return RingHandle(
             location: .anonymous(own, ring: ring), header: segment.header, options: options, intent: .exactly(segment.header.instance))
+    }
+
+    /// The ring of an endpoint that has no name: for as long as the handle lives, whatever becomes of the endpoint.
+    ///
+    /// The endpoint's creator has admitted its owner.
+    convenience init(of attachment: Attachment) {
+        var options = RingOptions()
+        options.allowedOwners = .anyone
+        self.init(
+            location: attachment.location, header: attachment.header, options: options, intent: .exactly(attachment.header.instance))
+    }
+
+    /// Throws `incompatible` if the ring is of another kind.
+    func requireKind(_ kind: SegmentHeader.Kind) throws(RingError) { try Self.require(kind, header, ring: location.ring) }
+
+    /// Throws `replaced` if this is not the ring that the handle is to lead to.
+    func requireExpected(_ found: SegmentHeader) throws(RingError) {
+        guard case .exactly(let instance) = intent, instance != found.instance else { return }
+        throw RingError(.replaced, ring: location.ring, "it was removed and made anew since it was opened")
     }
 
     private static func require(_ kind: SegmentHeader.Kind, _ header: SegmentHeader, ring: String) throws(RingError) {

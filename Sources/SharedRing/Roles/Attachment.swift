@@ -56,6 +56,7 @@ final class Attachment: @unchecked Sendable {
         switch header.shape {
         case .lanes: return unsafe sr_lane(control, UInt32(lane))
         case .broadcast: return unsafe sr_publisher(broadcast)
+        case .board: preconditionFailure("a board has no lane")
         }
     }
 
@@ -69,8 +70,8 @@ final class Attachment: @unchecked Sendable {
         RingError(code, ring: ring, errno: errno, detail)
     }
 
-    /// Gives the role back at once, while others may still hold references.
-    func giveBack() { if !isInherited { lock.giveBack() } }
+    /// Unlocks the role at once, while others may still hold references.
+    func giveBack() { if !isInherited { lock.unlockAll() } }
 
     /// Whether anybody, in any process, holds the role. One system call.
     func isHeld(_ role: Role) -> Bool {
@@ -108,6 +109,7 @@ final class Attachment: @unchecked Sendable {
         /// The first slot of a broadcast that is free.
         case anySlot
         case observer
+        case exactly(Role)
 
         func candidates(_ header: SegmentHeader) -> [Role] {
             switch self {
@@ -115,6 +117,7 @@ final class Attachment: @unchecked Sendable {
             case .anyLane: header.lanes.producers
             case .anySlot: (0..<header.slotCount).map(Role.subscriber)
             case .observer: [.observer]
+            case .exactly(let role): [role]
             }
         }
     }
@@ -124,12 +127,13 @@ final class Attachment: @unchecked Sendable {
         _ request: Request, at location: SegmentLocation, options: RingOptions, endpoint: EndpointOptions,
         expecting: SegmentHeader.Instance?, create: () throws(RingError) -> Void
     ) throws(RingError) -> Attachment {
-        // Each turn means that somebody else made progress; the bound is against a stranger who plays with us.
+        // Each turn means that another process made progress; the limit is against an untrusted peer.
         var refusals = 0
         for turn in 0..<10_000 {
             switch try attempt(request, at: location, options: options, expecting: expecting, create: create) {
             case .locked(var segment, let lock, let role):
                 segment.isDataDumped = endpoint.isDataDumped
+                segment.isDataReadOnly = endpoint.isDataReadOnly
                 let attachment = try Attachment(location: location, role: role, segment: segment, lock: lock)
                 try attachment.requireFlushed(options: options)
                 return attachment

@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// Tells whether the other side never came, is attached, closed, or died; and tells each end once.
+/// Finds out whether the other side never came, is attached, closed, or died; and reports each end once.
 ///
 /// The other side's epoch is 0 before anyone came, odd from its attaching on, even after it closed. Died means: the epoch
 /// is odd, the role's byte is free, there is still no news after that, and the epoch is still the same. (Were the news
@@ -14,48 +14,48 @@ struct PeerWatch {
 
     let role: Role
     private let epoch: UnsafeMutablePointer<UInt32>
-    /// Where the newest epoch whose end was told is kept for the next watcher; nil: nowhere.
-    private let toldWord: UnsafeMutablePointer<UInt32>?
-    /// The newest epoch whose end was told.
+    /// Where the newest epoch whose end was reported is kept for the next watcher; nil: nowhere.
+    private let reportedWord: UnsafeMutablePointer<UInt32>?
+    /// The newest epoch whose end was reported.
     private var reported: UInt32
     private var kept: UInt32
     /// The newest epoch whose end may be kept; see `finish`.
     private var finished: UInt32
     /// The newest epoch whose end was reported when the watcher's user acknowledged last.
     private var acknowledged: UInt32
-    /// What had been told when this watch began.
-    private let toldBefore: UInt32
-    /// The odd epoch, of a holder while it was attached, whose end this watch told last; 0 is no epoch. A holder that is
-    /// killed after its end mark and before its epoch has closed, but to its successor it died, who marks that as well.
+    /// What had been reported when this watch began.
+    private let reportedBefore: UInt32
+    /// The odd epoch, of a holder while it was attached, whose end this watch reported last; 0 is no epoch. A holder that is
+    /// killed after its end record and before its epoch has closed, but to its successor it died, who marks that as well.
     private var lastEnded: UInt32 = 0
 
-    /// Watches a lane's producer. What was told to earlier consumers, and kept, is not told again; a mark that comes again
+    /// Watches a lane's producer. What was reported to earlier consumers, and kept, is not reported again; an end record that comes again
     /// with redelivered messages is.
     static func producer(of lane: UnsafeMutablePointer<sr_lane_control>, number: Int) -> PeerWatch {
-        unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(lane), toldWord: sr_reported_end(lane))
+        unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(lane), reportedWord: sr_reported_end(lane))
     }
 
     /// Watches a broadcast's publisher. Where what was told is kept nowhere, a close before this watch began is no news, and a death is.
     static func publisher(_ control: UnsafeMutablePointer<sr_lane_control>) -> PeerWatch {
-        unsafe PeerWatch(role: .lane(0), epoch: sr_producer_epoch(control), toldWord: nil)
+        unsafe PeerWatch(role: .lane(0), epoch: sr_producer_epoch(control), reportedWord: nil)
     }
 
     /// Watches the consumer.
     static func consumer(_ control: UnsafeMutablePointer<sr_consumer_control>) -> PeerWatch {
-        unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(control), toldWord: nil)
+        unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(control), reportedWord: nil)
     }
 
     /// The words lie in the control mapping, which the owner of this watch keeps.
-    private init(role: Role, epoch: UnsafeMutablePointer<UInt32>, toldWord: UnsafeMutablePointer<UInt32>?) {
+    private init(role: Role, epoch: UnsafeMutablePointer<UInt32>, reportedWord: UnsafeMutablePointer<UInt32>?) {
         self.role = role
         unsafe self.epoch = epoch
-        unsafe self.toldWord = toldWord
+        unsafe self.reportedWord = reportedWord
         // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
-        if let toldWord = unsafe toldWord {
+        if let reportedWord = unsafe reportedWord {
             // Relaxed: the consumer's byte orders this side after its predecessor.
-            reported = unsafe sr_load_relaxed_u32(toldWord)
-            // No later than the truth, whatever a stranger wrote.
+            reported = unsafe sr_load_relaxed_u32(reportedWord)
+            // No later than the truth, whatever an untrusted peer wrote.
             if Int32(bitPattern: now &- reported) < 0 { reported = now & ~1 }
         } else {
             reported = now & ~1  // a close before this watch began is not news, a death is
@@ -63,19 +63,20 @@ struct PeerWatch {
         kept = reported
         finished = reported
         acknowledged = reported
-        toldBefore = reported
-        // Told as closed, though its epoch may have been left odd, and marked as a death by its successor.
-        if unsafe toldWord != nil, reported & 1 == 0 { lastEnded = reported &- 1 }
+        reportedBefore = reported
+        // Reported as closed, though its epoch may have been left odd, and marked as a death by its successor.
+        if unsafe reportedWord != nil, reported & 1 == 0 { lastEnded = reported &- 1 }
     }
 
-    /// Keeps what was told for the next watcher. Called when the one who was told has come back since, or ends in order: so a
-    /// kill in between has it told again rather than never.
+    /// Keeps what was reported for the next watcher. Called when the caller to whom it was reported has come back since, or ends in order: so a
+    /// kill in between has it reported again rather than never.
     mutating func keep() {
         finish()
         keepFinished()
     }
 
-    /// Whatever was reported up to now has been told. Who tells of many ends at once, as of the end of all streams, notes each of them before that.
+    /// Whatever was noted up to now has reached the caller. A watcher that reports many ends at once, as the end of all streams, notes each of them
+    /// before that.
     mutating func finish() { finished = reported }
 
     /// The user acknowledges: whatever was reported up to now, too.
@@ -86,9 +87,9 @@ struct PeerWatch {
 
     /// `keep`, of what `finish` came after.
     mutating func keepFinished() {
-        guard kept != finished, let toldWord = unsafe toldWord else { return }
+        guard kept != finished, let reportedWord = unsafe reportedWord else { return }
         // SAFETY: see `init`. Relaxed: nobody reads it before having this side's role.
-        unsafe sr_store_relaxed_u32(toldWord, finished)
+        unsafe sr_store_relaxed_u32(reportedWord, finished)
         kept = finished
     }
 
@@ -98,13 +99,13 @@ struct PeerWatch {
 
     /// How many have attached that count, if the end of the last of them was noted. Else nil.
     ///
-    /// All since the ring was made count, or those of whose end no earlier watcher was told: they are attached, have left something unread, or
+    /// All since the ring was made count, or those whose end was reported to no earlier watcher: they are attached, have left something unread, or
     /// came later.
     func attachmentsIfOver(sinceMade: Bool) -> UInt32? {
         // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
         guard !isNewer(now) else { return nil }
-        return sinceMade ? sr_epoch_attachments(now) : sr_epoch_attachments_since(now, toldBefore)
+        return sinceMade ? sr_epoch_attachments(now) : sr_epoch_attachments_since(now, reportedBefore)
     }
 
     /// Whether the holder whose end was reported last is the last one that came: then what it signed is still there.
@@ -114,13 +115,13 @@ struct PeerWatch {
         return now == lastEnded || now == lastEnded &+ 1
     }
 
-    /// Whether somebody has been there whose end was not told yet. The caller holds the byte, so nobody is attached.
+    /// Whether a holder has been there whose end was not reported yet. The caller holds the byte, so no process is attached.
     var hasUnreportedEnd: Bool {
         // SYNC: epoch (pairs with ProducerCore.init and .close)
         isNewer(unsafe sr_load_acquire_u32(epoch))
     }
 
-    /// An end that was not told yet. `hasNews` looks once more at what the other side may have left.
+    /// An end that was not reported yet. `hasNews` looks once more at what the other side may have left.
     mutating func end(lock: RoleLock, hasNews: () throws(RingError) -> Bool) throws(RingError) -> End? {
         // SAFETY: see `init`.
         // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
@@ -143,12 +144,12 @@ struct PeerWatch {
         return note(now)
     }
 
-    /// Takes an end mark from the lane, which carries the epoch after the end. Nil: it was told already.
+    /// Takes an end record from the lane, which carries the epoch after the end. Nil: it was reported already.
     ///
-    /// `isFirst`: nothing was handed out before it. Then a death that an earlier consumer was told is old news; behind messages
-    /// that are handed out again it is told again, or they would seem to belong to the next stream.
+    /// `isFirst`: nothing was handed out before it. Then a death that was reported to an earlier consumer is old news; behind
+    /// messages that are handed out again it is reported again, or they would seem to belong to the next stream.
     mutating func noteMark(_ epoch: UInt32, isFirst: Bool) -> End? {
-        if epoch & 1 == 1 && (epoch == lastEnded || isFirst && epoch == toldBefore) {
+        if epoch & 1 == 1 && (epoch == lastEnded || isFirst && epoch == reportedBefore) {
             lastEnded = epoch  // another successor may have marked it again
             return nil
         }

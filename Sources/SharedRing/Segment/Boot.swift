@@ -11,7 +11,7 @@ struct Boot: BitwiseCopyable, Equatable {
         // SAFETY: 16 writable bytes for the length of the call.
         let result = unsafe withUnsafeMutableBytes(of: &boot.words) { bytes in unsafe sr_boot_id(bytes.baseAddress!) }
         guard result == 0 else {
-            throw RingError(.system, ring: ring, errno: -result, "this boot of the machine can't be told from others")
+            throw RingError(.system, ring: ring, errno: -result, "this boot of the machine can't be distinguished from others")
         }
         return boot
     }

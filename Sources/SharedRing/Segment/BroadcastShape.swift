@@ -74,6 +74,7 @@ struct BroadcastShape: Sendable, Equatable {
             Int(sr_subscriber_offset(UInt32(slot))) + MemoryLayout<sr_subscriber_control>.offset(of: \.holder)!
         case .lane, .consumer, .observer:
             Int(sr_publisher_offset()) + MemoryLayout<sr_lane_control>.offset(of: \.producer_holder)!
+        case .board, .entry: preconditionFailure("no role of a broadcast")
         }
     }
 }
@@ -82,7 +83,7 @@ extension SegmentHeader {
     /// How many reliable subscribers there can be at a time; 0 of other kinds.
     var slotCount: Int {
         switch shape {
-        case .lanes: 0
+        case .lanes, .board: 0
         case .broadcast(let shape): shape.slotCount
         }
     }

@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// Who holds, or last held, a role. For people: it may be out of date, and a hostile peer may have forged it.
+/// The process that holds, or last held, a role. For people: it may be out of date, and a hostile peer may have forged it.
 public struct HolderInformation: Sendable, Equatable, CustomStringConvertible {
     /// The process id, in the holder's own pid namespace.
     public var processID: UInt32
@@ -19,7 +19,7 @@ public struct HolderInformation: Sendable, Equatable, CustomStringConvertible {
         startTime = holder.start_time
         attachedNanoseconds = holder.attached_ns
         // SAFETY: a fixed array of 64 bytes.
-        name = unsafe withUnsafeBytes(of: holder.name) { unsafe String(ofStranger: $0) }
+        name = unsafe withUnsafeBytes(of: holder.name) { unsafe String(ofUntrusted: $0) }
     }
 
     /// Writes what names this process.
@@ -37,9 +37,9 @@ public struct HolderInformation: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension String {
-    /// A text out of the segment, up to its first NUL. It ends up in error messages and on terminals, and is a stranger's: what
+    /// A text out of the segment, up to its first NUL. It ends up in error messages and on terminals, and is an untrusted peer's: what
     /// is not UTF-8 is repaired; what can't be seen and changes what is seen (controls, marks of direction) is left out.
-    init(ofStranger bytes: UnsafeRawBufferPointer) {
+    init(ofUntrusted bytes: UnsafeRawBufferPointer) {
         let text = unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         self.init(String.UnicodeScalarView(text.unicodeScalars.filter { ![.control, .format].contains($0.properties.generalCategory) }))
     }

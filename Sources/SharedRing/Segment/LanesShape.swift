@@ -8,6 +8,15 @@ struct LanesShape: Sendable, Equatable {
 
     private static let largestCapacity = 1 << 40
 
+    /// Of a segment of another kind, which has no lane.
+    static let none = LanesShape(laneCount: 0, laneCapacity: SegmentHeader.pageSize, recordAlignment: 8)
+
+    private init(laneCount: Int, laneCapacity: Int, recordAlignment: Int) {
+        self.laneCount = laneCount
+        self.laneCapacity = laneCapacity
+        self.recordAlignment = recordAlignment
+    }
+
     // MARK: Making one
 
     /// Throws `invalidOption`.
@@ -101,6 +110,7 @@ struct LanesShape: Sendable, Equatable {
         case .lane(let lane): Int(sr_lane_offset(UInt32(lane))) + MemoryLayout<sr_lane_control>.offset(of: \.producer_holder)!
         // Lanes have none of these; what stands there is no more than a name for people.
         case .subscriber, .observer: Int(sr_lanes_consumer_offset()) + MemoryLayout<sr_consumer_control>.offset(of: \.holder)!
+        case .board, .entry: preconditionFailure("no role of a segment with lanes")
         }
     }
 }
@@ -113,11 +123,12 @@ extension SegmentHeader {
             switch shape {
             case .lanes(let lanes): lanes
             case .broadcast(let shape): shape.lane
+            case .board: .none
             }
         }
         set {
             switch shape {
-            case .lanes: shape = .lanes(newValue)
+            case .lanes, .board: shape = .lanes(newValue)
             case .broadcast(var broadcast):
                 broadcast.lane = newValue
                 shape = .broadcast(broadcast)
@@ -141,7 +152,7 @@ extension SegmentHeader {
     /// Where a lane's control block stands in the file.
     func laneOffset(_ lane: Int) -> Int {
         switch shape {
-        case .lanes: controlOffset + Int(sr_lane_offset(UInt32(lane)))
+        case .lanes, .board: controlOffset + Int(sr_lane_offset(UInt32(lane)))
         case .broadcast: controlOffset + Int(sr_publisher_offset())
         }
     }

@@ -52,12 +52,21 @@ final class Mapping: @unchecked Sendable {
         let header = segment.header
         // A huge page can't be mapped in part: the header comes along.
         let start = segment.isHuge ? 0 : header.controlOffset
-        // No more than the blocks need: what a stranger's header leaves free behind them may be large.
+        // No more than the blocks need: what an untrusted header leaves free behind them may be large.
         let end = header.controlEnd
         let count = (end - start + segment.unit - 1) / segment.unit * segment.unit
         let mapping = try Mapping(reserving: count, unit: segment.unit, ring: ring)
         try mapping.map(at: 0, count, of: segment, from: start, writable: writable, prefault: true, ring: ring)
         return (mapping, header.controlOffset - start)
+    }
+
+    /// All of the data, once.
+    static func data(of segment: Segment, writable: Bool, prefault: Bool, ring: String) throws(RingError) -> Mapping {
+        let count = (segment.header.shape.dataSize + segment.unit - 1) / segment.unit * segment.unit
+        let mapping = try Mapping(reserving: count, unit: segment.unit, ring: ring)
+        try mapping.map(at: 0, count, of: segment, from: segment.header.dataOffset, writable: writable, prefault: prefault, ring: ring)
+        if !segment.isDataDumped { mapping.leaveOutOfDumps(count) }
+        return mapping
     }
 
     /// A lane's data, twice, back to back: a record that starts before the end goes on behind it, in one piece.

@@ -7,6 +7,8 @@ public enum RingKind: String, Sendable {
     case mpsc
     /// One publisher, and many subscribers that each get every message: a ``BroadcastRing``.
     case broadcast
+    /// No ring but entries, each with its latest value: a ``Board``.
+    case board
 }
 
 extension RingKind {
@@ -16,6 +18,7 @@ extension RingKind {
         case .spsc: .spsc
         case .mpsc: .mpsc
         case .broadcast: .broadcast
+        case .board: .board
         }
     }
 }
@@ -27,6 +30,7 @@ extension SegmentHeader.Kind {
         case .spsc: .spsc
         case .mpsc: .mpsc
         case .broadcast: .broadcast
+        case .board: .board
         }
     }
 
@@ -34,7 +38,7 @@ extension SegmentHeader.Kind {
     /// consumer looks for lanes in use.
     var hasManyLanes: Bool {
         switch self {
-        case .spsc, .broadcast: false
+        case .spsc, .broadcast, .board: false
         case .mpsc: true
         }
     }

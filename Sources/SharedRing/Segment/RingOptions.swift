@@ -80,7 +80,7 @@ public struct RingOptions: Sendable {
     /// down is refused afterwards, since headers may have reached the disk without their payloads; see ``acceptsUnflushed``.
     public var isDurable = false
     /// Whether to take a ring that outlives restarts although it was not flushed before the last one. What it holds may be
-    /// incomplete or garbled; the bytes of a message are then as trustworthy as a stranger's.
+    /// incomplete or garbled; the bytes of a message are then as trustworthy as an untrusted peer's.
     public var acceptsUnflushed = false
     /// Whether an anonymous ring is to lie in huge pages: fewer page faults and address translations for large rings. Its
     /// capacity and its size become multiples of the huge page, and the machine must have reserved some.
@@ -90,6 +90,8 @@ public struct RingOptions: Sendable {
 
     /// Where the positions start. Only tests have a reason to choose.
     var firstPosition: UInt64 = 0
+    /// With which entries a board is made.
+    var boardEntries: [BoardEntryPlan] = []
 
     /// The defaults: 1 MiB in `/dev/shm`, for this user.
     public init() {}

@@ -8,6 +8,10 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
     case subscriber(Int)
     /// Reads, and is nothing in the ring: it has no byte.
     case observer
+    /// Of a board: adds entries.
+    case board
+    /// Of a board: writes an entry's value.
+    case entry(Int)
 
     /// The offset of the lock byte, far past the end of any file.
     var lockByte: Int64 {
@@ -16,6 +20,8 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
         case .lane(let lane): sr_lock_producer(UInt32(lane))
         case .subscriber(let slot): sr_lock_consumer(UInt32(slot))
         case .observer: sr_lock_first() &- 1  // never locked
+        case .board: sr_lock_board()
+        case .entry(let entry): sr_lock_entry(UInt32(entry))
         }
     }
 
@@ -26,6 +32,8 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
         case .lane(let lane): "producer of lane \(lane)"
         case .subscriber(let slot): "subscriber \(slot)"
         case .observer: "observer"
+        case .board: "keeper of its keys"
+        case .entry(let entry): "writer of entry \(entry)"
         }
     }
 }

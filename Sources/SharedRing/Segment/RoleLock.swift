@@ -2,7 +2,7 @@ import CSharedRing
 
 /// One open file description that is never mapped, and the role bytes locked through it.
 ///
-/// The kernel gives the bytes back when the last descriptor of the description is closed, and so whatever ends the
+/// The kernel unlocks the bytes when the last descriptor of the description is closed, and so whatever ends the
 /// process. That is why the description is never mapped (a mapping would pin it beyond `close`), never shared between
 /// two endpoints (they would not conflict), never inherited (`O_CLOEXEC`, and closed in forked children).
 final class RoleLock: Sendable {
@@ -40,7 +40,7 @@ final class RoleLock: Sendable {
     }
 
     /// Unlocks every byte.
-    func giveBack() { unlock(from: sr_lock_first(), count: 0) }
+    func unlockAll() { unlock(from: sr_lock_first(), count: 0) }
 
     /// Whether this is the file that was opened for mapping, and not one that took its name in between.
     func isOf(_ segment: Segment) throws(SystemFailure) -> Bool { try isOf(segment.facts) }

@@ -3,7 +3,7 @@ import CSharedRing
 // Making a segment: whole before it has its name.
 
 extension Segment {
-    /// Makes a segment that has no name yet: everything in place, nobody can see it. Throws `outOfSpace`, `system`.
+    /// Makes a segment that has no name yet: everything in place, no process can see it. Throws `outOfSpace`, `system`.
     private static func fill(_ file: Descriptor, with header: SegmentHeader, options: RingOptions, ring: String) throws(RingError) {
         // All of it now: a sparse file passes every check and then dies of SIGBUS on a full tmpfs.
         let allocated = file.withNumber { sr_allocate($0, UInt64(header.totalSize)) }
@@ -43,7 +43,7 @@ extension Segment {
         guard result >= 0 else { throw RingError(.system, ring: ring, errno: Int32(-result), "its header can't be written") }
     }
 
-    /// Makes a segment and gives it its name in one step. False: the name is taken. Its creator then attaches like anybody else.
+    /// Makes a segment and gives it its name in one step. False: the name is taken. Its creator then attaches like any other process.
     static func create(_ name: SegmentName, header: SegmentHeader, options: RingOptions) throws(RingError) -> Bool {
         guard !options.usesHugePages else {
             throw RingError(.invalidOption, ring: name.ring, "only an anonymous ring can lie in huge pages")
@@ -80,10 +80,10 @@ extension Segment {
         // In this order: unlocked first, it would look like a dead creator's.
         defer {
             _ = unsafe temporaryName.withCString { name in directory.withNumber { unsafe sr_unlink_at($0, name) } }
-            lock?.giveBack()
+            lock?.unlockAll()
         }
         let file = Descriptor(opened)
-        // Says to who clears leftovers away that this is none. Before the header, by which it would be recognised; and that is
+        // Says to a process that clears leftovers away that this is none. Before the header, by which it would be recognised; and that is
         // written before the long part, the allocation.
         lock = try lockEverything(of: temporaryName, in: directory, ring: name.ring)
         try write(header.stored, at: 0, in: file, ring: name.ring)

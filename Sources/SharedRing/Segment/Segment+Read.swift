@@ -3,7 +3,7 @@ import CSharedRing
 // Reading beside the protocol: without a role, and without a mapping.
 
 extension Segment {
-    /// Who holds a role, or held it last, read from the file.
+    /// The process that holds a role, or held it last, read from the file.
     func holder(of role: Role) -> HolderInformation? {
         guard let holder = try? read(sr_holder.self, at: header.controlOffset + header.shape.holderOffset(of: role), ring: ""),
             holder.pid != 0

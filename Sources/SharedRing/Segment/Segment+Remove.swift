@@ -3,7 +3,7 @@ import CSharedRing
 // Flushing a segment to its disk, and taking its name away.
 
 extension Segment {
-    /// Brings a ring that nobody is attached to to the disk, and says so in it. Throws as `remove`.
+    /// Brings a ring that no process is attached to to the disk, and says so in it. Throws as `remove`.
     static func flush(_ name: SegmentName, owners: RingOptions.Owners) throws(RingError) {
         // In the same hands as a removal, and with nothing removed.
         try remove(name, owners: owners) { segment throws(RingError) in
@@ -51,16 +51,16 @@ extension Segment {
         return true
     }
 
-    /// Removes a ring that nobody is attached to. Throws `inUse` with the holders, `notFound`, `notARing`.
+    /// Removes a ring that no process is attached to. Throws `inUse` with the holders, `notFound`, `notARing`.
     ///
-    /// `isWanted` has the last word, once nobody is attached and nobody can become so. False: it did not want to.
+    /// `isWanted` has the last word, once no process is attached and none can become so. False: it did not want to.
     @discardableResult
     static func remove(
         _ name: SegmentName, owners: RingOptions.Owners, orUnfinished: Bool = false,
         ifWanted isWanted: (Segment) throws(RingError) -> Bool = { _ in true }
     ) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
-        // Each further turn means that another remover was at work; the bound is against a stranger who plays with us.
+        // Each further turn means that another remover was at work; the limit is against an untrusted peer.
         for _ in 0..<1000 {
             guard let segment = try open(name, in: directory, owners: owners, orUnfinished: orUnfinished) else {
                 throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
@@ -78,16 +78,16 @@ extension Segment {
             if isAlone {
                 guard try isWanted(segment) else { return false }
                 if try unlink(name, ifStill: segment) { return true }
-                continue  // locked, but no longer of that name: somebody else removed it in the same moment
+                continue  // locked, but no longer of that name: another process removed it in the same moment
             }
             let holders = segment.holders(seenBy: lock)
             if !holders.isEmpty { throw RingError(.inUse, ring: name.ring, "it is in use by \(holders)") }
-            sr_sleep_ns(10_000)  // it was another remover, or somebody who has let go since
+            sr_sleep_ns(10_000)  // it was another remover, or a holder that has let go since
         }
         throw RingError(.inUse, ring: name.ring, "others kept its role bytes locked while this process tried 1,000 times to remove it")
     }
 
-    /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody has a role.
+    /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if no process has a role.
     private func holders(seenBy lock: RoleLock) -> String {
         let held = header.shape.roles.filter { (try? lock.holder(of: $0)) == .somebody }
         return held.map { role in "\(holder(of: role).map { "\($0)" } ?? "a process that did not sign") as \(role)" }

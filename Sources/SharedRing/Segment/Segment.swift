@@ -9,6 +9,8 @@ struct Segment: Sendable {
     let header: SegmentHeader
     /// Whether maps of its data are to be part of a core dump.
     var isDataDumped = false
+    /// Whether a consumer is to map its data read-only.
+    var isDataReadOnly = false
 
     init(descriptor: Descriptor, facts: sr_file_facts, header: SegmentHeader) {
         self.descriptor = descriptor

@@ -16,10 +16,11 @@ struct RingShape: Sendable {
 /// The segment's own copy is read once, here; everything later uses this one, so that nobody can change a size between
 /// its check and its use.
 struct SegmentHeader: Sendable, Equatable {
-    enum Kind: UInt32, Sendable {
+    enum Kind: UInt32, Sendable, CaseIterable {
         case spsc = 1
         case mpsc = 2
         case broadcast = 3
+        case board = 4
     }
 
     var kind: Kind
@@ -61,11 +62,24 @@ struct SegmentHeader: Sendable, Equatable {
 
     /// The header of a new segment. Throws `invalidOption`.
     init(_ wanted: RingShape, options: RingOptions, ring: String) throws(RingError) {
+        try LanesShape.check(wanted, options, ring: ring)
+        if wanted.kind == .broadcast { try BroadcastShape.check(wanted, options, ring: ring) }
+        let features = wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0
+        try self.init(wanted.kind, requiring: features, options: options, ring: ring) { unit in
+            switch wanted.kind {
+            case .broadcast: .broadcast(BroadcastShape(wanted, options, unit: unit))
+            case .spsc, .mpsc, .board: .lanes(LanesShape(wanted, options, unit: unit))
+            }
+        }
+    }
+
+    /// The same of any kind, whose shape depends on what the data is a multiple of, in bytes.
+    init(
+        _ kind: Kind, requiring features: UInt64, options: RingOptions, ring: String, shape makeShape: (_ unit: Int) -> SegmentShape
+    ) throws(RingError) {
         func refuse(_ detail: String) -> RingError { RingError(.invalidOption, ring: ring, detail) }
         let page = Self.pageSize
 
-        try LanesShape.check(wanted, options, ring: ring)
-        if wanted.kind == .broadcast { try BroadcastShape.check(wanted, options, ring: ring) }
         guard options.label.utf8.count <= 63, !options.label.utf8.contains(0) else {
             throw refuse("the label must be at most 63 bytes without NUL, not \(options.label.utf8.count)")
         }
@@ -93,17 +107,13 @@ struct SegmentHeader: Sendable, Equatable {
             }
         }
 
-        kind = wanted.kind
-        shape =
-            switch wanted.kind {
-            case .spsc, .mpsc: .lanes(LanesShape(wanted, options, unit: unit))
-            case .broadcast: .broadcast(BroadcastShape(wanted, options, unit: unit))
-            }
+        self.kind = kind
+        shape = makeShape(unit)
         controlOffset = page
         dataOffset = (controlOffset + shape.controlSize + unit - 1) / unit * unit
         totalSize = dataOffset + shape.dataSize
         requiredFeatures =
-            (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0) | (wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0)
+            features | (asymmetric ? UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) : 0)
             | (options.isDurable ? UInt64(SR_FEATURE_FILE_BACKED) : 0)
         label = options.label
         createdNanoseconds = sr_realtime_ns()
@@ -147,7 +157,7 @@ struct SegmentHeader: Sendable, Equatable {
         unsafe withUnsafePointer(to: header) { unsafe sr_header_checksum($0) }
     }
 
-    // MARK: Checking a stranger's
+    // MARK: Checking an untrusted one
 
     /// Checks a header read from a file of `fileSize` bytes. Throws `notARing`, `incompatible` or `damaged`, saying what
     /// was expected and what was found.
@@ -167,13 +177,8 @@ struct SegmentHeader: Sendable, Equatable {
                 .damaged,
                 "its header's checksum is \(hexadecimal(header.checksum)), its contents give \(hexadecimal(Self.checksum(of: header)))")
         }
-        guard let kind = Kind(rawValue: header.kind) else {
-            throw refuse(.incompatible, "its kind is \(header.kind), which this program does not know")
-        }
-        let unknown = header.required_features & ~Self.knownFeatures
-        guard unknown == 0 else {
-            throw refuse(.incompatible, "it needs features \(hexadecimal(unknown)) that this program does not know")
-        }
+        let unknown = UnknownParts(header)
+        guard let kind = Kind(rawValue: header.kind), unknown.isEmpty else { throw unknown.refusal(ring: ring) }
         let hash = sr_layout_hash(kind.rawValue)
         guard header.layout_hash == hash else {
             throw refuse(
@@ -222,7 +227,7 @@ struct SegmentHeader: Sendable, Equatable {
         instance = unsafe withUnsafeBytes(of: header.instance_id) { bytes in
             unsafe Instance(high: bytes.load(as: UInt64.self), low: bytes.load(fromByteOffset: 8, as: UInt64.self))
         }
-        label = unsafe withUnsafeBytes(of: header.label) { unsafe String(ofStranger: $0) }
+        label = unsafe withUnsafeBytes(of: header.label) { unsafe String(ofUntrusted: $0) }
     }
 }
 

@@ -52,12 +52,15 @@ struct SegmentName: Sendable {
         FileName(bytes: Self.temporaryStart + name.bytes + Self.temporaryEnd(instance))
     }
 
-    /// Whether it is such a name, of a file with this header: while nobody holds its lock, its creator has died.
+    /// Whether it is such a name, of a file with this header: while its lock is free, its creator has died.
     func isTemporary(of header: SegmentHeader) -> Bool { isTemporary(of: header.instance) }
 
     func isTemporary(of instance: SegmentHeader.Instance) -> Bool {
         name.bytes.starts(with: Self.temporaryStart) && name.bytes.reversed().starts(with: Self.temporaryEnd(instance).reversed())
     }
+
+    /// Whether a file of this name can be a temporary one at all.
+    var canBeTemporary: Bool { name.bytes.starts(with: Self.temporaryStart) }
 
     private static let temporaryStart = Array(".".utf8)
     private static func temporaryEnd(_ instance: SegmentHeader.Instance) -> [UInt8] {

@@ -5,12 +5,15 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     /// Of SPSC and MPSC rings.
     case lanes(LanesShape)
     case broadcast(BroadcastShape)
+    /// Of boards.
+    case board(BoardShape)
 
     /// The bytes of the control area.
     var controlSize: Int {
         switch self {
         case .lanes(let shape): shape.controlSize
         case .broadcast(let shape): shape.controlSize
+        case .board(let shape): shape.controlSize
         }
     }
 
@@ -19,6 +22,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .lanes(let shape): shape.dataSize
         case .broadcast(let shape): shape.lane.dataSize
+        case .board(let shape): shape.dataSize
         }
     }
 
@@ -27,6 +31,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .lanes(let shape): [.consumer] + shape.producers
         case .broadcast(let shape): shape.lane.producers + shape.subscribers
+        case .board(let shape): shape.roles
         }
     }
 
@@ -35,6 +40,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .lanes(let shape): shape.description
         case .broadcast(let shape): shape.description
+        case .board(let shape): shape.description
         }
     }
 
@@ -43,6 +49,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .lanes(let shape): shape.initialWords(options)
         case .broadcast(let shape): shape.initialWords(options)
+        case .board(let shape): shape.initialWords(options)
         }
     }
 
@@ -51,6 +58,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .lanes(let shape): shape.holderOffset(of: role)
         case .broadcast(let shape): shape.holderOffset(of: role)
+        case .board(let shape): shape.holderOffset(of: role)
         }
     }
 
@@ -58,6 +66,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .lanes(let shape): shape.store(in: &header)
         case .broadcast(let shape): shape.store(in: &header)
+        case .board(let shape): shape.store(in: &header)
         }
     }
 
@@ -66,6 +75,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         switch kind {
         case .spsc, .mpsc: self = .lanes(try LanesShape(checking: header, of: kind, ring: ring))
         case .broadcast: self = .broadcast(try BroadcastShape(checking: header, ring: ring))
+        case .board: self = .board(try BoardShape(checking: header, ring: ring))
         }
     }
 }

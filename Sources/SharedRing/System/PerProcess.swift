@@ -2,7 +2,7 @@ import CSharedRing
 import Synchronization
 
 /// Something that every process has one of, a forked child its own: the parent's has threads that the child lacks, and locks
-/// that somebody may have held when it was forked.
+/// that a thread may have held when it was forked.
 ///
 /// Not a `static let` of the thing itself, and without a lock of its own. What was made is never freed.
 @safe

@@ -4,6 +4,8 @@ extension RingError {
     public enum Subject: Sendable, Hashable, CustomStringConvertible {
         /// A ring, by its name, or what it was opened by.
         case ring(String)
+        /// A ``Board``, by its name, or what it was opened by.
+        case board(String)
         /// A directory in which rings are looked for, by its path.
         case directory(String)
         /// A link or its listener, by its socket's path.
@@ -14,15 +16,16 @@ extension RingError {
         /// The name, the path or the number, as people are shown it: see ``FileName/description``.
         public var name: String {
             switch self {
-            case .ring(let name), .directory(let name), .link(let name): name.printable
+            case .ring(let name), .board(let name), .directory(let name), .link(let name): name.printable
             case .descriptor(let number): "\(number)"
             }
         }
 
-        /// "ring 'prices'", "directory '/dev/shm'", "link '/run/quotes.socket'", "descriptor 5".
+        /// "ring 'prices'", "board 'settings'", "directory '/dev/shm'", "link '/run/quotes.socket'", "descriptor 5".
         public var description: String {
             switch self {
             case .ring: "ring '\(name)'"
+            case .board: "board '\(name)'"
             case .directory: "directory '\(name)'"
             case .link: "link '\(name)'"
             case .descriptor: "descriptor \(name)"

@@ -44,8 +44,16 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         /// Somebody else has the role.
         case roleTaken
 
+        // A board's entries
+        /// The ``Board`` has no entry of that key.
+        case entryNotFound
+        /// The ``Board`` has no room for a further entry.
+        case boardFull
+        /// An entry of a ``Board`` was written anew each time that it was read, as often as is tried.
+        case writerTooFast
+
         // Sending and receiving
-        /// The message is larger than the ring's `largestMessage`.
+        /// The message is larger than the ring's `largestMessage`, or the value larger than its entry of a ``Board``.
         case messageTooLarge
         /// The message does not fit the caller's buffer, or has not the size of the asked-for type. It stays in the ring.
         case sizeMismatch

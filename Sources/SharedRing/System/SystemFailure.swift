@@ -1,4 +1,4 @@
-/// A system call's error number, before somebody who knows the ring's name makes a ``RingError`` of it.
+/// A system call's error number, before a caller that knows the ring's name makes a ``RingError`` of it.
 struct SystemFailure: Error {
     let errno: Int32
 

@@ -6,8 +6,8 @@ struct User: CustomStringConvertible {
 
     init(_ id: UInt32) { self.id = id }
 
-    /// Whether the id stands for nobody in particular: in a user namespace the kernel shows every user that the namespace does not map
-    /// as one id, the overflow user's. Such a user may be anybody, so it is nobody's peer and the owner of nobody's file: not
+    /// Whether the id stands for no user in particular: in a user namespace the kernel shows every user that the namespace does not map
+    /// as one id, the overflow user's. Such a user may be any, so it is no user's peer and owns no user's file: not
     /// even of a process that is shown to itself as the same id.
     ///
     /// Without /proc, the overflow id is taken for unmapped. A system call or two, and only for that id.

@@ -6,7 +6,7 @@ enum Doorbell {
     /// Wakes who sleeps on the word, and says so in it, in one system call.
     ///
     /// One step, because a waker may be killed between two: with "clear, then wake" that would leave 0 behind and the
-    /// sleeper asleep, and the next waker would see nobody to wake. All are woken, because a stranger might be asleep
+    /// sleeper asleep, and the next waker would see no sleeper. All are woken, because an untrusted peer might be asleep
     /// there too and eat a single wake.
     @usableFromInline
     @inline(never)

@@ -26,6 +26,8 @@ struct Sleeper {
     /// Counts, for observers.
     let sleeps: UnsafeMutablePointer<UInt64>
     let ring: String
+    /// Whether no other side rings: news is found only at the end of a slice, which is not stretched then.
+    var isPolling = false
 
     /// Waits, unless it is cancelled already, until `news` gives a value, or, once a slice and at the deadline, `lookAround` does.
     ///

@@ -1,9 +1,9 @@
-#ifndef SHAREDRING_TEST_STRANGERS_H
-#define SHAREDRING_TEST_STRANGERS_H
+#ifndef SHAREDRING_TEST_UNTRUSTED_H
+#define SHAREDRING_TEST_UNTRUSTED_H
 
 #include <stdint.h>
 
-/* What a stranger may do to a ring's file, and Swift does not see. Each returns 0, or the negative errno. */
+/* What an untrusted peer may do to a ring's file, and Swift does not see. Each returns 0, or the negative errno. */
 
 /* A lock of the open file description; `length` 0: to the end of everything. -EAGAIN: it is in somebody's way. */
 int ts_lock_shared(int fd, int64_t start, int64_t length);

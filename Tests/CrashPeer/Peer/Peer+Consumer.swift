@@ -44,7 +44,7 @@ extension Peer {
 
     private func perform<Source: Receiving & ~Copyable>(_ source: inout Source) throws {
         switch operation {
-        case .receive, .sleep, .clearAnnouncement: try receive(&source)
+        case .receive, .sleep, .clearTicketFloor: try receive(&source)
         case .receiveLast:
             try receive(&source)
             note.setAcknowledged()
@@ -54,20 +54,20 @@ extension Peer {
             note.setAcknowledged()
         case .readEnd:
             if try source.next(timeout: .seconds(20)) != nil { fail("a message instead of the end") }
-            note.told = 1
+            note.reported = 1
             expect(.timedOut, of: &source)
-            note.told = 2
+            note.reported = 2
         case .readDeath:
             expect(.peerDied, of: &source)
-            note.told = 1
+            note.reported = 1
             expect(.timedOut, of: &source)
-            note.told = 2
+            note.reported = 2
         case .noteDeath:
-            // The neighbour is there still. Nothing is kept before the end of all streams was told, though the caller comes back.
+            // The neighbour is there still. Nothing is kept before the end of all streams was reported, though the caller comes back.
             expect(.timedOut, of: &source)
-            note.told = 1
+            note.reported = 1
             expect(.timedOut, of: &source)
-            note.told = 2
+            note.reported = 2
         default: fail("it is no consumer's operation")
         }
     }
@@ -85,8 +85,8 @@ extension Peer {
     private func receive<Source: Receiving & ~Copyable>(_ source: inout Source) throws {
         guard let message = try source.next(timeout: .seconds(20)) else { return fail("the end instead of a message") }
         let lane = message.lane
-        if let letter = NumberedMessage(message.array, tag: message.tag, lane: lane) {
-            if letter.number != note.used(lane) { fail("\(letter) came, and \(note.used(lane)) was next in its lane") }
+        if let message = NumberedMessage(message.array, tag: message.tag, lane: lane) {
+            if message.number != note.used(lane) { fail("\(message) came, and \(note.used(lane)) was next in its lane") }
         } else {
             fail("a message in lane \(lane) is not as it was sent")
         }

@@ -19,9 +19,9 @@ extension Peer {
         guard producer.lane == shape.lane else { return fail("it got lane \(producer.lane)") }
         try prepare(&producer)
         // Made before the mark: what is stepped through is the operation and little else.
-        let letters = (0..<4).map { next(after: UInt32($0)) }
-        let bytes = letters.enumerated().map { index, letter in
-            letter.bytes(operation == .batch || operation == .abandonedBatch ? NumberedMessage.smallest + 5 * index : Operation.size)
+        let messages = (0..<4).map { next(after: UInt32($0)) }
+        let bytes = messages.enumerated().map { index, message in
+            message.bytes(operation == .batch || operation == .abandonedBatch ? NumberedMessage.smallest + 5 * index : Operation.size)
         }
         ts_mark()
         switch operation {
@@ -34,7 +34,7 @@ extension Peer {
             drop(producer)
             ts_mark()
         default:
-            try perform(&producer, letters, bytes)
+            try perform(&producer, messages, bytes)
             ts_mark()
             drop(producer)
         }
@@ -52,9 +52,9 @@ extension Peer {
         }
     }
 
-    private func perform(_ producer: inout Producer, _ letters: [NumberedMessage], _ bytes: [[UInt8]]) throws {
+    private func perform(_ producer: inout Producer, _ messages: [NumberedMessage], _ bytes: [[UInt8]]) throws {
         let lane = shape.lane
-        let first = letters[0].number
+        let first = messages[0].number
         switch operation {
         case .send, .waitForRoom:
             note.begin(lane, through: first + 1, byteCount: bytes[0].count)
@@ -79,9 +79,9 @@ extension Peer {
             for index in 0..<place.byteCount { place.storeBytes(of: 0xff, toByteOffset: index, as: UInt8.self) }
         case .batch, .abandonedBatch:
             let byteCount = bytes.reduce(0) { $0 + $1.count }
-            if operation == .batch { note.begin(lane, through: first + UInt32(letters.count), byteCount: byteCount) }
+            if operation == .batch { note.begin(lane, through: first + UInt32(messages.count), byteCount: byteCount) }
             var batch = producer.batch()
-            for (letter, bytes) in zip(letters, bytes) { try batch.append(bytes, tag: letter.number) }
+            for (message, bytes) in zip(messages, bytes) { try batch.append(bytes, tag: message.number) }
             if operation == .batch {
                 batch.commit()
                 note.finish(lane)
@@ -91,10 +91,10 @@ extension Peer {
     }
 
     private func send(_ producer: inout Producer) throws {
-        let letter = next()
-        let bytes = letter.bytes()
-        note.begin(shape.lane, through: letter.number + 1, byteCount: bytes.count)
-        try producer.send(bytes, tag: letter.number, timeout: .zero)
+        let message = next()
+        let bytes = message.bytes()
+        note.begin(shape.lane, through: message.number + 1, byteCount: bytes.count)
+        try producer.send(bytes, tag: message.number, timeout: .zero)
         note.finish(shape.lane)
     }
 

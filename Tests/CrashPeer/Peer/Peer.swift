@@ -38,7 +38,7 @@ struct Peer {
                 try runConsumer { acknowledgement throws(RingError) in
                     try ring.makeConsumer(
                         ending: .whenAllEnded(), acknowledgement: acknowledgement, waiting: .sleep,
-                        options: EndpointOptions(checkInterval: operation == .clearAnnouncement ? .milliseconds(1) : .seconds(60)))
+                        options: EndpointOptions(checkInterval: operation == .clearTicketFloor ? .milliseconds(1) : .seconds(60)))
                 }
             }
         case .name: try runOnName()
@@ -53,14 +53,14 @@ struct Peer {
             _ = try TestRing.create(name, shape, options)
             let ring = try TestRing.openOrCreate(name, shape, options)
             var producer = try ring.makeProducer()
-            let letter = NumberedMessage(lane: 0, number: 0, order: 0)
-            try producer.send(letter.bytes(Operation.size), tag: 0, timeout: .seconds(1))
+            let message = NumberedMessage(lane: 0, number: 0, order: 0)
+            try producer.send(message.bytes(Operation.size), tag: 0, timeout: .seconds(1))
             var claim = try producer.claim(byteCount: Operation.size)
             var place = claim.bytes
             place.storeBytes(of: 0, toByteOffset: 0, as: UInt8.self)
             try claim.commit(byteCount: 0)
             var batch = producer.batch()
-            try batch.append(letter.bytes(), tag: 0)
+            try batch.append(message.bytes(), tag: 0)
             batch.commit()
             var consumer = try ring.makeReceiver()
             consumer.drain()

@@ -1,4 +1,4 @@
-/// What observers are told of a lane.
+/// What observers see of a lane.
 struct Counts: Equatable, CustomStringConvertible {
     var messages: UInt64 = 0
     var byteCount: UInt64 = 0

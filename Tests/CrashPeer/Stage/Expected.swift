@@ -12,7 +12,7 @@ struct Expected {
     let shape: TestRing.Shape
     let life: Note.Life
     let consumerLife: Note.Life
-    let told: UInt32
+    let reported: UInt32
     let prior: Situation.Prior
     let priorCount: UInt32
 
@@ -26,12 +26,12 @@ struct Expected {
         }
         life = note.life
         consumerLife = note.consumerLife
-        told = note.told
+        reported = note.reported
         prior = situation.operation.side == .producer ? situation.prior : .none
         priorCount = situation.priorCount
     }
 
-    /// How the streams of the operation's lane may end; a letter each.
+    /// How the streams of the operation's lane may end; a character each.
     func words(endsUnseen: Bool) -> Set<String> {
         let before = prior == .none ? "" : prior == .closed ? "E" : "D"
         var tails: Set<String> =
@@ -42,29 +42,29 @@ struct Expected {
             case .leaving: ["D", "E"]
             case .closed: ["E"]
             }
-        // Who tells of all ends at once keeps none before that: the next consumer counts them as well.
+        // A consumer that reports all ends at once keeps none before that: the next consumer counts them as well.
         if shape == .spsc {
-            if told == 1 { tails.insert("") }
-            if told == 2 { tails = [""] }
+            if reported == 1 { tails.insert("") }
+            if reported == 2 { tails = [""] }
         }
         // Streams without a message may pass unseen, if they follow an end that was unread when they began.
         if endsUnseen && prior != .none && lanes[shape.lane].high == priorCount { tails.insert("") }
         return Set(tails.map { before + $0 })
     }
 
-    /// The letters of every lane: none lost, none doubled, in order, beginning where the consumer may have been.
+    /// The messages of every lane: none lost, none doubled, in order, beginning where the consumer may have been.
     func problems(with harvest: ReceivedMessages) -> [String] {
         var problems = harvest.strange
         for (lane, bounds) in lanes.enumerated() {
-            let letters = harvest.letters(of: lane)
-            for (index, letter) in letters.enumerated().dropFirst() where letter.number != letters[index - 1].number + 1 {
-                problems.append("in lane \(lane) \(letter) came after \(letters[index - 1])")
+            let messages = harvest.messages(of: lane)
+            for (index, message) in messages.enumerated().dropFirst() where message.number != messages[index - 1].number + 1 {
+                problems.append("in lane \(lane) \(message) came after \(messages[index - 1])")
             }
-            if let first = letters.first?.number {
-                if first < bounds.acknowledged { problems.append("\(letters[0]) came again after it was acknowledged") }
+            if let first = messages.first?.number {
+                if first < bounds.acknowledged { problems.append("\(messages[0]) came again after it was acknowledged") }
                 if first > bounds.used { problems.append("lane \(lane) begins with \(first), though \(bounds.used) was not used up") }
             }
-            let end = letters.last.map { $0.number + 1 }
+            let end = messages.last.map { $0.number + 1 }
             if let end, end != bounds.low && end != bounds.high {
                 problems.append("lane \(lane) goes to \(end), sent were \(bounds.low), or \(bounds.high)")
             }
@@ -74,14 +74,14 @@ struct Expected {
             for (first, second) in zip(harvest.sequences, harvest.sequences.dropFirst()) where first >= second {
                 problems.append("ticket \(second) came after ticket \(first)")
             }
-            for (first, second) in zip(harvest.letters, harvest.letters.dropFirst()) where first.order > second.order {
+            for (first, second) in zip(harvest.messages, harvest.messages.dropFirst()) where first.order > second.order {
                 problems.append("\(second) came after \(first), against the order of their sending")
             }
         }
         return problems
     }
 
-    /// The counts: exactly what was committed, whatever its sender had told.
+    /// The counts: exactly what was committed, whatever its sender had published.
     func problems(with counts: [Counts]) -> [String] {
         zip(lanes, counts).enumerated().flatMap { lane, pair in
             let (bounds, counts) = pair
@@ -94,7 +94,7 @@ struct Expected {
     /// And what was counted is what was found.
     func problems(with counts: [Counts], _ harvest: ReceivedMessages) -> [String] {
         counts.enumerated().flatMap { lane, counts in
-            let last = harvest.letters(of: lane).last { $0.number < Recovery.fresh }
+            let last = harvest.messages(of: lane).last { $0.number < Recovery.fresh }
             guard let last, UInt64(last.number) + 1 != counts.messages else { return [String]() }
             return ["lane \(lane) goes to \(last.number + 1), and counts \(counts)"]
         }
@@ -113,7 +113,9 @@ struct Expected {
         let sums = words.flatMap { word in neighbour.map { word + $0 } }.map(Self.counts)
         let found = [harvest.counts?.closed ?? -1, harvest.counts?.died ?? -1]
         if !sums.contains(found) { problems.append("\(found) producers closed and died, expected one of \(sums)") }
-        if !final.contains(harvest.endWord) { problems.append("told '\(harvest.endWord)' at the end, expected one of \(final.sorted())") }
+        if !final.contains(harvest.endWord) {
+            problems.append("reported '\(harvest.endWord)' at the end, expected one of \(final.sorted())")
+        }
         return problems
     }
 

@@ -32,7 +32,7 @@ struct Live {
         }
     }
 
-    /// Held up after so many instructions, whatever they did: between two points somebody may fall asleep on what has come.
+    /// Held up after so many instructions, whatever they did: between two points a process may fall asleep on what has come.
     /// Nil: the operation has come to its end, or to its sleep, before.
     func hold(after instructions: Int) -> [String]? {
         do {
@@ -47,7 +47,7 @@ struct Live {
         }
     }
 
-    /// It stands still at a point, as by SIGSTOP: nobody waits for it, and when it goes on it comes to its end.
+    /// It stands still at a point, as by SIGSTOP: no process waits for it, and when it goes on it comes to its end.
     private func letOthersGoOn(_ stage: Stage, _ seen: inout ReceivedMessages, isSlept: Bool) throws -> [String] {
         var problems: [String] = []
         if situation.operation.side == .producer {
@@ -58,8 +58,8 @@ struct Live {
             if stage.neighbour != nil {
                 for _ in 0..<2 { try stage.sendAsNeighbour() }
                 if !isSlept { seen = seen + stage.drain() }
-                if situation.shape == .mpsc, !isSlept, seen.letters(of: 0).count != Int(stage.note.low(0)) {
-                    problems.append("the other lane's messages were held up: \(seen.letters)")
+                if situation.shape == .mpsc, !isSlept, seen.messages(of: 0).count != Int(stage.note.low(0)) {
+                    problems.append("the other lane's messages were held up: \(seen.messages)")
                 }
             }
         } else {
@@ -102,7 +102,7 @@ struct Live {
         var harvest = seen
         var successors = 0
         if let sleeping {
-            // Whoever sends next wakes a consumer that the killed one has left asleep.
+            // The next sender wakes a consumer that the killed one has left asleep.
             if stage.neighbour != nil {
                 try stage.sendAsNeighbour()
                 expected = Expected(situation, stage.note, fromStart: true)
@@ -116,9 +116,9 @@ struct Live {
         }
         harvest = harvest + stage.drain()
         var problems: [String] = []
-        let fresh = harvest.letters.filter { $0.number >= Recovery.fresh }
+        let fresh = harvest.messages.filter { $0.number >= Recovery.fresh }
         if fresh.count != successors { problems.append("the successor's message did not come") }
-        harvest.letters.removeAll { $0.number >= Recovery.fresh }
+        harvest.messages.removeAll { $0.number >= Recovery.fresh }
         problems += expected.problems(with: harvest)
         let words = expected.words(endsUnseen: successors > 0)
         problems += expected.problems(
@@ -138,7 +138,7 @@ struct Live {
         let harvest = consumer.drain()
         problems += expected.problems(with: harvest)
         var words = stage.feeder == nil ? expected.words(endsUnseen: false) : [""]
-        if situation.operation == .noteDeath { words = ["", "D"] }  // noted is counted; it must be told at the end
+        if situation.operation == .noteDeath { words = ["", "D"] }  // noted is counted; it must be reported at the end
         problems += expected.problems(withEndsOf: harvest, words: words, neighbour: [""], final: [""])
         let feederDied = situation.shape != .spsc && stage.feeder == nil
         if let feeder = stage.feeder.take() {
@@ -146,7 +146,7 @@ struct Live {
             let rest = consumer.drain()
             let word = situation.shape == .spsc ? "E" : ""
             problems += rest.strange
-            if !rest.letters.isEmpty || rest.endWord != word { problems.append("after its close: \(rest.letters), '\(rest.endWord)'") }
+            if !rest.messages.isEmpty || rest.endWord != word { problems.append("after its close: \(rest.messages), '\(rest.endWord)'") }
         }
         problems += recovery.goOn(ring, &consumer, hasNeighbour: stage.neighbour != nil)
         return try problems + endAll(stage, &consumer, someDied: feederDied)
@@ -157,22 +157,22 @@ struct Live {
         guard let neighbour = stage.neighbour.take() else { return [] }
         try neighbour.close()
         let word = consumer.drain().endWord
-        return word == (someDied ? "D" : "E") ? [] : ["at the end of all streams '\(word)' was told, some died: \(someDied)"]
+        return word == (someDied ? "D" : "E") ? [] : ["at the end of all streams '\(word)' was reported, some died: \(someDied)"]
     }
 
-    /// A producer that waits for acknowledgement is told once, unless there is nothing to wait for.
+    /// A producer that waits for acknowledgement gets that once, unless there is nothing to wait for.
     private func learnsOfDeath(_ producer: inout Producer) -> [String] {
         do throws(RingError) {
             try producer.waitUntilAcknowledged(timeout: .zero)
             return []
         } catch {
-            if error.code != .peerDied { return ["instead of its consumer's death the producer was told: \(error)"] }
+            if error.code != .peerDied { return ["instead of its consumer's death the producer got: \(error)"] }
         }
         do throws(RingError) {
             try producer.waitUntilAcknowledged(timeout: .zero)
             return ["everything is acknowledged, after the consumer's death"]
         } catch {
-            return error.code == .timedOut ? [] : ["the producer was told again: \(error)"]
+            return error.code == .timedOut ? [] : ["the producer got it again: \(error)"]
         }
     }
 }

@@ -83,7 +83,7 @@ struct Names {
         }
     }
 
-    /// Another process takes a role while this one stands still: whoever has a role keeps the name.
+    /// Another process takes a role while this one stands still: the holder of a role keeps the name.
     private func hold(_ stage: Stage) throws -> [String] {
         let ring = try TestRing.openOrCreate(Stage.name, situation.shape, stage.options)
         var producer: Producer?
@@ -94,12 +94,12 @@ struct Names {
         try stage.run()
         stage.kill()
         if producer == nil { return goOn(stage) }
-        let letter = NumberedMessage(lane: 0, number: 0, order: 0)
-        try producer!.send(letter.bytes(), tag: 0)
+        let message = NumberedMessage(lane: 0, number: 0, order: 0)
+        try producer!.send(message.bytes(), tag: 0)
         try producer.take()!.close()
         var consumer = try TestRing.open(Stage.name, situation.shape, stage.options).makeReceiver()
         let harvest = consumer.drain()
         try consumer.close()
-        return harvest.letters == [letter] ? goOn(stage) : ["a message to a ring that has its name was lost: \(harvest)"]
+        return harvest.messages == [message] ? goOn(stage) : ["a message to a ring that has its name was lost: \(harvest)"]
     }
 }

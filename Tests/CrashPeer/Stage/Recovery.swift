@@ -2,17 +2,17 @@ import CTestSupport
 import Foundation
 import SharedRing
 
-/// What the next processes do with a ring in which somebody was killed, and whether they get what is promised.
+/// What the next processes do with a ring in which a process was killed, and whether they get what is promised.
 struct Recovery {
     let name: String
     let shape: TestRing.Shape
     let options: RingOptions
     let expected: Expected
 
-    /// Where the numbers of the successors' letters begin.
+    /// Where the numbers of the successors' messages begin.
     static let fresh: UInt32 = 10_000
 
-    /// A file with these bytes, as nobody holds it. The name goes with it.
+    /// A file with these bytes, on which no process holds a lock. The name goes with it.
     static func leave(_ image: UnsafeRawBufferPointer, _ path: String) -> Bool {
         unlink(path)
         let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -41,12 +41,12 @@ struct Recovery {
                 let harvest = consumer.drain()
                 try consumer.close()
                 try SPSCRing.remove(name, options: options)
-                let found = harvest.letters.count + (harvest.counts.map { $0.closed + $0.died } ?? harvest.ends.count)
-                return harvest.strange + (found == 0 ? [] : ["\(harvest.letters) and '\(harvest.endWord)' came again"])
+                let found = harvest.messages.count + (harvest.counts.map { $0.closed + $0.died } ?? harvest.ends.count)
+                return harvest.strange + (found == 0 ? [] : ["\(harvest.messages) and '\(harvest.endWord)' came again"])
             }
     }
 
-    /// Producers take the lanes over before anybody has read.
+    /// Producers take the lanes over before a consumer has read.
     func producerFirst() -> [String] {
         report("producer first") {
             let ring = try found()
@@ -64,7 +64,7 @@ struct Recovery {
             var consumer = try ring.makeReceiver()
             var harvest = consumer.drain()
             var problems = freshProblems(harvest, sent) + countProblems(counts, then: sent.reduce(0, +), try self.counts())
-            harvest.letters.removeAll { $0.number >= Self.fresh }
+            harvest.messages.removeAll { $0.number >= Self.fresh }
             problems += expected.problems(with: harvest)
             func then(_ words: Set<String>, _ count: Int) -> Set<String> {
                 Set(words.map { $0 + "E" }).union(count == 0 ? words : [])
@@ -97,8 +97,8 @@ struct Recovery {
             let harvest = consumer.drain()
             problems += harvest.strange
             let word = hasNeighbour ? "" : "E"
-            if harvest.endWord != word || !harvest.letters.isEmpty {
-                problems.append("after a close in order: \(harvest.letters), '\(harvest.endWord)'")
+            if harvest.endWord != word || !harvest.messages.isEmpty {
+                problems.append("after a close in order: \(harvest.messages), '\(harvest.endWord)'")
             }
             return problems
         } catch {
@@ -113,7 +113,7 @@ struct Recovery {
         let least = (4096 - 64) / (shape == .total ? 32 : 24)
         for count in sent where count < least { problems.append("an empty lane took only \(count) messages, not \(least)") }
         let harvest = consumer.drain()
-        if !harvest.ends.isEmpty { problems.append("'\(harvest.endWord)' was told in the midst of a stream") }
+        if !harvest.ends.isEmpty { problems.append("'\(harvest.endWord)' was reported in the midst of a stream") }
         return problems + harvest.strange + freshProblems(harvest, sent, isLap: true)
     }
 
@@ -133,26 +133,26 @@ struct Recovery {
         return found == wanted ? [] : ["the successors count \(found), not \(wanted)"]
     }
 
-    /// As many small letters as fit.
+    /// As many small messages as fit.
     func fill(_ producer: inout Producer, limit: Int) throws -> Int {
         var count = 0
         while count < limit {
-            let letter = NumberedMessage(lane: UInt32(producer.lane), number: Self.fresh + UInt32(count), order: Situation.orderAfterwards)
-            guard try producer.trySend(letter.bytes(), tag: letter.number) else { break }
+            let message = NumberedMessage(lane: UInt32(producer.lane), number: Self.fresh + UInt32(count), order: Situation.orderAfterwards)
+            guard try producer.trySend(message.bytes(), tag: message.number) else { break }
             count += 1
         }
         return count
     }
 
-    /// The successors' letters, all of them, once. In a lap the lanes are those that were filled, in whatever order.
+    /// The successors' messages, all of them, once. In a lap the lanes are those that were filled, in whatever order.
     private func freshProblems(_ harvest: ReceivedMessages, _ sent: [Int], isLap: Bool = false) -> [String] {
         var counts: [Int] = []
         for lane in 0..<shape.lanes {
-            let letters = harvest.letters(of: lane).filter { $0.number >= Self.fresh }
-            if letters.map(\.number) != (0..<UInt32(letters.count)).map({ Self.fresh + $0 }) {
-                return ["the successors' messages of lane \(lane) came as \(letters)"]
+            let messages = harvest.messages(of: lane).filter { $0.number >= Self.fresh }
+            if messages.map(\.number) != (0..<UInt32(messages.count)).map({ Self.fresh + $0 }) {
+                return ["the successors' messages of lane \(lane) came as \(messages)"]
             }
-            counts.append(letters.count)
+            counts.append(messages.count)
         }
         let wanted = isLap && sent.count < counts.count ? [0] + sent : sent
         return counts.sorted() == wanted.sorted() ? [] : ["the successors sent \(sent) messages, \(counts) came"]

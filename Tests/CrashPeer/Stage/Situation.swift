@@ -2,7 +2,7 @@
 struct Situation {
     enum Fill: String {
         case none, few, nearly, full
-        /// What a producer makes room for at a time: the operation makes room again, and tells observers.
+        /// What a producer makes room for at a time: the operation makes room again, and publishes a checkpoint.
         case run
     }
 
@@ -40,16 +40,16 @@ struct Situation {
         return words.joined(separator: "/")
     }
 
-    /// What an operation that appends to the lane counts on: the letters of a stream before it.
+    /// What an operation that appends to the lane counts on: the messages of a stream before it.
     var priorCount: UInt32 { prior != .none && operation.side == .producer ? 2 : 0 }
 
     static let capacity: UInt64 = 4096
     var spacing: UInt64 { Self.spacing(shape) }
 
-    /// Of a letter of the smallest size.
+    /// Of a message of the smallest size.
     static func spacing(_ shape: TestRing.Shape) -> UInt64 { shape == .total ? 32 : 24 }
 
-    /// How many such letters go into the room that a producer opens at a time, an eighth of the lane.
+    /// How many such messages go into the room that a producer opens at a time, an eighth of the lane.
     static func run(_ shape: TestRing.Shape) -> Int { Int(capacity / 8 / spacing(shape)) }
 
     /// Where the ring begins.
@@ -69,7 +69,7 @@ struct Situation {
         }
     }
 
-    /// Letters of the traced process come after those that were there, and before those that are sent when it is gone.
+    /// Messages of the traced process come after those that were there, and before those that are sent when it is gone.
     static func order(ofPeers number: UInt32) -> UInt32 { 100_000 + number }
     static let orderAfterwards: UInt32 = 1_000_000
 
@@ -145,7 +145,7 @@ struct Situation {
         } else {
             list.append(.init(operation: .noteDeath, shape: shape, fill: .none))
         }
-        if shape == .total { list.append(.init(operation: .clearAnnouncement, shape: shape, fill: .none)) }
+        if shape == .total { list.append(.init(operation: .clearTicketFloor, shape: shape, fill: .none)) }
         return list
     }
 

@@ -28,7 +28,7 @@ final class Sleeping: @unchecked Sendable {
         if done.wait(timeout: .now() + seconds) != .success {
             canceller.cancel()
             done.wait()
-            harvest.strange.append("the consumer slept on, with \(harvest.letters.count) messages")
+            harvest.strange.append("the consumer slept on, with \(harvest.messages.count) messages")
         }
         return harvest
     }

@@ -117,7 +117,7 @@ final class Stage {
             try endFeeder(inOrder: true)
             note.life = .closed
         case .readDeath, .noteDeath: try endFeeder(inOrder: false)
-        case .clearAnnouncement:
+        case .clearTicketFloor:
             try sendAsNeighbour()
             try endFeeder(inOrder: false)
             sr_store_relaxed_u64(sr_ticket_floor(control(lane)), 0)
@@ -213,7 +213,7 @@ final class Stage {
     @discardableResult
     func drain() -> ReceivedMessages {
         let harvest = consumer!.drain()
-        for letter in harvest.letters where letter.lane < 2 { note.setUsed(Int(letter.lane), letter.number + 1) }
+        for message in harvest.messages where message.lane < 2 { note.setUsed(Int(message.lane), message.number + 1) }
         note.setAcknowledged()
         return harvest
     }
@@ -223,7 +223,7 @@ final class Stage {
         switch situation.operation {
         case .waitForRoom: return drain()
         case .sleep: try feed()
-        case .clearAnnouncement: break  // its check interval wakes it
+        case .clearTicketFloor: break  // its check interval wakes it
         default: throw Failure(description: "it sleeps in \(situation.operation)")
         }
         return ReceivedMessages()
@@ -232,9 +232,11 @@ final class Stage {
 
 extension Note {
     fileprivate func send(_ producer: inout Producer, lane: Int, order: UInt32, size: Int = NumberedMessage.smallest) throws {
-        let letter = NumberedMessage(lane: UInt32(lane), number: low(lane), order: order)
-        begin(lane, through: letter.number + 1, byteCount: size)
-        guard try producer.trySend(letter.bytes(size), tag: letter.number) else { throw Stage.Failure(description: "lane \(lane) is full") }
+        let message = NumberedMessage(lane: UInt32(lane), number: low(lane), order: order)
+        begin(lane, through: message.number + 1, byteCount: size)
+        guard try producer.trySend(message.bytes(size), tag: message.number) else {
+            throw Stage.Failure(description: "lane \(lane) is full")
+        }
         finish(lane)
     }
 }
@@ -245,7 +247,7 @@ extension Stage {
         guard situation.hasSleeper, var receiver = consumer.take() else { return nil }
         // What was there before is out of the way, so that it does sleep.
         let before = receiver.drain()
-        for letter in before.letters { note.setUsed(Int(letter.lane), letter.number + 1) }
+        for message in before.messages { note.setUsed(Int(message.lane), message.number + 1) }
         note.setAcknowledged()
         // From now on it receives when it likes.
         for lane in 0..<2 { note.setUsed(lane, .max) }

@@ -12,7 +12,7 @@ struct Actions {
         if error.code == .poisoned { tally.add(.poisoned) }
     }
 
-    /// Whatever anybody writes, an endpoint's own state holds its invariants. A crash is what the fuzzer finds.
+    /// Whatever the untrusted peer writes, an endpoint's own state holds its invariants. A crash is what the fuzzer finds.
     private func check(_ broken: String?) {
         if let broken { fatalError("an invariant is broken: \(broken)") }
     }

@@ -1,22 +1,22 @@
 import CSharedRing
 import SharedRing
 
-/// One ring that a stranger has written into, and endpoints that attach to it and go on, while the stranger does too.
+/// One ring that an untrusted peer has written into, and endpoints that attach to it and go on, while the untrusted peer does too.
 struct AttachCase {
     private let victim: Victim
-    private let stranger: UntrustedPeer
+    private let untrusted: UntrustedPeer
     private let tally: Tally
-    private let tells: Bool
+    private let isVerbose: Bool
     private var choices: Choices
     private let onlooker: Onlooker?
 
-    init(_ victims: [Victim], _ choices: Choices, tally: Tally, tells: Bool = false) {
+    init(_ victims: [Victim], _ choices: Choices, tally: Tally, isVerbose: Bool = false) {
         self.choices = choices
         victim = victims[self.choices.below(victims.count)]
-        stranger = UntrustedPeer(victim: victim, tally: tally, tells: tells)
+        untrusted = UntrustedPeer(victim: victim, tally: tally, isVerbose: isVerbose)
         self.tally = tally
-        self.tells = tells
-        onlooker = Onlooker(victim, tally: tally, tells: tells, disturb: stranger.mutate)
+        self.isVerbose = isVerbose
+        onlooker = Onlooker(victim, tally: tally, isVerbose: isVerbose, disturb: untrusted.mutate)
     }
 
     static func victims() throws(RingError) -> [Victim] {
@@ -35,7 +35,7 @@ struct AttachCase {
 
     mutating func run() {
         victim.restore(choices.below(victim.stateCount))
-        for _ in 0...choices.below(4) { stranger.mutate(&choices) }
+        for _ in 0...choices.below(4) { untrusted.mutate(&choices) }
         onlooker?.act(&choices)
         let isMerging = victim.isMerging != choices.once(in: 64)
         do throws(RingError) {
@@ -45,24 +45,24 @@ struct AttachCase {
                 try play(victim.openSPSC())
             }
         } catch {
-            if tells { say("  \(error)") }
+            if isVerbose { say("  \(error)") }
             tally.add(.refused)
         }
         // Last, so that older inputs of the fuzzer mean what they meant.
-        if choices.once(in: 8) { Endless(victim: victim, tells: tells).run(&choices) }
+        if choices.once(in: 8) { Endless(victim: victim, isVerbose: isVerbose).run(&choices) }
         tally.add(.cases)
     }
 
-    /// The stranger writes, and somebody who looks on may see it.
+    /// The untrusted peer writes, and an onlooker may see it.
     private mutating func disturb() {
-        stranger.mutate(&choices)
+        untrusted.mutate(&choices)
         if let onlooker, choices.once(in: 3) { onlooker.act(&choices) }
     }
 
     // MARK: Roles
 
     private mutating func waiting() -> WaitStrategy { [.spin, .adaptive, .sleep][choices.below(3)] }
-    private mutating func slice() -> Duration { choices.once(in: 2) ? .microseconds(1) : .milliseconds(100) }
+    private mutating func checkInterval() -> Duration { choices.once(in: 2) ? .microseconds(1) : .milliseconds(100) }
     private mutating func acknowledgement() -> Acknowledgement { choices.once(in: 3) ? .manual : .automatic }
     private mutating func steps() -> Int { 8 + choices.below(40) }
 
@@ -72,15 +72,15 @@ struct AttachCase {
             tally.add(.attached)
             return end
         } catch {
-            if tells { say("  \(error)") }
+            if isVerbose { say("  \(error)") }
             tally.add(.turnedAway)
             return nil
         }
     }
 
     private mutating func producer(_ make: (WaitStrategy, Duration) throws(RingError) -> Producer) -> Producer? {
-        let (waiting, slice) = (waiting(), slice())
-        return seated { () throws(RingError) in try make(waiting, slice) }
+        let (waiting, checkInterval) = (waiting(), checkInterval())
+        return seated { () throws(RingError) in try make(waiting, checkInterval) }
     }
 
     /// Something that a producer does, or one that attaches if there is none.
@@ -97,24 +97,24 @@ struct AttachCase {
 
     private mutating func play(_ ring: SPSCRing) throws(RingError) {
         tally.add(.opened)
-        let actions = Actions(tally: tally, disturb: stranger.mutate)
+        let actions = Actions(tally: tally, disturb: untrusted.mutate)
         var first: Producer?
         var consumer: Consumer?
         for step in 0..<steps() where !choices.isExhausted {
             switch choices.below(step < 2 ? 2 : 16) {
             case 0:
-                actOrAttach(&first, actions) { (waiting, slice) throws(RingError) in
-                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice))
+                actOrAttach(&first, actions) { (waiting, checkInterval) throws(RingError) in
+                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
                 }
             case 1:
                 if var end = consumer.take() {
                     actions.act(&end, &choices)
                     consumer = consume end
                 } else {
-                    let (acknowledgement, waiting, slice) = (acknowledgement(), waiting(), slice())
+                    let (acknowledgement, waiting, checkInterval) = (acknowledgement(), waiting(), checkInterval())
                     consumer = seated { () throws(RingError) in
                         try ring.makeConsumer(
-                            acknowledgement: acknowledgement, waiting: waiting, options: EndpointOptions(checkInterval: slice))
+                            acknowledgement: acknowledgement, waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
                     }
                 }
             case 2...6: disturb()
@@ -127,19 +127,19 @@ struct AttachCase {
 
     private mutating func play(_ ring: MPSCRing) throws(RingError) {
         tally.add(.opened)
-        let actions = Actions(tally: tally, disturb: stranger.mutate)
+        let actions = Actions(tally: tally, disturb: untrusted.mutate)
         var first: Producer?
         var second: Producer?
         var consumer: MergingConsumer?
         for step in 0..<steps() where !choices.isExhausted {
             switch choices.below(step < 3 ? 3 : 18) {
             case 0:
-                actOrAttach(&first, actions) { (waiting, slice) throws(RingError) in
-                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice))
+                actOrAttach(&first, actions) { (waiting, checkInterval) throws(RingError) in
+                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
                 }
             case 1:
-                actOrAttach(&second, actions) { (waiting, slice) throws(RingError) in
-                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: slice))
+                actOrAttach(&second, actions) { (waiting, checkInterval) throws(RingError) in
+                    try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
                 }
             case 2:
                 if var end = consumer.take() {
@@ -148,11 +148,11 @@ struct AttachCase {
                 } else {
                     let ending: MergingConsumer.Ending = choices.once(in: 2) ? .whenAllEnded(atLeast: choices.below(3)) : .never
                     let budget = 1 + choices.below(300)
-                    let (acknowledgement, waiting, slice) = (acknowledgement(), waiting(), slice())
+                    let (acknowledgement, waiting, checkInterval) = (acknowledgement(), waiting(), checkInterval())
                     consumer = seated { () throws(RingError) in
                         try ring.makeConsumer(
                             ending: ending, acknowledgement: acknowledgement, waiting: waiting,
-                            options: EndpointOptions(checkInterval: slice, budget: budget))
+                            options: EndpointOptions(checkInterval: checkInterval, budget: budget))
                     }
                 }
             case 3...7: disturb()

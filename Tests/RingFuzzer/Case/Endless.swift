@@ -2,15 +2,15 @@ import CSharedRing
 import Glibc
 import SharedRing
 
-/// A lane full of records without an end, left by a process that is gone. A consumer must find that nobody can have written them.
+/// A lane full of records without an end, left by a process that is gone. A consumer must find that no producer can have written them.
 ///
 /// A crash is the verdict if it does not: the batch, and the coverage-guided fuzzer, report the case.
 struct Endless {
-    /// Laps of the lane that a consumer may take before it finds out. A lane without accounts takes one more than another.
+    /// Laps of the lane that a consumer may take before it finds out. A lane without checkpoints takes one more than another.
     private static let mostLaps = 3
 
     let victim: Victim
-    let tells: Bool
+    let isVerbose: Bool
 
     /// Puts the ring into a state, fills one lane, and receives until the lane is poisoned.
     func run(_ choices: inout Choices) {
@@ -47,7 +47,7 @@ struct Endless {
         if choices.once(in: 2) { sr_store_release_u64(sr_checkpoint_turn(words), 0) }
         if choices.once(in: 3) { sr_store_release_u32(sr_producer_epoch(words), 0) }
         victim.control.pointee.lanes_used.0 |= 1 << UInt64(lane)
-        if tells {
+        if isVerbose {
             say("  lane \(lane): header 0x\(String(header, radix: 16)) without an end, checkpoint \(words.pointee.checkpoint_turn)")
         }
         for offset in stride(from: 0, to: victim.capacity, by: victim.alignment) {

@@ -1,21 +1,21 @@
 import SharedRing
 
-/// Who examines a named ring without a role, while its ends work and the stranger writes.
+/// Examines a named ring without a role, while its ends work and the untrusted peer writes.
 final class Onlooker {
     private let name: String
     private let options: RingOptions
     private let tally: Tally
-    private let tells: Bool
+    private let isVerbose: Bool
     private let disturb: (inout Choices) -> Void
     private var tap: RingTap?
 
-    /// Nil: nobody finds the ring.
-    init?(_ victim: Victim, tally: Tally, tells: Bool, disturb: @escaping (inout Choices) -> Void) {
+    /// Nil: the ring is not found.
+    init?(_ victim: Victim, tally: Tally, isVerbose: Bool, disturb: @escaping (inout Choices) -> Void) {
         guard let name = victim.name else { return nil }
         self.name = name
         options = victim.options
         self.tally = tally
-        self.tells = tells
+        self.isVerbose = isVerbose
         self.disturb = disturb
     }
 
@@ -24,7 +24,7 @@ final class Onlooker {
         self.name = name
         self.options = options
         self.tally = tally
-        tells = false
+        isVerbose = false
         disturb = { _ in }
     }
 
@@ -39,7 +39,7 @@ final class Onlooker {
             }
             tally.add(.inspected)
         } catch {
-            if tells { say("  onlooker: \(error)") }
+            if isVerbose { say("  onlooker: \(error)") }
             tally.add(.uninspectable)
         }
     }
@@ -57,7 +57,7 @@ final class Onlooker {
             _ = (lane.needsDeathMark, lane.hasUnmarkedClose)
         }
         _ = (check.messages, check.byteCount, check.streamEnds, check.isMoving, check.isAnybodyAttached, check.hasAnybodyCome)
-        if tells { say("  check: \(check)") }
+        if isVerbose { say("  check: \(check)") }
     }
 
     private func report() throws(RingError) {
@@ -108,7 +108,7 @@ final class Onlooker {
             : [StaleRing.remove(name, includingUndelivered: includingUndelivered, dryRun: isDryRun, options: options)]
         for ring in rings {
             expect(ring.messages >= 0 && ring.byteCount >= 0 && ring.streamEnds >= 0, "a negative count: \(ring)")
-            if tells { say("  judged: \(ring)") }
+            if isVerbose { say("  judged: \(ring)") }
             if case .removed = ring.outcome, !isDryRun { tally.add(.removed) }
         }
     }

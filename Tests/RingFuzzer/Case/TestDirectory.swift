@@ -2,7 +2,7 @@ import Glibc
 
 /// The directory of a process's named rings.
 enum TestDirectory {
-    static func directory(of process: pid_t) -> String { "/dev/shm/strangers.\(process)" }
+    static func directory(of process: pid_t) -> String { "/dev/shm/untrusted.\(process)" }
 
     static func make() {
         let path = directory(of: getpid())
@@ -12,7 +12,7 @@ enum TestDirectory {
         atexit { TestDirectory.remove(of: getpid()) }
     }
 
-    /// After a crash, for whoever waited for the process.
+    /// After a crash, for the process that waited for it.
     static func remove(of process: pid_t) {
         let path = directory(of: process)
         guard let stream = opendir(path) else { return }

@@ -1,10 +1,10 @@
 import CSharedRing
 
-/// Who writes where nobody should. It knows the layout, so that what it writes is believed as far as possible.
+/// Writes where no process should. It knows the layout, so that what it writes is believed as far as possible.
 struct UntrustedPeer {
     let victim: Victim
     let tally: Tally
-    let tells: Bool
+    let isVerbose: Bool
 
     private typealias Word = (offset: Int, size: Int)
 
@@ -94,7 +94,7 @@ struct UntrustedPeer {
         var old: UInt64 = 0
         withUnsafeMutableBytes(of: &old) { $0.copyMemory(from: UnsafeRawBufferPointer(start: victim.base + offset, count: size)) }
         let value = interesting(old, &choices)
-        if tells { say("  \(size) bytes at \(offset): 0x\(String(old, radix: 16)) -> 0x\(String(value, radix: 16))") }
+        if isVerbose { say("  \(size) bytes at \(offset): 0x\(String(old, radix: 16)) -> 0x\(String(value, radix: 16))") }
         withUnsafeBytes(of: value) { victim.base.advanced(by: offset).copyMemory(from: $0.baseAddress!, byteCount: size) }
     }
 
@@ -160,7 +160,7 @@ struct UntrustedPeer {
         let offset = recordOffset(in: lane, &choices)
         let place = victim.data(lane) + offset
         let header = forged(place.load(as: UInt64.self), in: lane, &choices)
-        if tells { say("  lane \(lane): header 0x\(String(header, radix: 16)) at \(offset)") }
+        if isVerbose { say("  lane \(lane): header 0x\(String(header, radix: 16)) at \(offset)") }
         place.storeBytes(of: header, as: UInt64.self)
     }
 
@@ -175,7 +175,7 @@ struct UntrustedPeer {
         let lane = choices.below(victim.lanes)
         let header = forged(0, in: lane, &choices)
         let stride = 8 << choices.below(5)
-        if tells { say("  lane \(lane): header 0x\(String(header, radix: 16)) every \(stride) bytes") }
+        if isVerbose { say("  lane \(lane): header 0x\(String(header, radix: 16)) every \(stride) bytes") }
         for offset in Swift.stride(from: 0, to: victim.capacity, by: stride) {
             victim.data(lane).storeBytes(of: header, toByteOffset: offset, as: UInt64.self)
         }
@@ -185,7 +185,7 @@ struct UntrustedPeer {
         let count = 1 + choices.below(256)
         let offset = choices.below(victim.size - count)
         let word = choices.word()
-        if tells { say("  \(count) bytes at \(offset): 0x\(String(word, radix: 16)) repeated") }
+        if isVerbose { say("  \(count) bytes at \(offset): 0x\(String(word, radix: 16)) repeated") }
         for index in 0..<count {
             victim.base.storeBytes(
                 of: UInt8(truncatingIfNeeded: word >> UInt64(index % 8 * 8)), toByteOffset: offset + index, as: UInt8.self)

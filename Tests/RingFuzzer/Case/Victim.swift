@@ -2,7 +2,7 @@ import CSharedRing
 import Glibc
 import SharedRing
 
-/// A ring whose file is also mapped beside the library, as a stranger has it, and the states it can be put back into.
+/// A ring whose file is also mapped beside the library, as an untrusted peer has it, and the states it can be put back into.
 final class Victim {
     let descriptor: Int32
     let base: UnsafeMutableRawPointer
@@ -77,7 +77,7 @@ final class Victim {
         return try MPSCRing.open(descriptor: descriptor)
     }
 
-    /// A ring that somebody removed gets a new file, under the same descriptor and at the same address.
+    /// A ring that was removed gets a new file, under the same descriptor and at the same address.
     private func makeAgainIfRemoved() {
         var facts = stat()
         guard let name, fstat(descriptor, &facts) != 0 || facts.st_nlink == 0 else { return }

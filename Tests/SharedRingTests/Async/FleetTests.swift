@@ -22,9 +22,10 @@ struct FleetTests {
         #expect(facts["cpu_us"]! < facts["idle_us"]! / 10)
     }
 
-    @Test("A ring on which nothing happens is looked at ten times, a slice apart, and then once in ten slices") func silence() throws {
+    @Test("A ring on which nothing happens is looked at ten times, a check interval apart, and then once in ten check intervals")
+    func silence() throws {
         let place = Place()
-        let peer = try Peer(["fleet", "rings=1", "slice=1", "idle=100000", "directory=\(place.path)"])
+        let peer = try Peer(["fleet", "rings=1", "check-interval=1", "idle=100000", "directory=\(place.path)"])
         func sleeps() -> Int { (try? RingStatistics("0", options: place.options())).map { Int($0.consumerSleeps) } ?? 0 }
         #expect(eventually { sleeps() > 0 })
         // Both times lie outside of both counts.
@@ -32,15 +33,15 @@ struct FleetTests {
         let before = sleeps()
         usleep(1_000_000)
         let count = sleeps() - before
-        let slices = (ContinuousClock.now - start) / .milliseconds(1)
-        #expect(Double(count) <= 10 + slices / 10 + 1, "\(count) looks in \(slices) slices")
+        let intervals = (ContinuousClock.now - start) / .milliseconds(1)
+        #expect(Double(count) <= 10 + intervals / 10 + 1, "\(count) looks in \(intervals) check intervals")
         peer.kill()
     }
 
     @Test("Silent rings are looked at in one pass, although their waits did not begin at the same time") func onePass() throws {
         let place = Place()
         let rings = 20
-        let peer = try Peer(["fleet", "rings=\(rings)", "slice=1", "idle=100000", "directory=\(place.path)"])
+        let peer = try Peer(["fleet", "rings=\(rings)", "check-interval=1", "idle=100000", "directory=\(place.path)"])
         // When it falls asleep, and after each of the ten quick looks.
         #expect(
             eventually {
@@ -50,10 +51,10 @@ struct FleetTests {
         let before = try wakeUps(ofWaitersIn: peer.pid)
         usleep(1_000_000)
         let count = try wakeUps(ofWaitersIn: peer.pid) - before
-        let slices = (ContinuousClock.now - start) / .milliseconds(1)
-        // Who is due within half an interval goes along: five slices from pass to pass, at least. Some more, for what else may
-        // put a thread to sleep. By themselves they would need twenty passes in ten slices.
-        #expect(Double(count) <= slices / 4 + 20, "\(count) wake-ups in \(slices) slices")
+        let intervals = (ContinuousClock.now - start) / .milliseconds(1)
+        // An endpoint that is due within half an interval goes along: five check intervals from pass to pass, at least. Some more, for what else may
+        // put a thread to sleep. By themselves they would need twenty passes in ten check intervals.
+        #expect(Double(count) <= intervals / 4 + 20, "\(count) wake-ups in \(intervals) check intervals")
         peer.kill()
     }
 
@@ -72,7 +73,7 @@ struct FleetTests {
 
     @Test("No wake-up is lost: nothing but a doorbell ends a wait here", arguments: ["", "symmetric", "without-waitv"])
     func noLostWakeups(how: String) throws {
-        #expect(try facts("rings=30", "rounds=1000", "slice=3600000", how)["received"] == 30_000)
+        #expect(try facts("rings=30", "rounds=1000", "check-interval=3600000", how)["received"] == 30_000)
     }
 
     @Test("127 rings fit one thread, the 128th starts another") func bounds() throws {

@@ -58,7 +58,7 @@ struct SanitizedEventSourceTests {
         try source.close()
     }
 
-    @Test("A death and a cancellation make it readable, and are told") func ends() throws {
+    @Test("A death and a cancellation make it readable, and are reported") func ends() throws {
         var producer: Producer? = try ring.makeProducer()
         let consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let canceller = consumer.canceller
@@ -101,7 +101,7 @@ struct SanitizedEventSourceTests {
 
     @Test("The consumer comes back; dropping the source while it waits frees the role") func back() throws {
         var producer = try ring.makeProducer()
-        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: longSlice)).eventSource()
+        var source = try ring.makeConsumer(options: EndpointOptions(checkInterval: longCheckInterval)).eventSource()
         #expect(try source.pollText() == "(empty)")
         var consumer = source.consumer()
         try producer.send("synchronous again")

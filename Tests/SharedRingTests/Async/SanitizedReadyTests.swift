@@ -24,14 +24,15 @@ extension Consumer {
 struct SanitizedReadyTests {
     /// A ring, its producer in a box for another thread, its consumer in one for a task.
     private func endpoints(
-        slice: Duration = .milliseconds(10), acknowledgement: Acknowledgement = .automatic, barrier: RingOptions.Barrier = .automatic
+        checkInterval: Duration = .milliseconds(10), acknowledgement: Acknowledgement = .automatic,
+        barrier: RingOptions.Barrier = .automatic
     ) throws -> (Box<Producer>, Box<Consumer>) {
         var options = RingOptions(capacity: 4096)
         options.barrier = barrier
         let ring = try SPSCRing.anonymous(options: options)
         return (
-            Box(try ring.makeProducer(options: EndpointOptions(checkInterval: slice))),
-            Box(try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: slice)))
+            Box(try ring.makeProducer(options: EndpointOptions(checkInterval: checkInterval))),
+            Box(try ring.makeConsumer(acknowledgement: acknowledgement, options: EndpointOptions(checkInterval: checkInterval)))
         )
     }
 
@@ -61,7 +62,7 @@ struct SanitizedReadyTests {
     }
 
     @Test("A message that comes while the task is suspended resumes it") func resumes() async throws {
-        let (sender, receiver) = try endpoints(slice: longSlice)
+        let (sender, receiver) = try endpoints(checkInterval: longCheckInterval)
         let consumer = receiver.take()
         let worker = Worker { [watch = consumer.core.watch] in
             var producer = sender.take()
@@ -76,7 +77,7 @@ struct SanitizedReadyTests {
         _ = try worker.join()
     }
 
-    @Test("The end of a stream, and a producer's death, make a consumer ready, which then is told at once") func ends() async throws {
+    @Test("The end of a stream, and a producer's death, make a consumer ready, which then reports it at once") func ends() async throws {
         let (sender, receiver) = try endpoints()
         var consumer = receiver.take()
         try sender.take().close()
@@ -98,7 +99,7 @@ struct SanitizedReadyTests {
 
     @Test("A timeout, a canceller and a task's cancellation end the wait; the consumer can be used afterwards") func endings() async throws
     {
-        let (sender, receiver) = try endpoints(slice: longSlice)
+        let (sender, receiver) = try endpoints(checkInterval: longCheckInterval)
         var consumer = receiver.take()
         #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady(timeout: .zero) } == .timedOut)
         #expect(await asyncCode { () throws(RingError) in try await consumer.waitUntilReady(timeout: .milliseconds(20)) } == .timedOut)
@@ -133,7 +134,7 @@ struct SanitizedReadyTests {
     }
 
     @Test("A task that is cancelled already does not wait, but takes what is there") func cancelledBefore() async throws {
-        let (sender, receiver) = try endpoints(slice: longSlice)
+        let (sender, receiver) = try endpoints(checkInterval: longCheckInterval)
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
             let producer = sender.take()
@@ -170,7 +171,7 @@ struct SanitizedReadyTests {
 
     @Test("While one task waits, every other use of the consumer throws alreadyWaiting and disturbs nothing") func reentrancy() async throws
     {
-        let (sender, receiver) = try endpoints(slice: longSlice)
+        let (sender, receiver) = try endpoints(checkInterval: longCheckInterval)
         let actor = Reentrant(receiver)
         async let first = actor.wait()
         while await !actor.isWaiting { await Task.yield() }
@@ -290,7 +291,7 @@ struct SanitizedReadyTests {
         for worker in workers { try worker.join() }
     }
 
-    @Test("Many lanes: a death is told at the end of all, or counted", arguments: [MPSCRing.Order.perProducer, .total])
+    @Test("Many lanes: a death is reported at the end of all, or counted", arguments: [MPSCRing.Order.perProducer, .total])
     func lanesDie(order: MPSCRing.Order) async throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: order, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(ending: .whenAllEnded(), options: EndpointOptions(checkInterval: .milliseconds(10)))
@@ -308,8 +309,8 @@ struct SanitizedReadyTests {
         try worker.join()
     }
 
-    @Test("A stranger who rings for nothing again and again does not make the waiter busy") func strangerRings() async throws {
-        let (sender, receiver) = try endpoints(slice: longSlice)
+    @Test("An untrusted peer who rings for nothing again and again does not make the waiter busy") func untrustedRings() async throws {
+        let (sender, receiver) = try endpoints(checkInterval: longCheckInterval)
         let consumer = receiver.take()
         let worker = Worker { [watch = consumer.core.watch] in
             let word = watch.sleeper.doorbell

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-/// Waits that have been silent for so long that nobody looks around every slice any more.
+/// Waits that have been silent for so long that their peers are not checked every check interval any more.
 @Suite("After a long silence", .oneByOne)
 struct SanitizedSilenceTests {
     private let place = Place()
@@ -38,7 +38,7 @@ struct SanitizedSilenceTests {
         }
     }
 
-    @Test("The death of a peer that is killed is told") func death() async throws {
+    @Test("The death of a peer that is killed is reported") func death() async throws {
         var consumer = try makeConsumer()
         let worker = afterSilence(consumer.core.watch) { [peer] in peer.kill() }
         try await consumer.waitUntilReady(timeout: asyncPatience)
@@ -46,7 +46,7 @@ struct SanitizedSilenceTests {
         try worker.join(within: asyncPatienceSeconds)
     }
 
-    @Test("An event source's descriptor tells it, too") func eventSource() throws {
+    @Test("An event source's descriptor shows it, too") func eventSource() throws {
         let consumer = try makeConsumer()
         let watch = consumer.core.watch
         var source = try consumer.eventSource()

@@ -11,7 +11,7 @@ struct BroadcastProcessTests {
 
     @Test("One publisher and one reliable subscriber, in two processes", arguments: ["symmetric", "automatic"])
     func two(_ barrier: String) throws {
-        let arguments = ["b", "directory=\(place.path)", "subscribers=4", "waiting=sleep", "slice=600000", "barrier=\(barrier)"]
+        let arguments = ["b", "directory=\(place.path)", "subscribers=4", "waiting=sleep", "check-interval=600000", "barrier=\(barrier)"]
         let publisher = try Peer(["producer"] + arguments)
         #expect(try publisher.line() == "attached")
         let subscriber = try Peer(["subscriber"] + arguments)

@@ -112,8 +112,11 @@ struct BroadcastTakeOverTests {
     }
 
     /// As a publisher leaves it that is killed behind its checkpoint and before its second look, when a subscriber has come in between.
-    @Test("The next publisher does not take the published write limit for what it may write") func limit() throws {
-        let ring = try ring()
+    @Test("The next publisher does not take the published write limit for what it may write", arguments: BroadcastTests.barriers)
+    func limit(_ barrier: RingOptions.Barrier) throws {
+        var options = place.options()
+        options.barrier = barrier
+        let ring = try BroadcastRing.openOrCreate("b", subscribers: 4, options: options)
         var subscriber = try ring.makeSubscriber(acknowledgement: .manual, options: quick)
         var sent: UInt64 = 0
         let attachment: SharedRing.Attachment
@@ -131,6 +134,7 @@ struct BroadcastTakeOverTests {
         for _ in 0..<20 {
             var publisher = try ring.makePublisher(options: quick)
             #expect(try !publisher.trySend(value: sent))
+            expectError(.timedOut) { () throws(RingError) in try publisher.send(value: sent, timeout: .zero) }
             #expect(publisher.checkInvariants() == nil)
         }
         for number in 0..<sent { #expect(try subscriber.next(timeout: patience)?.integer(as: UInt64.self) == number) }

@@ -8,7 +8,7 @@ import Testing
 /// Checks every 10 ms where a death is to be found soon.
 private let quick = EndpointOptions(checkInterval: .milliseconds(10))
 /// Nothing but a wake ends a wait in time.
-private let slow = EndpointOptions(checkInterval: longSlice)
+private let slow = EndpointOptions(checkInterval: longCheckInterval)
 
 extension Subscriber {
     /// The text of the next message that is there now; "(empty)", "(ended)".

@@ -113,7 +113,7 @@ struct RingStatisticsTests {
             try producer.send(message, timeout: patience)
         }
         #expect(eventually { (try? lane().sleeps) ?? 0 > 0 })
-        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: longSlice))
+        var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: longCheckInterval))
         #expect(try consumer.receive() == message)
         _ = try waiter.join()
         #expect(try lane().messages == 5 && lane().sleeps > 0)
@@ -122,7 +122,7 @@ struct RingStatisticsTests {
     @Test("The consumer's wake of a sleeping producer is counted") func producerWakes() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var consumer = try ring.makeConsumer()
-        var producer = try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: longSlice))
+        var producer = try ring.makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: longCheckInterval))
         let message = [UInt8](repeating: 1, count: 1000)
         while try producer.trySend(message) {}
         let control = Forgery(path: place.path("r"))
@@ -143,7 +143,7 @@ struct RingStatisticsTests {
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer()
         for _ in 0..<3 { try producer.send("a") }
-        let box = Box(try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: longSlice)))
+        let box = Box(try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: longCheckInterval)))
         let waiter = Worker {
             var consumer = box.take()
             for _ in 0..<4 { _ = try consumer.receive(timeout: patience) }
@@ -158,7 +158,7 @@ struct RingStatisticsTests {
     @Test("Waiting without a thread is sleeping, too") func asynchronousSleeps() async throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer()
-        let box = Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: longSlice)))
+        let box = Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: longCheckInterval)))
         let task = Task {
             let consumer = box.take()
             try await consumer.waitUntilReady(timeout: asyncPatience)

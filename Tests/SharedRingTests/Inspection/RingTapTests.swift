@@ -138,18 +138,18 @@ struct RingTapTests {
         let (shape, data) = (sender.writer.pointee.shape, sender.writer.pointee.data)
         for (laps, size) in [(1, 29), (3, 7), (9, 5)] {
             var isFirst = true
-            let account = try Checkpoint.now(shape) { () throws in
-                let told = Checkpoint(control)
+            let checkpoint = try Checkpoint.now(shape) { () throws in
+                let published = Checkpoint(control)
                 if isFirst {
                     isFirst = false
                     while end < UInt64(laps) * 4096 * 2 + 64 { try pass(size) }
                 }
-                return told
+                return published
             } header: {
                 RecordHeader(bits: sr_load_acquire_u64(data + Int($0 & shape.mask)))
             }
-            #expect(ends.contains(account.tail), "\(account.tail)")
-            #expect(account.tail == end)
+            #expect(ends.contains(checkpoint.tail), "\(checkpoint.tail)")
+            #expect(checkpoint.tail == end)
         }
     }
 
@@ -167,7 +167,7 @@ struct RingTapTests {
             _ = try consumer.receive()
         }
         var tap = try tap()
-        // 128 of 32 bytes are a lap, and a producer tells an eighth of it ahead how far it may go.
+        // 128 of 32 bytes are a lap, and the write limit is an eighth of it ahead.
         for number in 0..<110 { try pass("\(number)") }
         let seen = try tap.look()
         #expect(seen.count == 110)
@@ -278,7 +278,7 @@ struct RingTapTests {
 
     @Test("While messages rush by, what is shown is whole, and what is not shown is counted as missed") func rush() throws {
         let ring = try SPSCRing.create("r", options: place.options(capacity: 1 << 16))
-        let total = 300_000
+        let total = 100_000
         let senderBox = Box(try ring.makeProducer())
         let receiverBox = Box(try ring.makeConsumer())
         var tap = try tap()
@@ -420,7 +420,7 @@ struct RingTapTests {
         #expect(try tap.look().map(\.word) == ["0@0 a", "0@16 b"])
     }
 
-    @Test("From a producer that keeps no account what is missed is said to be at most so much") func uncounted() throws {
+    @Test("From a producer that publishes no checkpoint what is missed is said to be at most so much") func uncounted() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer()

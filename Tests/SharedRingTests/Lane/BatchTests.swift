@@ -6,6 +6,14 @@ import Testing
 
 @testable import SharedRing
 
+extension Consumer {
+    /// The next message, as "tag:text".
+    fileprivate mutating func receiveTagged() throws -> String? {
+        guard let message = nextIfAvailable() else { return nil }
+        return "\(message.tag):\(message.text)"
+    }
+}
+
 @Suite("A batch becomes visible at once, or not at all", .oneByOne)
 struct BatchTests {
     @Test("Nothing is visible before commit, everything in order after") func commit() throws {
@@ -93,6 +101,34 @@ struct BatchTests {
             try batch.append(value: UInt64(0), timeout: .zero)
             batch.commit()
             #expect(consumer.drain { _ in } == 1)
+        }
+    }
+
+    @Test("Messages written in place stand between others, and impossible sizes are refused before the body is called") func inPlace()
+        async throws
+    {
+        try SPSCRing.withEndpoints { producer, consumer in
+            var batch = producer.batch()
+            try batch.append(Array("a".utf8))
+            try batch.append(byteCount: 3, tag: 7) { bytes in
+                for index in 0..<3 { bytes.storeBytes(of: 98, toByteOffset: index, as: UInt8.self) }
+            }
+            var calls = 0
+            for size in [-1, Int.min, 4096 - 23, .max] {
+                expectError(.messageTooLarge, saying: "\(size) bytes") { () throws(RingError) in
+                    try batch.append(byteCount: size) { _ in calls += 1 }
+                }
+                expectError(.messageTooLarge) { () throws(RingError) in _ = try batch.tryAppend(byteCount: size) { _ in calls += 1 } }
+            }
+            #expect(calls == 0 && batch.count == 2)
+            let isAppended = try batch.tryAppend(byteCount: 0) { bytes in calls += bytes.byteCount + 1 }
+            #expect(isAppended && calls == 1)
+            batch.commit()
+            #expect(try consumer.pollText() == "a")
+            let second = try consumer.receiveTagged()
+            #expect(second == "7:bbb")
+            #expect(try consumer.pollText() == "")
+            #expect(try consumer.pollText() == "(empty)")
         }
     }
 

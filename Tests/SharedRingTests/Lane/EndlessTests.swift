@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-/// What a stranger could make a consumer go round with, past every deadline.
+/// What an untrusted peer could make a consumer go round with, past every deadline.
 @Suite("No call goes round for ever, whatever stands in the lane", .oneByOne)
 struct EndlessTests {
     /// An end mark at every place of the lane. The consumer never writes there, so it would meet them again and again.
@@ -20,7 +20,7 @@ struct EndlessTests {
         var consumer = try ring.makeConsumer()
         fill(producer.writer.pointee.data, epoch: epoch)
         var codes: [RingError.Code] = []
-        // A closed stream may be told as often as it stands there; a death once.
+        // A closed stream may be reported as often as it stands there; a death once.
         for _ in 0..<3 {
             do throws(RingError) { _ = try consumer.next(timeout: patience) } catch { codes.append(error.code) }
         }
@@ -69,7 +69,7 @@ struct EndlessTests {
     }
 
     /// What its lane's producers are: none ever, by the words; closed; gone without closing; there, and idle.
-    enum Author: CaseIterable { case none, closed, died, idle, keepsNoAccount }
+    enum Author: CaseIterable { case none, closed, died, idle, publishesNothing }
 
     /// How a consumer takes what is there.
     enum Way: CaseIterable { case next, poll, nextIfAvailable, drain }
@@ -104,7 +104,7 @@ struct EndlessTests {
             _ = consume producer
             return nil
         case .idle: return producer
-        case .keepsNoAccount:
+        case .publishesNothing:
             sr_store_release_u64(sr_checkpoint_turn(control), 0)
             _ = consume producer
             return nil
@@ -136,7 +136,7 @@ struct EndlessTests {
                 do throws(RingError) { count += try take(&consumer, way) } catch { code = error.code }
             }
             #expect(code == .poisoned, "\(author) \(way) \(acknowledgement)")
-            #expect(count <= (author == .keepsNoAccount ? 2 : 1) * 512 + 64 + 512 / 8, "\(author) \(way): \(count)")
+            #expect(count <= (author == .publishesNothing ? 2 : 1) * 512 + 64 + 512 / 8, "\(author) \(way): \(count)")
             expectError(.poisoned) { () throws(RingError) in _ = try consumer.next(timeout: .zero) }
             let isNothing = consumer.nextIfAvailable() == nil
             #expect(isNothing && consumer.drain { _ in } == 0)
@@ -173,13 +173,13 @@ struct EndlessTests {
         withExtendedLifetime(victim) {}
     }
 
-    @Test("Whoever keeps no account may send for as many laps as it likes", arguments: [1, 8])
-    func noAccount(messages: Int) throws {
+    @Test("A producer that publishes no checkpoint may send for as many laps as it likes", arguments: [1, 8])
+    func noCheckpoint(messages: Int) throws {
         try SPSCRing.withEndpoints { producer, consumer in
             let control = producer.writer.pointee.control
             for lap in 0..<2000 {
                 for _ in 0..<messages { try producer.send(value: lap) }
-                sr_store_release_u64(sr_checkpoint_turn(control), 0)  // as if it had told nothing
+                sr_store_release_u64(sr_checkpoint_turn(control), 0)  // as if it had published nothing
                 for _ in 0..<messages {
                     let number = try consumer.next(timeout: patience)?.integer(as: Int.self)
                     #expect(number == lap)
@@ -213,7 +213,7 @@ struct EndlessTests {
         let size = 1000
         try producer.send([UInt8](repeating: 65, count: size))
         nonisolated(unsafe) let place = producer.writer.pointee.data + 8 + size / 2
-        let stranger = Worker {
+        let untrusted = Worker {
             for turn in 0..<200_000 { sr_store_relaxed_u64(place, turn % 2 == 0 ? .max : 0x4141_4141_4141_4141) }
         }
         guard let message = try consumer.next(timeout: .zero) else { return }
@@ -221,6 +221,6 @@ struct EndlessTests {
             let text = message.text
             #expect(String(validating: Array(text.utf8), as: UTF8.self) == text)
         }
-        try stranger.join()
+        try untrusted.join()
     }
 }

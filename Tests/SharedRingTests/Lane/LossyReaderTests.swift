@@ -125,7 +125,7 @@ struct LossyReaderTests {
         #expect(step(&reader, far) == .overtaken(miss))
     }
 
-    @Test("More messages than can stand in what was passed over are no producer's count, and not told") func forgedCount() throws {
+    @Test("More messages than can stand in what was passed over are no producer's count, and not shown") func forgedCount() throws {
         var reader = LossyReader(try WordLane().shape, at: .init(0, sent: .init()))
         let miss = reader.goOn(at: .init(64, sent: .init(messages: 9, byteCount: 0)))
         #expect(miss == .init(position: 0, nextPosition: 64, missed: nil, mostMessages: 8))

@@ -56,7 +56,7 @@ struct StreamEndTests {
         var consumer = try consumer()
         #expect(consumer.drain { _ in } == 255)
         #expect(try consumer.pollText() == "(ended)")
-        // The five that followed sent nothing and found the mark unread: the epoch tells of them, once for all.
+        // The five that followed sent nothing and found the mark unread: the epoch says so, once for all.
         #expect(try consumer.pollText() == "(ended)")
         #expect(try consumer.pollText() == "(empty)")
     }
@@ -102,7 +102,7 @@ struct StreamEndTests {
         #expect(try consumer.pollText() == "(ended)")
     }
 
-    @Test("A producer that is dropped, not closed, has died: told once, by name") func dropped() throws {
+    @Test("A producer that is dropped, not closed, has died: reported once, by name") func dropped() throws {
         var consumer = try consumer()
         do {
             var producer = try producer()
@@ -111,7 +111,7 @@ struct StreamEndTests {
         #expect(try consumer.receive(timeout: patience) == Array("a".utf8))
         expectError(.peerDied, saying: "process \(getpid())") { () throws(RingError) in _ = try consumer.receive(timeout: patience) }
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.receive(timeout: .milliseconds(40)) }
-        // The successor marks the death, which was told.
+        // The successor marks the death, which was reported.
         var successor = try producer()
         try successor.send("b")
         #expect(try consumer.pollText() == "b")
@@ -135,7 +135,9 @@ struct StreamEndTests {
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.receive(timeout: .milliseconds(30)) }
     }
 
-    @Test("Deaths in a row without messages: told at least once, never a hang, and the living stream arrives") func deathsInARow() throws {
+    @Test("Deaths in a row without messages: reported at least once, never a hang, and the living stream arrives") func deathsInARow()
+        throws
+    {
         for _ in 0..<5 { _ = try producer() }
         var last = try producer()
         try last.send("alive")
@@ -145,7 +147,7 @@ struct StreamEndTests {
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.receive(timeout: .milliseconds(30)) }
     }
 
-    @Test("A producer killed between its end mark and its epoch has closed: no death is told, now or by its successor")
+    @Test("A producer killed between its end mark and its epoch has closed: no death is reported, now or by its successor")
     func killedWhileClosing() throws {
         var consumer = try consumer()
         var first = try producer()

@@ -9,7 +9,7 @@ import Testing
 struct CleaningTests {
     let place = Place()
 
-    /// The mark is looked at with every byte locked; so one that was set by somebody attached is either seen or not yet set.
+    /// The mark is looked at with every byte locked; so one that an attached process set is either seen or not yet set.
     @Test("A ring that was made persistent while its consumer was about to remove it is never removed") func persistence() throws {
         for _ in 0..<100 {
             let ring = try SPSCRing.openOrCreate("r", options: place.options())
@@ -44,8 +44,8 @@ struct CleaningTests {
         try MPSCRing.openOrCreate("r", lanes: 3, order: .total, options: place.options())
     }
 
-    /// A producer that was killed between its announcement and its commit: nothing with a later ticket may be delivered.
-    private func leaveAnnouncement() throws {
+    /// A producer that was killed between its ticket floor and its commit: nothing with a later ticket may be delivered.
+    private func leaveTicketFloor() throws {
         do {
             var producer = try ring().makeProducer()
             try producer.send("committed")
@@ -54,12 +54,12 @@ struct CleaningTests {
         let file = Forgery(path: place.path("r"))
         file.store(1, at: header.laneOffset(0))
         file.store(2, at: header.controlOffset + 128)  // it had drawn its ticket, too
-        #expect(try RingCheck("r", options: place.options()).lanes[0].announcement == 1)
+        #expect(try RingCheck("r", options: place.options()).lanes[0].ticketFloor == 1)
     }
 
-    @Test("A consumer killed with the dead announcer's byte in its hand: the next one clears the announcement, and delivers")
+    @Test("A consumer killed with the dead producer's byte in its hand: the next one clears the ticket floor, and delivers")
     func killedWhileClearing() throws {
-        try leaveAnnouncement()
+        try leaveTicketFloor()
         // What `clearDeadAnnouncements` has taken when the kill comes before its store.
         let name = try SegmentName("r", in: place.path)
         let directory = try name.openDirectory()
@@ -75,14 +75,16 @@ struct CleaningTests {
         let dead = lock.take()  // the kernel lets go when the process has died
         _ = consume dead
         #expect(try consumer.next(timeout: patience)?.text == "later")
-        #expect(try RingCheck("r", options: place.options()).lanes[0].announcement == nil)
+        #expect(try RingCheck("r", options: place.options()).lanes[0].ticketFloor == nil)
     }
 
-    @Test("The lane of a dead announcer taken by a new producer: the announcement is gone before it sends") func takenOver() throws {
-        try leaveAnnouncement()
+    @Test("The lane of a producer that died with a ticket floor, taken by a new one: the floor is gone before it sends") func takenOver()
+        throws
+    {
+        try leaveTicketFloor()
         var consumer = try ring().makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         var producer = try ring().makeProducer()
-        #expect(try RingCheck("r", options: place.options()).lanes[0].announcement == nil)
+        #expect(try RingCheck("r", options: place.options()).lanes[0].ticketFloor == nil)
         try producer.send("new")
         #expect(try consumer.next(timeout: patience)?.text == "committed")
         #expect(try consumer.next(timeout: patience)?.text == "new")

@@ -7,8 +7,8 @@ import Testing
 
 @Suite("The time of day may be set while rings are in use", .oneByOne)
 struct ClockTests {
-    /// The machine's clock is everybody's and is not set here. But what a jump could reach is a wait by that clock, or a deadline
-    /// made of it; the kernel is told of every wait.
+    /// The machine's clock belongs to all processes and is not set here. But what a jump could reach is a wait by that clock, or a deadline
+    /// made of it; the kernel gets every wait.
     @Test("No wait is measured by it", .enabled(if: SteadyStateTests.strace != nil && !SteadyStateTests.isSanitized, "needs strace"))
     func waits() throws {
         let place = Place()
@@ -17,12 +17,12 @@ struct ClockTests {
         let peer = try Peer(
             [
                 "-f", "-o", log, "-e", "trace=futex,clock_nanosleep,nanosleep,poll,ppoll,select,pselect6", Peer.executable, "consumer", "r",
-                "directory=\(place.path)", "waiting=sleep", "slice=10",
+                "directory=\(place.path)", "waiting=sleep", "check-interval=10",
             ], executable: SteadyStateTests.strace!)
         #expect(try peer.line() == "attached")
         for i in 0..<5 {
             peer.tell("next")
-            // It sleeps, and a short pause lets it sleep through a slice.
+            // It sleeps, and a short pause lets it sleep through a check interval.
             #expect(eventually { sr_load_acquire_u32(producer.writer.pointee.doorbell) == 1 })
             usleep(15_000)
             try producer.send("\(i)")

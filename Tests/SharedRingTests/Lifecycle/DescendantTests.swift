@@ -19,7 +19,7 @@ struct DescendantTests {
 
     @Test("A child that was started with every descriptor it could get holds nothing of the ring", arguments: ["producer", "consumer"])
     func spawned(role: String) throws {
-        let peer = try Peer(role, of: "r", in: place, "slice=10")
+        let peer = try Peer(role, of: "r", in: place, "check-interval=10")
         let child = try #require(pid_t(try peer.ask("spawn")))
         defer { kill(child, SIGKILL) }
         #expect(

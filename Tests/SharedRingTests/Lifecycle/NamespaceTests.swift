@@ -19,8 +19,8 @@ struct NamespaceTests {
 
     @Test("Pid namespaces: two processes with the same pid keep their roles apart, and a death is seen across") func pids() throws {
         let words = [Surroundings.unshare, "--pid", "--fork", "--kill-child"]
-        let sender = try Peer("producer", of: "r", in: place, by: words, "slice=10")
-        let receiver = try Peer("consumer", of: "r", in: place, by: words, "slice=10")
+        let sender = try Peer("producer", of: "r", in: place, by: words, "check-interval=10")
+        let receiver = try Peer("consumer", of: "r", in: place, by: words, "check-interval=10")
         let report = try RingReport("r", options: place.options())
         #expect(report.consumer.holder?.processID == 1 && report.lanes[0].producer.holder?.processID == 1, "each is its namespace's first")
         #expect(report.consumer.presence == .attached && report.lanes[0].producer.presence == .attached)
@@ -29,8 +29,8 @@ struct NamespaceTests {
         #expect(try receiver.ask("next") == "message across")
         receiver.tell("next")
         sender.kill()  // and its child with it
-        let told = try receiver.line()
-        #expect(told.hasPrefix("error peerDied"), "\(told)")
+        let answer = try receiver.line()
+        #expect(answer.hasPrefix("error peerDied"), "\(answer)")
         #expect(try RingReport("r", options: place.options()).lanes[0].producer.presence == .died)
     }
 
@@ -46,7 +46,7 @@ struct NamespaceTests {
         let inside = try Peer(
             mounted.dropFirst() + [Peer.executable, "producer", name, "directory=/dev/shm"], executable: mounted[0])
         #expect(try inside.line() == "attached")
-        let own = try outside.makeProducer()  // nobody has that role here
+        let own = try outside.makeProducer()  // no process has that role here
         try own.close()
 
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
@@ -87,11 +87,11 @@ struct NamespaceTests {
         // A clock can't be set back before 0, and this machine may have started a moment ago.
         let offset = offset == "-1" ? "-\(sr_now_ns() / 2_000_000_000)" : offset
         let words = [Surroundings.unshare, "--time", "--monotonic", offset, "--fork", "--kill-child"]
-        let receiver = try Peer("consumer", of: "r", in: place, by: words, "waiting=sleep", "slice=10")
+        let receiver = try Peer("consumer", of: "r", in: place, by: words, "waiting=sleep", "check-interval=10")
         var sender = try ring().makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: .milliseconds(10)))
         for i in 0..<50 {
             receiver.tell("next")
-            if i % 10 == 0 { usleep(15_000) }  // it sleeps through a slice
+            if i % 10 == 0 { usleep(15_000) }  // it sleeps through a check interval
             try sender.send("\(i)")
             #expect(try receiver.line() == "message \(i)")
             try sender.waitUntilAcknowledged(timeout: patience)
@@ -106,7 +106,7 @@ struct NamespaceTests {
 
     // MARK: Users
 
-    private static let stranger: UInt32 = 4711
+    private static let otherUser: UInt32 = 4711
     private static let group: UInt32 = 4712
 
     private func become(_ user: UInt32) -> [String] {
@@ -121,15 +121,15 @@ struct NamespaceTests {
             try Peer(words.dropFirst() + [Peer.executable, "producer", "r", "directory=\(place.path)"] + options, executable: words[0])
                 .line()
         }
-        let byDefault = try attempt(become(Self.stranger))
+        let byDefault = try attempt(become(Self.otherUser))
         #expect(
-            byDefault.hasPrefix("error wrongOwner") && byDefault.contains("user 0, this process runs as \(Self.stranger)"), "\(byDefault)")
-        #expect(try attempt(become(Self.stranger), "owner=1").hasPrefix("error wrongOwner"))
+            byDefault.hasPrefix("error wrongOwner") && byDefault.contains("user 0, this process runs as \(Self.otherUser)"), "\(byDefault)")
+        #expect(try attempt(become(Self.otherUser), "owner=1").hasPrefix("error wrongOwner"))
         let outsider = [Surroundings.setpriv, "--reuid=4713", "--regid=4713", "--clear-groups"]
         let refused = try attempt(outsider, "owner=anyone")
         #expect(refused.hasPrefix("error wrongOwner") && refused.contains("its mode is 660"), "\(refused)")
 
-        let peer = try Peer("producer", of: "r", in: place, by: become(Self.stranger), "owner=0", "slice=10")
+        let peer = try Peer("producer", of: "r", in: place, by: become(Self.otherUser), "owner=0", "check-interval=10")
         var consumer = try ring().makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .milliseconds(10)))
         #expect(try peer.ask("send from another user") == "sent")
         #expect(try consumer.next(timeout: patience)?.text == "from another user")
@@ -139,14 +139,14 @@ struct NamespaceTests {
 
     @Test("A ring of another user's is refused, also by root, unless it is asked for") func others() throws {
         chmod(place.path, 0o777)
-        let peer = try Peer("producer", of: "r", in: place, by: become(Self.stranger))
+        let peer = try Peer("producer", of: "r", in: place, by: become(Self.otherUser))
         #expect(try peer.ask("send x") == "sent")
-        expectError(.wrongOwner, saying: "user \(Self.stranger), this process runs as 0") { () throws(RingError) in _ = try ring() }
-        var consumer = try ring { $0.allowedOwners = .users([Self.stranger]) }.makeConsumer()
+        expectError(.wrongOwner, saying: "user \(Self.otherUser), this process runs as 0") { () throws(RingError) in _ = try ring() }
+        var consumer = try ring { $0.allowedOwners = .users([Self.otherUser]) }.makeConsumer()
         #expect(try consumer.next(timeout: patience)?.text == "x")
     }
 
-    /// In a user namespace that maps nobody, the kernel shows this process to itself as the overflow user, and every file's owner, too.
+    /// In a user namespace that maps no user, the kernel shows this process to itself as the overflow user, and every file's owner, too.
     @Test("In a user namespace, a user that it does not map is nobody's: not one's own, nor one that can be named") func unmapped() throws {
         _ = try ring()
         let words = [Surroundings.unshare, "--user", Peer.executable, "producer", "r", "directory=\(place.path)"]
@@ -178,7 +178,7 @@ struct NamespaceTests {
     }
 
     @Test("Who asks for another user's ring and finds none can use the one it makes") func ownAmongOthers() throws {
-        var producer = try ring { $0.allowedOwners = .users([Self.stranger]) }.makeProducer()
+        var producer = try ring { $0.allowedOwners = .users([Self.otherUser]) }.makeProducer()
         try producer.send("x")
     }
 }

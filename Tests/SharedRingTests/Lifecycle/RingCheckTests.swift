@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-/// What a stranger, or a bug, would have written into a ring's file.
+/// What an untrusted peer, or a bug, would have written into a ring's file.
 struct Forgery {
     let path: String
 
@@ -69,7 +69,7 @@ struct RingCheckTests {
             #expect(lane.closeMarks == 1 && lane.deathMarks == 0 && lane.endsWithMark && !lane.needsDeathMark)
             #expect(lane.producer.presence == .closed)
             while try consumer.pollText() != "(ended)" {}
-            #expect(try check().streamEnds == 1, "who is told of an end has not acknowledged it before it comes back")
+            #expect(try check().streamEnds == 1, "a caller has not acknowledged an end before it comes back")
             try consumer.acknowledge()
             #expect(try check().messages == 0 && check().streamEnds == 0)
         }
@@ -103,7 +103,7 @@ struct RingCheckTests {
         #expect(try next.pollText() == "d")
     }
 
-    @Test("Words of sleepers that were killed, announcements that were cut off and accounts of long ago are left over, not damage")
+    @Test("Words of sleepers that were killed, ticket floors that were cut off and checkpoints of long ago are left over, not damage")
     func leftOver() throws {
         _ = try MPSCRing.create("r", lanes: 2, order: .total, options: place.options())
         let ring = try MPSCRing.open("r", options: place.options())
@@ -117,15 +117,15 @@ struct RingCheckTests {
         file.store(1, at: header.consumerOffset)
         file.store(1, at: lane + 384)
         file.store(0, at: lane)
-        file.store(0, at: lane + 128)  // an account that was told before
+        file.store(0, at: lane + 128)  // a checkpoint of before
         file.store(file.load(at: header.consumerOffset + 128) | 1 << 32, at: header.consumerOffset + 128)
-        // A lane that somebody marked and then had no time to sign.
+        // A lane that a producer marked as in use and had no time to sign.
         file.store(0b11, at: header.controlOffset + 256)
 
         let check = try check()
         #expect(check.damage.isEmpty, "\(check.damage)")
         #expect(check.consumerSleepWord == .leftBehind && check.hasUnreportedDeath)
-        #expect(check.lanes[0].sleepWord == .leftBehind && check.lanes[0].announcement == 0)
+        #expect(check.lanes[0].sleepWord == .leftBehind && check.lanes[0].ticketFloor == 0)
         #expect(check.lanes.count == 2 && check.lanes[1].producer.presence == .neverCame)
         // And so it is: everything works.
         var consumer = try ring.makeConsumer()
@@ -208,7 +208,7 @@ struct RingCheckTests {
         file.store(0, at: header.controlOffset + 256)
         let damage = try #require(try check().damage.first)
         #expect(damage.lane == 0 && damage.fileOffset == header.controlOffset + 256)
-        // Whoever takes the lane mends it.
+        // The next producer of the lane mends it.
         do { _ = try ring.makeProducer() }
         #expect(try check().damage.isEmpty)
     }

@@ -43,7 +43,7 @@ struct SandboxTests {
         var options = place.options()
         options.barrier = .asymmetric
         let producer = try SPSCRing.create("r", options: options).makeProducer()
-        let peer = try Peer(role, of: "r", in: place, "waiting=sleep", "slice=600000")
+        let peer = try Peer(role, of: "r", in: place, "waiting=sleep", "check-interval=600000")
         if isDenied { #expect(try peer.ask("deny membarrier") == "denied") }
         peer.tell("next")
         #expect(eventually { sr_load_acquire_u32(producer.writer.pointee.doorbell) == 1 })
@@ -56,7 +56,7 @@ struct SandboxTests {
             // The peer gives up, and looks once more, long after this test does.
             #expect(try peer.line() == "message unheard")
         } else {
-            // That this shows anything: with its slice of ten minutes it would sleep on.
+            // That this shows anything: with its check interval of ten minutes it would sleep on.
             #expect(throws: Peer.Failure.self) { try peer.line(within: 0.3) }
             producer.writer.pointee.ringDoorbell()
             #expect(try peer.line() == "message unheard")

@@ -19,6 +19,7 @@ struct StaleRingTests {
                     case .removedUnfinished: "unfinished"
                     case .kept(.neverUsed): "nobody came"
                     case .kept(.undelivered): "undelivered \(ring.messages) \(ring.byteCount) \(ring.streamEnds)"
+                    case .kept(.holdsValues): "values"
                     case .kept(.inUse): "in use"
                     case .kept(.damaged): "damaged"
                     case .kept(.refused(let error)): error.code == .damaged ? "damaged header" : "\(error.code)"
@@ -88,7 +89,7 @@ struct StaleRingTests {
         let file = try SegmentName("r", in: place.path).temporary(for: header.instance)
         let name = try #require(file.text)
         rename(place.path("r"), place.path(name))
-        // Named like it, but somebody's own.
+        // Named like it, but a user's own file.
         _ = try SPSCRing.create(".r.own", options: place.options())
         try Data().write(to: URL(fileURLWithPath: place.path(".r.\(String(header.instance.high, radix: 36))0")))
         #expect(try RingReport.names(options: place.options()) == [".r.own"])
@@ -123,7 +124,7 @@ struct StaleRingTests {
         #expect(place.names.count == 2 && !place.names.contains(name))
     }
 
-    /// One that dies before its file has a header leaves something that nobody can know to be a ring's.
+    /// One that dies before its file has a header leaves a file that can't be known to be a ring's.
     @Test("Creators killed at random under a temporary name: their rings are not listed, and go if they can be known") func killedCreators()
         throws
     {
@@ -145,7 +146,7 @@ struct StaleRingTests {
         }
     }
 
-    /// A ring that holds a message is never stale; so whoever has sent into one finds it there, however many clear up meanwhile.
+    /// A ring that holds a message is never stale; so a sender finds its ring there, however many clear up meanwhile.
     @Test("While others clear up, no message that was sent is lost") func race() throws {
         let isDone = Turn()
         defer { isDone.set(1) }

@@ -14,7 +14,7 @@ func failure(of body: () throws(RingError) -> Void) -> RingError? {
 
 /// Other surroundings than a process usually has: its own namespaces, another user.
 enum Surroundings {
-    /// Whether this process may make namespaces and become somebody else.
+    /// Whether this process may make namespaces and become another user.
     static let canBeChanged: Bool = {
         guard geteuid() == 0, let peer = try? Peer(["--mount", "--pid", "--fork", "true"], executable: unshare) else { return false }
         return (try? peer.wait()) == 0

@@ -40,7 +40,7 @@ struct LinkLoadTests {
         withExtendedLifetime(silent) {}
     }
 
-    @Test("More of them than there are places: those silent for longest go, and a client gets through") func crowd() throws {
+    @Test("More of them than there are places: those silent for longest go, and a client gets through") func tooMany() throws {
         let listener = try LinkListener(path: path, options: options(handshake: .milliseconds(800)))
         let silent = try (0..<120).map { _ in try silentClient() }
         let worker = Worker { [path, options = options()] in Box(try Link.connect(path: path, options: options, timeout: patience)) }

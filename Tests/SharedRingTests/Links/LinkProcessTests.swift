@@ -17,7 +17,7 @@ struct LinkProcessTests {
         let service = try Peer(["link-fork", path])
         #expect(try service.line() == "listening")
         var options = LinkOptions()
-        options.endpoints.checkInterval = longSlice
+        options.endpoints.checkInterval = longCheckInterval
         options.handshakeTimeout = asyncPatience
         var link = try Link.connect(path: path, options: options, timeout: patience)
         let child = try #require(pid_t(try service.line()))

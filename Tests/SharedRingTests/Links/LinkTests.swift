@@ -6,11 +6,11 @@ import Testing
 
 @testable import SharedRing
 
-/// So long a slice that no test gets through by it: what ends a wait is the socket's hang-up.
+/// So long a check interval that no test gets through by it: what ends a wait is the socket's hang-up.
 private func options(users: RingOptions.Owners = .sameUser) -> LinkOptions {
     var options = LinkOptions()
     options.ring.capacity = 1 << 14
-    options.endpoints.checkInterval = longSlice
+    options.endpoints.checkInterval = longCheckInterval
     options.handshakeTimeout = asyncPatience
     options.allowedUsers = users
     return options

@@ -41,7 +41,7 @@ private func packet(_ kind: Int32, magic: UInt64 = UInt64(SR_LINK_MAGIC), oldest
     return withUnsafeBytes(of: packet) { Array($0) }
 }
 
-/// What a stranger says first, and what the listener makes of it.
+/// What an untrusted peer says first, and what the listener makes of it.
 struct Opening: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let bytes: [UInt8]
@@ -63,7 +63,7 @@ private let openings = [
     Opening(testDescription: "an earlier version only", bytes: packet(SR_LINK_HELLO, oldest: 0, newest: 0), expected: .incompatible),
 ]
 
-@Suite("Links: strangers at the socket", .oneByOne)
+@Suite("Links: untrusted peers at the socket", .oneByOne)
 struct UntrustedPeerTests {
     private let place = Place()
     private var path: String { place.path("service") }
@@ -81,8 +81,8 @@ struct UntrustedPeerTests {
         return Raw(descriptor: Descriptor(result))
     }
 
-    /// What the listener says of one stranger, after whom a real client gets its link.
-    private func refusal(handshake: Duration = patience, _ stranger: (Raw) throws -> Void) throws -> RingError.Code? {
+    /// What the listener says of one untrusted peer, after whom a real client gets its link.
+    private func refusal(handshake: Duration = patience, _ untrusted: (Raw) throws -> Void) throws -> RingError.Code? {
         let listener = try LinkListener(path: path, options: options(handshake: handshake))
         defer { listener.close() }
         let raw = try connect()
@@ -92,7 +92,7 @@ struct UntrustedPeerTests {
             try link.producer.send("welcome")
             _ = try link.consumer.next(timeout: patience)
         }
-        try stranger(raw)
+        try untrusted(raw)
         #expect(eventually { codes.withLock { !$0.isEmpty } })
         var link = try Link.connect(path: path, options: options(), timeout: patience)
         #expect(try link.consumer.next(timeout: patience)?.text == "welcome")

@@ -102,7 +102,7 @@ struct AllEndedTests {
         #expect(try rest(&second) == ["c"])
     }
 
-    @Test("A consumer that is killed before it told the end leaves its producers to the next", arguments: [1, 2, 3])
+    @Test("A consumer that is killed before it reported the end leaves its producers to the next", arguments: [1, 2, 3])
     func killed(before: Int) throws {
         for number in 0..<before { try log("\(number)") }
         let peer = try Peer("collector", of: "log", in: place, "lanes=8", "senders=3")
@@ -123,7 +123,7 @@ struct AllEndedTests {
         #expect(try rest(&consumer).count <= 3)
     }
 
-    @Test("A death whose mark a killed consumer had acknowledged is told at the end by the next") func deathBehindMark() throws {
+    @Test("A death whose mark a killed consumer had acknowledged is reported at the end by the next") func deathBehindMark() throws {
         do {
             var victim = try ring().makeProducer()
             try victim.send("last words")
@@ -180,7 +180,7 @@ struct AllEndedTests {
         expectError(.peerDied) { () throws(RingError) in _ = try next.next(timeout: patience) }
     }
 
-    @Test("A close behind an unread end, which leaves no mark, is counted once and not told to the next", arguments: [true, false])
+    @Test("A close behind an unread end, which leaves no mark, is counted once and not reported to the next", arguments: [true, false])
     func unmarkedClose(firstCloses: Bool) throws {
         let first = try ring().makeProducer()
         if firstCloses { try first.close() } else { _ = consume first }
@@ -231,7 +231,7 @@ struct AllEndedTests {
 
     // MARK: Each end
 
-    @Test("Each end is told: which lane, who, closed or died; once, and in order") func nextEnd() throws {
+    @Test("Each end is reported: which lane, who, closed or died; once, and in order") func nextEnd() throws {
         var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         #expect(consumer.nextEnd() == nil)
         let peer = try Peer("producer", of: "log", in: place, "lanes=8")

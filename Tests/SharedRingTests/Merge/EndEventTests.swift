@@ -107,16 +107,16 @@ struct EndEventTests {
         try consumer.close()
     }
 
-    @Test("forEach tells of ends while no message comes, and of all before it returns") func forEach() async throws {
+    @Test("forEach reports ends while no message comes, and of all before it returns") func forEach() async throws {
         var consumer = try ring.makeConsumer(ending: .whenAllEnded(atLeast: 2), options: EndpointOptions(checkInterval: .milliseconds(10)))
         let first = try ring.makeProducer()
         let second = Box(try ring.makeProducer())
         try first.close()
-        let isToldOf = Turn()
+        let reportedCount = Turn()
         let sending = Task {
-            // The first one's end is told although nothing else comes.
-            let isTold = await eventually(within: asyncPatienceSeconds) { isToldOf.value == 1 }
-            #expect(isTold)
+            // The first one's end is reported although nothing else comes.
+            let isReported = await eventually(within: asyncPatienceSeconds) { reportedCount.value == 1 }
+            #expect(isReported)
             let producer = second.take()
             try await producer.send("last")
             try producer.close()
@@ -124,7 +124,7 @@ struct EndEventTests {
         var events: [String] = []
         try await consumer.forEach(ended: { end in
             events.append("end \(end.lane)")
-            isToldOf.set(1)
+            reportedCount.set(1)
         }) { message in events.append(message.text) }
         try await sending.value
         #expect(events == ["end 0", "last", "end 1"])

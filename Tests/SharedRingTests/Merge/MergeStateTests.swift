@@ -46,13 +46,13 @@ struct MergeStateTests {
         return words
     }
 
-    @Test("An end is told once for the same attachments, and not before enough have come") func ends() {
+    @Test("An end is reported once for the same attachments, and not before enough have come") func ends() {
         var streams = EndOfStreams(ExpectedEnds(atLeast: 2, includingEarlier: false))
-        let told = words(&streams, [(nil, true), (1, true), (2, true), (2, true), (nil, true), (3, true)])
-        #expect(told == ["open", "open", "ended", "open", "open", "ended"])
+        let reported = words(&streams, [(nil, true), (1, true), (2, true), (2, true), (nil, true), (3, true)])
+        #expect(reported == ["open", "open", "ended", "open", "open", "ended"])
     }
 
-    @Test("A death is told with the next end, once; what can't be read comes first; nobody is nobody's end") func deaths() {
+    @Test("A death is reported with the next end, once; what can't be read comes first; nobody is nobody's end") func deaths() {
         var streams = EndOfStreams(ExpectedEnds(atLeast: 0, includingEarlier: true))
         let before = words(&streams, [(0, true)])
         streams.note(RingError(.peerDied, ring: "r", "one"))

@@ -25,6 +25,22 @@ struct MergingTests {
         }
     }
 
+    @Test(
+        "A lane that is empty gives its space back, though another keeps the consumer busy",
+        arguments: [MPSCRing.Order.perProducer, .total])
+    func leftLane(order: MPSCRing.Order) throws {
+        let ring = try ring(lanes: 2, order: order)
+        var consumer = try ring.makeConsumer()
+        var first = try ring.makeProducer()
+        var second = try ring.makeProducer()
+        try first.send("only")
+        for _ in 0..<10 { try second.send("one of many") }
+        for _ in 0..<3 { if let message = try consumer.next() { _ = message.byteCount } }
+        #expect(first.freeBytes == first.largestMessage)
+        #expect(second.freeBytes < second.largestMessage, "there is more")
+        try first.waitUntilAcknowledged(timeout: .zero)
+    }
+
     @Test("A message tells its lane, its tag and a growing sequence", arguments: [MPSCRing.Order.perProducer, .total])
     func facts(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 2, order: order)
@@ -171,7 +187,7 @@ struct MergingTests {
         #expect(consumer.ends == ProducerEnds(closed: 1, died: 1))
     }
 
-    @Test("The end is told when every producer that came has closed, and not before")
+    @Test("The end is reported when every producer that came has closed, and not before")
     func ending() throws {
         let ring = try ring(lanes: 4)
         var consumer = try ring.makeConsumer(ending: .whenAllEnded())
@@ -231,7 +247,7 @@ struct MergingTests {
         #expect(try takeAll(&next) == ["0:a1", "1:b1", "0:a2", "1:b2"])
     }
 
-    @Test("A poisoned lane is told once and passed over; the others go on", arguments: [MPSCRing.Order.perProducer, .total])
+    @Test("A poisoned lane is reported once and passed over; the others go on", arguments: [MPSCRing.Order.perProducer, .total])
     func poison(order: MPSCRing.Order) throws {
         let ring = try ring(lanes: 3, order: order)
         var consumer = try ring.makeConsumer()
@@ -318,7 +334,7 @@ struct MergingTests {
         expectError(.incompatible, saying: "spsc") { () throws(RingError) in _ = try MPSCRing.open("one", options: place.options()) }
     }
 
-    @Test("A report tells roles, holders and positions, and takes no role")
+    @Test("A report has roles, holders and positions, and takes no role")
     func report() throws {
         let ring = try MPSCRing.create("r", lanes: 3, order: .total, options: place.options())
         var producer = try ring.makeProducer()

@@ -65,6 +65,67 @@ struct TotalOrderTests {
         #expect(seen == ["1", "2", "3"])
     }
 
+    /// All that is there.
+    private func texts(_ consumer: inout MergingConsumer) -> [String] {
+        var seen: [String] = []
+        while let message = consumer.nextIfAvailable() { seen.append(message.text) }
+        return seen
+    }
+
+    @Test("A message that was found and not used is not overtaken, whatever asks next", arguments: 0..<3)
+    func notOvertaken(way: Int) async throws {
+        struct Enough: Error {}
+        let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
+        var consumer = try ring.makeConsumer()
+        var first = try ring.makeProducer()
+        var second = try ring.makeProducer()
+        var isSent = try first.trySend("1")
+        #expect(texts(&consumer) == ["1"])
+        for number in 2...8 {
+            isSent = try (number % 2 == 0 ? first.trySend("\(number)") : second.trySend("\(number)")) && isSent
+        }
+        #expect(isSent)
+        // Found by its ticket, which follows the last one.
+        if let message = consumer.nextIfAvailable() { message.putBack() }
+        switch way {
+        case 0: for _ in 0..<3 { try await consumer.waitUntilReady(timeout: asyncPatience) }
+        case 1: consumer.drain(limit: 0) { _ in }
+        default: await #expect(throws: (any Error).self) { try await consumer.forEach { _ in throw Enough() } }
+        }
+        #expect(texts(&consumer) == (2...8).map(String.init))
+    }
+
+    @Test("The next ticket of all, if it was not drawn, poisons its lane, and the other lane's messages come") func forgedNext() throws {
+        let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
+        var consumer = try ring.makeConsumer()
+        var forger = try ring.makeProducer()
+        var honest = try ring.makeProducer()
+        for turn in 0..<2 {
+            try forger.send("drawn")
+            #expect(try consumer.receive(timeout: .zero) == Array("drawn".utf8), "turn \(turn)")
+        }
+        let tickets = forger.writer.pointee.tickets!
+        for _ in 0..<2 {
+            try forger.send("forged")
+            // As if the ticket had not been drawn.
+            sr_store_release_u64(tickets, sr_load_relaxed_u64(tickets) - 1)
+        }
+        try honest.send("honest")
+        var (codes, texts): ([RingError.Code], [String]) = ([], [])
+        for _ in 0..<6 {
+            do throws(RingError) {
+                switch try consumer.poll() {
+                case .message(let message): texts.append(message.text)
+                default: break
+                }
+            } catch {
+                codes.append(error.code)
+            }
+        }
+        #expect(codes == [.poisoned])
+        #expect(texts.contains("honest"))
+    }
+
     @Test("The largest message is eight bytes smaller, and passes")
     func largest() throws {
         let plain = try MPSCRing.anonymous(lanes: 1, options: RingOptions(capacity: 4096))
@@ -84,7 +145,7 @@ struct TotalOrderTests {
     }
 
     @Test("A producer that died after drawing its ticket holds up nobody")
-    func deadAnnouncement() throws {
+    func deadTicketFloor() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         var dead = try ring.makeProducer()
@@ -100,8 +161,8 @@ struct TotalOrderTests {
         #expect(try consumer.receive(timeout: patience) == Array("1".utf8))
     }
 
-    @Test("A consumer that only polls is not held up by a dead announcement either")
-    func deadAnnouncementPolled() throws {
+    @Test("A consumer that only polls is not held up by a dead producer's ticket floor either")
+    func deadTicketFloorPolled() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer()
         let dead = try ring.makeProducer()
@@ -162,7 +223,7 @@ struct TotalOrderTests {
         #expect(OrderHistory.inversions(delivered, byLane) > 0)
     }
 
-    /// The same protocol with two steps exchanged: the ticket is drawn before it is announced.
+    /// The same protocol with two steps exchanged: the ticket is drawn before its floor is stored.
     @Test("Announcing a ticket after drawing it would be found")
     func wrongOrder() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
@@ -172,7 +233,7 @@ struct TotalOrderTests {
         let writer = wrong.writer
         let next = unsafe writer.pointee.tail &+ writer.pointee.shape.spacing(5)
         unsafe LaneWriter.terminate(writer.pointee.place(at: next))
-        // Drawn; not yet announced. Here the other one sends, and the consumer looks.
+        // Drawn; no ticket floor yet. Here the other one sends, and the consumer looks.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(writer.pointee.tickets!, 1)
         try right.send("later")
         var tickets: [UInt64] = []
@@ -182,7 +243,7 @@ struct TotalOrderTests {
         unsafe LaneWriter.storeHeader(writer.pointee.shape.header(byteCount: 5, tag: 0), at: writer.pointee.cursor)
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), .max)
         if let message = consumer.nextIfAvailable() { tickets.append(message.sequence) }
-        #expect(tickets == [1, 0], "with the announcement first, nothing may be taken before the smaller ticket")
+        #expect(tickets == [1, 0], "with the ticket floor first, nothing may be taken before the smaller ticket")
 
         // In the right order nothing is handed out while a smaller ticket may turn up.
         unsafe sr_store_release_u64(sr_ticket_floor(writer.pointee.control), sr_load_relaxed_u64(writer.pointee.tickets!))

@@ -27,7 +27,7 @@ struct EpochTests {
         }
     }
 
-    /// Sets the words as they stand when so many have come and gone, and their ends were told.
+    /// Sets the words as they stand when so many have come and gone, and their ends were reported.
     private func age(_ ring: String, to epoch: UInt32) throws {
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: place.path(ring)))
         defer { try? file.close() }

@@ -120,7 +120,7 @@ struct ForkTests {
         #expect(child > 0)
         defer { kill(child, SIGKILL) }
         peer.kill()
-        // The child ends by itself after five minutes; a death told only then would be its own.
+        // The child ends by itself after five minutes; a death reported only then would be its own.
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
         #expect(kill(child, 0) == 0, "it lives")
         try ring.makeProducer().close()

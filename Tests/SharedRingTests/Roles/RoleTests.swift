@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("A role has one holder, and its end is told apart: never came, closed, died", .oneByOne, .serialized)
+@Suite("A role has one holder, and its end is known: never came, closed, died", .oneByOne, .serialized)
 struct RoleTests {
     let place = Place()
 
@@ -100,7 +100,7 @@ struct RoleTests {
         #expect(try consumer.receive(timeout: patience) == Array("after".utf8))
     }
 
-    @Test("Short timeouts, shorter than a slice, hide neither a death nor a close without a mark") func shortTimeouts() throws {
+    @Test("Short timeouts, shorter than a check interval, hide neither a death nor a close without a mark") func shortTimeouts() throws {
         var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(100)))
         let peer = try Peer("producer", of: "r", in: place)
         peer.kill()
@@ -108,10 +108,10 @@ struct RoleTests {
         for _ in 0..<20 where codes.last != .peerDied {
             do throws(RingError) { _ = try consumer.next(timeout: .milliseconds(10)) } catch { codes.append(error.code) }
         }
-        #expect(codes.last == .peerDied, "a death is told within a slice")
+        #expect(codes.last == .peerDied, "a death is reported within a check interval")
     }
 
-    @Test("kill -9 of a consumer: the producer that waits for room is told once; a successor gets everything unacknowledged")
+    @Test("kill -9 of a consumer: the producer that waits for room gets that once; a successor gets everything unacknowledged")
     func consumerKilled() throws {
         var producer = try ring().makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         let peer = try Peer("consumer", of: "r", in: place, "acknowledgement=manual")
@@ -130,7 +130,7 @@ struct RoleTests {
         #expect(try consumer.pollText() == "(empty)")
     }
 
-    @Test("A consumer that closes is told apart from one that dies") func consumerClosed() throws {
+    @Test("A consumer that closes is distinguished from one that dies") func consumerClosed() throws {
         var producer = try ring().makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         while try producer.trySend(value: UInt64(0)) {}
         try ring().makeConsumer().close()
@@ -156,7 +156,7 @@ struct RoleTests {
 
     @Test("A consumer stopped in its sleep wakes to what came meanwhile") func stoppedSleeper() throws {
         var producer = try ring().makeProducer()
-        let peer = try Peer("consumer", of: "r", in: place, "waiting=sleep", "slice=600000")
+        let peer = try Peer("consumer", of: "r", in: place, "waiting=sleep", "check-interval=600000")
         peer.tell("next")
         #expect(eventually { sr_load_acquire_u32(producer.writer.pointee.doorbell) == 1 })
         peer.stop()

@@ -73,13 +73,34 @@ struct BackingTests {
         let consumer = try ring.makeConsumer(options: endpoint)
         let tap = try RingTap("r", isDataDumped: isDumped, options: options)
         let flags = try flags(ofMaps: place.path("r"))
-        // Twice the lane, for each of the three; and the control blocks of each, which are small and tell where everybody stood.
+        // Twice the lane, for each of the three; and the control blocks of each, which are small and say where every process stood.
         #expect(flags.count == 9)
         #expect(flags.count { $0.contains("dd") } == (isDumped ? 0 : 6))
         #expect(flags.allSatisfy { $0.contains("dc") }, "and none of it is a forked child's")
         withExtendedLifetime(tap) {}
         try producer.close()
         try consumer.close()
+    }
+
+    @Test("A consumer maps the data so that a fault of its process can't overwrite it, if that is asked for", arguments: [false, true])
+    func readOnly(isReadOnly: Bool) throws {
+        let place = Place()
+        let options = place.options()
+        let endpoint = EndpointOptions(isDataReadOnly: isReadOnly)
+        let ring = try MPSCRing.create("r", lanes: 1, options: options)
+        var producer = try ring.makeProducer()
+        var consumer = try ring.makeConsumer(options: endpoint)
+        let spsc = try SPSCRing.create("s", options: options)
+        let other = try spsc.makeConsumer(options: endpoint)
+        // Of each ring: the producer's lane, twice; the consumer's, twice; and control blocks.
+        let isWritable = { (maps: [[Substring]]) in maps.map { $0.contains("wr") } }
+        #expect(try isWritable(flags(ofMaps: place.path("r"))).count { !$0 } == (isReadOnly ? 2 : 0))
+        #expect(try isWritable(flags(ofMaps: place.path("s"))).count { !$0 } == (isReadOnly ? 2 : 0))
+        try producer.send("through")
+        #expect(try consumer.receive(timeout: .zero) == Array("through".utf8))
+        try producer.close()
+        try consumer.close()
+        try other.close()
     }
 
     @Test("A flushed ring outlives a restart, with all it holds")
@@ -94,7 +115,7 @@ struct BackingTests {
         }
     }
 
-    @Test("A task flushes as well, and is told the same") func flushedByTask() async throws {
+    @Test("A task flushes as well, and gets the same") func flushedByTask() async throws {
         let path = NSTemporaryDirectory() + "sharedring-tests-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("A header is believed only as far as it is checked", .oneByOne)
 struct DamagedHeaderTests {
-    /// A whole ring's file with a changed header; the checksum made to fit unless told otherwise.
+    /// A whole ring's file with a changed header; the checksum made to fit unless asked otherwise.
     private func refuse(
         _ code: RingError.Code, _ facts: String..., recompute: Bool = true, sourceLocation: SourceLocation = #_sourceLocation,
         _ change: (inout sr_header) -> Void

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Every mapping stands between pages that nobody may touch, by the kernel's own account", .oneByOne)
+@Suite("Every mapping stands between pages that nobody may touch, by the kernel's own list", .oneByOne)
 struct GuardPageTests {
     let place = Place()
 

@@ -15,11 +15,10 @@ struct LayoutTests {
             H.offset(of: \.optional_features), H.offset(of: \.layout_hash), H.offset(of: \.control_offset),
             H.offset(of: \.data_offset), H.offset(of: \.created_ns), H.offset(of: \.instance_id), H.offset(of: \.boot_id),
             H.offset(of: \.reserved0), H.offset(of: \.label), H.offset(of: \.lanes), H.offset(of: \.broadcast),
-            H.offset(of: \.other_shapes),
-            H.offset(of: \.reserved1), H.offset(of: \.checksum), H.size, H.stride,
+            H.offset(of: \.board), H.offset(of: \.later_shapes), H.offset(of: \.reserved1), H.offset(of: \.checksum), H.size, H.stride,
         ]
         #expect(
-            found == [0, 8, 10, 12, 16, 24, 28, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 192, 224, 256, 320, 504, 512, 512])
+            found == [0, 8, 10, 12, 16, 24, 28, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 192, 224, 256, 288, 320, 504, 512, 512])
 
         typealias S = MemoryLayout<sr_lanes_shape>
         #expect([S.offset(of: \.lane_count), S.offset(of: \.record_alignment), S.offset(of: \.lane_capacity), S.size] == [0, 4, 8, 32])

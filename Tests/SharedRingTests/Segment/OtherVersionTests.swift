@@ -121,7 +121,7 @@ struct OtherVersionTests {
             header.minor = UInt16(SR_LAYOUT_MINOR) + 1
             header.header_length = 1024
             header.optional_features = 1 << 40
-            header.other_shapes.0 = 7  // a kind of later that this one does not use
+            header.later_shapes.0 = 7  // a kind of later that this one does not use
             header.checksum = SegmentHeader.checksum(of: header)
         }
         let file = Glibc.open(place.path("r"), O_RDWR)
@@ -142,13 +142,140 @@ struct OtherVersionTests {
         #expect(pread(file, &after, 512, 512) == 512 && after == addition, "what it does not know it leaves alone")
     }
 
-    @Test("A kind that this version does not know is refused as incompatible, not as damage") func laterKind() throws {
-        _ = try SPSCRing.create("r", options: options)
-        change("r") { header in
-            header.kind = 77
+    /// A ring of this layout version that needs more than this program knows.
+    private func putLater(_ name: String, _ change: (inout sr_header) -> Void) throws {
+        _ = try MPSCRing.create(name, lanes: 2, options: options)
+        self.change(name) { header in
+            header.minor = 1
+            change(&header)
             header.checksum = SegmentHeader.checksum(of: header)
         }
-        expectError(.incompatible, saying: "kind is 77") { () throws(RingError) in _ = try SPSCRing.open("r", options: options) }
+    }
+
+    @Test("A ring of this version with an unknown kind or feature is named with what is unknown, whichever way it is opened") func later()
+        throws
+    {
+        try putLater("kind") { $0.kind = 77 }
+        try putLater("feature") { $0.required_features |= 0x500 }
+        try putLater("both") { header in
+            header.kind = 9
+            header.required_features = 1 << 63
+        }
+        let facts = [
+            ("kind", ["kind is 77"]), ("feature", ["features 0x500"]), ("both", ["kind is 9", "features 0x8000000000000000"]),
+        ]
+        for (name, unknown) in facts {
+            let before = bytes(name)
+            func requireRefusal(_ body: () throws(RingError) -> Void) {
+                expectError(.incompatible, saying: "'\(name)'", "version 2.1", "speaks 2.0", "'sharedring remove'") {
+                    () throws(RingError) in try body()
+                }
+                for fact in unknown { expectError(.incompatible, saying: fact) { () throws(RingError) in try body() } }
+            }
+            requireRefusal { () throws(RingError) in _ = try SPSCRing.open(name, options: options) }
+            requireRefusal { () throws(RingError) in _ = try MPSCRing.open(name, options: options) }
+            requireRefusal { () throws(RingError) in _ = try MPSCRing.openOrCreate(name, lanes: 2, options: options) }
+            requireRefusal { () throws(RingError) in _ = try RingReport(name, options: options) }
+            #expect(bytes(name) == before)
+        }
+    }
+
+    @Test("It is listed, apart from sound and from damaged ones, and described") func laterIsListed() throws {
+        try putLater("feature") { $0.required_features |= 8 }
+        try putLater("kind") { $0.kind = 77 }
+        #expect(try RingReport.names(options: options) == [])
         #expect(try DamagedRing.all(options: options).isEmpty)
+        let rings = try OtherVersionRing.all(options: options)
+        #expect(rings.map(\.fileName) == [FileName("feature"), FileName("kind")])
+        #expect(rings.map(\.kind) == ["mpsc", "kind 77"])
+        for ring in rings {
+            #expect(ring.version == "2.1" && ring.isOfThisMajorVersion && ring.error.code == .incompatible && ring.label == "")
+            #expect(ring.createdNanoseconds != nil && ring.isInUse == false && ring.isRemovable)
+        }
+        #expect(rings[0].error.detail.contains("0x8,") && rings[1].error.detail.contains("kind is 77"))
+    }
+
+    @Test(
+        "It stays while one of its lock bytes is held, whatever role that is, and is removed then",
+        arguments: [0, 1 << 20, 7 << 20 + 3] as [Int64])
+    func laterInUse(byte: Int64) throws {
+        try putLater("old") { $0.kind = 77 }
+        let file = Glibc.open(place.path("old"), O_RDWR)
+        #expect(sr_lock(file, sr_lock_first() + byte, 1) == 0)
+        #expect(try OtherVersionRing(named: FileName("old"), options: options).isInUse == true)
+        expectError(.inUse, saying: "'old'", "layout 2.1") { () throws(RingError) in try SPSCRing.remove("old", options: options) }
+        #expect(place.names == ["old"])
+        close(file)
+        try SPSCRing.remove("old", options: options)
+        #expect(place.names == [])
+    }
+
+    @Test("A ring whose header does not fit its checksum is damaged, whatever kind it says it is") func laterAndDamaged() throws {
+        try putLater("r") { $0.kind = 77 }
+        change("r") { $0.label.0 ^= 1 }
+        #expect(try OtherVersionRing.all(options: options).isEmpty)
+        #expect(try DamagedRing.all(options: options).count == 1)
+    }
+
+    @Test("A build of another layout hash is another version, too: listed, and removed when no process uses it") func otherHash() throws {
+        try putLater("r") { $0.layout_hash ^= 1 }
+        let rings = try OtherVersionRing.all(options: options)
+        #expect(rings.count == 1 && rings[0].error.detail.contains("its layout 0x"))
+        try MPSCRing.remove("r", options: options)
+        #expect(place.names == [])
+    }
+
+    @Test("Where the system does not say whether a lock byte is held, no ring counts as unused") func silentSystem() throws {
+        try putVersion1()
+        // A descriptor that leads to the file and through which no lock can be asked for.
+        let path = Glibc.open(place.path("old"), 0o10_000_000 /* O_PATH */)
+        let descriptor = Descriptor(path)
+        var facts = sr_file_facts()
+        #expect(sr_facts(path, &facts) == 0)
+        var header = sr_header()
+        let file = Glibc.open(place.path("old"), O_RDONLY)
+        #expect(pread(file, &header, 512, 0) == 512)
+        close(file)
+        let found = OtherVersion(descriptor, facts, header, ring: "old")
+        let version = try #require(found)
+        #expect(version.layout != nil && version.isInUse == nil && version.isLocked == nil)
+    }
+
+    @Test("What a creator of layout 1, or of a later minor version, left when it died is removed as stale; while it lives, it stays")
+    func temporaries() throws {
+        try putVersion1()
+        try putLater("later") { $0.kind = 77 }
+        var temporaries: [String] = []
+        for name in ["old", "later"] {
+            let segmentName = try SegmentName(name, in: place.path)
+            let found = try #require(
+                try Segment.otherVersion(segmentName, in: segmentName.openDirectory(), owners: options.allowedOwners))
+            let instance = try #require(found.details?.instance)
+            let temporary = try #require(segmentName.temporary(for: instance).text)
+            #expect(rename(place.path(name), place.path(temporary)) == 0)
+            temporaries.append(temporary)
+        }
+        #expect(try OtherVersionRing.all(options: options).isEmpty)
+        try putVersion1("spsc-closed", as: "whole")
+
+        for name in temporaries {
+            let creator = Glibc.open(place.path(name), O_RDWR)
+            #expect(sr_lock(creator, sr_lock_first(), 0) == 0)
+            for dryRun in [true, false] {
+                guard case .kept(.inUse) = StaleRing.remove(name, dryRun: dryRun, options: options).outcome else {
+                    Issue.record("\(name) was not kept")
+                    continue
+                }
+            }
+            close(creator)
+            guard case .removedUnfinished = StaleRing.remove(name, dryRun: true, options: options).outcome else {
+                Issue.record("\(name) was not found")
+                continue
+            }
+        }
+        #expect(Set(place.names) == Set(temporaries + ["whole"]))
+        let results = try StaleRing.removeAll(options: options)
+        #expect(results.count == 3)
+        #expect(place.names == ["whole"], "a whole ring of layout 1 is never stale")
     }
 }

@@ -48,7 +48,7 @@ final class Peer: @unchecked Sendable {
 
     /// An endpoint of a ring in `place` that obeys lines.
     convenience init(_ role: String, of name: String, in place: Place, _ options: String...) throws {
-        try self.init([role, name, "directory=\(place.path)"] + options)
+        try self.init([role, name] + options.filter { !$0.contains("=") } + ["directory=\(place.path)"] + options)
         self.place = place
         let answer = try line()
         guard answer == "attached" else { throw Failure(description: answer) }

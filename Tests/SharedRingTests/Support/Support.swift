@@ -15,7 +15,7 @@ let asyncPatience = Duration.seconds(asyncPatienceSeconds)
 let asyncPatienceSeconds = 900.0
 
 /// How often a side checks on its peer where a test shows that something else ended its wait: longer than any test has patience.
-let longSlice = Duration.seconds(3600)
+let longCheckInterval = Duration.seconds(3600)
 
 /// Whether this is a build as it ships.
 var isOptimised: Bool {

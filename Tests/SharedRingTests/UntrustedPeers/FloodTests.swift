@@ -35,14 +35,14 @@ private final class Flood: Sendable {
 
 /// Counted in the ring's own `sleeps`, not in time: each turn of the waiting side counts one, and all but the first 17 of a wait
 /// that is woken for nothing take a millisecond at least.
-@Suite("A doorbell that a stranger rings without end makes no busy loop, and what comes is received", .oneByOne, .serialized)
+@Suite("A doorbell that an untrusted peer rings without end makes no busy loop, and what comes is received", .oneByOne, .serialized)
 struct FloodTests {
     private static let messages = 200
 
     /// Milliseconds, and how often a side may have gone to sleep meanwhile: once for each, and 17 for each wait.
     private func expectCalm(_ sleeps: UInt64, since start: Int64, waits: Int, _ rings: Int) {
         let milliseconds = (sr_now_ns() - start) / 1_000_000
-        #expect(sleeps <= UInt64(milliseconds) + UInt64(17 * waits) + 1, "in \(milliseconds) ms; the stranger rang \(rings) times")
+        #expect(sleeps <= UInt64(milliseconds) + UInt64(17 * waits) + 1, "in \(milliseconds) ms; the untrusted peer rang \(rings) times")
     }
 
     @Test("A consumer's", arguments: [0, 1, 2, .max] as [UInt32]) func consumer(value: UInt32) throws {

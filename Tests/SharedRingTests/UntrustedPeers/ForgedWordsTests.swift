@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Words that a stranger writes while both sides are attached", .oneByOne)
+@Suite("Words that an untrusted peer writes while both sides are attached", .oneByOne)
 struct ForgedWordsTests {
     @Test("A header that changes when its message is handed out changes neither the message's length nor where the next one is")
     func headerUnderMessage() throws {
@@ -25,8 +25,10 @@ struct ForgedWordsTests {
         }
     }
 
-    /// Announced by no wake: the sender then believes that nobody sleeps.
-    @Test("A doorbell that is silenced over and over delays news by a slice, and loses none", arguments: [WaitStrategy.sleep, .adaptive])
+    /// No wake follows: the sender then believes that nobody sleeps.
+    @Test(
+        "A doorbell that is silenced over and over delays news by a check interval, and loses none",
+        arguments: [WaitStrategy.sleep, .adaptive])
     func silenced(waiting: WaitStrategy) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: .milliseconds(5)))
@@ -35,7 +37,7 @@ struct ForgedWordsTests {
         let isOver = Turn()
         let begun = Turn()
         defer { isOver.set(1) }
-        let stranger = Worker {
+        let untrusted = Worker {
             var count = 0
             while isOver.value == 0 {
                 sr_store_relaxed_u32(sr_consumer_doorbell(attachment.consumer), 0)
@@ -62,7 +64,7 @@ struct ForgedWordsTests {
         }
         try worker.join()
         isOver.set(1)
-        #expect(try stranger.join() > 0)
+        #expect(try untrusted.join() > 0)
     }
 
     @Test("Every lane marked as in use, and lanes that do not exist: what was sent comes, and nobody else", arguments: [2, 64, 65])
@@ -78,23 +80,23 @@ struct ForgedWordsTests {
         #expect(consumer.ends == ProducerEnds())
     }
 
-    @Test("An announcement in a live producer's lane holds everybody's messages back, to the deadline and not beyond") func announcement()
+    @Test("A ticket floor in a live producer's lane holds everybody's messages back, to the deadline and not beyond") func ticketFloor()
         throws
     {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         var first = try ring.makeProducer()
         var second = try ring.makeProducer()
-        let pend = sr_ticket_floor(second.core.attachment.lane(1))
-        sr_store_release_u64(pend, 0)
+        let floor = sr_ticket_floor(second.core.attachment.lane(1))
+        sr_store_release_u64(floor, 0)
         try first.send("held back")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(30)) }
-        // Until the announcer sends, or goes.
+        // Until that producer sends, or goes.
         try second.send("by its next message")
         var texts: [String] = []
         for _ in 0..<2 { texts.append(String(decoding: try #require(try consumer.receive(timeout: patience)), as: UTF8.self)) }
         #expect(texts == ["held back", "by its next message"])
-        sr_store_release_u64(pend, 0)
+        sr_store_release_u64(floor, 0)
         try first.send("held back again")
         _ = consume second  // dropped: its byte is free
         #expect(try consumer.receive(timeout: patience) == Array("held back again".utf8))

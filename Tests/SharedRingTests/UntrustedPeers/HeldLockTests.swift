@@ -6,7 +6,7 @@ import Testing
 
 @testable import SharedRing
 
-/// A stranger's description of the ring's file, and what it locks.
+/// An untrusted peer's description of the ring's file, and what it locks.
 private final class UntrustedPeer: Sendable {
     let file: Int32
 
@@ -15,7 +15,7 @@ private final class UntrustedPeer: Sendable {
     deinit { close(file) }
 }
 
-@Suite("Role bytes that a stranger holds keep a role taken or feign a life; they never feign a death", .oneByOne)
+@Suite("Role bytes that an untrusted peer holds keep a role taken or feign a life; they never feign a death", .oneByOne)
 struct HeldLockTests {
     let place = Place()
 
@@ -24,46 +24,50 @@ struct HeldLockTests {
     @Test("One byte, for writing or for reading: the role is taken, the other one free", arguments: [false, true])
     func oneByte(shared: Bool) throws {
         let ring = try ring()
-        let stranger = UntrustedPeer(place.path("r"), shared ? O_RDONLY : O_RDWR)
+        let untrusted = UntrustedPeer(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
-        #expect(lock(stranger.file, sr_lock_consumer(0), 1) == 0)
+        #expect(lock(untrusted.file, sr_lock_consumer(0), 1) == 0)
         expectError(.roleTaken, saying: "a process that did not sign") { () throws(RingError) in _ = try ring.makeConsumer() }
         expectError(.inUse, saying: "as consumer") { () throws(RingError) in try SPSCRing.remove("r", options: place.options()) }
         var producer = try ring.makeProducer()
         try producer.send("x")
-        #expect(ts_unlock(stranger.file, sr_lock_consumer(0), 1) == 0)
+        #expect(ts_unlock(untrusted.file, sr_lock_consumer(0), 1) == 0)
         var consumer = try ring.makeConsumer()
         #expect(try consumer.pollText() == "x")
     }
 
     @Test("A file that can only be read takes no write lock") func readOnly() throws {
         _ = try ring()
-        let stranger = UntrustedPeer(place.path("r"), O_RDONLY)
-        #expect(ts_lock_exclusive(stranger.file, sr_lock_consumer(0), 1) == -EBADF)
+        let untrusted = UntrustedPeer(place.path("r"), O_RDONLY)
+        #expect(ts_lock_exclusive(untrusted.file, sr_lock_consumer(0), 1) == -EBADF)
     }
 
     @Test("A lane's byte: the next lane is taken; with all of them, the error lists the lanes") func lanes() throws {
         let ring = try MPSCRing.create("m", lanes: 3, options: place.options())
-        let stranger = UntrustedPeer(place.path("m"))
-        #expect(ts_lock_shared(stranger.file, sr_lock_producer(0), 2) == 0)
+        let untrusted = UntrustedPeer(place.path("m"))
+        #expect(ts_lock_shared(untrusted.file, sr_lock_producer(0), 2) == 0)
         let producer = try ring.makeProducer()
         #expect(producer.lane == 2)
         expectError(.roleTaken, saying: "all its 3 lanes", "process \(getpid())") { () throws(RingError) in _ = try ring.makeProducer() }
-        withExtendedLifetime(stranger) {}
+        withExtendedLifetime(untrusted) {}
     }
 
     /// As a remover's, which goes after a moment; this one does not.
     /// Attaching tries 10,000 times, a millisecond apart: both forms wait at once.
-    @Test("Every byte: attaching and removing give up in the end, with inUse") func everything() throws {
+    /// It waits for ten seconds: 10,000 tries, a millisecond apart.
+    @Test(
+        "Every byte: attaching and removing give up in the end, with inUse",
+        .enabled(if: soakFactor > 1, "with SHAREDRING_SOAK_SECONDS above 1, as stage hostile has it"))
+    func everything() throws {
         let options = place.options()
         let workers = try [("exclusive", O_RDWR, ts_lock_exclusive), ("shared", O_RDONLY, ts_lock_shared)].map { name, mode, lock in
             let ring = try SPSCRing.create(name, options: options)
-            let stranger = UntrustedPeer(place.path(name), mode)
-            #expect(lock(stranger.file, sr_lock_first(), 0) == 0)
+            let untrusted = UntrustedPeer(place.path(name), mode)
+            #expect(lock(untrusted.file, sr_lock_first(), 0) == 0)
             return Worker {
                 expectError(.inUse, saying: "10,000") { () throws(RingError) in _ = try ring.makeConsumer() }
                 expectError(.inUse, saying: "1,000") { () throws(RingError) in try SPSCRing.remove(name, options: options) }
-                #expect(ts_unlock(stranger.file, sr_lock_first(), 0) == 0)
+                #expect(ts_unlock(untrusted.file, sr_lock_first(), 0) == 0)
                 _ = try ring.makeConsumer()
             }
         }
@@ -71,36 +75,36 @@ struct HeldLockTests {
         #expect(place.names == ["exclusive", "shared"])
     }
 
-    @Test("A dead producer looks alive while a stranger holds its byte, and has died when it lets go", arguments: [false, true])
+    @Test("A dead producer looks alive while an untrusted peer holds its byte, and has died when it lets go", arguments: [false, true])
     func feignedLife(shared: Bool) throws {
         let peer = try Peer("producer", of: "r", in: place)
         var consumer = try ring().makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
         #expect(try peer.ask("send x") == "sent")
-        let stranger = UntrustedPeer(place.path("r"), shared ? O_RDONLY : O_RDWR)
+        let untrusted = UntrustedPeer(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
         // Not while the holder lives.
-        #expect(lock(stranger.file, sr_lock_producer(0), 1) == -EAGAIN)
+        #expect(lock(untrusted.file, sr_lock_producer(0), 1) == -EAGAIN)
         peer.kill()
-        #expect(lock(stranger.file, sr_lock_producer(0), 1) == 0)
+        #expect(lock(untrusted.file, sr_lock_producer(0), 1) == 0)
 
         #expect(try consumer.next(timeout: patience)?.text == "x")
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(50)) }
         let isAttached = consumer.isPeerAttached
         #expect(isAttached)
         expectError(.roleTaken, saying: "\(peer.pid)") { () throws(RingError) in _ = try ring().makeProducer() }
-        #expect(ts_unlock(stranger.file, sr_lock_producer(0), 1) == 0)
+        #expect(ts_unlock(untrusted.file, sr_lock_producer(0), 1) == 0)
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
     }
 
-    @Test("A stranger's lock or unlock takes no live role away") func feignedDeath() throws {
+    @Test("An untrusted peer's lock or unlock takes no live role away") func feignedDeath() throws {
         let ring = try ring()
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))
-        let stranger = UntrustedPeer(place.path("r"))
+        let untrusted = UntrustedPeer(place.path("r"))
         for start in [0, sr_lock_consumer(0), sr_lock_producer(0)] {
-            #expect(ts_unlock(stranger.file, start, 0) == 0)
-            #expect(ts_lock_exclusive(stranger.file, start, 0) == -EAGAIN)
-            #expect(ts_lock_shared(stranger.file, start, 0) == -EAGAIN)
+            #expect(ts_unlock(untrusted.file, start, 0) == 0)
+            #expect(ts_lock_exclusive(untrusted.file, start, 0) == -EAGAIN)
+            #expect(ts_lock_shared(untrusted.file, start, 0) == -EAGAIN)
         }
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(30)) }
         expectError(.roleTaken) { () throws(RingError) in _ = try ring.makeProducer() }

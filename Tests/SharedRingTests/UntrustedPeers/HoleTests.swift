@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Holes that a stranger punches read as nothing, and end in a typed error or in nothing at all", .oneByOne)
+@Suite("Holes that an untrusted peer punches read as nothing, and end in a typed error or in nothing at all", .oneByOne)
 struct HoleTests {
     let place = Place()
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("A directory that a stranger fills with names", .oneByOne)
+@Suite("A directory that an untrusted peer fills with names", .oneByOne)
 struct ManyNamesTests {
     /// More than one buffer of the C library's holds. An entry at the very end of one is shorter than `dirent` says; under the
     /// address sanitizer a read past it ends the run.

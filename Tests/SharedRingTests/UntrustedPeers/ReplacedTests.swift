@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("A name that a stranger gives to something else", .oneByOne)
+@Suite("A name that an untrusted peer gives to something else", .oneByOne)
 struct ReplacedTests {
     let place = Place()
 
@@ -18,11 +18,11 @@ struct ReplacedTests {
 
         try producer.send("x")
         #expect(try consumer.pollText() == "x")
-        var stranger = try SPSCRing.open("r", options: place.options()).makeConsumer()
+        var untrusted = try SPSCRing.open("r", options: place.options()).makeConsumer()
         try producer.send("y")
-        #expect(try stranger.pollText() == "(empty)")
+        #expect(try untrusted.pollText() == "(empty)")
         #expect(try consumer.pollText() == "y")
-        try stranger.close()
+        try untrusted.close()
         try producer.close()
         #expect(try consumer.pollText() == "(ended)")
         #expect(try !consumer.removeRingIfUnused())
@@ -87,7 +87,7 @@ struct ReplacedTests {
         let isOver = Turn()
         let begun = Turn()
         let (one, other) = (place.path("a"), place.path("b"))
-        let stranger = Worker {
+        let untrusted = Worker {
             var count = 0
             while isOver.value == 0 && count < 5_000_000 {
                 if ts_exchange(one, other) == 0 { count += 1 }
@@ -109,7 +109,7 @@ struct ReplacedTests {
             #expect(failure == nil || failure?.code == .inUse, "\(failure!)")
         }
         isOver.set(1)
-        #expect(try stranger.join() > 0)
+        #expect(try untrusted.join() > 0)
         #expect(place.names == ["a", "b"])
     }
 }

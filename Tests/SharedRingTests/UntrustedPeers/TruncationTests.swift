@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Memory that a stranger cuts off: impossible where it is sealed, refused where it can be seen, SIGBUS otherwise", .oneByOne)
+@Suite("Memory that an untrusted peer cuts off: impossible where it is sealed, refused where it can be seen, SIGBUS otherwise", .oneByOne)
 struct TruncationTests {
     let place = Place()
 

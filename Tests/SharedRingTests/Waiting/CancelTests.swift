@@ -171,16 +171,16 @@ struct CancelTests {
         }
     }
 
-    @Test("Absurd slices are accepted") func slices() throws {
+    @Test("Absurd check intervals are accepted") func absurdCheckIntervals() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        for slice in [Duration.zero, .seconds(-5), .nanoseconds(1), .seconds(Int64.max)] {
-            var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: slice))
+        for checkInterval in [Duration.zero, .seconds(-5), .nanoseconds(1), .seconds(Int64.max)] {
+            var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: checkInterval))
             expectError(.timedOut) { () throws(RingError) in _ = try consumer.next(timeout: .milliseconds(2)) }
             try consumer.close()
         }
     }
 
-    @Test("A stranger who rings for nothing neither ends a wait nor makes it a busy loop") func stranger() throws {
+    @Test("An untrusted peer who rings for nothing neither ends a wait nor makes it a busy loop") func untrustedPeer() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let consumer = try ring.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let doorbell = UInt(bitPattern: sr_consumer_doorbell(consumer.core.attachment.consumer))
@@ -211,7 +211,7 @@ struct CancelTests {
             let fields = try String(contentsOfFile: "/proc/\(peer.pid)/stat", encoding: .utf8).split(separator: " ")
             return Int(fields[13])! + Int(fields[14])!
         }
-        // Both readings of the clock lie outside of both of the ticks, of 10 ms each. It looks around once in a slice of 10 ms.
+        // Both readings of the clock lie outside of both of the ticks, of 10 ms each. It looks around once in a check interval of 10 ms.
         let start = ContinuousClock.now
         let before = try ticks()
         usleep(500_000)

@@ -26,7 +26,7 @@ private final class Shared: @unchecked Sendable {
     /// Nothing but a wake ends its sleep before the test's patience does.
     func sleeper(_ barrier: Sleeper.Barrier = .symmetric, _ strategy: WaitStrategy = .sleep) -> Sleeper {
         Sleeper(
-            word: .eventCount(word), barrier: barrier, strategy: strategy, slice: longSlice.wholeNanoseconds,
+            word: .eventCount(word), barrier: barrier, strategy: strategy, slice: longCheckInterval.wholeNanoseconds,
             cancelFlag: CancelFlag(word: .eventCount(word), keeping: self), sleeps: sleeps, ring: "r")
     }
 

@@ -44,7 +44,8 @@ struct WakeupTests {
         let count = count(test.waiting)
         let barrier = test.barrier == .symmetric ? "symmetric" : "automatic"
         let arguments = [
-            "s", "\(count)", "2", "2000", "directory=\(place.path)", "barrier=\(barrier)", "waiting=\(test.waiting)", "slice=600000",
+            "s", "\(count)", "2", "2000", "directory=\(place.path)", "barrier=\(barrier)", "waiting=\(test.waiting)",
+            "check-interval=600000",
         ]
         let receiver = try Peer(["soak-receive"] + arguments)
         let sender = try Peer(["soak-send"] + arguments)

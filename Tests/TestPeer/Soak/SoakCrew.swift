@@ -43,7 +43,7 @@ final class SoakCrew: Sendable {
 
     var cancelled: Int { cancellations.load(ordering: .relaxed) }
 
-    /// False: somebody still works, and nobody failed.
+    /// False: one of them still works, and none has failed.
     func wait(within seconds: Double) -> Bool {
         let end = Date().addingTimeInterval(seconds)
         while !isOver {

@@ -37,7 +37,7 @@ final class SoakReceiver<Source: SoakSource & ~Copyable>: @unchecked Sendable {
         while !isOver {
             let bits = random.next()
             if isManual, bits & 7 == 0 { try source.acknowledge() }
-            // Who keeps the space it has read, and then waits, waits for ever if all of it is kept.
+            // A receiver that keeps the space it has read, and then waits, waits for ever if it keeps all of it.
             let taken = source.drain(limit: isManual ? 3 : bits & 8 == 0 ? 5 : 0) { check($0) }
             if taken == 0 {
                 if isManual { try source.acknowledge() }

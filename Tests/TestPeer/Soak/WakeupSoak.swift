@@ -3,7 +3,7 @@ import Foundation
 import SharedRing
 import Synchronization
 
-/// Small rings, pauses at random, and slices of ten minutes: nothing but the doorbells wakes anybody, so a lost wakeup is a
+/// Small rings, pauses at random, and check intervals of ten minutes: nothing but the doorbells wakes a sleeper, so a lost wakeup is a
 /// failure here and not a delay.
 ///
 ///     TestPeer wakeups [seconds=60] [seed=1] [messages=5000]
@@ -19,7 +19,7 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
     public var barrier = RingOptions.Barrier.automatic
     public var waiting = WaitStrategy.adaptive
     public var acknowledgement = Acknowledgement.automatic
-    /// Whether a further thread cancels everybody's waits at random.
+    /// Whether a further thread cancels the waits of all at random.
     public var cancels = false
     /// Of each producer.
     public var messages = 5_000
@@ -55,7 +55,7 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
         return plans
     }()
 
-    static let slice = Duration.seconds(600)
+    static let checkInterval = Duration.seconds(600)
     static let largest = 1500
 
     // MARK: Running
@@ -64,7 +64,7 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
     public struct Tally: Sendable, CustomStringConvertible {
         public var received = 0
         public var full: UInt64 = 0
-        /// On the space doorbells, and how often the consumer woke somebody there.
+        /// On the space doorbells, and how often the consumer woke a producer there.
         public var producerSleeps: UInt64 = 0
         public var producersWoken: UInt64 = 0
         /// On the data doorbell, and how often a producer woke it.
@@ -102,17 +102,17 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
         case .spsc:
             let ring = try SPSCRing.anonymous(options: options)
             let consumer = try ring.makeConsumer(
-                acknowledgement: acknowledgement, waiting: waiting, options: EndpointOptions(checkInterval: Self.slice))
+                acknowledgement: acknowledgement, waiting: waiting, options: EndpointOptions(checkInterval: Self.checkInterval))
             return try run(ring.duplicateDescriptor(), consumer, within: seconds) { () throws(RingError) in
-                try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: Self.slice))
+                try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: Self.checkInterval))
             }
         case .mpsc(let producers, let order):
             let ring = try MPSCRing.anonymous(lanes: producers, order: order, options: options)
             let consumer = try ring.makeConsumer(
                 ending: .whenAllEnded(atLeast: producers), acknowledgement: acknowledgement, waiting: waiting,
-                options: EndpointOptions(checkInterval: Self.slice, budget: 3))
+                options: EndpointOptions(checkInterval: Self.checkInterval, budget: 3))
             return try run(ring.duplicateDescriptor(), consumer, within: seconds) { () throws(RingError) in
-                try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: Self.slice))
+                try ring.makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: Self.checkInterval))
             }
         }
     }

@@ -67,7 +67,7 @@ struct TortureSetup {
         kind == "mpsc" ? try mpsc().makeProducer() : try SPSCRing.openOrCreate(ring, options: options).makeProducer()
     }
 
-    /// The contents of a sender's message with this index: its index, then noise of a length that both ends can tell.
+    /// The contents of a sender's message with this index: its index, then noise of a length that both ends can compute.
     func noise(_ sender: UInt32, _ index: UInt64) -> (size: Int, seed: UInt64) {
         var random = SplitMix(seed: UInt64(sender) << 40 ^ index)
         let bits = random.next()
@@ -141,7 +141,7 @@ enum TortureEnds {
         if random.next() & 1 == 0 { try producer.close() }
     }
 
-    /// Goes on when told that the receiver has gone: another one comes.
+    /// Goes on when it hears that the receiver has gone: another one comes.
     private static func persist(_ body: () throws(RingError) -> Void) throws(RingError) {
         while true {
             do throws(RingError) { return try body() } catch {

@@ -97,7 +97,7 @@ SR_INLINE struct sr_holder *sr_subscriber_holder(struct sr_subscriber_control *s
 SR_INLINE void sr_publish_broadcast_checkpoint(struct sr_broadcast_control *c, struct sr_checkpoint published) {
     uint64_t turn = sr_load_relaxed_u64(&c->checkpoint_turn) + 1;
     struct sr_checkpoint *checkpoint = &c->checkpoints[turn % SR_BROADCAST_CHECKPOINTS];
-    /* SYNC: account (pairs with sr_load_broadcast_checkpoint and LossyReader.step). Each with release: a reader that sees one of them sees the
+    /* SYNC: checkpoint (pairs with sr_load_broadcast_checkpoint and LossyReader.step). Each with release: a reader that sees one of them sees the
      * turn before, and so takes no checkpoint that is being written. */
     sr_store_release_u64(&checkpoint->tail, published.tail);
     sr_store_release_u64(&checkpoint->messages, published.messages);
@@ -110,7 +110,7 @@ SR_INLINE void sr_publish_broadcast_checkpoint(struct sr_broadcast_control *c, s
 /* By anybody: the checkpoint that was published `back` turns before the newest one, 0 to 15. 1: it is whole. 0: there is none so old, or it was written over
  * meanwhile. */
 SR_INLINE int sr_load_broadcast_checkpoint(struct sr_broadcast_control *c, uint64_t back, struct sr_checkpoint *published) {
-    /* SYNC: account (pairs with sr_publish_broadcast_checkpoint). The last load is relaxed: the acquire loads before it order it. */
+    /* SYNC: checkpoint (pairs with sr_publish_broadcast_checkpoint). The last load is relaxed: the acquire loads before it order it. */
     uint64_t newest = sr_load_acquire_u64(&c->checkpoint_turn);
     uint64_t turn = newest - back;
     if (back > newest || back >= SR_BROADCAST_CHECKPOINTS) return 0;

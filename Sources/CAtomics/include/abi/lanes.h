@@ -160,7 +160,7 @@ SR_INLINE void sr_count(uint64_t *counter, uint64_t more) { sr_store_relaxed_u64
 SR_INLINE void sr_publish_checkpoint(struct sr_lane_control *l, struct sr_checkpoint published) {
     uint64_t turn = sr_load_relaxed_u64(&l->checkpoint_turn) + 1;
     struct sr_checkpoint *checkpoint = sr_checkpoint(l, turn);
-    /* SYNC: account (pairs with sr_load_checkpoint and LossyReader.step). Each with release: a reader that sees one of them sees the
+    /* SYNC: checkpoint (pairs with sr_load_checkpoint and LossyReader.step). Each with release: a reader that sees one of them sees the
      * turn before, and so takes no checkpoint that is being written. */
     sr_store_release_u64(&checkpoint->tail, published.tail);
     sr_store_release_u64(&checkpoint->messages, published.messages);
@@ -174,7 +174,7 @@ SR_INLINE void sr_publish_checkpoint(struct sr_lane_control *l, struct sr_checkp
 SR_INLINE struct sr_checkpoint sr_load_checkpoint(struct sr_lane_control *l) {
     struct sr_checkpoint published = {0, 0, 0, 0};
     for (int tries = 0; tries < 8; tries++) {
-        /* SYNC: account (pairs with sr_publish_checkpoint). The last load is relaxed: the acquire loads before it order it. */
+        /* SYNC: checkpoint (pairs with sr_publish_checkpoint). The last load is relaxed: the acquire loads before it order it. */
         uint64_t turn = sr_load_acquire_u64(&l->checkpoint_turn);
         struct sr_checkpoint *checkpoint = sr_checkpoint(l, turn);
         published.tail = sr_load_acquire_u64(&checkpoint->tail);

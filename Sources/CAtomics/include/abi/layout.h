@@ -5,6 +5,7 @@
  *   records.h  the header of a record
  *   lanes.h    the control blocks of kinds 1 and 2: lanes, their consumer
  *   broadcast.h  the control blocks of kind 3: a publisher, its subscribers
+ *   board.h    the control blocks of kind 4: entries
  *
  * A new kind adds a shape, a header for its blocks, and a case to sr_layout_hash.
  */
@@ -16,6 +17,7 @@
 #include "records.h"
 #include "lanes.h"
 #include "broadcast.h"
+#include "board.h"
 
 SR_NONNULL_BEGIN
 
@@ -50,6 +52,7 @@ SR_INLINE uint64_t sr_layout_hash(uint32_t kind) {
     case SR_KIND_SPSC:
     case SR_KIND_MPSC: return sr_lanes_layout_hash(sr_layout_hash_common());
     case SR_KIND_BROADCAST: return sr_broadcast_layout_hash(sr_layout_hash_common());
+    case SR_KIND_BOARD: return sr_board_layout_hash(sr_layout_hash_common());
     default: return 0;
     }
 }

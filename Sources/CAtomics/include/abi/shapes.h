@@ -1,5 +1,5 @@
 /* The shapes: what a segment's creator chose, for each kind a part of the header of its own. A new kind adds one, and takes its bytes from
- * `other_shapes` of struct sr_header.
+ * `later_shapes` of struct sr_header.
  */
 #ifndef SHAREDRING_SHAPES_H
 #define SHAREDRING_SHAPES_H
@@ -10,6 +10,7 @@
 
 #define SR_LARGEST_LANE_COUNT 1024u
 #define SR_LARGEST_SUBSCRIBER_COUNT 256u
+#define SR_LARGEST_ENTRY_COUNT 4096u
 
 /* Kinds 1 and 2: lanes, each with a producer, and one consumer. */
 struct sr_lanes_shape {
@@ -28,5 +29,13 @@ struct sr_broadcast_shape {
     uint64_t reserved[2];      /* zero */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_broadcast_shape) == 32, "a shape's size");
+/* Kind 4: entries, each with its latest value. */
+struct sr_board_shape {
+    uint32_t entry_count; /* how many entries there can be: 1 to 4096 */
+    uint32_t keeps_time;  /* 1: each value has the time of its writing; else 0 */
+    uint64_t data_size;   /* the bytes of all values: a multiple of 128, at most 2^40 */
+    uint64_t reserved[2]; /* zero */
+};
+SR_STATIC_ASSERT(sizeof(struct sr_board_shape) == 32, "a shape's size");
 
 #endif

@@ -150,6 +150,9 @@ uint32_t sr_process_id(void);
 uint64_t sr_process_start_time(void);                 /* field 22 of /proc/self/stat; 0 if there is no /proc */
 void sr_process_name(char *buffer, uint64_t count);   /* from /proc/self/comm; empty if there is none */
 
+/* A word of this process that is never 0. A global of C: a child may be forked while a lazy one of Swift's is under way. */
+uint32_t *sr_always_set(void);
+
 SR_NONNULL_END
 
 #endif

@@ -91,7 +91,7 @@ final class LossyFeed: @unchecked Sendable {
                 let surplus = (end.messages &- first.messages).subtractingReportingOverflow(UInt64(max(0, count)))
                 if !surplus.overflow { wanted.pass(surplus.partialValue, shape, header: header) }
             }
-            // SYNC: account (pairs with Checkpoint.publish): the walk before, the checkpoint after.
+            // SYNC: checkpoint (pairs with Checkpoint.publish): the walk before, the checkpoint after.
             sr_fence_acquire()
             guard let newest = try checkpoints.newestPossible(shape, ring: ring), !newest.allowsWriting(over: first.tail, shape) else {
                 continue

@@ -20,7 +20,7 @@ final class ConsumerCore: @unchecked Sendable {
     private var producer: PeerWatch
     /// Whether an asynchronous wait found that the producer has gone: the next look is to find it too.
     private var isEndDue = false
-    /// What tells whether a message is out, while the waiter thread has this side.
+    /// Says whether a message is out, while the waiter thread has this side.
     private var numberKept: UInt64 = 0
     let watch: Watch
     /// Whether a task waits for a producer, and not for a message.
@@ -37,7 +37,8 @@ final class ConsumerCore: @unchecked Sendable {
     ) throws(RingError) {
         let header = attachment.header
         let lane = unsafe attachment.lane(0)
-        let mapping = try Mapping.lane(0, of: attachment.segment, writable: false, prefault: prefault, ring: attachment.ring)
+        let mapping = try Mapping.lane(
+            0, of: attachment.segment, writable: !attachment.segment.isDataReadOnly, prefault: prefault, ring: attachment.ring)
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
             usesAsymmetricBarrier: header.usesAsymmetricBarrier, isManual: acknowledgement == .manual,
@@ -93,7 +94,7 @@ final class ConsumerCore: @unchecked Sendable {
             attachment.giveBack()
         }
         role.cancelFlag.detach()
-        unsafe ReaderStorage.giveBack(reader)
+        unsafe ReaderStorage.recycle(reader)
     }
 
     // MARK: Receiving
@@ -283,5 +284,6 @@ extension ConsumerCore: ProducerAwaited {
     func takeBack() {
         unsafe reader.pointee.poison = nil
         unsafe reader.pointee.handedOut = numberKept
+        unsafe reader.pointee.pacing.reset()
     }
 }

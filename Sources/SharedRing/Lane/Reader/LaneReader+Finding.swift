@@ -24,15 +24,14 @@ extension LaneReader {
             sr_pause()
             if !poll().isAbsent { return true }
         }
-        stopPacing()
         return false
     }
 
     /// Nothing was found: gives the producer a moment, where that pays.
     mutating func pace() { pacing.pause(at: head, spacing: UInt64(truncatingIfNeeded: lastSpacing)) }
 
-    /// Nothing came for longer than a moment.
-    mutating func stopPacing() { pacing.reset() }
+    /// A wait has ended that began at `start`, in nanoseconds. After a long one the traffic is another: what was measured so far says nothing.
+    mutating func noteWait(since start: Int64) { if sr_now_ns() &- start > 20_000 { pacing.reset() } }
 
     /// Where the payload of the record at the head stands.
     @inlinable

@@ -11,7 +11,7 @@ extension LaneReader {
         guard poison == nil, Int64(bitPattern: head &- nextProof) >= 0 else { return }
         nextProof = head &+ shape.capacity
         // SAFETY: `control` lies in the control mapping.
-        // SYNC: account (pairs with Checkpoint.publish). The record before the head was loaded before. So was the checkpoint that
+        // SYNC: checkpoint (pairs with Checkpoint.publish). The record before the head was loaded before. So was the checkpoint that
         // allowed it stored, or a newer one. A mixture of two is as good: write limits only grow.
         let isAnyPublished = checkpoints.isAnyPublished
         let limit = checkpoints.newest.writeLimit

@@ -4,8 +4,8 @@ import Synchronization
 /// The consumer's side of a lane: finding records, and giving their space back.
 ///
 /// Its state is private to the consumer and lies at a fixed address outside the segment, because a message refers to it
-/// while the consumer is borrowed. It is not copyable, so that no call can copy it, references and all, by the way. The data
-/// is mapped read-only.
+/// while the consumer is borrowed. It is not copyable, so that no call can copy it, references and all, by the way. It only
+/// reads the data, though mostly through a writable mapping; see `EndpointOptions.isDataReadOnly`.
 ///
 /// Invariants between two calls, whatever other processes write; `checkInvariants` checks them:
 /// - The place lies in the first mapping, and where the head's position does. The head is a record boundary.

@@ -4,7 +4,7 @@ import CSharedRing
 ///
 /// The producer does not know of such a reader, and does not wait for it. One ``step(copy:checkpoint:resume:)``:
 /// 1. Copies records from the position on.
-/// 2. Passes an acquire fence, and loads a checkpoint. Whoever writes over a record has published a checkpoint that allows it before, so the
+/// 2. Passes an acquire fence, and loads a checkpoint. A producer that writes over a record has published a checkpoint that allows it before, so the
 ///    loaded write limit is no older than what was copied.
 /// 3. The copy is whole if the write limit lies no further than the capacity behind the position. Only then "absent" means that nothing is
 ///    there.
@@ -100,7 +100,7 @@ struct LossyReader {
     ) throws(Failure) -> Outcome {
         var walk = RecordWalk(shape, from: position, limit: position &+ shape.capacity)
         let copied = try copy(&walk)
-        // SYNC: account (pairs with Checkpoint.publish): the copy before, the checkpoint after.
+        // SYNC: checkpoint (pairs with Checkpoint.publish): the copy before, the checkpoint after.
         sr_fence_acquire()
         if let newest = checkpoint(), newest.allowsWriting(over: position, shape) {
             return resume(newest).map { .overtaken(goOn(at: $0)) } ?? .lost

@@ -130,7 +130,7 @@ public struct Message: ~Copyable, ~Escapable {
     @inlinable
     @inline(__always)
     deinit {
-        // Not if it was finished already: whoever asks for the next message is done with this one.
+        // Not if it was finished already: a caller that asks for the next message is done with this one.
         let reader = unsafe reader  // see `Batch.flush`
         if unsafe reader.pointee.handedOut == id { unsafe reader.pointee.finish(id) }
     }

@@ -5,13 +5,13 @@ import CSharedRing
 /// A consumer at the producer's heels takes from it, at every look, the cache line that it is writing: messages then cross one
 /// by one, at the pace of line transfers. If it stays away for a moment, several are there when it comes back, and both work
 /// undisturbed. But to one who waits for an answer the moment is pure delay. Which of the two it is can't be told from here, so it
-/// is tried: now and then, and the rarer the more often it was in vain, a few pauses are made, and kept up if bytes came faster with
-/// them; then longer ones, which pay where lines cross slowly.
+/// is tried: now and then, and the rarer the more often it was in vain, a few pauses of each length are made. The best length is kept if bytes
+/// came faster with it than without. (Each length is tried, since the gain is no slope to be climbed: mostly only the long ones pay.)
 ///
 /// A pause that brings one message only ends the trial, so an exchange of single messages loses one pause a trial.
 struct Pacing {
     private static let shortestPause: Int64 = 1000
-    private static let longestPause: Int64 = 8000
+    private static let longestPause: Int64 = 32_000
     private static let shortestPatience = 64
     private static let longestPatience = 1 << 20
     private static let trialLength = 8
@@ -19,8 +19,19 @@ struct Pacing {
 
     /// In nanoseconds; 0: looks at once.
     private var pause: Int64 = 0
-    /// This pause is on trial, and is kept if bytes come faster than at this rate.
-    private var rateToBeat: UInt64?
+    private enum Phase {
+        /// No pauses.
+        case none
+        /// Pauses of each length are tried, from the shortest to the longest.
+        case trial
+        /// Pauses of the best length.
+        case kept
+    }
+    private var phase = Phase.none
+    /// In bytes a 1,024 ns: without pauses, and the best of this trial, with its pause.
+    private var rateWithout: UInt64 = 0
+    private var bestRate: UInt64 = 0
+    private var bestPause: Int64 = 0
     /// How many times nothing was found since `start`, and after how many to decide anew.
     private var waits = 0
     private var length = Self.shortestPatience
@@ -38,7 +49,7 @@ struct Pacing {
             begin(at: head)
         } else if pause > 0 && run <= spacing {
             // Another kind of traffic.
-            return rateToBeat == nil ? reset() : giveUp()
+            return phase == .kept ? reset() : giveUp()
         }
         waits += 1
         if waits > length { decide(at: head) }
@@ -50,7 +61,7 @@ struct Pacing {
     /// Nothing came for longer than a moment: what was measured so far says nothing.
     mutating func reset() {
         pause = 0
-        rateToBeat = nil
+        phase = .none
         waits = 0
         length = patience
     }
@@ -58,34 +69,26 @@ struct Pacing {
     private mutating func decide(at head: UInt64) {
         // Bytes in 1,024 ns.
         let rate = (head &- startHead) << 10 / UInt64(max(1, sr_now_ns() &- start))
-        if let toBeat = rateToBeat {
-            if rate > toBeat + toBeat / 8 {
+        switch phase {
+        case .none:
+            // What comes without a pause is to be beaten.
+            (rateWithout, bestRate, bestPause) = (rate, 0, 0)
+            (phase, pause, length) = (.trial, Self.shortestPause, Self.trialLength)
+        case .trial:
+            if rate > bestRate { (bestRate, bestPause) = (rate, pause) }
+            if pause < Self.longestPause {
+                pause *= 2
+            } else if bestRate > rateWithout + rateWithout / 8 {
+                (phase, pause, length) = (.kept, bestPause, Self.pacedLength)
                 patience = Self.shortestPatience
-                lengthen(rate)
             } else {
-                if pause == Self.shortestPause { return giveUp() }
-                pause /= 2
-                keep()
+                return giveUp()
             }
-        } else {
-            if pause > 0 { return reset() }  // time to see whether it still pays
-            lengthen(rate)
+        case .kept:
+            return reset()  // time to see whether it still pays
         }
         waits = 1
         begin(at: head)
-    }
-
-    /// Tries a longer pause than this, with which bytes come at `rate`.
-    private mutating func lengthen(_ rate: UInt64) {
-        if pause == Self.longestPause { return keep() }
-        rateToBeat = rate
-        pause = max(Self.shortestPause, 2 * pause)
-        length = Self.trialLength
-    }
-
-    private mutating func keep() {
-        rateToBeat = nil
-        length = Self.pacedLength
     }
 
     private mutating func giveUp() {

@@ -11,6 +11,23 @@ enum CommitSleepers {
     /// Many subscribers, asleep on this event count.
     case many(events: UnsafeMutablePointer<UInt32>)
 
+    /// The word that says whether somebody may be asleep.
+    var word: UnsafeMutablePointer<UInt32> {
+        switch self {
+        case .one(let doorbell): unsafe doorbell
+        case .many(let events): unsafe events
+        }
+    }
+
+    /// Whether the word says so. Relaxed: the barrier of the commit orders it.
+    var mayBeAsleep: Bool {
+        switch self {
+        // SAFETY: the word lies in the control mapping, which the attachment keeps.
+        case .one(let doorbell): unsafe sr_load_relaxed_u32(doorbell) != 0
+        case .many(let events): unsafe sr_load_relaxed_u32(events) & 1 != 0
+        }
+    }
+
     func wake() {
         switch self {
         // SAFETY: the word lies in the control mapping, which the attachment keeps.

@@ -38,6 +38,7 @@ extension LaneWriter {
         init(_ writer: borrowing LaneWriter) {
             // SAFETY: as above.
             unsafe place = writer.cursor
+            unsafe LaneWriter.prefetch(place)
             unsafe payload = place + writer.shape.messageOffset
             isPlain = writer.isPlain
         }
@@ -92,7 +93,7 @@ extension LaneWriter {
         unsafe sr_store_release_u64(slot.place, RecordHeader(byteCount: byteCount, tag: tag).bits)
         // SYNC: doorbell, event-count, as in `ringDoorbell`, whose asymmetric kind this is.
         sr_fence_compiler()
-        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) & 1 != 0) { wakeConsumer() }
+        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) & 1 != 0) { finishCommit() }
     }
 
     /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
@@ -168,14 +169,18 @@ extension LaneWriter {
             sr_fence_full()
         }
         // SAFETY: the doorbell lies in the control mapping. Relaxed: it orders nothing by itself.
-        if unsafe sr_load_relaxed_u32(doorbell) & 1 != 0 { wakeConsumer() }
+        if unsafe sr_load_relaxed_u32(doorbell) & 1 != 0 { finishCommit() }
     }
 
+    /// What is behind a commit, beside the fast path: a consumer that may be asleep, and the lines of the next message.
     @usableFromInline
     @inline(never)
-    mutating func wakeConsumer() {
-        sleepers.wake()
-        // SAFETY: the counter lies in the control mapping.
-        unsafe sr_count_wake(control)
+    mutating func finishCommit() {
+        if sleepers.mayBeAsleep {
+            sleepers.wake()
+            // SAFETY: the counter lies in the control mapping.
+            unsafe sr_count_wake(control)
+        }
+        if isAhead { takeNextLines() }
     }
 }

@@ -38,6 +38,8 @@ extension LaneWriter {
         }
         guard published.writeLimit == limit else { return "the write limit is \(limit), and \(published.writeLimit) is published" }
 
+        guard unsafe doorbell == sleepers.word || isPlain && isAhead else { return "a commit looks at neither word" }
+
         // Loaded once: the canceller may close it at any time.
         let end = unsafe sr_load_relaxed_u64(&windowEnd)
         if end == Self.closed { return nil }

@@ -14,7 +14,7 @@ extension LaneWriter {
 
         // A lower bound: the counter only grows. Relaxed, since any old value is one too.
         let floor = unsafe sr_load_relaxed_u64(tickets)
-        // SYNC: pend (pairs with LaneMerger.sweep): announced before the ticket is drawn, and visible to whoever sees the
+        // SYNC: ticket-floor (pairs with LaneMerger.sweep): announced before the ticket is drawn, and visible to whoever sees the
         // counter after it.
         unsafe sr_store_release_u64(sr_ticket_floor(control), floor)
         // SYNC: ticket (pairs with LaneMerger.sweep and .makeReady): carries `pend` with it.
@@ -33,7 +33,7 @@ extension LaneWriter {
         }
 
         unsafe Self.storeHeader(header, at: place(at: start))
-        // SYNC: pend (pairs with LaneMerger.sweep): who sees it taken back sees the record too.
+        // SYNC: ticket-floor (pairs with LaneMerger.sweep): who sees it taken back sees the record too.
         unsafe sr_store_release_u64(sr_ticket_floor(control), UInt64.max)  // SR_NO_TICKET_FLOOR
         // Only now: a consumer that is woken while the announcement stands finds nothing it may take, and sleeps again.
         ringDoorbell()

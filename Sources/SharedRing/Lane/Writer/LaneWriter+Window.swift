@@ -54,6 +54,7 @@ extension LaneWriter {
         if last > shape.capacity || last < next &- lastHead { counted.writeLimit = next }
         publishCheckpoint()
         tryRun()
+        chooseWhetherAhead()
         unsafe reopenWindow(for: byteCount, at: start, position)
     }
 
@@ -72,8 +73,9 @@ extension LaneWriter {
         setWindowEnd(min(UInt64(UInt(bitPattern: start)) &+ UInt64(bitPattern: length), most))
     }
 
-    /// The cursor, where it may stand in the second mapping, in the first one. `windowEnd` is another then: `openWindow` follows.
+    /// The cursor, where it may stand in the second mapping, in the first one. The window's end is another then: `openWindow` gives it.
     mutating func moveToFirstMapping() {
+        closeWindow()
         settle()
         unsafe cursor = place(at: counted.tail)
         unsafe runStart = cursor
@@ -143,6 +145,17 @@ extension LaneWriter {
         if byteCount > left(at: position, by: lastHead) { try refresh() }
         unsafe openWindow(for: byteCount, at: start)
         return byteCount <= left(at: position, by: lastHead)
+    }
+
+    /// What the window is to a plain lane: where a message goes for which there is room below the published write limit. Nil: `makeRoom` says why not.
+    /// A publisher keeps below its private limit, which the published one may lie beyond.
+    mutating func slotBelowLimit(for byteCount: Int) -> Slot? {
+        // Relaxed: what a canceller stored is seen soon, and orders nothing.
+        guard !isPlain, generation == sr_fork_generation(), poison == nil, unsafe sr_load_relaxed_u32(&cancelled) == 0 else { return nil }
+        // In the first mapping, so that the record ends in the second.
+        guard unsafe cursor < data + Int(shape.capacity), (0...shape.largestMessage).contains(byteCount) else { return nil }
+        let room = if case .subscribers = gate { left(at: tail, by: lastHead) } else { left(at: tail, before: published.writeLimit) }
+        return byteCount <= room ? Slot(self) : nil
     }
 
     /// `makeRoom`, and if there is none, that is counted.

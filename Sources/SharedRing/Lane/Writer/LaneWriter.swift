@@ -15,11 +15,12 @@ public import CSharedRing
 ///   is counted one by one. Or `runSize` is `mixed`: then messages are counted one by one iff the cursor is behind the run's start.
 /// - `lastHead <= tail <= writeLimit <= lastHead + capacity`, as differences.
 /// - What is counted up to the run's start differs from what is published in no write limit: that is published before it is used.
+/// - A commit looks at the word of `sleepers` or, of a plain lane, at `alwaysSet`.
 /// - The window is closed, or ends no further from the cursor than the largest message, inside the double mapping, and so that what fits
 ///   there ends before the write limit. It is closed if the lane is not plain, or poisoned.
 ///
-/// What is where: `+Window`, room and the consumer's head; `+Counting`, runs and checkpoints; `+Commit`, records and the wake; `+TotalOrder`,
-/// tickets; `+Invariants`.
+/// What is where: `+Window`, room and the consumer's head; `+Counting`, runs and checkpoints; `+Commit`, records and the wake; `+Ahead`, the lines of
+/// the next message; `+TotalOrder`, tickets; `+Invariants`.
 @safe
 @usableFromInline
 struct LaneWriter: ~Copyable {
@@ -36,8 +37,9 @@ struct LaneWriter: ~Copyable {
     @usableFromInline var runSpacing: Int
     @usableFromInline var mixedMessages = 0
     @usableFromInline var mixedBytes = 0
-    /// The word that a commit looks at: odd, there may be a sleeper. `sleepers` says whom to wake then.
-    @usableFromInline let doorbell: UnsafeMutablePointer<UInt32>
+    /// The word that a commit looks at; odd: there is more to do behind it. Mostly the word of `sleepers`: odd, there may be a sleeper. While
+    /// messages are far between `alwaysSet`, so that the fast path has no instruction more; see `+Ahead`.
+    @usableFromInline var doorbell: UnsafeMutablePointer<UInt32>
 
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let shape: LaneShape
@@ -65,6 +67,8 @@ struct LaneWriter: ~Copyable {
     let sleepers: CommitSleepers
     /// Where checkpoints are published.
     let checkpoints: CheckpointPlace
+    /// When room was opened last, and how many messages were sent before: how far between they are.
+    var opened: (at: Int64, messages: UInt64)?
 
     /// The position after the last end of a stream that was unread when it was seen; another directly after it is left out.
     var positionAfterEnd: UInt64?

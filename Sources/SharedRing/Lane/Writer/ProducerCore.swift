@@ -35,7 +35,7 @@ final class ProducerCore: @unchecked Sendable {
         unsafe epoch = sr_producer_epoch(laneControl)
         var writer = try Self.takeOver(lane, of: attachment, mapping, slice: slice)
         // Whatever the last producer had announced is either committed, and was walked over, or will never be.
-        // SYNC: pend (pairs with LaneMerger.sweep): the walk before.
+        // SYNC: ticket-floor (pairs with LaneMerger.sweep): the walk before.
         unsafe sr_store_release_u64(sr_ticket_floor(laneControl), UInt64.max)  // SR_NO_TICKET_FLOOR
         let before = unsafe sr_load_acquire_u32(epoch)  // the byte orders this side after its predecessor
         if before & 1 == 1 {
@@ -84,6 +84,7 @@ final class ProducerCore: @unchecked Sendable {
             return try unsafe LaneWriter(
                 data: mapping.base, shape: LaneShape(header), broadcast: attachment.broadcast, heads: heads,
                 usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: attachment.ring)
+        case .board: preconditionFailure("a board has no lane")
         }
     }
 

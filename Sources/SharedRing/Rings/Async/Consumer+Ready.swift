@@ -1,7 +1,7 @@
 import CSharedRing
 
 extension Consumer {
-    /// Waits, without holding a thread, until ``poll()`` finds a message, an end or an error; it tells which.
+    /// Waits, without holding a thread, until ``poll()`` finds a message, an end or an error; that says which.
     ///
     /// ```swift
     /// receiving: while true {

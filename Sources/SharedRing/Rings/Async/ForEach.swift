@@ -26,13 +26,13 @@ extension MergingConsumer {
         try await handOut(all: &self, of: ring, to: body) { _ in }
     }
 
-    /// As ``forEach(_:)``, and tells of each producer that ends, also while no message comes.
+    /// As ``forEach(_:)``, and reports each producer that ends, also while no message comes.
     ///
     /// ```swift
     /// try await consumer.forEach(ended: { end in print(end) }) { message in print(message.text) }
     /// ```
     ///
-    /// An end is told once the messages before it were handed out, and a few thousand of other lanes at most. The closures run where this was
+    /// An end is reported once the messages before it were handed out, and a few thousand of other lanes at most. The closures run where this was
     /// called, never at the same time.
     ///
     /// - Parameters:
@@ -67,7 +67,7 @@ func handOut<Source: MessageSource & ~Copyable>(
 private func handOut<Source: MessageSource & ~Copyable>(
     batch source: inout Source, until canceller: Canceller, to body: (borrowing Message) throws -> Void
 ) throws -> Bool {
-    for _ in 0..<4096 where !canceller.isCancelled {  // `waitUntilReady` tells of it
+    for _ in 0..<4096 where !canceller.isCancelled {  // `waitUntilReady` reports it
         switch try source.poll() {
         case .message(let message):
             do {

@@ -9,7 +9,7 @@
 /// Each subscriber chooses what happens when it is slow:
 ///
 /// - A *reliable* one gets every message, in place. The publisher waits for it. One that is killed holds the publisher up for a check interval at most.
-/// - A *lossy* one never holds the publisher up. It gets whole messages, and is told exactly how many it missed.
+/// - A *lossy* one never holds the publisher up. It gets whole messages, and counts exactly how many it missed.
 ///
 /// There is no eviction: a reliable subscriber that is alive holds the publisher up as long as it likes. A send with a timeout names it.
 ///

@@ -7,7 +7,7 @@
 /// acknowledged. A *lossy* one copies messages out, in parts of up to 64 KiB, and holds nothing up. What the publisher wrote over before it was copied is counted:
 /// what was received and ``missed`` is together what was sent since the beginning, exactly.
 ///
-/// The end of a stream is told once, as `nil`; so is the death of the publisher, as `peerDied`, after everything that it sent. Calling again waits for the next
+/// The end of a stream is reported once, as `nil`; so is the death of the publisher, as `peerDied`, after everything that it sent. Calling again waits for the next
 /// publisher's messages.
 @safe
 public struct Subscriber: ~Copyable, @unchecked Sendable {

@@ -14,7 +14,11 @@ extension Producer.Batch {
     @inline(__always)
     public mutating func append(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let byteCount = bytes.byteCount
-        if !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
+        if _slowPath(!isReady(for: byteCount)) {
+            let waited = unsafe Self.waitForRoom(core, state, for: byteCount, timeout: timeout)
+            state = waited.state
+            if let error = waited.error { throw error }
+        }
         write(bytes, tag: tag)
     }
 
@@ -53,7 +57,11 @@ extension Producer.Batch {
     @inlinable
     public mutating func append(_ bytes: some Collection<UInt8>, tag: UInt32 = 0, timeout: Duration? = nil) throws(RingError) {
         let byteCount = bytes.count
-        if byteCount < 0 || !isReady(for: byteCount) { try waitForRoom(for: byteCount, timeout: timeout) }
+        if byteCount < 0 || !isReady(for: byteCount) {
+            let waited = unsafe Self.waitForRoom(core, state, for: byteCount, timeout: timeout)
+            state = waited.state
+            if let error = waited.error { throw error }
+        }
         write(bytes, byteCount: byteCount, tag: tag)
     }
 
@@ -64,11 +72,58 @@ extension Producer.Batch {
     public mutating func append<Value: BitwiseCopyable>(
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) throws(RingError) {
-        if !isReady(for: MemoryLayout<Value>.size) { try waitForRoom(for: MemoryLayout<Value>.size, timeout: timeout) }
+        if _slowPath(!isReady(for: MemoryLayout<Value>.size)) {
+            let waited = unsafe Self.waitForRoom(core, state, for: MemoryLayout<Value>.size, timeout: timeout)
+            state = waited.state
+            if let error = waited.error { throw error }
+        }
         write(value: value, tag: tag)
     }
 
+    /// Appends a message that the body writes in place, without a copy, waiting for room if the ring is full.
+    ///
+    /// ```swift
+    /// try batch.append(byteCount: 64) { bytes in bytes.storeBytes(of: price, toByteOffset: 0, as: UInt64.self) }
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - byteCount: 0 to ``Producer/largestMessage``.
+    ///   - tag, timeout: as of `send` of a raw span.
+    ///   - body: writes the message. What the bytes hold before is arbitrary.
+    /// - Throws: as `send` of a raw span. The body is not called then.
+    @available(*, noasync, message: "it would hold a thread of the pool: await it")
+    @inlinable
+    @inline(__always)
+    public mutating func append(
+        byteCount: Int, tag: UInt32 = 0, timeout: Duration? = nil, _ body: (inout MutableRawSpan) -> Void
+    ) throws(RingError) {
+        // A negative count is refused where there is no room.
+        if _slowPath(byteCount < 0 || !isReady(for: byteCount)) {
+            let waited = unsafe Self.waitForRoom(core, state, for: byteCount, timeout: timeout)
+            state = waited.state
+            if let error = waited.error { throw error }
+        }
+        write(byteCount: byteCount, tag: tag, body)
+    }
+
     // MARK: If there is room
+
+    /// Appends a message that the body writes in place, if there is room; otherwise nothing changes, and the body is not called.
+    ///
+    /// - Parameters: as of ``append(byteCount:tag:timeout:_:)``.
+    /// - Returns: whether it was appended.
+    /// - Throws: as ``tryAppend(_:tag:)-(RawSpan,_)``.
+    @inlinable
+    @inline(__always)
+    public mutating func tryAppend(
+        byteCount: Int, tag: UInt32 = 0, _ body: (inout MutableRawSpan) -> Void
+    ) throws(RingError) -> Bool {
+        if _slowPath(byteCount < 0 || !isReady(for: byteCount)) {
+            guard try findRoom(for: byteCount) else { return false }
+        }
+        write(byteCount: byteCount, tag: tag, body)
+        return true
+    }
 
     /// Appends a message if there is room; otherwise nothing changes.
     ///
@@ -78,7 +133,7 @@ extension Producer.Batch {
     @inline(__always)
     public mutating func tryAppend(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> Bool {
         let byteCount = bytes.byteCount
-        if !isReady(for: byteCount) {
+        if _slowPath(!isReady(for: byteCount)) {
             guard try findRoom(for: byteCount) else { return false }
         }
         write(bytes, tag: tag)
@@ -126,7 +181,7 @@ extension Producer.Batch {
     @inlinable
     @inline(__always)
     public mutating func tryAppend<Value: BitwiseCopyable>(value: Value, tag: UInt32 = 0) throws(RingError) -> Bool {
-        if !isReady(for: MemoryLayout<Value>.size) {
+        if _slowPath(!isReady(for: MemoryLayout<Value>.size)) {
             guard try findRoom(for: MemoryLayout<Value>.size) else { return false }
         }
         write(value: value, tag: tag)
@@ -144,7 +199,7 @@ extension Producer.Batch {
     @inlinable
     public mutating func append(_ bytes: RawSpan, tag: UInt32 = 0, timeout: Duration? = nil) async throws(RingError) {
         let byteCount = bytes.byteCount
-        if !isReady(for: byteCount) { try await waitForRoom(for: byteCount, timeout: timeout) }
+        if _slowPath(!isReady(for: byteCount)) { try await waitForRoom(for: byteCount, timeout: timeout) }
         write(bytes, tag: tag)
     }
 
@@ -186,29 +241,46 @@ extension Producer.Batch {
     public mutating func append<Value: BitwiseCopyable>(
         value: Value, tag: UInt32 = 0, timeout: Duration? = nil
     ) async throws(RingError) {
-        if !isReady(for: MemoryLayout<Value>.size) { try await waitForRoom(for: MemoryLayout<Value>.size, timeout: timeout) }
+        if _slowPath(!isReady(for: MemoryLayout<Value>.size)) { try await waitForRoom(for: MemoryLayout<Value>.size, timeout: timeout) }
         write(value: value, tag: tag)
+    }
+
+    /// Appends a message that the body writes in place, waiting for room without holding a thread.
+    @inlinable
+    public mutating func append(
+        byteCount: Int, tag: UInt32 = 0, timeout: Duration? = nil, _ body: (inout MutableRawSpan) -> Void
+    ) async throws(RingError) {
+        if byteCount < 0 || !isReady(for: byteCount) { try await waitForRoom(for: byteCount, timeout: timeout) }
+        write(byteCount: byteCount, tag: tag, body)
     }
 
     // MARK: Writing, where there is room
 
     @inlinable
     @inline(__always)
+    mutating func write(byteCount: Int, tag: UInt32, _ body: (inout MutableRawSpan) -> Void) {
+        var bytes = unsafe MutableRawSpan(_unsafeStart: state.place + shape.messageOffset, byteCount: byteCount)
+        body(&bytes)
+        advance(byteCount: byteCount, tag: tag)
+    }
+
+    @inlinable
+    @inline(__always)
     mutating func write(_ bytes: RawSpan, tag: UInt32) {
-        unsafe LaneWriter.copy(bytes, to: place + writer.pointee.shape.messageOffset)
+        unsafe LaneWriter.copy(bytes, to: state.place + shape.messageOffset)
         advance(byteCount: bytes.byteCount, tag: tag)
     }
 
     @inlinable
     mutating func write(_ bytes: some Collection<UInt8>, byteCount: Int, tag: UInt32) {
-        let written = unsafe LaneWriter.copy(bytes, count: byteCount, to: place + writer.pointee.shape.messageOffset)
+        let written = unsafe LaneWriter.copy(bytes, count: byteCount, to: state.place + shape.messageOffset)
         advance(byteCount: written, tag: tag)
     }
 
     @inlinable
     @inline(__always)
     mutating func write<Value: BitwiseCopyable>(value: Value, tag: UInt32) {
-        unsafe (place + writer.pointee.shape.messageOffset).storeBytes(of: value, as: Value.self)
+        unsafe (state.place + shape.messageOffset).storeBytes(of: value, as: Value.self)
         advance(byteCount: MemoryLayout<Value>.size, tag: tag)
     }
 }

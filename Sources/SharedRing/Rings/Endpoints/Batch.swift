@@ -11,28 +11,49 @@ extension Producer {
     public struct Batch: ~Copyable, ~Escapable {
         @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
         /// Counted, though the producer that this batch borrows keeps it: on a path that ends in `exit`, Swift 6.3 destroys the producer before
-        /// the batch was used last.
-        @usableFromInline let core: ProducerCore
-        /// Where the next record goes. The writer's place stays at the first one until the commit.
-        @usableFromInline var place: UnsafeMutableRawPointer
-        /// The header that is stored last.
-        @usableFromInline var first = RecordHeader(bits: 0)
-        @usableFromInline var appended = 0
-        @usableFromInline var appendedBytes = 0
+        /// the batch was used last. Counted by hand: to destroy a strong reference the compiler takes the batch's address, and then keeps all of it
+        /// in memory and not in registers.
+        @usableFromInline let core: Unmanaged<ProducerCore>
+        /// Of the lane; here, since behind each store to the ring the compiler would load it anew.
+        @usableFromInline let shape: LaneShape
+        @usableFromInline var state: State
+
+        /// What was appended and is not committed. No call gets its address, so it is kept in registers.
+        @safe
+        @frozen
+        @usableFromInline
+        struct State {
+            /// Where the next record goes. The writer's cursor stays at the first one until the commit.
+            @usableFromInline var place: UnsafeMutableRawPointer
+            /// The header of the first record, which is stored last. Absent: nothing was appended.
+            @usableFromInline var first = RecordHeader(bits: 0)
+            @usableFromInline var count = 0
+            @usableFromInline var byteCount = 0
+
+            @inlinable
+            init(_ place: UnsafeMutableRawPointer) { unsafe self.place = place }
+        }
 
         /// How many messages are appended and not committed.
         @inlinable
-        public var count: Int { appended }
+        public var count: Int { state.count }
 
         @inlinable
+        @inline(__always)
         @_lifetime(&producer)
         init(_ producer: inout Producer) {
             unsafe writer = producer.writer
-            core = producer.core
-            unsafe place = producer.writer.pointee.cursor
+            unsafe core = Unmanaged.passRetained(producer.core)
+            shape = unsafe producer.writer.pointee.shape
+            state = unsafe State(producer.writer.pointee.cursor)
         }
 
-        // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `place` before it is written.
+        @inlinable
+        @inline(__always)
+        deinit { unsafe core.release() }
+
+        // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `place` before it is written; `core` is released by
+        // `deinit` alone.
 
         /// Sends what was appended. Nothing appended: does nothing.
         @inlinable
@@ -43,54 +64,82 @@ extension Producer {
         @inlinable
         @inline(__always)
         public mutating func flush() {
-            guard !first.isAbsent else { return }
             // A copy of the pointer: with the thread sanitizer on, Swift 6.3 takes a mutation through `self.writer` for an escape.
             let writer = unsafe writer
-            unsafe LaneWriter.terminate(place)
-            unsafe writer.pointee.publish(batch: first, to: place, count: appended, byteCount: appendedBytes)
-            first = RecordHeader(bits: 0)
-            appended = 0
-            appendedBytes = 0
+            unsafe Self.commit(state, writer)
+            state = unsafe State(state.place)
+        }
+
+        @unsafe
+        @inlinable
+        @inline(__always)
+        static func commit(_ state: State, _ writer: UnsafeMutablePointer<LaneWriter>) {
+            guard !state.first.isAbsent else { return }
+            unsafe LaneWriter.terminate(state.place)
+            unsafe writer.pointee.publish(batch: state.first, to: state.place, count: state.count, byteCount: state.byteCount)
         }
 
         @inlinable
         @inline(__always)
-        func isReady(for byteCount: Int) -> Bool { unsafe writer.fits(byteCount, at: place) }
+        func isReady(for byteCount: Int) -> Bool { unsafe writer.fits(byteCount, at: state.place) }
 
-        /// The record at `place` is written. All but the first get their header now: nobody looks there before the first's.
+        /// The record at `place` is written. All but the first get their header now: the consumer does not poll there before the first has its own.
         @inlinable
         @inline(__always)
         mutating func advance(byteCount: Int, tag: UInt32) {
-            unsafe LaneWriter.prefetch(place)
-            let header = unsafe writer.pointee.shape.header(byteCount: byteCount, tag: tag)
-            if first.isAbsent {
-                first = header
+            unsafe LaneWriter.prefetch(state.place)
+            let header = shape.header(byteCount: byteCount, tag: tag)
+            if state.first.isAbsent {
+                state.first = header
             } else {
                 // Relaxed: the first header's release store makes it visible.
-                unsafe sr_store_relaxed_u64(place, header.bits)
+                unsafe sr_store_relaxed_u64(state.place, header.bits)
             }
-            unsafe place += Int(truncatingIfNeeded: writer.pointee.shape.spacing(byteCount))
-            appended &+= 1
-            appendedBytes &+= byteCount
+            unsafe state.place += Int(truncatingIfNeeded: shape.spacing(byteCount))
+            state.count &+= 1
+            state.byteCount &+= byteCount
         }
 
         /// Whether there is room at `place`, if need be after a look at the consumer's head.
-        @usableFromInline
-        @inline(never)
+        @inlinable
+        @inline(__always)
         mutating func findRoom(for byteCount: Int) throws(RingError) -> Bool {
-            let writer = unsafe writer  // see `flush`
-            return try unsafe writer.pointee.makeRoomNow(for: byteCount, at: &place)
+            let found = try unsafe Self.findRoom(writer, byteCount, at: state.place)
+            unsafe state.place = found.place
+            return unsafe found.isRoom
         }
 
+        /// The same, and the place, which may have been moved to the first mapping.
+        @unsafe
         @usableFromInline
         @inline(never)
-        mutating func waitForRoom(for byteCount: Int, timeout: Duration?) throws(RingError) {
-            try core.requireNotCancelled()
-            let writer = unsafe writer  // see `flush`
-            if try unsafe writer.pointee.makeRoomOrCount(for: byteCount, at: &place) { return }
-            flush()
-            try core.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
-            unsafe place = writer.pointee.cursor
+        static func findRoom(
+            _ writer: UnsafeMutablePointer<LaneWriter>, _ byteCount: Int, at place: UnsafeMutableRawPointer
+        ) throws(RingError) -> (place: UnsafeMutableRawPointer, isRoom: Bool) {
+            var place = unsafe place
+            let isRoom = try unsafe writer.pointee.makeRoomNow(for: byteCount, at: &place)
+            return unsafe (place, isRoom)
+        }
+
+        /// Waits for room. Before it waits, what was appended is committed: also if it throws then, so the error comes with the state.
+        @unsafe
+        @usableFromInline
+        @inline(never)
+        static func waitForRoom(
+            _ core: Unmanaged<ProducerCore>, _ state: State, for byteCount: Int, timeout: Duration?
+        ) -> (state: State, error: RingError?) {
+            let core = unsafe core.takeUnretainedValue()
+            var state = state
+            do throws(RingError) {
+                try core.requireNotCancelled()
+                if try unsafe core.writer.pointee.makeRoomOrCount(for: byteCount, at: &state.place) { return (state, nil) }
+                unsafe commit(state, core.writer)
+                state = unsafe State(state.place)
+                try core.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
+                return (unsafe State(core.writer.pointee.cursor), nil)
+            } catch {
+                return (state, error)
+            }
         }
 
         /// The same without holding a thread.
@@ -98,9 +147,10 @@ extension Producer {
         mutating func waitForRoom(for byteCount: Int, timeout: Duration?) async throws(RingError) {
             if try findRoom(for: byteCount) { return }
             flush()
+            let core = unsafe core.takeUnretainedValue()
             _ = try await core.slotInTurn(for: byteCount, timeout: timeout)
             core.turns.pass()
-            unsafe place = writer.pointee.cursor
+            state = unsafe State(writer.pointee.cursor)
         }
     }
 }

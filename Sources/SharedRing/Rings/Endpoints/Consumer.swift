@@ -8,7 +8,7 @@
 /// of the capacity that was used up may come again after a *kill* (not after ``close()`` or a drop); with manual
 /// acknowledgement, all since the last ``acknowledge()``.
 ///
-/// The end of a stream is told once, as `nil`; so is the death of a producer, as `peerDied`. Calling again waits for the next
+/// The end of a stream is reported once, as `nil`; so is the death of a producer, as `peerDied`. Calling again waits for the next
 /// producer's messages.
 @safe
 public struct Consumer: ~Copyable, @unchecked Sendable {
@@ -32,7 +32,7 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     /// Whether the ring is to stay when its last reader is done with it; see ``RingOptions/isPersistent``.
     public var isRingPersistent: Bool { core.attachment.isPersistent }
 
-    /// None: this consumer ends with each producer, and `next` tells how.
+    /// None: this consumer ends with each producer, and `next` says how.
     public var ends: ProducerEnds { ProducerEnds() }
 
     /// Nil: as ``ends``.
@@ -52,7 +52,7 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Ends this consumer in order: everything used up is acknowledged, a waiting producer is told, the role is free.
+    /// Ends this consumer in order: everything used up is acknowledged, a waiting producer is woken, the role is free.
     ///
     /// With manual acknowledgement, what was not acknowledged is handed out again to the next consumer.
     ///
@@ -70,12 +70,12 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
         try core.end()
     }
 
-    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent.
+    /// Removes the ring's name if no other process is attached, nothing is left in it, and it is not persistent.
     ///
-    /// Afterwards this consumer can only be closed or dropped. The proof that nobody is attached is the lock on every role
+    /// Afterwards this consumer can only be closed or dropped. The proof that none is attached is the lock on every role
     /// byte, so no sender is lost: one that comes a moment later makes a new ring.
     ///
-    /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
+    /// - Returns: whether it was removed. If not, go on receiving: a producer has come.
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {
         try core.removeIfUnused()
     }

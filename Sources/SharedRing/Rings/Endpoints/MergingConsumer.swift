@@ -4,7 +4,7 @@
 /// was made with ``MPSCRing/Order/total``: then messages come in the order of their sending, across all lanes.
 ///
 /// As for fairness: a lane is left after a budget of messages (256, adjustable) or when it is empty, if another has any, and each
-/// other lane gets its turn before it is visited again. Lanes that nobody ever attached to cost nothing; an idle one costs one look at one
+/// other lane gets its turn before it is visited again. Lanes that were never attached to cost nothing; an idle one costs one look at one
 /// word a round.
 ///
 /// What holds for ``Consumer`` about acknowledging and redelivery holds for each lane here.
@@ -22,7 +22,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
         /// A producer counts if it attached after this consumer, was attached when this consumer came, or had gone by then and left something
         /// unread: a message, or its end. So senders that ran before their receiver count, and those of an earlier run do not.
         ///
-        /// An end is read once the end of all streams was told and this consumer has come back, by any call that waits or acknowledges, or has
+        /// An end is read once the end of all streams was reported and this consumer has come back, by any call that waits or acknowledges, or has
         /// closed. If a consumer is killed before that, its successor counts the same producers, and waits for those that are missing.
         ///
         /// - Parameters:
@@ -65,7 +65,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// them: call it after ``next(timeout:)`` or ``poll()``. Neither waits nor makes a system call. The newest 1,024 are kept for it;
     /// ``ends`` counts all of them.
     ///
-    /// In a task ``waitUntilReady(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` tells of each. An event source and ``messages()`` own
+    /// In a task ``waitUntilReady(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` reports each. An event source and ``messages()`` own
     /// the consumer, and have a call of this name.
     ///
     /// ```swift
@@ -90,7 +90,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Ends this consumer in order: everything used up is acknowledged, waiting producers are told, the role is free.
+    /// Ends this consumer in order: everything used up is acknowledged, waiting producers are woken, the role is free.
     ///
     /// With manual acknowledgement, what was not acknowledged is handed out again to the next consumer.
     public consuming func close() throws(RingError) {
@@ -102,16 +102,16 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
         try core.end()
     }
 
-    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent. See
+    /// Removes the ring's name if no other process is attached, nothing is left in it, and it is not persistent. See
     /// ``Consumer/removeRingIfUnused()``.
     ///
-    /// - Returns: whether it was removed. If not, go on receiving: somebody has come.
+    /// - Returns: whether it was removed. If not, go on receiving: a producer has come.
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {
         try core.removeIfUnused()
     }
 }
 
-// SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `side` keeps; nobody else uses it,
+// SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `side` keeps; no other code uses it,
 // since this consumer is borrowed exclusively; a message is made only of a header that `admits` let pass.
 
 extension MergingConsumer: MessageSource {
@@ -195,7 +195,7 @@ extension MergingConsumer: MessageSource {
     public mutating func drain<Failure: Error>(
         limit: Int, _ body: (borrowing Message) throws(Failure) -> Void
     ) throws(Failure) -> Int {
-        // A limit for a stranger's lanes, which may look as if they never ended.
+        // A limit for an untrusted peer's lanes, which may look as if they never ended.
         let limit = min(limit, core.mostRecords)
         var count = 0
         // In a total order how far a lane may be read is found out message by message.

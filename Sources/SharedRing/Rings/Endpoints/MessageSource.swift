@@ -81,7 +81,7 @@ public protocol MessageSource: ~Copyable {
     /// Ends the consumer in order, where it can't be given away. See ``Consumer/end()``.
     mutating func end() throws(RingError)
 
-    /// Removes the ring's name if nobody else is attached, nothing is left in it, and it is not persistent. See
+    /// Removes the ring's name if no other process is attached, nothing is left in it, and it is not persistent. See
     /// ``Consumer/removeRingIfUnused()``.
     mutating func removeRingIfUnused() throws(RingError) -> Bool
 }

@@ -70,6 +70,7 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func waitForSlot(for byteCount: Int, timeout: Duration?) throws(RingError) -> LaneWriter.Slot {
+        if let slot = unsafe writer.pointee.slotBelowLimit(for: byteCount) { return slot }
         try core.waitForRoom(for: byteCount, until: Deadline(after: timeout))
         return unsafe LaneWriter.Slot(writer.pointee)
     }

@@ -16,10 +16,7 @@ extension MessageRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) throws(RingError) -> Result
     ) throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try body(&producer)
-        try producer.close()
-        return result
+        try closing(makeProducer(waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that waits without holding a thread.
@@ -27,10 +24,7 @@ extension MessageRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) async throws(RingError) -> Result
     ) async throws(RingError) -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try await body(&producer)
-        try producer.close()
-        return result
+        try await closing(makeProducer(waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that throws any error.
@@ -40,10 +34,7 @@ extension MessageRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) throws -> Result
     ) throws -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try body(&producer)
-        try producer.close()
-        return result
+        try closing(makeProducer(waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that waits without holding a thread and for a body that throws any error.
@@ -52,17 +43,14 @@ extension MessageRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Producer) async throws -> Result
     ) async throws -> Result {
-        var producer = try makeProducer(waiting: waiting, options: options)
-        let result = try await body(&producer)
-        try producer.close()
-        return result
+        try await closing(makeProducer(waiting: waiting, options: options), after: body)
     }
 }
 
 extension SPSCRing {
     /// Becomes the consumer for the length of the body, and closes it when it returns.
     ///
-    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and the producer that waits is told
+    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and the producer that waits gets
     /// `peerDied`.
     ///
     /// - Returns: what the body returns.
@@ -72,10 +60,7 @@ extension SPSCRing {
         acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) throws(RingError) -> Result
     ) throws(RingError) -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try body(&consumer)
-        try consumer.close()
-        return result
+        try closing(makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that waits without holding a thread.
@@ -83,10 +68,7 @@ extension SPSCRing {
         acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) async throws(RingError) -> Result
     ) async throws(RingError) -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try await body(&consumer)
-        try consumer.close()
-        return result
+        try await closing(makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that throws any error.
@@ -96,10 +78,7 @@ extension SPSCRing {
         acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) throws -> Result
     ) throws -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try body(&consumer)
-        try consumer.close()
-        return result
+        try closing(makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that waits without holding a thread and for a body that throws any error.
@@ -108,17 +87,14 @@ extension SPSCRing {
         acknowledgement: Acknowledgement = .automatic, waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout Consumer) async throws -> Result
     ) async throws -> Result {
-        var consumer = try makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try await body(&consumer)
-        try consumer.close()
-        return result
+        try await closing(makeConsumer(acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
 }
 
 extension MPSCRing {
     /// Becomes the consumer for the length of the body, and closes it when it returns.
     ///
-    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and a producer that waits is told
+    /// When the body throws, what it used up is acknowledged (unless that is ``Acknowledgement/manual``), the role is free, and a producer that waits gets
     /// `peerDied`.
     ///
     /// - Returns: what the body returns.
@@ -129,11 +105,8 @@ extension MPSCRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) throws(RingError) -> Result
     ) throws(RingError) -> Result {
-        var consumer = try makeConsumer(
-            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try body(&consumer)
-        try consumer.close()
-        return result
+        try closing(
+            makeConsumer(ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that waits without holding a thread.
@@ -142,11 +115,8 @@ extension MPSCRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) async throws(RingError) -> Result
     ) async throws(RingError) -> Result {
-        var consumer = try makeConsumer(
-            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try await body(&consumer)
-        try consumer.close()
-        return result
+        try await closing(
+            makeConsumer(ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that throws any error.
@@ -157,11 +127,8 @@ extension MPSCRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) throws -> Result
     ) throws -> Result {
-        var consumer = try makeConsumer(
-            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try body(&consumer)
-        try consumer.close()
-        return result
+        try closing(
+            makeConsumer(ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
 
     /// The same for a body that waits without holding a thread and for a body that throws any error.
@@ -171,10 +138,49 @@ extension MPSCRing {
         waiting: WaitStrategy = .adaptive, options: EndpointOptions = EndpointOptions(),
         _ body: (inout MergingConsumer) async throws -> Result
     ) async throws -> Result {
-        var consumer = try makeConsumer(
-            ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options)
-        let result = try await body(&consumer)
-        try consumer.close()
-        return result
+        try await closing(
+            makeConsumer(ending: ending, acknowledgement: acknowledgement, waiting: waiting, options: options), after: body)
     }
+}
+
+// MARK: - What all of them do
+
+/// What a body has for its length.
+private protocol ScopedEndpoint: ~Copyable { consuming func close() throws(RingError) }
+extension Producer: ScopedEndpoint {}
+extension Consumer: ScopedEndpoint {}
+extension MergingConsumer: ScopedEndpoint {}
+
+private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+    _ endpoint: consuming Endpoint, after body: (inout Endpoint) throws(RingError) -> Result
+) throws(RingError) -> Result {
+    let result = try body(&endpoint)
+    try endpoint.close()
+    return result
+}
+
+private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+    _ endpoint: consuming Endpoint, after body: (inout Endpoint) async throws(RingError) -> Result
+) async throws(RingError) -> Result {
+    let result = try await body(&endpoint)
+    try endpoint.close()
+    return result
+}
+
+@_disfavoredOverload
+private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+    _ endpoint: consuming Endpoint, after body: (inout Endpoint) throws -> Result
+) throws -> Result {
+    let result = try body(&endpoint)
+    try endpoint.close()
+    return result
+}
+
+@_disfavoredOverload
+private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+    _ endpoint: consuming Endpoint, after body: (inout Endpoint) async throws -> Result
+) async throws -> Result {
+    let result = try await body(&endpoint)
+    try endpoint.close()
+    return result
 }

@@ -1,7 +1,7 @@
 /// A ring in shared memory with any number of producers, up to its lane count, and one consumer.
 ///
 /// Every producer has a lane of its own: producers never wait for each other, and one that is stopped or killed holds
-/// nobody up.
+/// none of them up.
 ///
 /// ```swift
 /// var consumer = try MPSCRing.openOrCreate("log", lanes: 64).makeConsumer()
@@ -17,7 +17,7 @@ public struct MPSCRing: MessageRing {
         /// Whichever lane is looked at first: the fastest.
         case perProducer
         /// The order of their sending: a send that returned before another began is delivered first. Every send draws a ticket
-        /// from a counter that all share, and a producer that is *stopped* while it sends delays everybody's delivery until it
+        /// from a counter that all share, and a producer that is *stopped* while it sends delays the delivery of all until it
         /// goes on or dies.
         case total
     }
@@ -25,8 +25,13 @@ public struct MPSCRing: MessageRing {
     /// What the library knows the ring by.
     public let handle: RingHandle
 
-    /// The library's own.
-    public init(handle: RingHandle) { self.handle = handle }
+    /// A ring value by the handle of another one.
+    ///
+    /// - Throws: `incompatible` if the handle leads to a ring of another kind.
+    public init(handle: RingHandle) throws(RingError) {
+        try handle.requireKind(Self.kind.stored)
+        self.handle = handle
+    }
 
     /// Which kind this is.
     public static var kind: RingKind { .mpsc }
@@ -48,7 +53,7 @@ public struct MPSCRing: MessageRing {
     public static func create(
         _ name: String, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(handle: try .create(FileName(name), shape: shape(lanes, order), options: options))
+        try MPSCRing(handle: .create(FileName(name), shape: shape(lanes, order), options: options))
     }
 
     /// Finds the ring of that name, or makes it. Its lane count and order are its creator's. See
@@ -56,7 +61,7 @@ public struct MPSCRing: MessageRing {
     public static func openOrCreate(
         _ name: String, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(handle: try .openOrCreate(FileName(name), shape: shape(lanes, order), options: options))
+        try MPSCRing(handle: .openOrCreate(FileName(name), shape: shape(lanes, order), options: options))
     }
 
     // MARK: Names that need not be text
@@ -65,14 +70,14 @@ public struct MPSCRing: MessageRing {
     public static func create(
         named name: FileName, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(handle: try .create(name, shape: shape(lanes, order), options: options))
+        try MPSCRing(handle: .create(name, shape: shape(lanes, order), options: options))
     }
 
     /// As ``openOrCreate(_:lanes:order:options:)``.
     public static func openOrCreate(
         named name: FileName, lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(handle: try .openOrCreate(name, shape: shape(lanes, order), options: options))
+        try MPSCRing(handle: .openOrCreate(name, shape: shape(lanes, order), options: options))
     }
 
     // MARK: Rings without a name
@@ -81,7 +86,7 @@ public struct MPSCRing: MessageRing {
     public static func anonymous(
         lanes: Int, order: Order = .perProducer, options: RingOptions = RingOptions()
     ) throws(RingError) -> MPSCRing {
-        MPSCRing(handle: try .anonymous(shape: shape(lanes, order), options: options))
+        try MPSCRing(handle: .anonymous(shape: shape(lanes, order), options: options))
     }
 
     // MARK: Facts

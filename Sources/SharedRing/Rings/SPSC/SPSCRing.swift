@@ -14,8 +14,16 @@ public struct SPSCRing: MessageRing {
     /// What the library knows the ring by.
     public let handle: RingHandle
 
-    /// The library's own.
-    public init(handle: RingHandle) { self.handle = handle }
+    /// A ring value by the handle of another one.
+    ///
+    /// - Throws: `incompatible` if the handle leads to a ring of another kind.
+    public init(handle: RingHandle) throws(RingError) {
+        try handle.requireKind(Self.kind.stored)
+        self.handle = handle
+    }
+
+    /// The handle of a ring of this kind.
+    init(trusted handle: RingHandle) { self.handle = handle }
 
     /// Which kind this is.
     public static var kind: RingKind { .spsc }
@@ -31,7 +39,7 @@ public struct SPSCRing: MessageRing {
     ///   - options: see ``RingOptions``.
     /// - Throws: `alreadyExists`, `outOfSpace`, `invalidName`, `invalidOption`, `incompatible`, `system`.
     public static func create(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(handle: try .create(FileName(name), shape: .spsc, options: options))
+        try SPSCRing(handle: .create(FileName(name), shape: .spsc, options: options))
     }
 
     /// Finds the ring of that name, as it is, or makes it as the options say. An endpoint made of this handle later does the same again, should the ring
@@ -40,30 +48,30 @@ public struct SPSCRing: MessageRing {
     /// - Throws: as ``open(_:options:)`` and ``create(_:options:)``, without `notFound` and `alreadyExists`; `differentShape` if what it
     ///   finds differs in one of ``RingOptions/exactTraits``.
     public static func openOrCreate(_ name: String, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(handle: try .openOrCreate(FileName(name), shape: .spsc, options: options))
+        try SPSCRing(handle: .openOrCreate(FileName(name), shape: .spsc, options: options))
     }
 
     // MARK: Names that need not be text
 
     /// As ``create(_:options:)``.
     public static func create(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(handle: try .create(name, shape: .spsc, options: options))
+        try SPSCRing(handle: .create(name, shape: .spsc, options: options))
     }
 
     /// As ``openOrCreate(_:options:)``.
     public static func openOrCreate(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(handle: try .openOrCreate(name, shape: .spsc, options: options))
+        try SPSCRing(handle: .openOrCreate(name, shape: .spsc, options: options))
     }
 
     // MARK: Rings without a name
 
-    /// Makes a ring without a name, for parent and child or for peers who pass descriptors: sealed memory, which nobody can
+    /// Makes a ring without a name, for parent and child or for peers that pass descriptors: sealed memory, which no process can
     /// truncate under its users. It ends with its last user. A forked child can't use this handle: ask for a descriptor before, and open that
     /// there. See <doc:Embedding#Child-processes>.
     ///
     /// - Throws: `invalidOption`, `incompatible`, `outOfSpace`, `system`.
     public static func anonymous(options: RingOptions = RingOptions()) throws(RingError) -> SPSCRing {
-        SPSCRing(handle: try .anonymous(shape: .spsc, options: options))
+        try SPSCRing(handle: .anonymous(shape: .spsc, options: options))
     }
 
     // MARK: Receiving

@@ -72,7 +72,7 @@ final class Event: @unchecked Sendable {
         }
     }
 
-    /// Ends the wait. Returns when the endpoint is its owner's again; at once in a forked child, where nobody waits.
+    /// Ends the wait. Returns when the endpoint is its owner's again; at once in a forked child, where no thread waits.
     func takeBack() {
         guard sr_fork_generation() == generation else { return }
         while !isOwned {

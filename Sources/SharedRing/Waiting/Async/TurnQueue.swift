@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Invariants:
 /// - `word` is `free` when no task has the turn, `taken` when one has it and none waits, and `contended` when tasks may wait.
-/// - A place stands in `places` exactly as long as its task waits; its `continuation` is resumed once, by whoever takes it out.
+/// - A place stands in `places` exactly as long as its task waits; its `continuation` is resumed once, by the code that takes it out.
 /// - `places` and the way into and out of `contended` change under the lock.
 final class TurnQueue: Sendable {
     private enum Word: UInt32, AtomicRepresentable {

@@ -173,7 +173,7 @@ final class Watch: @unchecked Sendable {
 
     /// How long it is from one look around to the next: a slice, and ten of them once ten looks were in vain, so that idle rings
     /// cost next to nothing. Only what nobody can ring for comes later then. Saturating, as slices are.
-    var interval: Int64 { vainLooks < 10 ? sleeper.slice : min(sleeper.slice, .max / 20) * 10 }
+    var interval: Int64 { vainLooks < 10 || sleeper.isPolling ? sleeper.slice : min(sleeper.slice, .max / 20) * 10 }
 
     /// Tells the owner. The thread is done with this watch then, and with its doorbell.
     func finish(_ outcome: Outcome) {
