@@ -63,6 +63,9 @@ int sr_futex_try_clear_and_wake(void) {
     return r < 0 ? r : word == 0 ? 0 : -ENOSYS;
 }
 
+void *sr_memory(uint64_t count) { return malloc(count); }
+void sr_memory_free(void *memory) { free(memory); }
+
 int sr_membarrier_offered(void) {
     const int both = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
     long offered = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);

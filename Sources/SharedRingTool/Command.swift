@@ -25,12 +25,16 @@ enum Command: String, CaseIterable {
     var options: [Option] {
         switch self {
         case .send: Self.transfer + [.flag("--drain")]
-        case .receive: Self.transfer + [.value("--senders", .count), .value("--senders-ever", .count), .flag("--ends")]
+        case .receive:
+            Self.transfer + [
+                .value("--senders", .count), .value("--senders-ever", .count), .flag("--ends"),
+                .value("--subscribe", .word(["reliable", "lossy"])), .value("--from", .text),
+            ]
         case .create:
             [
                 .value("--capacity", .size), .value("--alignment", .size), .value("--mode", .mode), .value("--label", .text),
                 .value("--barrier", .word(["automatic", "asymmetric", "symmetric"])), .value("--lanes", .count), Self.order,
-                Self.directory,
+                .flag("--broadcast"), .value("--subscribers", .count), Self.directory,
             ]
         case .remove: [.flag("--stale"), .flag("--damaged"), .flag("--force"), .flag("--dry-run")] + Self.finding
         case .stat: [.optionalValue("--watch", .duration), .flag("--json"), .flag("--prometheus")] + Self.finding

@@ -5,10 +5,21 @@ struct CreateCommand {
     private let name: FileName
     private let lanes: LaneOptions
     private let options: RingOptions
+    /// Nil: no broadcast.
+    private let subscribers: Int?
 
     init(_ arguments: Arguments) throws {
         name = arguments.name
         lanes = try LaneOptions(arguments)
+        let subscribers = try arguments.count("--subscribers", upTo: 256)
+        let isBroadcast = arguments.has("--broadcast")
+        if subscribers != nil, !isBroadcast {
+            throw ToolFailure.usage("'--subscribers' needs '--broadcast': any other ring has one receiver", of: arguments.command)
+        }
+        if isBroadcast, lanes.count != nil {
+            throw ToolFailure.usage("'--broadcast' and '--lanes' exclude each other: a broadcast has one sender", of: arguments.command)
+        }
+        self.subscribers = isBroadcast ? subscribers ?? BroadcastRing.defaultSubscribers : nil
         var options = RingOptions()
         options.directoryName = try arguments.directory()
         if let capacity = try arguments.capacity() { options.capacity = capacity }
@@ -32,7 +43,9 @@ struct CreateCommand {
     }
 
     func run() throws {
-        if let count = lanes.count {
+        if let subscribers {
+            _ = try BroadcastRing.create(named: name, subscribers: subscribers, options: options)
+        } else if let count = lanes.count {
             _ = try MPSCRing.create(named: name, lanes: count, order: lanes.order, options: options)
         } else {
             _ = try SPSCRing.create(named: name, options: options)

@@ -100,6 +100,11 @@ enum Help {
           --senders-ever N  the same, but all count that have come since the ring was made
           --ends            a line on standard error for each sender that ends: who it was, and whether
                             it closed or went away without closing
+          --subscribe HOW   take part in a broadcast, and make one if there is no ring: reliable (the
+                            sender waits for this receiver) or lossy (it does not, and at the end standard
+                            error says how many messages were missed)
+          --from PLACE      with --subscribe: now (the default), oldest (what is still sure to be there)
+                            or last:N (the last N messages, or as many of them as are there)
 
         \(notation)
 
@@ -107,6 +112,7 @@ enum Help {
           sharedring receive photos > copy.tar
           sharedring receive log --lines --senders 2 > all.txt
           sharedring receive numbers --lines --timeout 5s | head -n 3
+          sharedring receive news --lines --subscribe lossy --from last:10
 
         \(exitStatus)
         """
@@ -119,6 +125,8 @@ enum Help {
           --capacity SIZE   bytes of data, of each lane, rounded up to a power of two (default 1M)
           --lanes N         for N senders at a time, 1 to 1024; without this, for one
           --order ORDER     between senders: per-producer (the default) or total, that of sending
+          --broadcast       for one sender and many receivers, each of which gets every message
+          --subscribers N   for N reliable subscribers at a time, 1 to 256 (default 64)
           --alignment SIZE  what records are aligned to: a power of two from 8 (the default) to 128
           --mode MODE       file mode in octal (default 0600)
           --label TEXT      free text of at most 63 bytes
@@ -131,6 +139,7 @@ enum Help {
           sharedring create prices
           sharedring create log --lanes 16 --capacity 256K --order total
           sharedring create orders --mode 0660 --label 'orders of today'
+          sharedring create news --broadcast
 
         \(exitStatus)
         """

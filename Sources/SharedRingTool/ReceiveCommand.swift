@@ -6,16 +6,19 @@ struct ReceiveCommand {
     private enum Endpoint: ~Copyable {
         case single(Consumer)
         case merging(MergingConsumer)
+        case subscribed(Subscriber)
     }
 
     private let options: TransferOptions
     private let senders: Senders?
     private let tellsEnds: Bool
+    private let subscription: SubscribeOptions
 
     init(_ arguments: Arguments) throws {
         options = try TransferOptions(arguments)
         senders = try Senders(arguments)
         tellsEnds = arguments.has("--ends")
+        subscription = try SubscribeOptions(arguments)
     }
 
     /// Returns after the end of the stream. What could not be written stays in the ring.
@@ -23,6 +26,7 @@ struct ReceiveCommand {
         switch try attach() {
         case .single(let consumer): try receive(consumer)
         case .merging(let consumer): try receive(consumer)
+        case .subscribed(let subscriber): try receive(subscriber)
         }
     }
 
@@ -42,6 +46,11 @@ struct ReceiveCommand {
                     try ring.makeConsumer(
                         ending: ending, acknowledgement: acknowledgement, waiting: options.waiting,
                         options: EndpointOptions(checkInterval: checkInterval)))
+            case .broadcast(let ring):
+                return .subscribed(
+                    try ring.makeSubscriber(
+                        subscription.delivery, from: subscription.start, acknowledgement: acknowledgement, waiting: options.waiting,
+                        options: EndpointOptions(checkInterval: checkInterval)))
             }
         }
     }
@@ -55,9 +64,11 @@ struct ReceiveCommand {
             try reception.receive()
         } catch {
             // Whatever it was, this receiver leaves in order; what was not written is the next one's.
+            reception.noteMissed()
             reception.close()
             throw error
         }
+        reception.noteMissed()
         reception.close()
     }
 }

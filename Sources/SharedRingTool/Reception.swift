@@ -39,6 +39,16 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
 
     consuming func close() { try? consumer.close() }
 
+    /// Says what a lossy subscriber missed.
+    func noteMissed() {
+        let missed = consumer.missedMessages
+        if missed.messages == 0 { return }
+        progress.clear()
+        StandardStreams.note(
+            "ring '\(options.name)': missed \(counted(missed.messages, "message")) of \(counted(missed.byteCount, "byte")), which were overwritten before they were received"
+        )
+    }
+
     // MARK: Waiting
 
     /// Waits for a message, which is left in place. False: the stream has ended, and the ring is dealt with.
@@ -175,7 +185,9 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     /// not change that.
     private mutating func removeRingAtEnd() throws(RingError) -> Bool {
         do throws(RingError) {
-            return try consumer.removeRingIfUnused()
+            let isRemoved = try consumer.removeRingIfUnused()
+            // The last subscriber to leave removes it. None waits for the others.
+            return isRemoved || consumer.isOneOfMany
         } catch {
             guard error.code == .system else { throw error }
             progress.clear()

@@ -7,11 +7,13 @@ struct RingAccess {
     enum Ring {
         case single(SPSCRing)
         case merging(MPSCRing)
+        case broadcast(BroadcastRing)
 
         var capacity: Int {
             switch self {
             case .single(let ring): ring.capacity
             case .merging(let ring): ring.capacity
+            case .broadcast(let ring): ring.capacity
             }
         }
 
@@ -20,6 +22,7 @@ struct RingAccess {
             switch self {
             case .single: "one lane, for one sender at a time"
             case .merging(let ring): "\(counted(ring.laneCount, "lane")) in \(ring.order.word) order"
+            case .broadcast: "one publisher and subscribers"
             }
         }
     }
@@ -30,6 +33,8 @@ struct RingAccess {
     private let capacity: Int?
     /// Whether none is made.
     private let mustExist: Bool
+    /// Whether it is to be a broadcast.
+    private let isBroadcast: Bool
     /// Whether a ring that is there must be as the command line says.
     private let isExact: Bool
 
@@ -38,6 +43,7 @@ struct RingAccess {
         lanes = try LaneOptions(arguments)
         capacity = try arguments.capacity()
         mustExist = arguments.has("--existing")
+        isBroadcast = arguments.has("--subscribe")
         var options = try arguments.findingOptions()
         if let capacity { options.capacity = capacity }
         options.isPersistent = isPersistent
@@ -70,6 +76,10 @@ struct RingAccess {
                 try requireOvertaken(error, kind)
                 continue
             }
+            if isBroadcast, let kind, kind != .broadcast {
+                throw ToolFailure(
+                    "ring '\(name)' is there already, of kind \(kind.rawValue), with \(ring.shape): there is nothing to subscribe to")
+            }
             if isExact, let difference = differences(ring).first {
                 throw ToolFailure("ring '\(name)' is there already, with \(difference.fact)")
             }
@@ -96,8 +106,10 @@ struct RingAccess {
     private func ring(_ existing: RingKind?) throws(RingError) -> Ring {
         switch (existing, lanes.count) {
         // Should it go away meanwhile, none is made.
+        case (.broadcast, _): .broadcast(try BroadcastRing.open(named: name, options: options))
         case (.spsc, _) where mustExist: .single(try SPSCRing.open(named: name, options: options))
         case (.mpsc, _) where mustExist: .merging(try MPSCRing.open(named: name, options: options))
+        case (nil, _) where isBroadcast: .broadcast(try BroadcastRing.openOrCreate(named: name, options: options))
         case (nil, nil), (.spsc, nil): .single(try SPSCRing.openOrCreate(named: name, options: options))
         case (nil, let count?), (.mpsc, let count?):
             .merging(try MPSCRing.openOrCreate(named: name, lanes: count, order: lanes.order, options: options))
@@ -130,7 +142,7 @@ struct RingAccess {
         guard let count = lanes.count else { return differences }
         let isAsAsked =
             switch ring {
-            case .single: false
+            case .single, .broadcast: false
             case .merging(let ring): ring.laneCount == count && (!lanes.hasOrder || ring.order == lanes.order)
             }
         return isAsAsked ? differences : differences + [(ring.shape, "'--lanes' and '--order' count")]

@@ -11,13 +11,19 @@ extension RingCheck {
         var facts: [(String, String)] = [
             ("state", stateSentence),
             ("undelivered", undeliveredText),
-            ("consumer", report.consumer.checkText(consumerSleepWord)),
         ]
+        if report.kind != .broadcast { facts.append(("consumer", report.consumer.checkText(consumerSleepWord))) }
         for lane in lanes { facts.append((report.title(ofLane: lane.number), lane.text)) }
-        if lanes.isEmpty { facts.append(("producer", RingReport.Presence.neverCame.rawValue)) }
+        if lanes.isEmpty { facts.append((report.kind == .broadcast ? "publisher" : "producer", RingReport.Presence.neverCame.rawValue)) }
+        for subscriber in report.subscribers {
+            facts.append(("subscriber \(subscriber.number)", "\(subscriber.role.checkText(.awake)); \(subscriber.placeText)"))
+        }
         facts += leftOver.map { ("left over", $0) }
         facts += damage.map { ("damaged", $0.sentence) }
-        facts += [("next producer", nextProducer), ("next consumer", nextConsumer)]
+        facts += [
+            (report.kind == .broadcast ? "next publisher" : "next producer", nextProducer),
+            (report.kind == .broadcast ? "next subscriber" : "next consumer", nextConsumer),
+        ]
 
         return aligned(facts, under: "ring '\(report.fileName)' in \(report.directory.printable)")
     }

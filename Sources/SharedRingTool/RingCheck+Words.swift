@@ -22,7 +22,8 @@ extension RingCheck {
     }
 
     private var hasAnybodyDied: Bool {
-        report.consumer.presence == .died || lanes.contains { $0.producer.presence == .died }
+        report.consumer.presence == .died || report.subscribers.contains { $0.role.presence == .died }
+            || lanes.contains { $0.producer.presence == .died }
             || report.entries.contains { $0.writer.presence == .died }
     }
 
@@ -70,14 +71,14 @@ extension RingCheck {
         let attached = Set(lanes.filter { $0.producer.presence == .attached }.map(\.number))
         guard let number = (0..<report.laneCount).first(where: { !attached.contains($0) }) else {
             return switch report.kind {
-            case .spsc: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
+            case .spsc, .broadcast: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
             case .mpsc: "is refused: all \(counted(report.laneCount, "lane")) are taken"
             case .board: ""
             }
         }
         let place =
             switch report.kind {
-            case .spsc, .board: ""
+            case .spsc, .broadcast, .board: ""
             case .mpsc: "takes lane \(number): "
             }
         if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
@@ -93,6 +94,7 @@ extension RingCheck {
     }
 
     var nextConsumer: String {
+        if report.kind == .broadcast { return nextSubscriber }
         if report.consumer.presence == .attached {
             return "is refused while \(report.consumer.holder?.description ?? "the present one") is attached"
         }
@@ -100,7 +102,7 @@ extension RingCheck {
         guard !lanes.isEmpty else { return "waits for the first producer" }
         let start =
             switch report.kind {
-            case .spsc: "starts at position \(lanes[0].head)"
+            case .spsc, .broadcast: "starts at position \(lanes[0].head)"
             case .mpsc: "starts in \(counted(lanes.count, "lane"))"
             case .board: ""
             }
@@ -111,6 +113,15 @@ extension RingCheck {
         if unreported > 0 { steps.append("learns that \(unreported == 1 ? "a producer" : "\(unreported) producers") died") }
         if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }
         return steps.joined(separator: ", then ")
+    }
+
+    private var nextSubscriber: String {
+        if !damage.isEmpty { return "nothing is promised, see what is damaged" }
+        let attached = Set(report.subscribers.filter { $0.role.presence == .attached }.map(\.number))
+        guard let number = (0..<report.subscriberCount).first(where: { !attached.contains($0) }) else {
+            return "is refused, unless it is lossy: all \(counted(report.subscriberCount, "place")) are taken"
+        }
+        return "takes place \(number), and gets what is sent from then on, or what is still there if it asks for that"
     }
 
     private var again: String {

@@ -7,6 +7,7 @@ extension RingReport {
         switch kind {
         case .spsc: "spsc"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")), \(order.word) order"
+        case .broadcast: "broadcast, room for \(counted(subscriberCount, "reliable subscriber"))"
         case .board: "board, \(counted(entries.count, "entry", "entries"))"
         }
     }
@@ -14,7 +15,7 @@ extension RingReport {
     /// "65536 bytes"; of many lanes "65536 bytes a lane".
     var capacityText: String {
         switch kind {
-        case .spsc: counted(capacity, "byte")
+        case .spsc, .broadcast: counted(capacity, "byte")
         case .mpsc: counted(capacity, "byte") + " a lane"
         case .board: counted(capacity, "byte") + " for all values"
         }
@@ -25,6 +26,7 @@ extension RingReport {
         switch kind {
         case .spsc: "spsc, \(SizeNotation.text(capacity))"
         case .mpsc: "mpsc, \(counted(laneCount, "lane")) of \(SizeNotation.text(capacity)), \(order.word) order"
+        case .broadcast: "broadcast, \(SizeNotation.text(capacity))"
         case .board: "board, \(counted(entries.count, "entry", "entries")), \(SizeNotation.text(capacity))"
         }
     }
@@ -34,6 +36,7 @@ extension RingReport {
         switch kind {
         case .spsc: "producer"
         case .mpsc: "lane \(number)"
+        case .broadcast: "publisher"
         case .board: "entry \(number)"
         }
     }
@@ -41,7 +44,7 @@ extension RingReport {
     /// What a sentence about a lane begins with: nothing; "lane 3: ".
     func prefix(ofLane number: Int) -> String {
         switch kind {
-        case .spsc: ""
+        case .spsc, .broadcast: ""
         case .mpsc: "lane \(number): "
         case .board: "entry \(number): "
         }
@@ -52,6 +55,7 @@ extension RingReport {
         switch kind {
         case .spsc: "producer"
         case .mpsc: counted(count, "producer")
+        case .broadcast: "publisher"
         case .board: counted(count, "writer")
         }
     }
@@ -59,7 +63,7 @@ extension RingReport {
     /// Whether there is one sender at a time, whose end is the end of the stream.
     var hasOneSender: Bool {
         switch kind {
-        case .spsc: true
+        case .spsc, .broadcast: true
         case .mpsc, .board: false
         }
     }

@@ -29,6 +29,7 @@ extension RingRates {
             ]),
             "rates": .members(total.members + [("consumer_sleeps", .number(consumerSleeps))]),
             "lanes": .array(lanes.map(\.json)),
+            "subscribers": .array(report.subscribers.map(\.json)),
         ])
     }
 }

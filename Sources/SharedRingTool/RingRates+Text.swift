@@ -16,8 +16,11 @@ extension RingRates {
                     + [counted(report.attachedProducers, "producer") + " attached"])
         }
         // It sends nothing; those that it wakes are the producers.
-        rows.append(
-            ["consumer", "", "", "", "", "", count(consumerSleeps), count(total.producerWakes), report.consumer.shortText])
+        if report.kind != .broadcast {
+            rows.append(
+                ["consumer", "", "", "", "", "", count(consumerSleeps), count(total.producerWakes), report.consumer.shortText])
+        }
+        rows += report.subscribers.map(row)
 
         var lines = ["ring '\(report.fileName)' (\(report.shortShape)), over \(decimal(seconds)) s"]
         lines += aligned(rows)
@@ -28,6 +31,13 @@ extension RingRates {
             lines.append("  idle: \(counted(idle.count, "lane")) (\(ranges(idle.map(\.statistics.number))))\(producers)")
         }
         return lines
+    }
+
+    /// A subscriber: what it holds, and who it is.
+    private func row(_ subscriber: RingReport.Subscriber) -> [String] {
+        let share = "\(decimal(100 * Double(subscriber.backlog) / Double(statistics.report.capacity)))%"
+        let who = subscriber.role.shortText + (subscriber.holdsPublisherUp ? ", holds the publisher up" : "")
+        return ["subscriber \(subscriber.number)", "", "", SizeNotation.text(subscriber.backlog), share, "", "", "", who]
     }
 
     private func row(_ title: String, _ lane: Lane) -> [String] {

@@ -26,6 +26,8 @@ extension RingReport {
             "producer_attachments": .integer(producerAttachments),
             "consumer": consumer.json,
             "lanes": .array(lanes.map(\.json)),
+            "subscriber_count": .integer(subscriberCount),
+            "subscribers": .array(subscribers.map(\.json)),
             "entries": .array(entries.map(\.json)),
         ])
     }
@@ -36,6 +38,15 @@ extension RingReport.Lane {
         .object([
             "number": .integer(number), "head": .position(head), "tail": .position(tail), "backlog": .integer(backlog),
             "producer": producer.json,
+        ])
+    }
+}
+
+extension RingReport.Subscriber {
+    var json: JSON {
+        .object([
+            "number": .integer(number), "head": head.map(JSON.position) ?? .null, "backlog": .integer(backlog),
+            "holds_publisher_up": .boolean(holdsPublisherUp), "subscriber": role.json,
         ])
     }
 }

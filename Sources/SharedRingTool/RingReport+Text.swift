@@ -19,12 +19,16 @@ extension RingReport {
             ("created", Timestamp(createdNanoseconds).text),
             ("barrier", usesAsymmetricBarrier ? "asymmetric" : "symmetric"),
             ("persistent", isPersistent ? "yes" : "no"),
-            ("attachments", "\(counted(producerAttachments, "producer")), \(counted(consumer.attachments, "consumer"))"),
+            (
+                "attachments",
+                "\(counted(producerAttachments, "producer")), \(counted(receiverAttachments, kind == .broadcast ? "subscriber" : "consumer"))"
+            ),
             ("backlog", counted(backlog, "byte")),
-            ("consumer", consumer.text),
         ]
+        if kind != .broadcast { facts.append(("consumer", consumer.text)) }
         for lane in lanes { facts.append((title(ofLane: lane.number), lane.text)) }
-        if lanes.isEmpty { facts.append(("producer", Presence.neverCame.rawValue)) }
+        if lanes.isEmpty { facts.append((kind == .broadcast ? "publisher" : "producer", Presence.neverCame.rawValue)) }
+        for subscriber in subscribers { facts.append(("subscriber \(subscriber.number)", subscriber.text)) }
 
         return aligned(facts, under: "ring '\(fileName)' in \(directory.printable)")
     }
@@ -48,7 +52,24 @@ extension RingReport {
         var roles: [String] = []
         if producers > 0 { roles.append(producersText(producers)) }
         if consumer.presence == .attached { roles.append("consumer") }
+        if attachedSubscribers > 0 { roles.append(counted(attachedSubscribers, "subscriber")) }
         return roles.isEmpty ? "nobody" : roles.joined(separator: ", ")
+    }
+}
+
+extension RingReport {
+    private var receiverAttachments: Int { subscribers.reduce(consumer.attachments) { $0 + $1.role.attachments } }
+}
+
+extension RingReport.Subscriber {
+    fileprivate var text: String {
+        "\(role.text); \(counted(role.attachments, "attachment")); \(placeText)"
+    }
+
+    /// "head 4096, backlog 40 bytes, holds the publisher up".
+    var placeText: String {
+        guard let head else { return "holds nothing" }
+        return "head \(head), backlog \(counted(backlog, "byte"))\(holdsPublisherUp ? ", holds the publisher up" : "")"
     }
 }
 

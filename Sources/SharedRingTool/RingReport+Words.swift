@@ -7,5 +7,7 @@ extension RingReport {
     /// The bytes that wait in all lanes.
     var backlog: Int { lanes.reduce(0) { $0 + $1.backlog } }
 
+    var attachedSubscribers: Int { subscribers.count { $0.role.presence == .attached } }
+
     var attachedProducers: Int { lanes.count { $0.producer.presence == .attached } }
 }

@@ -44,6 +44,9 @@ struct SendCommand {
                     try ring.makeProducer(waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
                 case .merging(let ring):
                     try ring.makeProducer(waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
+                case .broadcast(let ring):
+                    try ring.makePublisher(
+                        waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
                 }
             }
         } catch let error as RingError {

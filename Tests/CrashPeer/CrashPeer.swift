@@ -28,6 +28,15 @@ struct CrashPeer {
                 exit(1)
             }
         }
+        if arguments.first == "broadcast-peer" {
+            do {
+                try BroadcastPeer(Array(arguments.dropFirst())).run()
+                exit(0)
+            } catch {
+                say("the traced process, \(arguments[1]): \(error)")
+                exit(1)
+            }
+        }
         if arguments.first == "board-peer" {
             do {
                 try BoardSituation(rawValue: arguments[1])!.runTraced(in: arguments[2])
@@ -50,11 +59,12 @@ struct CrashPeer {
         }
         let boards = BoardSituation.allCases.filter { board in words.isEmpty || words.contains { board.name.contains($0) } }
         if arguments.contains("list") {
-            for name in situations.map(\.name) + boards.map(\.name) { say(name) }
+            let broadcasts = BroadcastCrash.all(in: "")
+            for name in situations.map(\.name) + broadcasts.map(\.name) + boards.map(\.name) { say(name) }
             exit(0)
         }
         ts_stay_on_cpu()
-        exit(Survey(situations: situations, boards: boards, isFull: isFull).run() ? 0 : 1)
+        exit(Survey(situations: situations, broadcasts: words, boards: boards, isFull: isFull).run() ? 0 : 1)
     }
 }
 

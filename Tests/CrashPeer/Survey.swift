@@ -3,6 +3,8 @@ import Foundation
 /// Tries situations one after the other, and prints a table.
 struct Survey {
     let situations: [Situation]
+    /// Of a broadcast's operations, those that have one of these words in their name; all, without words.
+    let broadcasts: [String]
     let boards: [BoardSituation]
     /// Kills and holds at every point instead of some.
     let isFull: Bool
@@ -19,14 +21,22 @@ struct Survey {
             say(line(situation.name, outcome))
             for problem in outcome.problems.prefix(8) { say("    \(problem)") }
         }
+        var count = situations.count + boards.count
+        for broadcast in BroadcastCrash.all(in: directory) where broadcasts.isEmpty || broadcasts.contains(where: broadcast.name.contains) {
+            let outcome = broadcast.run(isFull: isFull)
+            sum += outcome
+            count += 1
+            say(line(broadcast.name, outcome))
+            for problem in outcome.problems.prefix(8) { say("    \(problem)") }
+        }
         for board in boards {
             let outcome = BoardCrash(situation: board, directory: directory).run()
             sum += outcome
             say(line(board.name, outcome))
             for problem in outcome.problems.prefix(8) { say("    \(problem)") }
         }
-        say(line("\(situations.count + boards.count) situations", sum))
-        return sum.problems.isEmpty && !(situations.isEmpty && boards.isEmpty)
+        say(line("\(count) situations", sum))
+        return sum.problems.isEmpty && count > 0
     }
 
     private func outcome(of situation: Situation, in directory: String) -> Outcome {

@@ -6,7 +6,7 @@ import SharedRing
 /// Work in a process of its own, watched.
 struct Batch {
     enum Mode: String {
-        case attach, running, board
+        case attach, running, broadcast, board
     }
 
     /// How long nothing may move. On a busy machine a single case may take a while; a hang takes for ever.
@@ -48,7 +48,7 @@ struct Batch {
     }
 
     private func complain(_ what: String, _ failedCase: UInt64) -> Bool {
-        let again = mode == .attach ? "RingFuzzer case \(failedCase)" : "RingFuzzer batch \(mode) \(seed) \(amount) -1 0"
+        let again = mode == .attach ? "RingFuzzer case \(failedCase)" : "RingFuzzer batch \(mode.rawValue) \(seed) \(amount) -1 0"
         say("FAILED: a batch of \(mode) \(what). Again: \(again)")
         return false
     }
@@ -100,6 +100,7 @@ extension Batch {
             case .attach: try AttachBatch.run(seed: seed, cases: amount, tally: Tally(memory, slot: 0))
             case .board: try BoardBatch.run(seed: seed, cases: amount, tally: Tally(memory, slot: 0))
             case .running: try RunningBatch.run(seed: seed, seconds: amount, memory: memory)
+            case .broadcast: try BroadcastBatch.run(seed: seed, seconds: amount, memory: memory)
             }
         }
     }

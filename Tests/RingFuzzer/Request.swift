@@ -5,13 +5,13 @@ struct Request {
     private var modes: [Batch.Mode]
     /// Of `attach`: how many.
     private var mutations: UInt64 = 1_000_000
-    /// Of `running`: how long.
+    /// Of `running` and `broadcast`: how long each.
     private var seconds = 10
     private var seed: UInt64
 
     init?(_ arguments: [String]) {
         switch arguments.first {
-        case "all": modes = [.attach, .board, .running]
+        case "all": modes = [.attach, .board, .running, .broadcast]
         case let word: modes = Batch.Mode(rawValue: word ?? "").map { [$0] } ?? []
         }
         seed = UInt64(bitPattern: sr_realtime_ns())
@@ -34,7 +34,7 @@ struct Request {
             switch mode {
             case .attach: attach()
             case .board: board()
-            case .running: running()
+            case .running, .broadcast: running(mode)
             }
         }
     }
@@ -61,15 +61,15 @@ struct Request {
         return true
     }
 
-    private func running() -> Bool {
+    private func running(_ mode: Batch.Mode) -> Bool {
         var totals = Totals()
         var seeds = Choices(seed: seed)
         let end = sr_now_ns() + Int64(seconds) * 1_000_000_000
         while sr_now_ns() < end {
-            let batch = Batch(mode: .running, seed: seeds.word(), amount: 2)
+            let batch = Batch(mode: mode, seed: seeds.word(), amount: 2)
             guard batch.run(into: &totals) else { return false }
         }
-        say("running: \(totals)")
+        say("\(mode.rawValue): \(totals)")
         return true
     }
 }

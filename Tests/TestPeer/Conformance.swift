@@ -79,6 +79,15 @@ enum Conformance {
     static func consumer<Field>(_ field: KeyPath<sr_consumer_control, Field>) -> Int {
         control + Int(sr_lanes_consumer_offset()) + MemoryLayout<sr_consumer_control>.offset(of: field)!
     }
+    static func broadcast<Field>(_ field: KeyPath<sr_broadcast_control, Field>) -> Int {
+        control + MemoryLayout<sr_broadcast_control>.offset(of: field)!
+    }
+    static func publisher<Field>(_ field: KeyPath<sr_lane_control, Field>) -> Int {
+        control + Int(sr_publisher_offset()) + MemoryLayout<sr_lane_control>.offset(of: field)!
+    }
+    static func slot<Field>(_ number: Int, _ field: KeyPath<sr_subscriber_control, Field>) -> Int {
+        control + Int(sr_subscriber_offset(UInt32(number))) + MemoryLayout<sr_subscriber_control>.offset(of: field)!
+    }
     static func lane<Field>(_ number: Int = 0, _ field: KeyPath<sr_lane_control, Field>) -> Int {
         lane(number) + MemoryLayout<sr_lane_control>.offset(of: field)!
     }
@@ -94,7 +103,11 @@ enum Conformance {
     }
 
     /// What the file holds now, masked.
-    private static func snapshot(_ path: String, lanes: Int) -> Image {
+    static func snapshot(_ path: String, lanes: Int) -> Image {
+        snapshot(path, holders: [consumer(\.holder)] + (0..<lanes).map { lane($0, \.producer_holder) })
+    }
+
+    static func snapshot(_ path: String, holders: [Int]) -> Image {
         var image = Image(bytes: [UInt8](FileManager.default.contents(atPath: path)!))
         image.fill(at(\.instance_id)..<(at(\.instance_id) + 16), 0x11)
         image.fill(at(\.boot_id)..<(at(\.boot_id) + 16), 0)
@@ -103,7 +116,6 @@ enum Conformance {
         if image.load(UInt64.self, at: ring(\.segment.boot_id)) != 0 {
             image.fill(ring(\.segment.boot_id)..<(ring(\.segment.boot_id) + 16), 0x22)
         }
-        let holders = [consumer(\.holder)] + (0..<lanes).map { lane($0, \.producer_holder) }
         for card in holders where image.load(UInt32.self, at: card) != 0 {
             image.fill(card..<(card + MemoryLayout<sr_holder>.size), 0)
             image.store(4242 as UInt32, at: card + MemoryLayout<sr_holder>.offset(of: \.pid)!)
@@ -115,7 +127,7 @@ enum Conformance {
         return image
     }
 
-    private static func payload(_ count: Int) -> [UInt8] { (0..<count).map { 0x41 + UInt8($0 % 26) } }
+    static func payload(_ count: Int) -> [UInt8] { (0..<count).map { 0x41 + UInt8($0 % 26) } }
 
     /// Lets a lane begin at another position, as WireFormat says.
     private static func begin(_ path: String, at position: UInt64, lanes: Int) {
@@ -264,6 +276,7 @@ enum Conformance {
             try second.close()
             add(name, "two producers closed, nobody received", lanes: 2, Verdict("ok", "3 empty", "ok", "sound", "3"))
         }
+        golden += try goldenBroadcasts(in: directory, options)
         return golden
     }
 
@@ -307,7 +320,7 @@ enum Conformance {
             ("required_features", at(\.required_features)), ("optional_features", at(\.optional_features)),
             ("layout_hash", at(\.layout_hash)), ("instance_id", at(\.instance_id)), ("boot_id", at(\.boot_id)),
             ("created_ns", at(\.created_ns)), ("label", at(\.label)), ("reserved0", at(\.reserved0)),
-            ("other_shapes", at(\.other_shapes)), ("reserved1", at(\.reserved1)), ("checksum", at(\.checksum)),
+            ("later_shapes", at(\.later_shapes)), ("reserved1", at(\.reserved1)), ("checksum", at(\.checksum)),
         ]
         for (name, offset) in fields {
             add("\(name)-bit", "header.\(name), one bit, without a new checksum", [(offset, [image.bytes[offset] ^ 1])], Verdict("damaged"))
@@ -414,6 +427,34 @@ enum Conformance {
         add(
             "unflushed", "the clean mark is 0, of another boot", [(ring(\.segment.clean), bytes(0 as UInt32))],
             Verdict("notFlushed", "notFlushed", "ok", "sound", "1"))
+
+        base = "broadcast-closed"
+        header("subscriber_count", at(\.broadcast.subscriber_count), [0, 257, .max] as [UInt32], "damaged")
+        header("record_alignment", at(\.broadcast.record_alignment), [0, 4, 12, 256, .max] as [UInt32], "damaged")
+        header("capacity", at(\.broadcast.capacity), [0, 4095, 6144, 8192, 1 << 63, .max] as [UInt64], "damaged")
+        sealed(
+            "total-order", "header.required_features asks for a total order", [(at(\.required_features), bytes(2 as UInt64))],
+            Verdict("damaged"))
+        let sound = Verdict("ok", "2 ended", "ok", "sound", "2")
+        for head in [1, 8, 1 << 40, .max - 7] as [UInt64] {
+            add("head-\(head)", "the head of slot 1 holds nothing back", [(slot(1, \.head), bytes(head))], sound)
+        }
+        add("slots", "all bits of the bitmap of slots are set", [(broadcast(\.slots_used), [UInt8](repeating: 0xff, count: 32))], sound)
+        add("events", "the event count has any value", [(broadcast(\.events), bytes(0xdead_beef as UInt32))], sound)
+        // The newest checkpoint, whichever it is.
+        let turn = Int(image.load(UInt64.self, at: broadcast(\.checkpoint_turn)) % 16)
+        let newest = broadcast(\.checkpoints) + turn * MemoryLayout<sr_checkpoint>.size
+        let newestTail = image.load(UInt64.self, at: newest)
+        add(
+            "checkpoint-unaligned", "the newest checkpoint's tail is no multiple of the alignment", [(newest, bytes(newestTail ^ 2))],
+            Verdict("poisoned", "poisoned", "ok", "damaged", "2"))
+        add(
+            "checkpoint-limit", "the newest checkpoint's write limit is further than the capacity from its tail",
+            [(newest + 24, bytes(newestTail &+ UInt64(capacity) &+ 8))], Verdict("poisoned", "poisoned", "ok", "damaged", "0"))
+        add(
+            "record-behind", "the header behind the newest checkpoint is 5",
+            [(dataStart + Int((newestTail & ~1) & UInt64(capacity - 1)), bytes(5 as UInt64))],
+            Verdict("poisoned", "2 ended", "ok", "damaged", "2 damaged"))
         return cases
     }
 

@@ -41,6 +41,12 @@ enum Session {
                     say("done")
                 case "fork":  // and leave the child alive; it ends by itself
                     say("\(ts_fork({ _ in Int32(sleep(childLife)) }, nil))")
+                case "numbers":  // so many, from 0 on
+                    for number in 0..<UInt64(rest)! { try producer.send(value: number, timeout: patience) }
+                    say("sent")
+                case "subscribers":
+                    try producer.waitForSubscribers(Int(rest)!, timeout: patience)
+                    say("subscribed")
                 case "acknowledged":
                     try producer.waitUntilAcknowledged(timeout: patience)
                     say("acknowledged")
@@ -136,7 +142,7 @@ enum Session {
     }
 
     /// What either endpoint does.
-    private static func others(_ word: String, _ rest: String) {
+    static func others(_ word: String, _ rest: String) {
         let sleep = [strdup("sleep"), strdup("\(childLife)"), nil]
         switch word {
         case "exit": exit(0)

@@ -4,13 +4,14 @@ import SharedRing
 
 /// A process for the tests to start, stop and kill.
 ///
-///     TestPeer producer|consumer|collector NAME [option=value …]    obeys lines on its standard input; see `Session`
+///     TestPeer producer|consumer|collector|subscriber NAME [option=value …]    obeys lines on its standard input; see `Session`
 ///     TestPeer board-writer|board-reader NAME KEY [option=value …]  obeys lines; see `BoardSession`
 ///     TestPeer board-torture [name=value …]                  see `BoardTorture`
 ///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
 ///     TestPeer wakeups [name=value …]                         see `WakeupSoak`
 ///     TestPeer churn NAME ROUNDS SEED [option=value …]
 ///     TestPeer torture [name=value …]                         see `Torture`
+///     TestPeer broadcast-torture [name=value …]               see `BroadcastTorture`
 ///     TestPeer history COUNT                                  total order: four producers with COUNT messages each
 ///     TestPeer confined CASE DIRECTORY                        see `Confined`
 ///     TestPeer steady [strace]
@@ -20,19 +21,20 @@ import SharedRing
 ///     TestPeer conformance DIRECTORY                          see `Conformance`
 ///
 /// Options: directory, fd, capacity, barrier, check-interval (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
-/// lanes (a ring for so many), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
+/// lanes (a ring for so many), subscribers (a broadcast for so many), from (now, oldest, or the last so many), lossy (yes), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
 @main
 struct TestPeer {
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         // Whatever happens to the tests, this process ends. (Torture has a bound of its own, which may be long.)
         if arguments.first != "wakeups" {  // which has a bound for each of its runs
-            alarm(arguments.first?.hasPrefix("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 600)
+            alarm(arguments.first?.contains("torture") == true ? UInt32(TortureSetup(arguments).seconds) + 30 : 600)
         }
         do {
             switch arguments.first {
             case "producer": try Session.producer(Setup(arguments.dropFirst()))
             case "consumer": try Session.consumer(Setup(arguments.dropFirst()))
+            case "subscriber": try Session.subscriber(Setup(arguments.dropFirst()))
             case "collector": try Session.collector(Setup(arguments.dropFirst()))
             case "watcher": try Session.watcher(Setup(arguments.dropFirst()))
             case "board-writer": try BoardSession.writer(Setup(arguments.dropFirst()), key: arguments[2])
@@ -46,6 +48,9 @@ struct TestPeer {
             case "torture": try Torture.run(arguments)
             case "torture-send":
                 try TortureEnds.send(TortureSetup(arguments), sender: UInt32(arguments[1])!, count: UInt64(arguments[2])!)
+            case "broadcast-torture": try BroadcastTorture.run(arguments)
+            case "broadcast-torture-publish": try BroadcastTorture.publish(arguments)
+            case "broadcast-torture-subscribe": try BroadcastTorture.subscribe(arguments)
             case "torture-receive": try TortureEnds.receive(TortureSetup(arguments))
             case "history": say(try OrderHistory.run(producers: 4, count: Int(arguments[1])!))
             case "confined": try Confined.run(arguments[1], in: arguments[2])
@@ -100,6 +105,10 @@ struct Setup {
     var descriptor: Int32?
     /// A ring for many producers, if it is said.
     var lanes: Int?
+    /// A broadcast, if it is said.
+    var subscribers: Int?
+    var from = "now"
+    var isLossy = false
     var senders = 1
     var checkInterval = Duration.milliseconds(10)
     var waiting = WaitStrategy.adaptive
@@ -114,6 +123,9 @@ struct Setup {
             case "directory": options.directory = parts[1]
             case "fd": descriptor = Int32(parts[1])
             case "lanes": lanes = Int(parts[1])!
+            case "subscribers": subscribers = Int(parts[1])!
+            case "from": from = parts[1]
+            case "lossy": isLossy = parts[1] == "yes"
             case "senders": senders = Int(parts[1])!
             case "capacity": options.capacity = Int(parts[1])!
             case "barrier": options.barrier = parts[1] == "symmetric" ? .symmetric : .automatic
@@ -137,6 +149,9 @@ struct Setup {
     }
 
     func producer() throws(RingError) -> Producer {
+        if subscribers != nil {
+            return try broadcast().makePublisher(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))
+        }
         guard let lanes else { return try ring().makeProducer(waiting: waiting, options: EndpointOptions(checkInterval: checkInterval)) }
         return try MPSCRing.openOrCreate(name, lanes: lanes, options: options).makeProducer(
             waiting: waiting, options: EndpointOptions(checkInterval: checkInterval))

@@ -28,6 +28,7 @@ import Testing
         sharedring send photos < photos.tar
         for one in 1 2; do sharedring send log --lanes 4 --lines < app.log; done
         seq 1 100 | sharedring send numbers --lines
+        sharedring create news --broadcast; seq 1 20 | sharedring send news --lines
         """,
         "remove": "for ring in prices log orders; do sharedring create $ring; done",
         "list": "for ring in prices log; do sharedring create $ring; done",

@@ -19,7 +19,8 @@ extension Checkpoint {
     }
 
     /// The newest. If another was published during each of eight tries, which nobody does who sends as well, it may be a mixture.
-    private static func published(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> Checkpoint {
+    static func published(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> Checkpoint {
+        if case .broadcast = segment.header.shape { return try publishedByPublisher(of: segment, ring: ring) }
         let place = segment.header.laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.checkpoint_turn)!
         var turn = try segment.read(UInt64.self, at: place, ring: ring)
         var checkpoint = sr_checkpoint()
@@ -30,6 +31,22 @@ extension Checkpoint {
             turn = try segment.read(UInt64.self, at: place, ring: ring)
             if turn == before { break }
         }
+        return Checkpoint(checkpoint)
+    }
+
+    /// The same of a broadcast, which keeps 16.
+    private static func publishedByPublisher(of segment: Segment, ring: String) throws(RingError) -> Checkpoint {
+        let place = segment.header.controlOffset + MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoint_turn)!
+        let first = segment.header.controlOffset + MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoints)!
+        let count = UInt64(SR_BROADCAST_CHECKPOINTS)
+        var checkpoint = sr_checkpoint()
+        for _ in 0..<8 {
+            let turn = try segment.read(UInt64.self, at: place, ring: ring)
+            checkpoint = try segment.read(
+                sr_checkpoint.self, at: first + Int(turn % count) * MemoryLayout<sr_checkpoint>.size, ring: ring)
+            if try segment.read(UInt64.self, at: place, ring: ring) &- turn < count - 1 { break }
+        }
+        checkpoint.tail &= ~UInt64(SR_BROADCAST_BEHIND_END)
         return Checkpoint(checkpoint)
     }
 

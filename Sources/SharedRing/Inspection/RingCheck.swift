@@ -87,14 +87,16 @@ public struct RingCheck: Sendable {
     public var streamEnds: Int { lanes.reduce(0) { $0 + $1.closeMarks + $1.deathMarks } }
     /// Whether a lane changed whenever it was looked at: then the numbers are a moment's.
     public var isMoving: Bool { lanes.contains { $0.isMoving } }
-    /// Whether a producer or a consumer is attached.
+    /// Whether a producer, a consumer, a subscriber or a writer of a board is attached.
     public var isAnybodyAttached: Bool {
         report.consumer.presence == .attached || lanes.contains { $0.producer.presence == .attached }
+            || report.subscribers.contains { $0.role.presence == .attached }
             || report.entries.contains { $0.writer.presence == .attached }
     }
-    /// Whether a producer or a consumer has ever been attached.
+    /// Whether a producer, a consumer, a subscriber or a writer of a board has ever been attached.
     public var hasAnybodyCome: Bool {
         report.consumer.presence != .neverCame || lanes.contains { $0.producer.presence != .neverCame }
+            || report.subscribers.contains { $0.role.presence != .neverCame }
             || report.entries.contains { $0.writer.presence != .neverCame }
     }
 
@@ -102,6 +104,7 @@ public struct RingCheck: Sendable {
     var holders: String {
         let roles =
             [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
+            + report.subscribers.map { (.subscriber($0.number), $0.role) }
             + report.entries.map { (.entry($0.number), $0.writer) }
         return roles.filter { $0.1.presence == .attached }
             .map { role, held in "\(held.holder?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
@@ -144,13 +147,15 @@ public struct RingCheck: Sendable {
         var lanes: [Lane] = []
         for number in 0..<header.laneCount {
             let walk = try Self.settledWalk(number, of: segment, ring: ring)
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: ring)
+            let control = try segment.laneControl(number, ring: ring)
             // A producer sets its bit before its epoch: read in the opposite order, the bit can't be missing.
             let bitmap = try segment.read(sr_lanes_control.self, at: header.controlOffset, ring: ring).lanes_used
-            let isInUse = unsafe withUnsafeBytes(of: bitmap) {
+            // (Of a broadcast this is no bitmap of lanes, and counts for nothing.)
+            let isInBitmap = unsafe withUnsafeBytes(of: bitmap) {
                 // SAFETY: the bitmap has a bit for every lane that a header may have.
                 unsafe $0.load(fromByteOffset: number / 64 * 8, as: UInt64.self) >> UInt64(number % 64) & 1 == 1
             }
+            let isInUse = header.kind != .broadcast && isInBitmap
             if let found = walk.result.damage { damage.append(found) }
             if control.producer_epoch != 0, !isInUse, header.kind.hasManyLanes {
                 let place = header.controlOffset + MemoryLayout<sr_lanes_control>.offset(of: \.lanes_used)! + number / 64 * 8
@@ -163,6 +168,7 @@ public struct RingCheck: Sendable {
             guard isInUse || control.producer_epoch != 0 || walk.result.damage != nil else { continue }
             lanes.append(try Self.lane(number, walk.result, isMoving: walk.isMoving, control, report, segment, ring))
         }
+        if header.kind == .broadcast, let found = try Self.checkpointDamage(segment, ring: ring) { damage.append(found) }
         if let board = header.board { damage += try Self.damage(in: board, of: segment, ring: ring) }
         self.damage = damage
         self.lanes = lanes
@@ -172,10 +178,10 @@ public struct RingCheck: Sendable {
             consumerSleepWord = .awake
             return
         }
-        let control = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring)
+        let control = try segment.consumerControl(ring: ring)
         hasUnreportedDeath = control.unreported_death != 0
         consumerSleepWord = try Self.sleepWord(control.doorbell, of: .consumer, segment) { () throws(RingError) in
-            try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring).doorbell
+            try segment.consumerControl(ring: ring).doorbell
         }
     }
 
@@ -188,7 +194,7 @@ public struct RingCheck: Sendable {
         _ lane: Int, of segment: Segment, ring: String, meanwhile: () -> Void = {}
     ) throws(RingError) -> (result: LaneWalk, isMoving: Bool) {
         func control() throws(RingError) -> sr_lane_control {
-            try segment.read(sr_lane_control.self, at: segment.header.laneOffset(lane), ring: ring)
+            try segment.laneControl(lane, ring: ring)
         }
         var last: LaneWalk?
         var lastSound: LaneWalk?
@@ -210,6 +216,24 @@ public struct RingCheck: Sendable {
         return (LaneWalk(inMotion: try control()), true)
     }
 
+    /// Of a broadcast: a checkpoint that the next publisher would refuse. Found twice, since one may be published meanwhile.
+    private static func checkpointDamage(_ segment: Segment, ring: String) throws(RingError) -> Damage? {
+        let shape = LaneShape(segment.header)
+        for turn in 0..<2 {
+            let newest = try Checkpoint.published(0, of: segment, ring: ring)
+            let isPossible = shape.isAligned(newest.tail) && newest.writeLimit &- newest.tail <= shape.capacity
+            if isPossible { return nil }
+            if turn == 1 {
+                return Damage(
+                    lane: 0, position: newest.tail, fileOffset: segment.header.controlOffset,
+                    detail:
+                        "its checkpoint has the tail \(newest.tail) and the write limit \(newest.writeLimit), with a capacity of \(shape.capacity)"
+                )
+            }
+        }
+        return nil
+    }
+
     private static func lane(
         _ number: Int, _ walk: LaneWalk, isMoving: Bool, _ control: sr_lane_control, _ report: RingReport, _ segment: Segment,
         _ ring: String
@@ -217,11 +241,14 @@ public struct RingCheck: Sendable {
         let never = RingReport.Role(presence: .neverCame, attachments: 0, holder: nil)
         let producer = report.lanes.first { $0.number == number }?.producer ?? never
         func again() throws(RingError) -> sr_lane_control {
-            try segment.read(sr_lane_control.self, at: segment.header.laneOffset(number), ring: ring)
+            try segment.laneControl(number, ring: ring)
         }
+        // Nothing waits for a subscriber that is not there any more: the next ones begin behind what was sent.
+        let waits = segment.header.kind != .broadcast || report.subscribers.contains { $0.role.presence == .attached }
         return Lane(
-            number: number, producer: producer, head: walk.head, tail: walk.tail, messages: walk.messages, byteCount: walk.byteCount,
-            closeMarks: walk.closeMarks, deathMarks: walk.deathMarks, endsWithMark: walk.endsWithMark,
+            number: number, producer: producer, head: walk.head, tail: walk.tail, messages: waits ? walk.messages : 0,
+            byteCount: waits ? walk.byteCount : 0, closeMarks: waits ? walk.closeMarks : 0, deathMarks: waits ? walk.deathMarks : 0,
+            endsWithMark: walk.endsWithMark,
             ticketFloor: control.ticket_floor == .max ? nil : control.ticket_floor,
             sleepWord: try sleepWord(control.space_doorbell, of: .lane(number), segment) { () throws(RingError) in
                 try again().space_doorbell

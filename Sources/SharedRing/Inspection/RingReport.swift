@@ -54,6 +54,20 @@ public struct RingReport: Sendable {
     public var directoryName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var directory: String
+    /// A reliable subscriber of a broadcast. Lossy ones leave no trace in the ring.
+    public struct Subscriber: Sendable {
+        /// Its place.
+        public var number: Int
+        /// Who subscribes, or did last.
+        public var role: Role
+        /// Everything before this position is acknowledged. Nil: it holds nothing.
+        public var head: UInt64?
+        /// The bytes from there to the publisher's next position, headers and gaps included: from 0 to the capacity. What it holds.
+        public var backlog: Int
+        /// Whether the publisher sleeps for room, and no subscriber is further behind.
+        public var holdsPublisherUp: Bool
+    }
+
     /// Which kind of ring it is.
     public var kind: RingKind
     /// Whether messages of all producers come in the order of their sending: ``MPSCRing/Order/total``.
@@ -78,8 +92,12 @@ public struct RingReport: Sendable {
     public var usesAsymmetricBarrier: Bool
     /// Whether its last reader leaves it where it is.
     public var isPersistent: Bool
-    /// Who receives, or received last.
+    /// Who receives, or received last. A broadcast has no consumer: nobody ever came.
     public var consumer: Role
+    /// How many reliable subscribers a broadcast has room for; 0 of other kinds.
+    public var subscriberCount: Int
+    /// The places of a broadcast that anybody has ever had.
+    public var subscribers: [Subscriber]
     /// How many lanes it has, used or not.
     public var laneCount: Int
     /// The lanes that anybody has ever attached to.
@@ -162,9 +180,11 @@ public struct RingReport: Sendable {
         usesAsymmetricBarrier = header.usesAsymmetricBarrier
         isPersistent = ring.persistent != 0
         laneCount = header.laneCount
+        subscriberCount = header.slotCount
         if let board = header.board {
             consumer = Role(presence: .neverCame, attachments: 0, holder: nil)
             lanes = []
+            subscribers = []
             capacity = board.dataSize
             largestMessage = 0
             recordAlignment = 0
@@ -174,30 +194,56 @@ public struct RingReport: Sendable {
             return
         }
         entries = []
-        let consumer = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: location.ring)
-        self.consumer = role(.consumer, epoch: consumer.epoch) {
-            (try? segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: location.ring))?.epoch
-        }
+        let consumer = try segment.consumerControl(ring: location.ring)
+        self.consumer =
+            header.kind == .broadcast
+            ? Role(presence: .neverCame, attachments: 0, holder: nil)
+            : role(.consumer, epoch: consumer.epoch) { (try? segment.consumerControl(ring: location.ring))?.epoch }
 
         var lanes: [Lane] = []
         for number in 0..<header.laneCount {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: location.ring)
+            let control = try segment.laneControl(number, ring: location.ring)
             guard control.producer_epoch != 0 else { continue }
             let tail = try Checkpoint(number, of: segment, ring: location.ring).tail
+            // Of a broadcast in which no subscriber holds anything, nothing waits.
+            let isHeld = header.kind == .broadcast ? try segment.slowestHead(ring: location.ring) != nil : true
             // The tail is a little newer than the head. An untrusted peer's words may hold anything.
-            let backlog = Int64(bitPattern: tail &- control.head)
+            let backlog = isHeld ? Int64(bitPattern: tail &- control.head) : 0
             let producer = role(.lane(number), epoch: control.producer_epoch) {
-                (try? segment.read(sr_lane_control.self, at: header.laneOffset(number), ring: location.ring))?.producer_epoch
+                (try? segment.laneControl(number, ring: location.ring))?.producer_epoch
             }
             let unreported = Int(sr_epoch_attachments_since(control.producer_epoch, control.reported_end))
             lanes.append(
                 Lane(
                     number: number, producer: producer,
                     endsReported: max(0, Int(sr_epoch_attachments(control.producer_epoch)) - unreported),
-                    head: control.head,
+                    head: isHeld ? control.head : tail,
                     tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
         }
         self.lanes = lanes
+
+        var subscribers: [Subscriber] = []
+        if header.kind == .broadcast {
+            let shape = LaneShape(header)
+            let isAsleep = try segment.laneControl(0, ring: location.ring).space_doorbell != 0
+            for (slot, control) in try segment.subscriberControls(ring: location.ring) {
+                // Behind the head, so no older than it is.
+                let tail = try Checkpoint(0, of: segment, ring: location.ring).tail
+                let isHeld = shape.isAligned(control.head) && tail &- control.head <= shape.capacity
+                subscribers.append(
+                    Subscriber(
+                        number: slot,
+                        role: role(.subscriber(slot), epoch: control.epoch) {
+                            (try? segment.read(sr_subscriber_control.self, at: header.slotOffset(slot), ring: location.ring))?.epoch
+                        },
+                        head: isHeld ? control.head : nil, backlog: isHeld ? Int(tail &- control.head) : 0, holdsPublisherUp: false))
+            }
+            let most = subscribers.map(\.backlog).max() ?? 0
+            for i in subscribers.indices where isAsleep && most > 0 && subscribers[i].backlog == most {
+                subscribers[i].holdsPublisherUp = true
+            }
+        }
+        self.subscribers = subscribers
     }
 
     /// The names of the rings in a directory, sorted. Those that are not UTF-8 are left out: see ``fileNames(options:)``.

@@ -80,10 +80,10 @@ public struct RingStatistics: Sendable {
         // The roles first: asking for them takes longest, and the counters' time should be one.
         report = try RingReport(ring)
         readNanoseconds = sr_now_ns()
-        consumerSleeps = try segment.read(sr_consumer_control.self, at: header.consumerOffset, ring: ring.ring).statistics.sleeps
+        consumerSleeps = try segment.consumerControl(ring: ring.ring).statistics.sleeps
         var lanes: [Lane] = []
         for lane in report.lanes {
-            let control = try segment.read(sr_lane_control.self, at: header.laneOffset(lane.number), ring: ring.ring)
+            let control = try segment.laneControl(lane.number, ring: ring.ring)
             let checkpoint = try Checkpoint(lane.number, of: segment, ring: ring.ring)
             lanes.append(Lane(control, checkpoint, of: lane, capacity: header.laneCapacity))
         }

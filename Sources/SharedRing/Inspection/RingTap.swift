@@ -41,7 +41,7 @@ public struct RingTap: ~Copyable {
     private let segment: Segment
     private let inspected: InspectedRing
     private let controlMapping: Mapping
-    private let control: UnsafeMutablePointer<sr_lanes_control>
+    private let control: UnsafeMutableRawPointer
     private var lanes: [LaneTap?]
     /// Where the lanes begin that nobody had used when the tap began.
     private let unused: [LaneTap.Beginning?]
@@ -83,16 +83,16 @@ public struct RingTap: ~Copyable {
         segment.isDataDumped = isDataDumped
         let (mapping, offset) = try Mapping.control(of: segment, writable: false, ring: ring.ring)
         // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count. It is only read.
-        let control = unsafe (mapping.base + offset).assumingMemoryBound(to: sr_lanes_control.self)
+        let control = unsafe mapping.base + offset
         var lanes = [LaneTap?](repeating: nil, count: segment.header.laneCount)
         var unused = [LaneTap.Beginning?](repeating: nil, count: segment.header.laneCount)
         for number in lanes.indices {
             // SAFETY: the lane exists, and its block lies in the control mapping.
             // In this order: if the lane is not in use even after these were read, nothing was ever sent in it before them.
-            let lane = unsafe sr_lane(control, UInt32(number))
+            let (lane, checkpoints) = unsafe Self.words(number, of: segment, control)
             let first = unsafe sr_load_acquire_u64(sr_head(lane))
-            let beginning = unsafe LaneTap.Beginning.unused(head: first, sent: Checkpoint(lane))
-            if unsafe Self.isInUse(number, control) {
+            let beginning = LaneTap.Beginning.unused(head: first, sent: checkpoints.newest)
+            if unsafe Self.isInUse(number, of: segment, control) {
                 lanes[number] = try unsafe Self.lane(
                     number, of: segment, control, keeping: mapping, from: start == .head ? .head : .tail, ring: ring.ring)
             } else {
@@ -114,7 +114,7 @@ public struct RingTap: ~Copyable {
     public mutating func look() throws(RingError) -> [Event] {
         var events: [Event] = []
         for number in lanes.indices {
-            if lanes[number] == nil, let beginning = unused[number], unsafe Self.isInUse(number, control) {
+            if lanes[number] == nil, let beginning = unused[number], unsafe Self.isInUse(number, of: segment, control) {
                 lanes[number] = try unsafe Self.lane(
                     number, of: segment, control, keeping: controlMapping, from: beginning, ring: inspected.ring)
             }
@@ -130,20 +130,40 @@ public struct RingTap: ~Copyable {
     /// What everything waits in that has the size of a lane, in bytes.
     public var capacity: Int { segment.header.laneCapacity }
 
-    private static func isInUse(_ number: Int, _ control: UnsafeMutablePointer<sr_lanes_control>) -> Bool {
+    /// The words of a lane, and where its checkpoints stand.
+    private static func words(
+        _ number: Int, of segment: Segment, _ control: UnsafeMutableRawPointer
+    ) -> (lane: UnsafeMutablePointer<sr_lane_control>, checkpoints: CheckpointPlace) {
+        // SAFETY: the kind's control block stands there, and the lane exists.
+        switch segment.header.shape {
+        case .lanes:
+            let lane = unsafe sr_lane(control.assumingMemoryBound(to: sr_lanes_control.self), UInt32(number))
+            return unsafe (lane, .lane(lane))
+        case .broadcast:
+            let broadcast = unsafe control.assumingMemoryBound(to: sr_broadcast_control.self)
+            return unsafe (sr_publisher(broadcast), .broadcast(broadcast))
+        case .board: preconditionFailure("a board has no lane")
+        }
+    }
+
+    /// A broadcast's one lane always is.
+    private static func isInUse(_ number: Int, of segment: Segment, _ control: UnsafeMutableRawPointer) -> Bool {
+        guard case .lanes = segment.header.shape else { return true }
+        let control = unsafe control.assumingMemoryBound(to: sr_lanes_control.self)
         // SAFETY: the word lies in the control mapping, which the caller keeps: the lane exists.
         // SYNC: lane-in-use (pairs with `init` of ProducerCore)
-        unsafe sr_load_acquire_u64(sr_lanes_used(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1
+        return unsafe sr_load_acquire_u64(sr_lanes_used(control, UInt32(number))) >> UInt64(number % 64) & 1 == 1
     }
 
     private static func lane(
-        _ number: Int, of segment: Segment, _ control: UnsafeMutablePointer<sr_lanes_control>, keeping mapping: Mapping,
+        _ number: Int, of segment: Segment, _ control: UnsafeMutableRawPointer, keeping mapping: Mapping,
         from beginning: LaneTap.Beginning, ring: String
     ) throws(RingError) -> LaneTap {
         let data = try Mapping.lane(number, of: segment, writable: false, prefault: false, ring: ring)
         // SAFETY: the lane's block lies in the control mapping, which the tap keeps: the lane exists.
+        let (words, checkpoints) = unsafe Self.words(number, of: segment, control)
         let lane = unsafe TappedLane(
-            number, of: segment.header, data: data, control: sr_lane(control, UInt32(number)), keeping: mapping)
+            number, of: segment.header, data: data, control: words, checkpoints: checkpoints, keeping: mapping)
         return LaneTap(lane, from: beginning)
     }
 }

@@ -13,14 +13,17 @@ struct TappedLane {
     private let data: Mapping
     private let controlMapping: Mapping
     private let control: UnsafeMutablePointer<sr_lane_control>
+    private let checkpoints: CheckpointPlace
 
     // SAFETY, for every `unsafe` here: the words lie in the control mapping, which this keeps; a position is checked to be aligned
     // and masked before it becomes an address, and a record that `admits` ends inside the double mapping.
 
+    /// - Parameter checkpoints: nil: the lane's own.
     init(
         _ number: Int, of header: SegmentHeader, data: Mapping, control: UnsafeMutablePointer<sr_lane_control>,
-        keeping controlMapping: Mapping
+        checkpoints: CheckpointPlace? = nil, keeping controlMapping: Mapping
     ) {
+        self.checkpoints = unsafe checkpoints ?? .lane(control)
         self.number = number
         shape = LaneShape(header)
         isTotallyOrdered = header.isTotallyOrdered
@@ -41,10 +44,24 @@ struct TappedLane {
     }
 
     /// SYNC: record-visible: what was committed before this head was stored is seen to be.
-    var head: UInt64 { unsafe sr_load_acquire_u64(sr_head(control)) }
+    ///
+    /// A broadcast has no such head. Of it, this is a capacity before the write limit: what lies before that may be written over.
+    var head: UInt64 {
+        switch checkpoints {
+        case .lane: unsafe sr_load_acquire_u64(sr_head(control))
+        case .broadcast: checkpoint.writeLimit &- shape.capacity
+        }
+    }
 
     /// SYNC: checkpoint (pairs with Checkpoint.publish)
-    var checkpoint: Checkpoint { unsafe Checkpoint(control) }
+    var checkpoint: Checkpoint { checkpoints.newest }
+
+    private var isBroadcast: Bool {
+        switch checkpoints {
+        case .lane: false
+        case .broadcast: true
+        }
+    }
 
     /// Where the last record can end at most.
     private var largestEnd: UInt64 { shape.largestEnd(fromHead: head) }
@@ -64,10 +81,14 @@ struct TappedLane {
     // MARK: Places
 
     /// Where a tap begins, or goes on.
-    var first: LossyReader.Place { countedHead(isFirst: true) ?? LossyReader.Place(head, sent: nil) }
+    var first: LossyReader.Place {
+        if isBroadcast { return checkpoints.first(.oldest, shape).map { LossyReader.Place($0) } ?? LossyReader.Place(0, sent: nil) }
+        return countedHead(isFirst: true) ?? LossyReader.Place(head, sent: nil)
+    }
 
     /// Behind what was sent until now.
     var last: LossyReader.Place {
+        if isBroadcast { return LossyReader.Place(Checkpoint.now(shape, load: { checkpoint }, header: header)) }
         var head = head
         for _ in 0..<8 {
             let newest = Checkpoint.now(shape, load: { checkpoint }, header: header)
@@ -82,6 +103,10 @@ struct TappedLane {
 
     /// Where to go on behind a position: at the head, or behind it where the records are still in their places. Nil: the head is damaged.
     func next(after position: UInt64) -> LossyReader.Place? {
+        if isBroadcast {
+            let newest = checkpoint
+            return shape.isAligned(newest.tail) ? LossyReader.Place(newest) : nil
+        }
         let head = head
         guard shape.isAligned(head) else { return nil }
         // Never back: what was shown is not shown again. A checkpoint that contradicts that is an untrusted peer's.

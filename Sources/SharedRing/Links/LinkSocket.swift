@@ -180,7 +180,7 @@ final class LinkSocket: @unchecked Sendable {
         defer { withExtendedLifetime((producer, consumer)) {} }
         // SAFETY: the doorbells lie in the control mappings of attachments at hand.
         if let producer {
-            if producer.isConsumerAttached {
+            if producer.isPeerAttached {
                 isDone = false
             } else {
                 producer.cancelFlag.noteHangUp()

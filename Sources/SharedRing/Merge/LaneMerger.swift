@@ -108,7 +108,7 @@ final class LaneMerger: @unchecked Sendable {
         unsafe cursor = .allocate(capacity: 1)
         // No lane yet: with no budget the fast path does not look at the reader.
         unsafe cursor.initialize(to: Cursor(lane: nil, budget: 0))
-        role = ConsumerRole(attachment, waiting: waiting, slice: slice)
+        role = ConsumerRole(attachment, seat: .consumer(of: attachment), waiting: waiting, slice: slice)
         watch = Watch(role.sleeper)
         if expectedEnds != nil, unsafe sr_load_relaxed_u32(sr_unreported_death(attachment.consumer)) != 0 {
             endOfStreams.note(

@@ -12,8 +12,8 @@ final class Attachment: @unchecked Sendable {
     let segment: Segment
     let lock: RoleLock
     let controlMapping: Mapping
-    /// What all lanes share, at the start of the control area.
-    let control: UnsafeMutablePointer<sr_lanes_control>
+    /// The start of the control area.
+    private let controlStart: UnsafeMutableRawPointer
     let generation = sr_fork_generation()
     /// What is to live as long as this role: a link's socket.
     var companion: AnyObject?
@@ -28,12 +28,23 @@ final class Attachment: @unchecked Sendable {
         self.lock = lock
         let (mapping, offset) = try Mapping.control(of: segment, ring: location.ring)
         controlMapping = mapping
-        // SAFETY: the ring's control block stands there, and the mapping's size was checked against the lane count.
-        unsafe control = (mapping.base + offset).assumingMemoryBound(to: sr_lanes_control.self)
+        unsafe controlStart = mapping.base + offset
+    }
+
+    // SAFETY, for these: the kind's control block stands there, and the mapping's size was checked against the shape. Who has a role of one kind asks for
+    // that kind's block.
+
+    /// What all lanes share, at the start of the control area of a ring that has lanes.
+    var control: UnsafeMutablePointer<sr_lanes_control> { unsafe controlStart.assumingMemoryBound(to: sr_lanes_control.self) }
+
+    /// What all share, at the start of the control area of a broadcast.
+    var broadcast: UnsafeMutablePointer<sr_broadcast_control> {
+        precondition(header.kind == .broadcast)
+        return unsafe controlStart.assumingMemoryBound(to: sr_broadcast_control.self)
     }
 
     /// What every segment has.
-    var segmentControl: UnsafeMutablePointer<sr_segment_control> { unsafe sr_lanes_segment(control) }
+    var segmentControl: UnsafeMutablePointer<sr_segment_control> { unsafe controlStart.assumingMemoryBound(to: sr_segment_control.self) }
 
     /// The consumer's control block.
     var consumer: UnsafeMutablePointer<sr_consumer_control> { unsafe sr_lanes_consumer(control) }
@@ -42,7 +53,11 @@ final class Attachment: @unchecked Sendable {
     func lane(_ lane: Int) -> UnsafeMutablePointer<sr_lane_control> {
         precondition((0..<header.laneCount).contains(lane))
         // SAFETY: the header was checked to have room for this many lanes.
-        return unsafe sr_lane(control, UInt32(lane))
+        switch header.shape {
+        case .lanes: return unsafe sr_lane(control, UInt32(lane))
+        case .broadcast: return unsafe sr_publisher(broadcast)
+        case .board: preconditionFailure("a board has no lane")
+        }
     }
 
     var isInherited: Bool { generation != sr_fork_generation() }
@@ -91,12 +106,17 @@ final class Attachment: @unchecked Sendable {
     enum Request {
         case consumer
         case anyLane
+        /// The first slot of a broadcast that is free.
+        case anySlot
+        case observer
         case exactly(Role)
 
         func candidates(_ header: SegmentHeader) -> [Role] {
             switch self {
             case .consumer: [.consumer]
             case .anyLane: header.lanes.producers
+            case .anySlot: (0..<header.slotCount).map(Role.subscriber)
+            case .observer: [.observer]
             case .exactly(let role): [role]
             }
         }
@@ -188,7 +208,8 @@ final class Attachment: @unchecked Sendable {
         }
         let shown = roles.prefix(8).map { "\(holder($0)) as \($0)" }.joined(separator: ", ")
         let others = roles.count > 8 ? " and \(roles.count - 8) others" : ""
-        return RingError(.roleTaken, ring: ring, "all its \(roles.count) lanes are taken: by \(shown)\(others)")
+        let what = if case .subscriber = roles[0] { "places for subscribers" } else { "lanes" }
+        return RingError(.roleTaken, ring: ring, "all its \(roles.count) \(what) are taken: by \(shown)\(others)")
     }
 
     /// Every wake is a `FUTEX_WAKE_OP`, which clears the doorbell and wakes in one step; nothing else is safe against a kill in the middle.

@@ -13,24 +13,25 @@ final class ConsumerRole: @unchecked Sendable {
     var refusal: RingError?
     var isHandedOver: Bool { refusal != nil }
 
-    /// Signs in. The attachment holds the consumer's byte.
-    init(_ attachment: Attachment, waiting: WaitStrategy, slice: Duration) {
-        let consumer = unsafe attachment.consumer
+    private let seat: ConsumerSeat
+
+    /// Signs in. The attachment holds the role's byte.
+    init(_ attachment: Attachment, seat: ConsumerSeat, waiting: WaitStrategy, slice: Duration) {
         // SAFETY, for the whole class: all words lie in the control mapping, which the attachment keeps; the holder information and the
         // epoch are written only by the holder of the byte, which is this side.
-        unsafe HolderInformation.sign(sr_consumer_holder(consumer))
-        let doorbell = unsafe sr_consumer_doorbell(consumer)
-        unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last consumer left there; relaxed: see Sleeper
-        unsafe epoch = sr_consumer_epoch(consumer)
+        unsafe HolderInformation.sign(seat.holder)
+        seat.sleepWord.declareAwake()  // whatever the last consumer left there; relaxed: see Sleeper
+        unsafe epoch = seat.epoch
         let before = unsafe sr_load_relaxed_u32(epoch)  // relaxed: the byte orders this side after its predecessor
         // SYNC: epoch (pairs with PeerWatch)
         unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
 
         self.attachment = attachment
-        cancelFlag = unsafe CancelFlag(doorbell: doorbell, keeping: attachment)
+        self.seat = seat
+        cancelFlag = CancelFlag(word: seat.sleepWord, keeping: attachment)
         sleeper = unsafe Sleeper(
-            doorbell: doorbell, barrier: attachment.header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
-            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_consumer_sleeps(consumer), ring: attachment.ring)
+            word: seat.sleepWord, barrier: attachment.header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
+            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: seat.sleeps, ring: attachment.ring)
     }
 
     func requireUsable() throws(RingError) {
@@ -56,7 +57,7 @@ final class ConsumerRole: @unchecked Sendable {
             throw attachment.error(.system, errno: error.errno, "its role bytes can't be locked")
         }
         // Nobody else is attached now and nobody can become so. But a sender may have come and gone since the end was read.
-        defer { if !isRemoved { attachment.lock.keepOnlyConsumer() } }
+        defer { if !isRemoved { attachment.lock.keepOnly(attachment.role) } }
         if isEmpty() && !attachment.isPersistent { isRemoved = try Segment.unlink(name, ifStill: attachment.segment) }
         return isRemoved
     }

@@ -35,6 +35,11 @@ struct PeerWatch {
         unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(lane), reportedWord: sr_reported_end(lane))
     }
 
+    /// Watches a broadcast's publisher. Where what was told is kept nowhere, a close before this watch began is no news, and a death is.
+    static func publisher(_ control: UnsafeMutablePointer<sr_lane_control>) -> PeerWatch {
+        unsafe PeerWatch(role: .lane(0), epoch: sr_producer_epoch(control), reportedWord: nil)
+    }
+
     /// Watches the consumer.
     static func consumer(_ control: UnsafeMutablePointer<sr_consumer_control>) -> PeerWatch {
         unsafe PeerWatch(role: .consumer, epoch: sr_consumer_epoch(control), reportedWord: nil)

@@ -84,7 +84,7 @@ struct BoardShape: Sendable, Equatable {
         switch role {
         case .board: MemoryLayout<sr_board_control>.offset(of: \.holder)!
         case .entry(let entry): Int(sr_entry_offset(UInt32(entry))) + MemoryLayout<sr_entry_control>.offset(of: \.holder)!
-        case .consumer, .lane: preconditionFailure("no role of a board")
+        case .consumer, .lane, .subscriber, .observer: preconditionFailure("no role of a board")
         }
     }
 }

@@ -75,18 +75,24 @@ struct LanesShape: Sendable, Equatable {
         guard lanes >= 1, lanes <= SR_LARGEST_LANE_COUNT, kind.hasManyLanes || lanes == 1 else {
             throw refuse(.damaged, "it says it has \(lanes) lanes")
         }
-        let alignment = header.lanes.record_alignment
+        try self.init(
+            checkingLanes: Int(lanes), alignment: header.lanes.record_alignment, capacity: header.lanes.lane_capacity,
+            pageSize: header.page_size, ring: ring)
+    }
+
+    /// Lanes of an untrusted capacity and alignment. `pageSize`: the creator's.
+    init(checkingLanes lanes: Int, alignment: UInt32, capacity: UInt64, pageSize: UInt32, ring: String) throws(RingError) {
+        func refuse(_ code: RingError.Code, _ detail: String) -> RingError { RingError(code, ring: ring, detail) }
         guard alignment >= 8, alignment <= 128, alignment & (alignment - 1) == 0 else {
             throw refuse(.damaged, "its record alignment is \(alignment), not a power of two from 8 to 128")
         }
         let page = UInt64(SegmentHeader.pageSize)
-        let capacity = header.lanes.lane_capacity
         guard capacity >= page, capacity <= UInt64(Self.largestCapacity), capacity & (capacity - 1) == 0 else {
             throw refuse(
-                capacity < page && header.page_size < page ? .incompatible : .damaged,
+                capacity < page && pageSize < page ? .incompatible : .damaged,
                 "its lane capacity is \(capacity), not a power of two from this machine's page size \(page) to 2^40")
         }
-        laneCount = Int(lanes)
+        laneCount = lanes
         laneCapacity = Int(capacity)
         recordAlignment = Int(alignment)
     }
@@ -102,6 +108,8 @@ struct LanesShape: Sendable, Equatable {
         switch role {
         case .consumer: Int(sr_lanes_consumer_offset()) + MemoryLayout<sr_consumer_control>.offset(of: \.holder)!
         case .lane(let lane): Int(sr_lane_offset(UInt32(lane))) + MemoryLayout<sr_lane_control>.offset(of: \.producer_holder)!
+        // Lanes have none of these; what stands there is no more than a name for people.
+        case .subscriber, .observer: Int(sr_lanes_consumer_offset()) + MemoryLayout<sr_consumer_control>.offset(of: \.holder)!
         case .board, .entry: preconditionFailure("no role of a segment with lanes")
         }
     }
@@ -114,17 +122,25 @@ extension SegmentHeader {
         get {
             switch shape {
             case .lanes(let lanes): lanes
+            case .broadcast(let shape): shape.lane
             case .board: .none
             }
         }
-        set { shape = .lanes(newValue) }
+        set {
+            switch shape {
+            case .lanes, .board: shape = .lanes(newValue)
+            case .broadcast(var broadcast):
+                broadcast.lane = newValue
+                shape = .broadcast(broadcast)
+            }
+        }
     }
 
     var laneCount: Int { lanes.laneCount }
     var laneCapacity: Int { lanes.laneCapacity }
     var recordAlignment: Int { lanes.recordAlignment }
 
-    var ringShape: RingShape { RingShape(kind: kind, laneCount: laneCount, isTotallyOrdered: isTotallyOrdered) }
+    var ringShape: RingShape { RingShape(kind: kind, laneCount: laneCount, isTotallyOrdered: isTotallyOrdered, slotCount: slotCount) }
     var ticketSize: Int { isTotallyOrdered ? 8 : 0 }
 
     /// The largest message, in bytes: one alignment is kept for the terminator and one so that closing never waits.
@@ -134,7 +150,12 @@ extension SegmentHeader {
     var consumerOffset: Int { controlOffset + Int(sr_lanes_consumer_offset()) }
 
     /// Where a lane's control block stands in the file.
-    func laneOffset(_ lane: Int) -> Int { controlOffset + Int(sr_lane_offset(UInt32(lane))) }
+    func laneOffset(_ lane: Int) -> Int {
+        switch shape {
+        case .lanes, .board: controlOffset + Int(sr_lane_offset(UInt32(lane)))
+        case .broadcast: controlOffset + Int(sr_publisher_offset())
+        }
+    }
 }
 
 // MARK: - Comparing with what was asked for

@@ -5,6 +5,8 @@ public enum RingKind: String, Sendable {
     case spsc
     /// A lane for each of several producers, and one consumer: an ``MPSCRing``.
     case mpsc
+    /// One publisher, and many subscribers that each get every message: a ``BroadcastRing``.
+    case broadcast
     /// No ring but entries, each with its latest value: a ``Board``.
     case board
 }
@@ -15,6 +17,7 @@ extension RingKind {
         switch self {
         case .spsc: .spsc
         case .mpsc: .mpsc
+        case .broadcast: .broadcast
         case .board: .board
         }
     }
@@ -26,6 +29,7 @@ extension SegmentHeader.Kind {
         switch self {
         case .spsc: .spsc
         case .mpsc: .mpsc
+        case .broadcast: .broadcast
         case .board: .board
         }
     }
@@ -34,7 +38,7 @@ extension SegmentHeader.Kind {
     /// consumer looks for lanes in use.
     var hasManyLanes: Bool {
         switch self {
-        case .spsc, .board: false
+        case .spsc, .broadcast, .board: false
         case .mpsc: true
         }
     }

@@ -24,7 +24,7 @@ final class RoleLock: Sendable {
     init(through descriptor: Descriptor) { self.descriptor = descriptor }
 
     /// Locks the role's byte. False: somebody else holds it, or is removing the ring.
-    func take(_ role: Role) throws(SystemFailure) -> Bool { try take(from: role.lockByte, count: 1) }
+    func take(_ role: Role) throws(SystemFailure) -> Bool { role == .observer ? true : try take(from: role.lockByte, count: 1) }
 
     /// Locks every byte there is. Success proves that nobody else is attached.
     func takeEverything() throws(SystemFailure) -> Bool { try takeEverything(from: sr_lock_first()) }
@@ -32,8 +32,12 @@ final class RoleLock: Sendable {
     /// The same, of a layout version whose lock bytes begin elsewhere.
     func takeEverything(from first: Int64) throws(SystemFailure) -> Bool { try take(from: first, count: 0) }
 
-    /// Gives back everything after `takeEverything`, except the consumer's byte.
-    func keepOnlyConsumer() { unlock(from: Role.consumer.lockByte + 1, count: 0) }
+    /// Gives back everything after `takeEverything`, except a role's byte.
+    func keepOnly(_ role: Role) {
+        let byte = role.lockByte
+        if byte > sr_lock_first() { unlock(from: sr_lock_first(), count: byte - sr_lock_first()) }
+        unlock(from: byte + 1, count: 0)
+    }
 
     /// Unlocks every byte.
     func unlockAll() { unlock(from: sr_lock_first(), count: 0) }
@@ -64,6 +68,10 @@ final class RoleLock: Sendable {
 
     func isAnyLaneHeld(of count: Int) throws(SystemFailure) -> Bool {
         try Self.holder(in: descriptor, from: Role.lane(0).lockByte, count: Int64(count)) != .nobody
+    }
+
+    func isAnySubscriberHeld(of count: Int) throws(SystemFailure) -> Bool {
+        try Self.holder(in: descriptor, from: Role.subscriber(0).lockByte, count: Int64(count)) != .nobody
     }
 
     enum Holder: Equatable {

@@ -5,6 +5,8 @@ struct RingShape: Sendable {
     var kind: SegmentHeader.Kind
     var laneCount: Int
     var isTotallyOrdered: Bool
+    /// How many reliable subscribers there can be; 0 of kinds that have none.
+    var slotCount = 0
 
     static let spsc = RingShape(kind: .spsc, laneCount: 1, isTotallyOrdered: false)
 }
@@ -17,6 +19,7 @@ struct SegmentHeader: Sendable, Equatable {
     enum Kind: UInt32, Sendable, CaseIterable {
         case spsc = 1
         case mpsc = 2
+        case broadcast = 3
         case board = 4
     }
 
@@ -60,8 +63,14 @@ struct SegmentHeader: Sendable, Equatable {
     /// The header of a new segment. Throws `invalidOption`.
     init(_ wanted: RingShape, options: RingOptions, ring: String) throws(RingError) {
         try LanesShape.check(wanted, options, ring: ring)
+        if wanted.kind == .broadcast { try BroadcastShape.check(wanted, options, ring: ring) }
         let features = wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0
-        try self.init(wanted.kind, requiring: features, options: options, ring: ring) { .lanes(LanesShape(wanted, options, unit: $0)) }
+        try self.init(wanted.kind, requiring: features, options: options, ring: ring) { unit in
+            switch wanted.kind {
+            case .broadcast: .broadcast(BroadcastShape(wanted, options, unit: unit))
+            case .spsc, .mpsc, .board: .lanes(LanesShape(wanted, options, unit: unit))
+            }
+        }
     }
 
     /// The same of any kind, whose shape depends on what the data is a multiple of, in bytes.

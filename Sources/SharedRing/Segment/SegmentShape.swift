@@ -4,6 +4,7 @@ import CSharedRing
 enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     /// Of SPSC and MPSC rings.
     case lanes(LanesShape)
+    case broadcast(BroadcastShape)
     /// Of boards.
     case board(BoardShape)
 
@@ -11,6 +12,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var controlSize: Int {
         switch self {
         case .lanes(let shape): shape.controlSize
+        case .broadcast(let shape): shape.controlSize
         case .board(let shape): shape.controlSize
         }
     }
@@ -19,6 +21,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var dataSize: Int {
         switch self {
         case .lanes(let shape): shape.dataSize
+        case .broadcast(let shape): shape.lane.dataSize
         case .board(let shape): shape.dataSize
         }
     }
@@ -27,6 +30,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var roles: [Role] {
         switch self {
         case .lanes(let shape): [.consumer] + shape.producers
+        case .broadcast(let shape): shape.lane.producers + shape.subscribers
         case .board(let shape): shape.roles
         }
     }
@@ -35,6 +39,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .lanes(let shape): shape.description
+        case .broadcast(let shape): shape.description
         case .board(let shape): shape.description
         }
     }
@@ -43,6 +48,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     func initialWords(_ options: RingOptions) -> [(offset: Int, word: UInt64)] {
         switch self {
         case .lanes(let shape): shape.initialWords(options)
+        case .broadcast(let shape): shape.initialWords(options)
         case .board(let shape): shape.initialWords(options)
         }
     }
@@ -51,6 +57,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     func holderOffset(of role: Role) -> Int {
         switch self {
         case .lanes(let shape): shape.holderOffset(of: role)
+        case .broadcast(let shape): shape.holderOffset(of: role)
         case .board(let shape): shape.holderOffset(of: role)
         }
     }
@@ -58,6 +65,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     func store(in header: inout sr_header) {
         switch self {
         case .lanes(let shape): shape.store(in: &header)
+        case .broadcast(let shape): shape.store(in: &header)
         case .board(let shape): shape.store(in: &header)
         }
     }
@@ -66,6 +74,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     init(checking header: sr_header, of kind: SegmentHeader.Kind, ring: String) throws(RingError) {
         switch kind {
         case .spsc, .mpsc: self = .lanes(try LanesShape(checking: header, of: kind, ring: ring))
+        case .broadcast: self = .broadcast(try BroadcastShape(checking: header, ring: ring))
         case .board: self = .board(try BoardShape(checking: header, ring: ring))
         }
     }

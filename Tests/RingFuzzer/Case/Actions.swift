@@ -130,6 +130,23 @@ struct Actions {
         check(consumer.checkInvariants())
     }
 
+    func act(_ subscriber: inout Subscriber, _ choices: inout Choices) {
+        do throws(RingError) {
+            switch choices.below(6) {
+            case 0: if case .message(let message) = try subscriber.poll() { consume(message, &choices) }
+            case 1:
+                try subscriber.acknowledge()
+                _ = (subscriber.isPeerAttached, subscriber.missed, subscriber.sentBefore)
+            case 2: try subscriber.waitForPeer(timeout: .zero)
+            case 3: subscriber.drain(limit: choices.once(in: 2) ? 2000 : choices.below(20)) { read($0, &choices) }
+            default: try actAsSource(&subscriber, &choices)
+            }
+        } catch {
+            failed(error)
+        }
+        check(subscriber.checkInvariants())
+    }
+
     func act(_ consumer: inout MergingConsumer, _ choices: inout Choices) {
         do throws(RingError) {
             switch choices.below(6) {

@@ -19,6 +19,15 @@ final class Onlooker {
         self.disturb = disturb
     }
 
+    /// Of a ring of this name.
+    init(_ name: String, options: RingOptions, tally: Tally) {
+        self.name = name
+        self.options = options
+        self.tally = tally
+        isVerbose = false
+        disturb = { _ in }
+    }
+
     func act(_ choices: inout Choices) {
         do throws(RingError) {
             switch choices.below(16) {

@@ -99,22 +99,24 @@ struct ConformanceTests {
         }
     }
 
+    private func isBroadcast(_ options: RingOptions) -> Bool { (try? BroadcastRing.open("r", options: options)) != nil }
+
     /// A handle of either kind. What the header can't say, opening refuses before the kind matters.
     private func isMany(_ options: RingOptions) throws(RingError) -> Bool {
         do throws(RingError) {
             _ = try SPSCRing.open("r", options: options)
             return false
         } catch {
-            if let many = try? MPSCRing.open("r", options: options) {
-                _ = many
-                return true
-            }
+            if (try? MPSCRing.open("r", options: options)) != nil { return true }
             throw error
         }
     }
 
     private func send(_ options: RingOptions) throws(RingError) -> String {
-        if try isMany(options) {
+        if isBroadcast(options) {
+            var publisher = try BroadcastRing.open("r", options: options).makePublisher()
+            _ = try publisher.trySend([1])
+        } else if try isMany(options) {
             // Every lane: the damage may be in any.
             let ring = try MPSCRing.open("r", options: options)
             var first = try ring.makeProducer()
@@ -144,6 +146,16 @@ struct ConformanceTests {
                 }
             }
             return "\(count) empty"
+        }
+        if isBroadcast(options) {
+            var subscriber = try BroadcastRing.open("r", options: options).makeSubscriber(from: .oldest)
+            return outcome { () throws(RingError) in
+                switch try subscriber.poll() {
+                case .message: "message"
+                case .empty: "(empty)"
+                case .ended: "(ended)"
+                }
+            }
         }
         if try isMany(options) {
             var consumer = try MPSCRing.open("r", options: options).makeConsumer()

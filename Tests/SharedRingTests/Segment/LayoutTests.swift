@@ -14,14 +14,44 @@ struct LayoutTests {
             H.offset(of: \.total_size), H.offset(of: \.page_size), H.offset(of: \.kind), H.offset(of: \.required_features),
             H.offset(of: \.optional_features), H.offset(of: \.layout_hash), H.offset(of: \.control_offset),
             H.offset(of: \.data_offset), H.offset(of: \.created_ns), H.offset(of: \.instance_id), H.offset(of: \.boot_id),
-            H.offset(of: \.reserved0), H.offset(of: \.label), H.offset(of: \.lanes), H.offset(of: \.other_shapes),
-            H.offset(of: \.reserved1), H.offset(of: \.checksum), H.size, H.stride,
+            H.offset(of: \.reserved0), H.offset(of: \.label), H.offset(of: \.lanes), H.offset(of: \.broadcast),
+            H.offset(of: \.board), H.offset(of: \.later_shapes), H.offset(of: \.reserved1), H.offset(of: \.checksum), H.size, H.stride,
         ]
         #expect(
-            found == [0, 8, 10, 12, 16, 24, 28, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 192, 224, 320, 504, 512, 512])
+            found == [0, 8, 10, 12, 16, 24, 28, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 192, 224, 256, 288, 320, 504, 512, 512])
 
         typealias S = MemoryLayout<sr_lanes_shape>
         #expect([S.offset(of: \.lane_count), S.offset(of: \.record_alignment), S.offset(of: \.lane_capacity), S.size] == [0, 4, 8, 32])
+
+        typealias B = MemoryLayout<sr_broadcast_shape>
+        #expect([B.offset(of: \.subscriber_count), B.offset(of: \.record_alignment), B.offset(of: \.capacity), B.size] == [0, 4, 8, 32])
+    }
+
+    @Test("The blocks of a broadcast stand where they were put first, each hot word 128 bytes from the next") func broadcastOffsets() {
+        typealias B = MemoryLayout<sr_broadcast_control>
+        let control: [Int?] = [
+            B.offset(of: \.segment), B.offset(of: \.events), B.offset(of: \.slots_used), B.offset(of: \.checkpoint_turn),
+            B.offset(of: \.checkpoints), B.size,
+        ]
+        #expect(control == [0, 128, 256, 384, 512, 1024])
+        typealias S = MemoryLayout<sr_subscriber_control>
+        let slot: [Int?] = [
+            S.offset(of: \.head), S.offset(of: \.joined), S.offset(of: \.epoch), S.offset(of: \.statistics), S.offset(of: \.holder), S.size,
+        ]
+        #expect(slot == [0, 8, 12, 128, 256, 512])
+        #expect(sr_publisher_offset() == 1024 && sr_subscriber_offset(0) == 2048 && sr_subscriber_offset(3) == 2048 + 3 * 512)
+        #expect(Role.subscriber(0).lockByte == 1 << 62 && Role.subscriber(255).lockByte == 1 << 62 + 255)
+
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: 2048 + 4 * 512, alignment: 128)
+        defer { bytes.deallocate() }
+        let broadcast = bytes.assumingMemoryBound(to: sr_broadcast_control.self)
+        func offset(_ pointer: UnsafeRawPointer) -> Int { pointer - UnsafeRawPointer(bytes) }
+        #expect(offset(sr_broadcast_events(broadcast)) == 128 && offset(sr_slots_used(broadcast, 64)) == 264)
+        #expect(offset(sr_broadcast_turn(broadcast)) == 384 && offset(sr_publisher(broadcast)) == 1024)
+        let subscriber = sr_subscriber(broadcast, 3)
+        #expect(offset(subscriber) == 2048 + 3 * 512)
+        #expect(offset(sr_subscriber_head(subscriber)) == 3584 && offset(sr_subscriber_joined(subscriber)) == 3592)
+        #expect(offset(sr_subscriber_epoch(subscriber)) == 3596 && offset(sr_subscriber_holder(subscriber)) == 3584 + 256)
     }
 
     @Test("The control blocks' words stand where version 2 put them, each hot one 128 bytes from the next") func controlOffsets() {
@@ -96,6 +126,8 @@ struct LayoutTests {
         #expect(Role.lane(1023).lockByte == 1 << 62 + 1 << 20 + 1023)
         #expect(sr_layout_hash(UInt32(SR_KIND_SPSC)) == 0x7d62_422b_d11f_7f6b)
         #expect(sr_layout_hash(UInt32(SR_KIND_MPSC)) == sr_layout_hash(UInt32(SR_KIND_SPSC)), "they use the same blocks")
+        #expect(sr_layout_hash(UInt32(SR_KIND_BROADCAST)) != 0)
+        #expect(sr_layout_hash(UInt32(SR_KIND_BROADCAST)) != sr_layout_hash(UInt32(SR_KIND_SPSC)))
         #expect(sr_layout_hash(77) == 0, "an unknown kind has none")
     }
 

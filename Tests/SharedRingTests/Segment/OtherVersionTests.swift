@@ -121,7 +121,7 @@ struct OtherVersionTests {
             header.minor = UInt16(SR_LAYOUT_MINOR) + 1
             header.header_length = 1024
             header.optional_features = 1 << 40
-            header.other_shapes.0 = 7  // a kind of later that this one does not use
+            header.later_shapes.0 = 7  // a kind of later that this one does not use
             header.checksum = SegmentHeader.checksum(of: header)
         }
         let file = Glibc.open(place.path("r"), O_RDWR)
@@ -155,14 +155,14 @@ struct OtherVersionTests {
     @Test("A ring of this version with an unknown kind or feature is named with what is unknown, whichever way it is opened") func later()
         throws
     {
-        try putLater("kind") { $0.kind = 3 }
+        try putLater("kind") { $0.kind = 77 }
         try putLater("feature") { $0.required_features |= 0x500 }
         try putLater("both") { header in
             header.kind = 9
             header.required_features = 1 << 63
         }
         let facts = [
-            ("kind", ["kind is 3"]), ("feature", ["features 0x500"]), ("both", ["kind is 9", "features 0x8000000000000000"]),
+            ("kind", ["kind is 77"]), ("feature", ["features 0x500"]), ("both", ["kind is 9", "features 0x8000000000000000"]),
         ]
         for (name, unknown) in facts {
             let before = bytes(name)
@@ -182,24 +182,24 @@ struct OtherVersionTests {
 
     @Test("It is listed, apart from sound and from damaged ones, and described") func laterIsListed() throws {
         try putLater("feature") { $0.required_features |= 8 }
-        try putLater("kind") { $0.kind = 3 }
+        try putLater("kind") { $0.kind = 77 }
         #expect(try RingReport.names(options: options) == [])
         #expect(try DamagedRing.all(options: options).isEmpty)
         let rings = try OtherVersionRing.all(options: options)
         #expect(rings.map(\.fileName) == [FileName("feature"), FileName("kind")])
-        #expect(rings.map(\.kind) == ["mpsc", "kind 3"])
+        #expect(rings.map(\.kind) == ["mpsc", "kind 77"])
         for ring in rings {
             #expect(ring.version == "2.1" && ring.isOfThisMajorVersion && ring.error.code == .incompatible && ring.label == "")
             #expect(ring.createdNanoseconds != nil && ring.isInUse == false && ring.isRemovable)
         }
-        #expect(rings[0].error.detail.contains("0x8,") && rings[1].error.detail.contains("kind is 3"))
+        #expect(rings[0].error.detail.contains("0x8,") && rings[1].error.detail.contains("kind is 77"))
     }
 
     @Test(
         "It stays while one of its lock bytes is held, whatever role that is, and is removed then",
         arguments: [0, 1 << 20, 7 << 20 + 3] as [Int64])
     func laterInUse(byte: Int64) throws {
-        try putLater("old") { $0.kind = 3 }
+        try putLater("old") { $0.kind = 77 }
         let file = Glibc.open(place.path("old"), O_RDWR)
         #expect(sr_lock(file, sr_lock_first() + byte, 1) == 0)
         #expect(try OtherVersionRing(named: FileName("old"), options: options).isInUse == true)
@@ -211,7 +211,7 @@ struct OtherVersionTests {
     }
 
     @Test("A ring whose header does not fit its checksum is damaged, whatever kind it says it is") func laterAndDamaged() throws {
-        try putLater("r") { $0.kind = 3 }
+        try putLater("r") { $0.kind = 77 }
         change("r") { $0.label.0 ^= 1 }
         #expect(try OtherVersionRing.all(options: options).isEmpty)
         #expect(try DamagedRing.all(options: options).count == 1)
@@ -244,7 +244,7 @@ struct OtherVersionTests {
     @Test("What a creator of layout 1, or of a later minor version, left when it died is removed as stale; while it lives, it stays")
     func temporaries() throws {
         try putVersion1()
-        try putLater("later") { $0.kind = 3 }
+        try putLater("later") { $0.kind = 77 }
         var temporaries: [String] = []
         for name in ["old", "later"] {
             let segmentName = try SegmentName(name, in: place.path)

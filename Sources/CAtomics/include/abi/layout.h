@@ -4,6 +4,7 @@
  *   shapes.h   the part of the header that a kind has for itself
  *   records.h  the header of a record
  *   lanes.h    the control blocks of kinds 1 and 2: lanes, their consumer
+ *   broadcast.h  the control blocks of kind 3: a publisher, its subscribers
  *   board.h    the control blocks of kind 4: entries
  *
  * A new kind adds a shape, a header for its blocks, and a case to sr_layout_hash.
@@ -15,6 +16,7 @@
 #include "shapes.h"
 #include "records.h"
 #include "lanes.h"
+#include "broadcast.h"
 #include "board.h"
 
 SR_NONNULL_BEGIN
@@ -49,6 +51,7 @@ SR_INLINE uint64_t sr_layout_hash(uint32_t kind) {
     switch (kind) {
     case SR_KIND_SPSC:
     case SR_KIND_MPSC: return sr_lanes_layout_hash(sr_layout_hash_common());
+    case SR_KIND_BROADCAST: return sr_broadcast_layout_hash(sr_layout_hash_common());
     case SR_KIND_BOARD: return sr_board_layout_hash(sr_layout_hash_common());
     default: return 0;
     }

@@ -26,6 +26,7 @@
 
 #define SR_KIND_SPSC 1
 #define SR_KIND_MPSC 2
+#define SR_KIND_BROADCAST 3
 #define SR_KIND_BOARD 4
 
 /* Required: a reader refuses a segment with a bit that it does not know. */
@@ -41,7 +42,7 @@ struct sr_header {
     uint32_t header_length;        /* 512, or more in a later minor version; at most `control_offset` */
     uint64_t total_size;           /* of the file */
     uint32_t page_size;            /* of the creator */
-    uint32_t kind;                 /* 1 SPSC, 2 MPSC, 4 board */
+    uint32_t kind;                 /* 1 SPSC, 2 MPSC, 3 broadcast, 4 board */
     uint64_t required_features;    /* 1 asymmetric barrier, 2 total order, 4 file-backed */
     uint64_t optional_features;    /* a reader ignores bits that it does not know */
     uint64_t layout_hash;          /* of the blocks that the kind uses, see *Layout hash* */
@@ -53,7 +54,7 @@ struct sr_header {
     uint64_t reserved0[2];         /* zero */
     char label[64];                /* UTF-8, padded with NUL */
     struct sr_lanes_shape lanes;   /* of kinds 1 and 2: their shape; zero in others */
-    uint64_t other_shapes[4];      /* zero; for the shape of another kind */
+    struct sr_broadcast_shape broadcast; /* of kind 3: its shape; zero in others */
     struct sr_board_shape board;   /* of kind 4: its shape; zero in others */
     uint64_t later_shapes[4];      /* zero; for the shapes of later kinds */
     uint64_t reserved1[23];        /* zero */

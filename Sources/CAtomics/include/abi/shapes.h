@@ -1,5 +1,5 @@
 /* The shapes: what a segment's creator chose, for each kind a part of the header of its own. A new kind adds one, and takes its bytes from
- * `other_shapes` of struct sr_header.
+ * `later_shapes` of struct sr_header.
  */
 #ifndef SHAREDRING_SHAPES_H
 #define SHAREDRING_SHAPES_H
@@ -9,6 +9,7 @@
 #include "atomics.h"
 
 #define SR_LARGEST_LANE_COUNT 1024u
+#define SR_LARGEST_SUBSCRIBER_COUNT 256u
 #define SR_LARGEST_ENTRY_COUNT 4096u
 
 /* Kinds 1 and 2: lanes, each with a producer, and one consumer. */
@@ -20,6 +21,14 @@ struct sr_lanes_shape {
 };
 SR_STATIC_ASSERT(sizeof(struct sr_lanes_shape) == 32, "a shape's size");
 
+/* Kind 3: one publisher's lane, and subscribers that each have a slot. */
+struct sr_broadcast_shape {
+    uint32_t subscriber_count; /* slots, 1 to 256 */
+    uint32_t record_alignment; /* 8, 16, 32, 64 or 128 */
+    uint64_t capacity;         /* a power of two, a multiple of the page size, at most 2^40 */
+    uint64_t reserved[2];      /* zero */
+};
+SR_STATIC_ASSERT(sizeof(struct sr_broadcast_shape) == 32, "a shape's size");
 /* Kind 4: entries, each with its latest value. */
 struct sr_board_shape {
     uint32_t entry_count; /* how many entries there can be: 1 to 4096 */

@@ -36,6 +36,10 @@ int sr_futex_add_and_wake(uint32_t *word);
 int sr_futex_try_wait(void);
 int sr_futex_try_clear_and_wake(void);
 
+/* Memory of this process, not initialised; NULL if there is none. */
+void *SR_NULLABLE sr_memory(uint64_t count);
+void sr_memory_free(void *memory);
+
 /* --- membarrier ---------------------------------------------------------------------------------------- */
 
 int sr_membarrier_offered(void);  /* 1 if the kernel has both calls below */

@@ -14,7 +14,9 @@ final class ConsumerCore: @unchecked Sendable {
     }
 
     let role: ConsumerRole
-    private let mapping: Mapping
+    private let mapping: Mapping?
+    /// Of a broadcast's subscriber: how it came in, what feeds it, how it leaves.
+    let subscription: Subscription?
     private var producer: PeerWatch
     /// Whether an asynchronous wait found that the producer has gone: the next look is to find it too.
     private var isEndDue = false
@@ -30,31 +32,65 @@ final class ConsumerCore: @unchecked Sendable {
     var attachment: Attachment { role.attachment }
 
     /// Goes on where the last consumer's acknowledgements ended. The attachment holds the consumer's byte.
-    init(
+    convenience init(
         attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy, slice: Duration, prefault: Bool
     ) throws(RingError) {
         let header = attachment.header
         let lane = unsafe attachment.lane(0)
-        mapping = try Mapping.lane(
+        let mapping = try Mapping.lane(
             0, of: attachment.segment, writable: !attachment.segment.isDataReadOnly, prefault: prefault, ring: attachment.ring)
         let reader = try unsafe LaneReader(
             data: UnsafeRawPointer(mapping.base), shape: LaneShape(header), control: lane,
             usesAsymmetricBarrier: header.usesAsymmetricBarrier, isManual: acknowledgement == .manual,
             firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0, lock: attachment.lock)
         // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
-        producer = unsafe PeerWatch.producer(of: lane, number: 0)
+        unsafe self.init(
+            reader, mapping: mapping, ConsumerRole(attachment, seat: .consumer(of: attachment), waiting: waiting, slice: slice),
+            PeerWatch.producer(of: lane, number: 0), nil)
+    }
+
+    /// Receives what a broadcast's subscription allows. It ends in order if this throws.
+    convenience init(
+        _ subscription: Subscription, of attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy, slice: Duration
+    ) throws(RingError) {
+        // SAFETY: as above.
+        let producer = unsafe PeerWatch.publisher(attachment.lane(0))
+        let reader: LaneReader
+        do throws(RingError) {
+            reader = try subscription.makeReader(isManual: acknowledgement == .manual, firstPolls: waiting == .sleep ? 0 : 64)
+        } catch {
+            subscription.leave()
+            throw error
+        }
+        let role = ConsumerRole(attachment, seat: subscription.seat, waiting: waiting, slice: slice)
+        self.init(reader, mapping: nil, role, producer, subscription)
+    }
+
+    private init(
+        _ reader: consuming LaneReader, mapping: Mapping?, _ role: ConsumerRole, _ producer: PeerWatch, _ subscription: Subscription?
+    ) {
+        self.mapping = mapping
+        self.producer = producer
+        self.subscription = subscription
+        self.role = role
         unsafe self.reader = ReaderStorage.keep(reader)
-        role = ConsumerRole(attachment, waiting: waiting, slice: slice)
         watch = Watch(role.sleeper)
         unsafe role.cancelFlag.attach(&self.reader.pointee.cancelled, closing: &self.reader.pointee.lastSize)
         // A producer that waits for a peer finds one now.
-        unsafe Doorbell.wake(sr_space_doorbell(lane))
+        wakeProducer()
+    }
+
+    /// Whether it looks for this side or not.
+    private func wakeProducer() {
+        // SAFETY: as in `init`. The publisher does not know of a lossy subscriber.
+        if subscription?.isLossy != true { unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0))) }
     }
 
     deinit {
         // What was used up is acknowledged; but the role ends without a close, which the other side reads as a death.
         if !attachment.isInherited && !isEnded {
             settle()
+            subscription?.leave()
             attachment.giveBack()
         }
         role.cancelFlag.detach()
@@ -74,9 +110,10 @@ final class ConsumerCore: @unchecked Sendable {
         while true {
             // What was stepped over may have shown that the lane has no end.
             if let poison = unsafe reader.pointee.poison { throw poison }
+            if let subscription { try unsafe subscription.refill(reader) }
             let header = unsafe reader.pointee.poll()
             if header.isAbsent {
-                if producer.unmarkedClose(isQuiet: { unsafe reader.pointee.poll().isAbsent }) != nil { return .ended }
+                if producer.unmarkedClose(isQuiet: { !isAnythingThere }) != nil { return .ended }
                 guard isEndDue else { return nil }
                 isEndDue = false
                 return try lookAround()
@@ -103,10 +140,17 @@ final class ConsumerCore: @unchecked Sendable {
         }
     }
 
+    /// Whether a record stands at the head. Of a lossy subscriber: or in the ring, or it was overtaken.
+    private var isAnythingThere: Bool {
+        if unsafe !reader.pointee.poll().isAbsent { return true }
+        guard let subscription else { return false }
+        return subscription.isAnythingNew
+    }
+
     /// Whether the producer has gone.
     private func lookAround() throws(RingError) -> Arrival? {
         let end = try producer.end(lock: attachment.lock) { () throws(RingError) in
-            unsafe !reader.pointee.poll().isAbsent
+            isAnythingThere
         }
         switch end {
         case nil: return nil
@@ -182,9 +226,9 @@ final class ConsumerCore: @unchecked Sendable {
         settle()
         // Before the role is free: from then on the words that `deinit` would store are a successor's.
         isEnded = true
+        subscription?.leave()
         role.close()
-        // SAFETY: as in `init`.
-        unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0)))
+        wakeProducer()
     }
 
     /// See `Consumer.removeRingIfUnused`.
@@ -194,7 +238,7 @@ final class ConsumerCore: @unchecked Sendable {
         return try role.removeRing {
             // What was handed out and not acknowledged must still be there for the next consumer.
             // And a sender may have come and died meanwhile: that is to be told first.
-            unsafe reader.pointee.poll().isAbsent && reader.pointee.published == reader.pointee.head && !producer.hasUnreportedEnd
+            unsafe !isAnythingThere && reader.pointee.published == reader.pointee.head && !producer.hasUnreportedEnd
         }
     }
 }
@@ -215,9 +259,9 @@ extension ConsumerCore: ProducerAwaited {
     /// Changes nothing, so whatever is found is found again.
     func isReady() -> Bool {
         if isProducerWanted { return isProducerThere }
-        if unsafe !reader.pointee.poll().isAbsent { return true }
+        if isAnythingThere { return true }
         var producer = producer
-        return producer.unmarkedClose { unsafe reader.pointee.poll().isAbsent } != nil
+        return producer.unmarkedClose { !isAnythingThere } != nil
     }
 
     func isReadyOnLookingAround() -> Bool {

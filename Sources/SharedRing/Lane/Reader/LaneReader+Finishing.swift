@@ -130,7 +130,7 @@ extension LaneReader {
         published = head
         // SYNC: space-given (pairs with SpaceGate.state and LaneWriter.init): all reads of these records come before.
         // SYNC: take-over (pairs with `init` of the next consumer)
-        unsafe sr_store_release_u64(sr_head(control), published)
+        unsafe sr_store_release_u64(headWord, published)
     }
 
     /// Acknowledges what lies before this position, and nothing if it is none from the published one to the head.
@@ -138,7 +138,7 @@ extension LaneReader {
         guard position &- published <= head &- published else { return }
         published = position
         // SYNC: space-given, take-over: as above.
-        unsafe sr_store_release_u64(sr_head(control), published)
+        unsafe sr_store_release_u64(headWord, published)
     }
 
     /// After `storeHead` and `barrier`.
@@ -147,7 +147,7 @@ extension LaneReader {
         // Relaxed: the barrier orders it.
         if unsafe sr_load_relaxed_u32(sr_space_doorbell(control)) != 0 {
             unsafe Doorbell.wake(sr_space_doorbell(control))
-            unsafe sr_count(sr_consumer_wakes(control), 1)
+            unsafe sr_count(wakes, 1)
         }
     }
 

@@ -13,12 +13,13 @@ extension LaneReader {
         // SAFETY: `control` lies in the control mapping.
         // SYNC: checkpoint (pairs with Checkpoint.publish). The record before the head was loaded before. So was the checkpoint that
         // allowed it stored, or a newer one. A mixture of two is as good: write limits only grow.
-        let turn = unsafe sr_load_acquire_u64(sr_checkpoint_turn(control))
-        let limit = unsafe Checkpoint(control).writeLimit
+        let isAnyPublished = checkpoints.isAnyPublished
+        let limit = checkpoints.newest.writeLimit
         let isPossible =
-            if turn != 0 {
-                // The terminator at the head was stored below the write limit, which lay no further than the capacity beyond a head that was seen.
-                limit &- published <= shape.capacity && head &- published < limit &- published
+            if isAnyPublished {
+                // The terminator at the head was stored below the write limit, which lay no further than the capacity beyond a head that was seen. A
+                // publisher's may lie as far beyond its tail.
+                limit &- published <= checkpoints.largestReach(shape) && head &- published < limit &- published
             } else {
                 !isLapIdle()
             }

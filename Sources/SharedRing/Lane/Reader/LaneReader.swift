@@ -56,7 +56,13 @@ struct LaneReader: ~Copyable {
     var published: UInt64
     /// How far `published` may lag behind while messages keep coming. With manual acknowledgement as far as it will.
     let largestLag: Int
+    /// The words of the lane's producer, among others.
     @usableFromInline let control: UnsafeMutablePointer<sr_lane_control>
+    /// What this side acknowledges by: the lane's head, or a subscriber's own.
+    let headWord: UnsafeMutablePointer<UInt64>
+    /// Counts, for observers, how often this side woke the producer.
+    @usableFromInline let wakes: UnsafeMutablePointer<UInt64>
+    let checkpoints: CheckpointPlace
     /// The fork generation this belongs to.
     let generation = sr_fork_generation()
     @usableFromInline let usesAsymmetricBarrier: Bool
@@ -84,8 +90,13 @@ struct LaneReader: ~Copyable {
     /// Starts where the last consumer's acknowledgements ended. Throws `poisoned` if that is no position of this lane.
     init(
         data: UnsafeRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>, usesAsymmetricBarrier: Bool,
-        isManual: Bool, firstPolls: Int = 0, ring: String, lane: Int, lock: RoleLock
+        isManual: Bool, firstPolls: Int = 0, ring: String, lane: Int, lock: RoleLock, head headWord: UnsafeMutablePointer<UInt64>? = nil,
+        wakes: UnsafeMutablePointer<UInt64>? = nil, checkpoints: CheckpointPlace? = nil
     ) throws(RingError) {
+        // SAFETY: all words lie in the control mapping.
+        unsafe self.headWord = headWord ?? sr_head(control)
+        unsafe self.wakes = wakes ?? sr_consumer_wakes(control)
+        self.checkpoints = unsafe checkpoints ?? .lane(control)
         unsafe self.data = data
         self.shape = shape
         unsafe self.control = control
@@ -101,7 +112,7 @@ struct LaneReader: ~Copyable {
         lastSpacing = 0
         // SAFETY: `control` lies in the control mapping.
         // SYNC: take-over (pairs with `storeHead` of the consumer before; the role byte orders the two besides)
-        let head = unsafe sr_load_acquire_u64(sr_head(control))
+        let head = unsafe sr_load_acquire_u64(self.headWord)
         published = head
         start = head
         knownHead = head

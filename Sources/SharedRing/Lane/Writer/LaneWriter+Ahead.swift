@@ -12,6 +12,8 @@ import CSharedRing
 ///
 /// The stores keep below the published write limit, in bytes that no committed record has. For every reader they are the payload of a message that was
 /// never committed.
+///
+/// A broadcast takes none: each of its subscribers has the lines, and what a store to them costs then was not measured.
 extension LaneWriter {
     /// What a commit looks at while lines are taken ahead: a word of this process that is never 0.
     static var alwaysSet: UnsafeMutablePointer<UInt32> { unsafe sr_always_set() }
@@ -27,7 +29,7 @@ extension LaneWriter {
 
     /// Room was opened, at most 64 KiB after the last time: were the messages since far between? Until that is known, they are taken to be.
     mutating func chooseWhetherAhead() {
-        guard isPlain else { return }
+        guard isPlain, subscribers == nil else { return }
         let now = (at: sr_now_ns(), messages: counted.messages)
         var isFar = true
         if let opened {

@@ -91,9 +91,9 @@ extension LaneWriter {
         // SAFETY: the slot lies in the data mapping, the doorbell in the control mapping.
         // SYNC: record-visible (pairs with LaneReader.poll and the walk in `init`): payload and terminator come before.
         unsafe sr_store_release_u64(slot.place, RecordHeader(byteCount: byteCount, tag: tag).bits)
-        // SYNC: doorbell, as in `ringDoorbell`, whose asymmetric kind this is.
+        // SYNC: doorbell, event-count, as in `ringDoorbell`, whose asymmetric kind this is.
         sr_fence_compiler()
-        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) != 0) { finishCommit() }
+        if unsafe _slowPath(sr_load_relaxed_u32(doorbell) & 1 != 0) { finishCommit() }
     }
 
     /// What comes next is not there yet: without this, the last lap's payload would be read as a header.
@@ -160,7 +160,7 @@ extension LaneWriter {
 
     /// After every commit: if the consumer sleeps, wake it.
     mutating func ringDoorbell() {
-        // SYNC: doorbell (pairs with Sleeper.declareAsleep): the header before, the doorbell after. The consumer stores the
+        // SYNC: doorbell, event-count (pairs with Sleeper.declareAsleep): the header before, the doorbell after. The consumer stores the
         // doorbell before and looks at the header after, so one of the two sees the other.
         if usesAsymmetricBarrier {
             // The consumer's membarrier runs a full barrier on this core, wherever this code is just then.
@@ -169,7 +169,7 @@ extension LaneWriter {
             sr_fence_full()
         }
         // SAFETY: the doorbell lies in the control mapping. Relaxed: it orders nothing by itself.
-        if unsafe sr_load_relaxed_u32(doorbell) != 0 { finishCommit() }
+        if unsafe sr_load_relaxed_u32(doorbell) & 1 != 0 { finishCommit() }
     }
 
     /// What is behind a commit, beside the fast path: a consumer that may be asleep, and the lines of the next message.

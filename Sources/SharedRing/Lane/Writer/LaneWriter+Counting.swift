@@ -57,7 +57,7 @@ extension LaneWriter {
         settle()
         if counted == published { return }
         published = counted
-        unsafe published.publish(in: control)
+        checkpoints.publish(published, endsWithEnd: positionAfterEnd == published.tail)
     }
 
     /// Counts what stands between the tail and an address, and makes that the tail: messages of a batch, or the end of a stream.

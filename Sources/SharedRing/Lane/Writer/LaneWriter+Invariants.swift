@@ -25,9 +25,16 @@ extension LaneWriter {
             }
         }
 
-        guard shape.isAligned(tail), shape.isAligned(lastHead) else { return "tail \(tail) and head \(lastHead) are no record boundaries" }
-        guard tail &- lastHead <= limit &- lastHead, limit &- lastHead <= shape.capacity else {
-            return "head \(lastHead), tail \(tail) and write limit \(limit) are not in this order within a capacity"
+        guard shape.isAligned(tail), subscribers != nil || shape.isAligned(lastHead) else {
+            return "tail \(tail) and head \(lastHead) are no record boundaries"
+        }
+        // A publisher writes nothing beyond a limit of its own, which the published one may lie beyond.
+        let open = subscribers == nil ? limit : lastHead &+ shape.capacity
+        guard tail &- lastHead <= open &- lastHead, open &- lastHead <= shape.capacity else {
+            return "head \(lastHead), tail \(tail) and limit \(open) are not in this order within a capacity"
+        }
+        guard subscribers == nil || limit &- published.tail <= shape.capacity else {
+            return "the write limit is \(limit), further than a capacity beyond the tail \(published.tail)"
         }
         guard published.writeLimit == limit else { return "the write limit is \(limit), and \(published.writeLimit) is published" }
 
@@ -43,8 +50,8 @@ extension LaneWriter {
         guard room >= 0 else { return nil }
         let reach = shape.spacing(room) &+ shape.alignment
         guard offset + Int(reach) <= 2 * capacity else { return "the window ends \(offset + Int(reach)) bytes into the double mapping" }
-        guard tail &+ reach &- lastHead <= limit &- lastHead else {
-            return "the window ends \(reach) bytes behind \(tail), beyond the write limit \(limit)"
+        guard tail &+ reach &- lastHead <= open &- lastHead else {
+            return "the window ends \(reach) bytes behind \(tail), beyond the limit \(open)"
         }
         return nil
     }

@@ -3,23 +3,23 @@ public import CSharedRing
 /// Room: the window in which messages fit in the short way, and where it comes from.
 extension LaneWriter {
     /// How much room is opened at a time at most, beside that for a message: after so much, a checkpoint is published again.
-    private static var longestStretch: Int { 1 << 16 }
+    static var longestStretch: Int { 1 << 16 }
 
     // MARK: Does it fit
 
     /// What a record takes at most beside its message: header, ticket, gap, terminator, and the end of the stream.
-    private var overhead: UInt64 { 2 &* shape.alignment &+ UInt64(truncatingIfNeeded: shape.messageOffset) }
+    var overhead: UInt64 { 2 &* shape.alignment &+ UInt64(truncatingIfNeeded: shape.messageOffset) }
 
     /// How large a message may be at a position, if nothing may be written at or beyond a limit; negative if not even an empty one fits. One
     /// alignment beyond a record is for the terminator, one so that closing never waits.
     ///
     /// The one formula for this. The difference wraps properly near 2^64, where a comparison of sums would not.
-    private func left(at position: UInt64, before limit: UInt64) -> Int {
+    func left(at position: UInt64, before limit: UInt64) -> Int {
         Int(bitPattern: UInt(limit &- overhead &- position))
     }
 
     /// The same, by a head: one capacity behind it stands what is still needed.
-    private func left(at position: UInt64, by head: UInt64) -> Int { left(at: position, before: head &+ shape.capacity) }
+    func left(at position: UInt64, by head: UInt64) -> Int { left(at: position, before: head &+ shape.capacity) }
 
     /// Whether a message of `byteCount` bytes fits at the tail, by a head that the gate gave. Changes nothing.
     func fits(_ byteCount: Int, by head: UInt64) -> Bool { byteCount <= left(at: tail, by: head) }
@@ -46,8 +46,7 @@ extension LaneWriter {
     mutating func openWindow(for byteCount: Int, at start: UnsafeMutableRawPointer) {
         let position = unsafe position(of: start)
         // Beside the message, since of a claim there may be little committed: then the next one is to fit, too.
-        let run = min(byteCount &+ min(Self.longestStretch, Int(shape.capacity / 8)), shape.largestMessage)
-        let length = Int64(min(left(at: position, by: lastHead), run))
+        let length = Int64(min(left(at: position, by: lastHead), run(for: byteCount)))
         let end = position &+ UInt64(bitPattern: length)
         // The write limit is monotonic: below an earlier one there may be uncommitted bytes, also a killed predecessor's. The first one
         // may be an untrusted peer's; a write limit lies no further from the head than the capacity.
@@ -56,6 +55,18 @@ extension LaneWriter {
         publishCheckpoint()
         tryRun()
         chooseWhetherAhead()
+        unsafe reopenWindow(for: byteCount, at: start, position)
+    }
+
+    /// The bytes of a message and of what is opened beside it.
+    func run(for byteCount: Int) -> Int {
+        min(byteCount &+ min(Self.longestStretch, Int(shape.capacity / 8)), shape.largestMessage)
+    }
+
+    /// Opens the window at an address in the first mapping, which has this position, as far as `lastHead` allows.
+    @unsafe
+    mutating func reopenWindow(for byteCount: Int, at start: UnsafeMutableRawPointer, _ position: UInt64) {
+        let length = Int64(min(left(at: position, by: lastHead), run(for: byteCount)))
         guard isPlain else { return closeWindow() }
         // A dropped batch leaves the tail far before `start`: there, too, nothing fits that is larger than any message.
         let most = unsafe UInt64(UInt(bitPattern: cursor)) &+ UInt64(truncatingIfNeeded: shape.largestMessage)
@@ -76,6 +87,8 @@ extension LaneWriter {
     mutating func refresh() throws(RingError) {
         try requireUsable()
         let tail = tail
+        // What subscribers allow is opened in steps.
+        if subscribers != nil { return }
         switch gate.state(since: lastHead, tail: tail, shape) {
         case .head(let head):
             lastHead = head
@@ -92,13 +105,15 @@ extension LaneWriter {
     /// Whether the consumer has acknowledged everything.
     mutating func isAcknowledged() throws(RingError) -> Bool {
         try refresh()
+        if let subscribers { return slowestHead(among: subscribers) == tail }
         return lastHead == tail
     }
 
     /// How large a message may be to fit now, by the consumer's head now; 0 if poisoned.
     mutating func freeBytes() -> Int {
         guard (try? refresh()) != nil else { return 0 }
-        return max(0, min(left(at: tail, by: lastHead), shape.largestMessage))
+        let head = if let subscribers { slowestHead(among: subscribers) } else { lastHead }
+        return max(0, min(left(at: tail, by: head), shape.largestMessage))
     }
 
     // MARK: Making room
@@ -123,6 +138,7 @@ extension LaneWriter {
         let position = unsafe position(of: start)
         moveToFirstMapping()
         unsafe start = place(at: position)
+        if case .subscribers(let heads) = gate { return unsafe makeRoom(for: byteCount, at: start, position, among: heads) }
         // A lane that is not plain comes here with each message, mostly with room that is open already: what keeps to the write limit that
         // is published, which lies no further from the head than the capacity.
         if !isPlain && byteCount <= left(at: position, before: published.writeLimit) { return true }
@@ -132,12 +148,14 @@ extension LaneWriter {
     }
 
     /// What the window is to a plain lane: where a message goes for which there is room below the published write limit. Nil: `makeRoom` says why not.
+    /// A publisher keeps below its private limit, which the published one may lie beyond.
     mutating func slotBelowLimit(for byteCount: Int) -> Slot? {
         // Relaxed: what a canceller stored is seen soon, and orders nothing.
         guard !isPlain, generation == sr_fork_generation(), poison == nil, unsafe sr_load_relaxed_u32(&cancelled) == 0 else { return nil }
         // In the first mapping, so that the record ends in the second.
         guard unsafe cursor < data + Int(shape.capacity), (0...shape.largestMessage).contains(byteCount) else { return nil }
-        return byteCount <= left(at: tail, before: published.writeLimit) ? Slot(self) : nil
+        let room = if case .subscribers = gate { left(at: tail, by: lastHead) } else { left(at: tail, before: published.writeLimit) }
+        return byteCount <= room ? Slot(self) : nil
     }
 
     /// `makeRoom`, and if there is none, that is counted.

@@ -37,7 +37,7 @@ struct LaneWriter: ~Copyable {
     @usableFromInline var runSpacing: Int
     @usableFromInline var mixedMessages = 0
     @usableFromInline var mixedBytes = 0
-    /// The word that a commit looks at; not 0: there is more to do behind it. Mostly the word of `sleepers`: not 0, somebody may be asleep. While
+    /// The word that a commit looks at; odd: there is more to do behind it. Mostly the word of `sleepers`: odd, there may be a sleeper. While
     /// messages are far between `alwaysSet`, so that the fast path has no instruction more; see `+Ahead`.
     @usableFromInline var doorbell: UnsafeMutablePointer<UInt32>
 
@@ -65,6 +65,8 @@ struct LaneWriter: ~Copyable {
     let gate: SpaceGate
     /// Whom a commit wakes.
     let sleepers: CommitSleepers
+    /// Where checkpoints are published.
+    let checkpoints: CheckpointPlace
     /// When room was opened last, and how many messages were sent before: how far between they are.
     var opened: (at: Int64, messages: UInt64)?
 
@@ -101,6 +103,7 @@ struct LaneWriter: ~Copyable {
         // SAFETY: both words lie in the control mapping, which the attachment keeps.
         gate = unsafe .consumer(head: sr_head(control))
         sleepers = unsafe .one(doorbell: doorbell)
+        checkpoints = unsafe .lane(control)
         self.usesAsymmetricBarrier = usesAsymmetricBarrier
         isPlain = unsafe usesAsymmetricBarrier && tickets == nil
         self.ring = ring

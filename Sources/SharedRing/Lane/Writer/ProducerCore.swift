@@ -9,7 +9,7 @@ final class ProducerCore: @unchecked Sendable {
     private let mapping: Mapping
     private let epoch: UnsafeMutablePointer<UInt32>
     private let sleeper: Sleeper
-    private var consumer: PeerWatch
+    private var peers: ProducerPeers
     let cancelFlag: CancelFlag
     let watch: Watch
     /// Whether the last checkpoint was published, and the byte given back; otherwise `deinit` does both.
@@ -26,7 +26,6 @@ final class ProducerCore: @unchecked Sendable {
         let header = attachment.header
         let ring = attachment.ring
         guard case .lane(let lane) = attachment.role else { fatalError("a producer was made of the consumer's role") }
-        let control = unsafe attachment.control
         let laneControl = unsafe attachment.lane(lane)
         mapping = try Mapping.lane(lane, of: attachment.segment, writable: true, prefault: prefault, ring: ring)
 
@@ -34,13 +33,7 @@ final class ProducerCore: @unchecked Sendable {
         // the epoch are written only by the holder of the byte, which is this side.
         unsafe HolderInformation.sign(sr_producer_holder(laneControl))
         unsafe epoch = sr_producer_epoch(laneControl)
-        // SYNC: lane-in-use (pairs with LaneMerger.findNewLanes): before the first commit.
-        _ = unsafe sr_fetch_or_acq_rel_u64(sr_lanes_used(control, UInt32(lane)), 1 << UInt64(lane % 64))
-
-        var writer = try unsafe LaneWriter(
-            data: mapping.base, shape: LaneShape(header), control: laneControl,
-            doorbell: sr_consumer_doorbell(attachment.consumer), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
-            usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: ring, lane: lane)
+        var writer = try Self.takeOver(lane, of: attachment, mapping, slice: slice)
         // Whatever the last producer had announced is either committed, and was walked over, or will never be.
         // SYNC: ticket-floor (pairs with LaneMerger.sweep): the walk before.
         unsafe sr_store_release_u64(sr_ticket_floor(laneControl), UInt64.max)  // SR_NO_TICKET_FLOOR
@@ -52,7 +45,9 @@ final class ProducerCore: @unchecked Sendable {
         // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's mark, come before.
         unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
         // Whoever waits for a peer finds one now.
-        unsafe Doorbell.wake(sr_consumer_doorbell(attachment.consumer))
+        writer.sleepers.wake()
+        peers =
+            if let heads = writer.subscribers { .subscribers(heads) } else { unsafe .consumer(PeerWatch.consumer(attachment.consumer)) }
 
         unsafe self.writer = .allocateIsolated()
         unsafe self.writer.initialize(to: writer)
@@ -67,7 +62,30 @@ final class ProducerCore: @unchecked Sendable {
             slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
         watch = Watch(sleeper)
         unsafe cancelFlag.attach(&self.writer.pointee.cancelled, closing: &self.writer.pointee.windowEnd)
-        consumer = unsafe PeerWatch.consumer(attachment.consumer)
+    }
+
+    /// The protocol's side of a lane, where its last producer left it.
+    private static func takeOver(_ lane: Int, of attachment: Attachment, _ mapping: Mapping, slice: Duration) throws(RingError)
+        -> LaneWriter
+    {
+        let header = attachment.header
+        switch header.shape {
+        case .lanes:
+            let control = unsafe attachment.control
+            // SYNC: lane-in-use (pairs with LaneMerger.findNewLanes): before the first commit.
+            _ = unsafe sr_fetch_or_acq_rel_u64(sr_lanes_used(control, UInt32(lane)), 1 << UInt64(lane % 64))
+            return try unsafe LaneWriter(
+                data: mapping.base, shape: LaneShape(header), control: attachment.lane(lane),
+                doorbell: sr_consumer_doorbell(attachment.consumer), tickets: header.isTotallyOrdered ? sr_tickets(control) : nil,
+                usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: attachment.ring, lane: lane)
+        case .broadcast:
+            let heads = unsafe SubscriberHeads(
+                attachment.broadcast, header, lock: attachment.lock, checkInterval: slice.wholeNanoseconds)
+            return try unsafe LaneWriter(
+                data: mapping.base, shape: LaneShape(header), broadcast: attachment.broadcast, heads: heads,
+                usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: attachment.ring)
+        case .board: preconditionFailure("a board has no lane")
+        }
     }
 
     deinit {
@@ -91,13 +109,16 @@ final class ProducerCore: @unchecked Sendable {
 
     /// The rest of it, for who has found and counted that there is none.
     func sleepForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
-        try sleeper.wait(until: deadline, for: "room in the ring") { () throws(RingError) in
-            try hasRoom(for: byteCount) ? () : nil
-        } lookAround: { () throws(RingError) in
-            try throwIfConsumerEnded { () throws(RingError) in
-                try hasRoom(for: byteCount)
+        do throws(RingError) {
+            try sleeper.wait(until: deadline, for: "room in the ring") { () throws(RingError) in
+                try hasRoom(for: byteCount) ? () : nil
+            } lookAround: { () throws(RingError) in
+                try checkPeers(for: .room(byteCount)) { () throws(RingError) in
+                    try hasRoom(for: byteCount)
+                } ? () : nil
             }
-            return nil
+        } catch {
+            throw namingSlowest(error)
         }
     }
 
@@ -110,35 +131,82 @@ final class ProducerCore: @unchecked Sendable {
     private func isAcknowledged() throws(RingError) -> Bool { try unsafe writer.pointee.isAcknowledged() }
 
     func waitUntilAcknowledged(until deadline: Deadline) throws(RingError) {
-        try sleeper.wait(until: deadline, for: "acknowledgement") { () throws(RingError) in
-            try isAcknowledged() ? () : nil
-        } lookAround: { () throws(RingError) in
-            try throwIfConsumerEnded { () throws(RingError) in try isAcknowledged() }
-            return nil
+        do throws(RingError) {
+            try sleeper.wait(until: deadline, for: "acknowledgement") { () throws(RingError) in
+                try isAcknowledged() ? () : nil
+            } lookAround: { () throws(RingError) in
+                try checkPeers(for: .acknowledgement) { () throws(RingError) in try isAcknowledged() } ? () : nil
+            }
+        } catch {
+            throw namingSlowest(error)
         }
     }
 
-    func waitForConsumer(until deadline: Deadline) throws(RingError) {
+    /// Waits until a consumer is attached, or so many subscribers of a broadcast.
+    func waitForPeers(_ count: Int, until deadline: Deadline) throws(RingError) {
         try attachment.requireOwnProcess()
-        try sleeper.wait(until: deadline, for: "consumer") { () throws(RingError) in
-            // The epoch first, which costs no system call.
-            consumer.hasSomebodyCome && isConsumerAttached ? () : nil
+        try sleeper.wait(until: deadline, for: peers.what) { () throws(RingError) in
+            arePeersThere(count) ? () : nil
         } lookAround: {
             nil
         }
     }
 
-    private func throwIfConsumerEnded(hasNews: () throws(RingError) -> Bool) throws(RingError) {
-        switch try consumer.end(lock: attachment.lock, hasNews: hasNews) {
-        case nil: return
-        case .died: throw attachment.error(.peerDied, "its consumer, \(holderOfConsumer), went away without closing")
-        case .closed: throw attachment.error(.peerClosed, "its consumer, \(holderOfConsumer), closed")
+    /// Whether a consumer is attached, or so many subscribers are. Without a system call where they have not come.
+    private func arePeersThere(_ count: Int) -> Bool {
+        switch peers {
+        case .consumer(let consumer): consumer.hasSomebodyCome && isPeerAttached
+        case .subscribers(let heads): heads.joinedCount >= count && heads.attachedCount >= count
         }
+    }
+
+    /// Once a check interval, and at a deadline. Throws if the consumer has gone. Of a broadcast, dead subscribers hold nothing back afterwards.
+    ///
+    /// - Returns: whether what is wanted is there now, since a dead subscriber does not hold it back any more.
+    private func checkPeers(for wanted: Wanted, isThere: () throws(RingError) -> Bool) throws(RingError) -> Bool {
+        switch peers {
+        case .consumer(var consumer):
+            defer { peers = .consumer(consumer) }
+            switch try consumer.end(lock: attachment.lock, hasNews: isThere) {
+            case nil: return false
+            case .died: throw attachment.error(.peerDied, "its consumer, \(holderOfConsumer), went away without closing")
+            case .closed: throw attachment.error(.peerClosed, "its consumer, \(holderOfConsumer), closed")
+            }
+        case .subscribers(let heads):
+            clearDead(among: heads, for: wanted)
+            return try isThere()
+        }
+    }
+
+    private func clearDead(among heads: SubscriberHeads, for wanted: Wanted) {
+        switch wanted {
+        case .room(let byteCount): unsafe writer.pointee.clearDead(for: byteCount, among: heads)
+        case .acknowledgement: unsafe writer.pointee.clearDead(among: heads)
+        case .peers: break
+        }
+    }
+
+    /// The error of a wait that ended at its deadline, with the subscriber that holds this side up.
+    private func namingSlowest(_ error: RingError) -> RingError {
+        guard error.code == .timedOut, case .subscribers(let heads) = peers,
+            let slowest = unsafe heads.slowestSlot(open: writer.pointee.lastHead, tail: writer.pointee.tail)
+        else { return error }
+        let behind = unsafe writer.pointee.tail &- slowest.head
+        guard behind > 0 else { return error }
+        let holder = attachment.segment.holder(of: .subscriber(slowest.slot)).map { "\($0)" } ?? "a process that did not sign"
+        return attachment.error(
+            .timedOut, "\(error.detail): subscriber \(slowest.slot), \(holder), holds it up; it is \(behind) bytes behind")
     }
 
     private var holderOfConsumer: String { attachment.segment.holder(of: .consumer).map { "\($0)" } ?? "unknown" }
 
-    var isConsumerAttached: Bool { attachment.isHeld(.consumer) }
+    /// Whether a consumer, or any subscriber, is attached. One system call.
+    var isPeerAttached: Bool {
+        switch peers {
+        case .consumer: attachment.isHeld(.consumer)
+        case .subscribers(let heads): !attachment.isInherited && heads.isAnyAttached
+        }
+    }
 
     // MARK: Closing
 
@@ -154,7 +222,7 @@ final class ProducerCore: @unchecked Sendable {
         isClosed = true
         // SYNC: epoch (pairs with PeerWatch): who sees it even sees the end record too.
         unsafe sr_store_release_u32(epoch, after)
-        unsafe Doorbell.wake(sr_consumer_doorbell(attachment.consumer))
+        unsafe writer.pointee.sleepers.wake()
         attachment.giveBack()
     }
 
@@ -174,8 +242,8 @@ extension ProducerCore: Awaited {
         case room(Int)
         /// The consumer's acknowledgement of everything.
         case acknowledgement
-        /// A consumer that is attached.
-        case consumer
+        /// A consumer that is attached, or so many subscribers.
+        case peers(Int)
     }
 
     /// Waits without holding a thread. The caller has the turn.
@@ -188,11 +256,11 @@ extension ProducerCore: Awaited {
         case .acknowledgement:
             if try isAcknowledged() { return }
             try await wait(for: "acknowledgement", until: deadline) { () throws(RingError) in try isAcknowledged() }
-        case .consumer:
+        case .peers(let count):
             try unsafe writer.pointee.requireUsable()
-            while !(consumer.hasSomebodyCome && isConsumerAttached) {
+            while !arePeersThere(count) {
                 try watch.occupy()
-                try await watch.ready(self, until: deadline, "consumer")
+                try await watch.ready(self, until: deadline, peers.what)
             }
         }
     }
@@ -202,9 +270,9 @@ extension ProducerCore: Awaited {
     ) async throws(RingError) {
         repeat {
             try watch.occupy()
-            try await watch.ready(self, until: deadline, what)
+            do throws(RingError) { try await watch.ready(self, until: deadline, what) } catch { throw namingSlowest(error) }
             // A wait that found nothing may have found that the consumer has gone. Told once, as in `waitForRoom`.
-            try throwIfConsumerEnded(hasNews: isThere)
+            _ = try checkPeers(for: wanted, isThere: isThere)
         } while try !isThere()
     }
 
@@ -214,7 +282,7 @@ extension ProducerCore: Awaited {
 
     /// Changes nothing: a head that can't be is left for the owner to find.
     func isReady() -> Bool {
-        if case .consumer = wanted { return consumer.hasSomebodyCome && isConsumerAttached }
+        if case .peers(let count) = wanted { return arePeersThere(count) }
         // The owner loads the gate again before it writes there.
         let tail = unsafe writer.pointee.tail
         guard case .head(let head) = unsafe writer.pointee.gate.state(since: writer.pointee.lastHead, tail: tail, writer.pointee.shape)
@@ -224,8 +292,11 @@ extension ProducerCore: Awaited {
     }
 
     func isReadyOnLookingAround() -> Bool {
-        if case .consumer = wanted { return isReady() }
-        var consumer = consumer
+        if case .peers = wanted { return isReady() }
+        guard case .consumer(var consumer) = peers else {
+            if case .subscribers(let heads) = peers { clearDead(among: heads, for: wanted) }
+            return isReady()
+        }
         do throws(RingError) {
             return try consumer.end(lock: attachment.lock) { () throws(RingError) in isReady() } != nil || isReady()
         } catch {

@@ -26,15 +26,19 @@ extension Consumer {
     /// - Throws: `timedOut`; `cancelled` if the task is cancelled and nothing is there, or the ``canceller`` was used;
     ///   `alreadyWaiting`, `poisoned`, `forked`.
     public func waitUntilReady(timeout: Duration? = nil) async throws(RingError) {
-        try core.role.sleeper.requireNotCancelled("message")
-        if core.isReadyAtOnce { return }
-        try core.watch.occupy(core)
-        if core.isReadyWithinMoment(timeout) { return core.watch.vacate() }
-        try await core.watch.ready(core, until: Deadline(after: timeout), "message")
+        try await core.waitUntilReady(timeout: timeout)
     }
 }
 
 extension ConsumerCore {
+    func waitUntilReady(timeout: Duration?) async throws(RingError) {
+        try role.sleeper.requireNotCancelled("message")
+        if isReadyAtOnce { return }
+        try watch.occupy(self)
+        if isReadyWithinMoment(timeout) { return watch.vacate() }
+        try await watch.ready(self, until: Deadline(after: timeout), "message")
+    }
+
     /// For a consumer that can be used.
     var isReadyAtOnce: Bool { unsafe reader.pointee.isOfThisProcess && !reader.pointee.poll().isAbsent }
 

@@ -48,7 +48,7 @@ extension MergingConsumer {
 }
 
 /// `tellEnds` is called after each batch, and before it all ends.
-private func handOut<Source: MessageSource & ~Copyable>(
+func handOut<Source: MessageSource & ~Copyable>(
     all source: inout Source, of ring: String, to body: (borrowing Message) throws -> Void, tellEnds: (inout Source) throws -> Void
 ) async throws {
     let canceller = source.canceller

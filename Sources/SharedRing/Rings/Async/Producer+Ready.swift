@@ -72,7 +72,7 @@ extension Producer {
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `forked`, `ended`, `poisoned`; `cancelled` if the task is cancelled or the ``canceller`` was used.
     public func waitForPeer(timeout: Duration? = nil) async throws(RingError) {
-        try await core.takeTurn(for: .consumer, until: Deadline(after: timeout))
+        try await core.takeTurn(for: .peers(1), until: Deadline(after: timeout))
         core.turns.pass()
     }
 

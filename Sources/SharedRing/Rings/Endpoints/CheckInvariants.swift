@@ -14,3 +14,10 @@ extension MergingConsumer {
     /// The first invariant of this consumer's state that does not hold, in words; nil if all do.
     package mutating func checkInvariants() -> String? { core.checkInvariants() }
 }
+
+extension Subscriber {
+    /// The first invariant of this subscriber's state that does not hold, in words; nil if all do. A lossy one reads its own memory: it has none of a lane.
+    package mutating func checkInvariants() -> String? {
+        core.subscription?.isLossy == true ? nil : unsafe reader.pointee.checkInvariants()
+    }
+}

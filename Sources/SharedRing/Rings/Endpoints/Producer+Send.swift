@@ -32,7 +32,8 @@ extension Producer {
     ///   - tag: anything; it reaches the consumer with the message.
     ///   - timeout: how long to wait for room: nil, for ever; zero, not at all.
     /// - Throws: `messageTooLarge`, `timedOut`, `cancelled`, `poisoned`, `forked`; `peerDied` or `peerClosed` if it waits for
-    ///   room and finds that the consumer has gone: once, later calls wait for the next one. Nothing was sent then.
+    ///   room and finds that the consumer has gone: once, later calls wait for the next one. Nothing was sent then. In a broadcast none of these two;
+    ///   `timedOut` names the subscriber that holds the publisher up.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @inlinable
     @inline(__always)

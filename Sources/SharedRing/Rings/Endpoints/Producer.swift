@@ -34,8 +34,8 @@ public struct Producer: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Whether a consumer is attached, in whatever process. One system call; safe from any thread.
-    public var isPeerAttached: Bool { core.isConsumerAttached }
+    /// Whether a consumer is attached, or any reliable subscriber of a broadcast, in whatever process. One system call; safe from any thread.
+    public var isPeerAttached: Bool { core.isPeerAttached }
 
     /// Ends this producer's waiting from another thread.
     public var canceller: Canceller { Canceller(core.cancelFlag) }
@@ -45,17 +45,19 @@ public struct Producer: ~Copyable, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits until a consumer is attached. Blocks the thread; in a task the asynchronous form is meant.
+    /// Waits until a consumer is attached, or a reliable subscriber of a broadcast. Blocks the thread; in a task the asynchronous form is meant.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `cancelled`, `ended`.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func waitForPeer(timeout: Duration? = nil) throws(RingError) {
         try unsafe writer.pointee.requireUsable()
-        try core.waitForConsumer(until: Deadline(after: timeout))
+        try core.waitForPeers(1, until: Deadline(after: timeout))
     }
 
     /// Waits until the consumer has acknowledged every message sent so far. Blocks the thread; in a task the asynchronous form is meant.
+    ///
+    /// Of a broadcast: every reliable subscriber that is attached. Without one it returns at once.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `cancelled`, `ended`; `peerDied` or `peerClosed` if the consumer has gone before it acknowledged: once,

@@ -1,0 +1,18 @@
+extension LaneReader {
+    /// Has a reader read a copy of records in this process's memory, a header of 0 behind them, which stood at a position of its lane.
+    ///
+    /// Nothing is out. The place of such a reader never comes back to a first mapping: the copy is in one piece, and has no second one.
+    mutating func feed(_ copy: UnsafeRawPointer, at position: UInt64) {
+        unsafe place = copy
+        unsafe knownPlace = copy
+        knownHead = position
+        published = position
+        unsafe due = Self.nowhere
+    }
+
+    /// Behind every place.
+    static var nowhere: UnsafeRawPointer {
+        // SAFETY: it is compared, and never read from.
+        unsafe UnsafeRawPointer(bitPattern: UInt.max)!
+    }
+}

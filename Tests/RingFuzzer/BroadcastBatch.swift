@@ -1,0 +1,224 @@
+import CSharedRing
+import Glibc
+import SharedRing
+import Synchronization
+
+/// A broadcast whose publisher and subscribers work in their own threads, while an untrusted peer writes into the same memory, and into the one or the other's words.
+enum BroadcastBatch {
+    static func run(seed: UInt64, seconds: Int, memory: UnsafeMutableRawPointer) throws(RingError) {
+        let end = sr_now_ns() + Int64(seconds) * 1_000_000_000
+        var choices = Choices(seed: seed)
+        TestDirectory.make()
+        while sr_now_ns() < end {
+            let skirmish = try BroadcastSkirmish(seed: choices.word(), memory: memory)
+            skirmish.run()
+        }
+    }
+}
+
+/// A quarter of a second of it. The threads outlive it only if one hangs, and then the process ends.
+private final class BroadcastSkirmish: Sendable {
+    private static let nanoseconds: Int64 = 250_000_000
+    private static let patience: Int64 = 15_000_000_000
+    private static let slots = 4
+    private static let options = EndpointOptions(checkInterval: .milliseconds(1))
+
+    private let ring: BroadcastRing
+    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
+    nonisolated(unsafe) private let base: UnsafeMutableRawPointer
+    private let size: Int
+    private let controlOffset: Int
+    private let dataOffset: Int
+    private let name: String
+    private let ringOptions: RingOptions
+    private let fresh: [UInt8]
+    private let seed: UInt64
+    private let end = sr_now_ns() + BroadcastSkirmish.nanoseconds
+    private let running = Atomic(0)
+
+    init(seed: UInt64, memory: UnsafeMutableRawPointer) throws(RingError) {
+        self.seed = seed
+        self.memory = memory
+        var options = RingOptions(capacity: 4096)
+        options.directory = TestDirectory.directory(of: getpid())
+        options.barrier = seed & 1 == 0 ? .symmetric : .automatic
+        options.recordAlignment = seed & 2 == 0 ? 8 : 64
+        let name = "broadcast"
+        self.name = name
+        ringOptions = options
+        unlink(options.directory + "/" + name)
+        ring = try BroadcastRing.create(name, subscribers: Self.slots, options: options)
+        let file = Glibc.open(options.directory + "/" + name, O_RDWR | O_CLOEXEC)
+        defer { close(file) }
+        var header = sr_header()
+        guard pread(file, &header, MemoryLayout<sr_header>.size, 0) == MemoryLayout<sr_header>.size else { fatalError("no header") }
+        size = Int(header.total_size)
+        guard let map = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), map != MAP_FAILED else { fatalError("no map") }
+        base = map
+        controlOffset = Int(header.control_offset)
+        dataOffset = Int(header.data_offset)
+        fresh = [UInt8](UnsafeRawBufferPointer(start: map, count: size))
+    }
+
+    deinit { munmap(base, size) }
+
+    private var isOver: Bool { sr_now_ns() >= end }
+
+    func run() {
+        start(0) { [self] in disturb(&$0, $1) }
+        start(1) { [self] in publish(&$0, $1) }
+        start(2) { [self] in subscribe(&$0, $1, .reliable) }
+        start(3) { [self] in subscribe(&$0, $1, .reliable) }
+        start(4) { [self] in subscribe(&$0, $1, .lossy) }
+        start(5) { [self] in lookOn(&$0, $1) }
+        while running.load(ordering: .acquiring) > 0 {
+            if sr_now_ns() > end + Self.patience {
+                say("FAILED: an honest end of a broadcast did not come back within 15 s; seed \(seed)")
+                exit(3)
+            }
+            sr_sleep_ns(1_000_000)
+        }
+    }
+
+    private func start(_ slot: Int, _ body: @escaping @Sendable (inout Choices, Tally) -> Void) {
+        running.add(1, ordering: .relaxed)
+        let run: () -> Void = { [self] in
+            var choices = Choices(seed: seed &+ UInt64(slot))
+            let tally = Tally(memory, slot: slot)
+            while !isOver {
+                body(&choices, tally)
+                tally.add(.cases)
+            }
+            running.subtract(1, ordering: .releasing)
+        }
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(run as AnyObject).toOpaque()
+        let created = pthread_create(
+            &thread, nil,
+            { context in
+                (Unmanaged<AnyObject>.fromOpaque(context!).takeRetainedValue() as! () -> Void)()
+                return nil
+            }, context)
+        precondition(created == 0, "no thread")
+        pthread_detach(thread)
+    }
+
+    // MARK: The untrusted peer
+
+    /// Where words stand that are believed: of all, of the publisher, of a slot.
+    private func word(_ choices: inout Choices) -> (offset: Int, size: Int) {
+        let checkpoints = MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoints)!
+        switch choices.below(12) {
+        case 0: return (MemoryLayout<sr_broadcast_control>.offset(of: \.events)!, 4)
+        case 1: return (MemoryLayout<sr_broadcast_control>.offset(of: \.slots_used)! + 8 * choices.below(4), 8)
+        case 2: return (MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoint_turn)!, 8)
+        case 3...5: return (checkpoints + 8 * choices.below(64), 8)
+        case 6:
+            let offset = [
+                MemoryLayout<sr_lane_control>.offset(of: \.producer_epoch)!, MemoryLayout<sr_lane_control>.offset(of: \.space_doorbell)!,
+            ]
+            return (Int(sr_publisher_offset()) + offset[choices.below(2)], 4)
+        case 7...9: return (Int(sr_subscriber_offset(UInt32(choices.below(Self.slots)))), 8)
+        default: return (Int(sr_subscriber_offset(UInt32(choices.below(Self.slots)))) + 8 + 4 * choices.below(2), 4)
+        }
+    }
+
+    private func value(_ choices: inout Choices) -> UInt64 {
+        let control = (base + controlOffset).assumingMemoryBound(to: sr_broadcast_control.self)
+        let turn = sr_load_relaxed_u64(sr_broadcast_turn(control))
+        let checkpoint = base + controlOffset + MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoints)! + Int(turn % 16) * 32
+        let tail = sr_load_relaxed_u64(checkpoint)
+        switch choices.below(10) {
+        case 0: return 0
+        case 1: return .max
+        case 2: return choices.word()
+        case 3: return UInt64(1) << UInt64(choices.below(64))
+        case 4...6: return tail &+ UInt64(choices.below(64)) &* 8
+        case 7: return tail &- UInt64(choices.below(600)) &* 8
+        case 8: return tail &+ 4096 &- UInt64(choices.below(40))
+        default: return UInt64(choices.below(300))
+        }
+    }
+
+    private func mutate(_ choices: inout Choices, _ tally: Tally) {
+        tally.add(.mutations)
+        let value = value(&choices)
+        switch choices.below(8) {
+        case 0...3:
+            let (offset, size) = word(&choices)
+            if size == 8 {
+                sr_store_relaxed_u64(base + controlOffset + offset, value)
+            } else {
+                sr_store_relaxed_u32(base + controlOffset + offset, UInt32(truncatingIfNeeded: value))
+            }
+        case 4, 5:  // a record's header
+            let count = [0, 8, 40, 4072, 4073, 0x7fff_fffe, 0x7fff_ffff][choices.below(7)]
+            let bits = choices.once(in: 3) ? value : UInt64(SR_RECORD_PRESENT) | UInt64(count) | value << 32
+            sr_store_relaxed_u64(base + dataOffset + 8 * choices.below(512), choices.once(in: 4) ? 0 : bits)
+        case 6:
+            (base + controlOffset + choices.below(size - controlOffset)).storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        default:  // forwards, in small steps: what is forged and looks alive
+            let control = (base + controlOffset).assumingMemoryBound(to: sr_broadcast_control.self)
+            sr_store_relaxed_u64(sr_broadcast_turn(control), sr_load_relaxed_u64(sr_broadcast_turn(control)) &+ 1)
+        }
+    }
+
+    /// A burst; then, mostly, a pause, or the ends would never get as far as to work.
+    private func disturb(_ choices: inout Choices, _ tally: Tally) {
+        for _ in 0...choices.below(32) { mutate(&choices, tally) }
+        if choices.once(in: 3) {
+            fresh.withUnsafeBytes {
+                (base + controlOffset).copyMemory(from: $0.baseAddress! + controlOffset, byteCount: size - controlOffset)
+            }
+        }
+        if choices.below(4) > 0 { sr_sleep_ns(Int64(choices.below(50_000))) }
+    }
+
+    // MARK: Honest ends
+
+    private func seated<End: ~Copyable>(_ tally: Tally, _ make: () throws(RingError) -> End) -> End? {
+        do throws(RingError) {
+            let end = try make()
+            tally.add(.attached)
+            return end
+        } catch {
+            tally.add(.turnedAway)
+            return nil
+        }
+    }
+
+    private func publish(_ choices: inout Choices, _ tally: Tally) {
+        guard var publisher = seated(tally, { () throws(RingError) in try ring.makePublisher(options: Self.options) }) else { return }
+        let actions = Actions(tally: tally, disturb: { _ in })
+        for _ in 0...choices.below(200) where !isOver {
+            actions.act(&publisher, &choices)
+            if choices.once(in: 16) {
+                do throws(RingError) { try publisher.waitForSubscribers(choices.below(5), timeout: .zero) } catch { actions.failed(error) }
+            }
+        }
+        guard choices.once(in: 2) else { return }
+        do throws(RingError) { try publisher.close() } catch { actions.failed(error) }
+    }
+
+    private func subscribe(_ choices: inout Choices, _ tally: Tally, _ delivery: Subscriber.Delivery) {
+        let start: Subscriber.Start = [.now, .oldest, .last(choices.below(200))][choices.below(3)]
+        let acknowledgement: Acknowledgement = choices.once(in: 3) ? .manual : .automatic
+        guard
+            var subscriber = seated(
+                tally,
+                { () throws(RingError) in
+                    try ring.makeSubscriber(
+                        delivery, from: start, acknowledgement: acknowledgement, timeout: .milliseconds(20), options: Self.options)
+                })
+        else { return }
+        let actions = Actions(tally: tally, disturb: { _ in })
+        for _ in 0...choices.below(200) where !isOver { actions.act(&subscriber, &choices) }
+        guard choices.once(in: 2) else { return }
+        do throws(RingError) { try subscriber.close() } catch { actions.failed(error) }
+    }
+
+    private func lookOn(_ choices: inout Choices, _ tally: Tally) {
+        let onlooker = Onlooker(name, options: ringOptions, tally: tally)
+        for _ in 0...choices.below(50) where !isOver { onlooker.act(&choices) }
+    }
+}
