@@ -88,7 +88,8 @@ extension Producer.Batch {
     ///
     /// - Parameters:
     ///   - byteCount: 0 to ``Producer/largestMessage``.
-    ///   - tag, timeout: as of `send` of a raw span.
+    ///   - tag: as of `send` of a raw span.
+    ///   - timeout: as of `send` of a raw span.
     ///   - body: writes the message. What the bytes hold before is arbitrary.
     /// - Throws: as `send` of a raw span. The body is not called then.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
