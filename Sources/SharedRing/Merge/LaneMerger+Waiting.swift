@@ -90,5 +90,6 @@ extension LaneMerger: ProducerAwaited {
         noteWaitEnded()
         role.refusal = nil
         if let kept = phase.takeBack() { unsafe cursor.pointee = kept }
+        unsafe lastLane?.pointee.pacing.reset()
     }
 }

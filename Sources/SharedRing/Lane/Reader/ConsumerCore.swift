@@ -133,7 +133,9 @@ final class ConsumerCore: @unchecked Sendable {
 
     /// Waits for a message or the end of the stream.
     func wait(until deadline: Deadline) throws(RingError) -> Arrival {
-        try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
+        let start = sr_now_ns()
+        defer { unsafe reader.pointee.noteWait(since: start) }
+        return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
             try look()
         } lookAround: { () throws(RingError) in
             try lookAround()

@@ -1,6 +1,4 @@
-import CSharedRing
-
-// SAFETY, for every `unsafe` here: the reader lives as long as `side`; nobody else uses it, since this consumer is borrowed
+// SAFETY, for every `unsafe` here: the reader lives as long as `core`; nobody else uses it, since this consumer is borrowed
 // exclusively; a message is made only of a header that `admits` let pass.
 
 extension Consumer: MessageSource {
@@ -37,8 +35,6 @@ extension Consumer: MessageSource {
     mutating func waitForMessage(timeout: Duration?, _ patience: Patience) throws(RingError) -> Patience {
         if patience == .fresh, unsafe reader.pointee.watch(timeout: timeout) { return .watched }
         let deadline = patience.deadline(after: timeout)
-        let start = sr_now_ns()
-        defer { unsafe reader.pointee.noteWait(since: start) }
         return try core.wait(until: deadline) == .ended ? .ended : Patience(deadline)
     }
 

@@ -13,7 +13,7 @@
 @safe
 public struct Consumer: ~Copyable, @unchecked Sendable {
     @usableFromInline let core: ConsumerCore
-    /// `side.reader`, one load nearer.
+    /// `core.reader`, one load nearer.
     @usableFromInline let reader: UnsafeMutablePointer<LaneReader>
 
     init(_ core: ConsumerCore) {

@@ -40,7 +40,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     }
 
     @usableFromInline let core: LaneMerger
-    /// `side.cursor`, one load nearer.
+    /// `core.cursor`, one load nearer.
     @usableFromInline let cursor: UnsafeMutablePointer<LaneMerger.Cursor>
 
     init(_ core: LaneMerger) {
@@ -111,7 +111,7 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     }
 }
 
-// SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `side` keeps; no other code uses it,
+// SAFETY, for every `unsafe` here: with a budget, the cursor's reader belongs to a lane that `core` keeps; no other code uses it,
 // since this consumer is borrowed exclusively; a message is made only of a header that `admits` let pass.
 
 extension MergingConsumer: MessageSource {

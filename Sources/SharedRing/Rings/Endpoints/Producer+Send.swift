@@ -1,4 +1,4 @@
-// SAFETY, for every `unsafe` here: the writer lives as long as `side`; no other code uses it, since this producer is borrowed
+// SAFETY, for every `unsafe` here: the writer lives as long as `core`; no other code uses it, since this producer is borrowed
 // exclusively; a record is written only where `isReady` or `makeRoom` found room for it;
 // bytes have no padding, which is what makes `Span.bytes` unsafe in general.
 

@@ -9,7 +9,7 @@
 @safe
 public struct Producer: ~Copyable, @unchecked Sendable {
     @usableFromInline let core: ProducerCore
-    /// `side.writer`, one load nearer.
+    /// `core.writer`, one load nearer.
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
 
     init(_ core: ProducerCore) {
