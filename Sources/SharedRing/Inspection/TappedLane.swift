@@ -40,7 +40,7 @@ struct TappedLane {
     /// SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader); and checkpoint: a word that was overwritten is seen with the
     /// checkpoint that was published before.
     func header(at position: UInt64) -> RecordHeader {
-        unsafe RecordHeader(bits: sr_load_acquire_u64(data.base + Int(position & shape.mask)))
+        unsafe RecordHeader(at: position, in: data.base, shape)
     }
 
     /// SYNC: record-visible: what was committed before this head was stored is seen to be.

@@ -1,3 +1,5 @@
+import CSharedRing
+
 /// A walk over the committed records of a lane, from one record boundary to the next.
 ///
 /// The walk does not know where headers come from: the caller of ``next(_:)`` loads each one, from a mapping, a file or a test's array. The
@@ -65,5 +67,15 @@ struct RecordWalk {
         guard Int64(bitPattern: end &- limit) <= 0 else { return .beyondCapacity(record, end: end) }
         position = end
         return found.isEnd ? .end(record) : .message(record)
+    }
+}
+
+extension RecordHeader {
+    /// What stands at a position of a lane, whose data is mapped twice from here.
+    @unsafe
+    init(at position: UInt64, in data: UnsafeRawPointer, _ shape: LaneShape) {
+        // SAFETY: the masked position lies in the first mapping.
+        // SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader): with the header come payload and terminator.
+        self.init(bits: unsafe sr_load_acquire_u64(data + Int(truncatingIfNeeded: position & shape.mask)))
     }
 }

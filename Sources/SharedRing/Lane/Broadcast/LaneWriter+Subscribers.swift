@@ -119,26 +119,8 @@ extension LaneWriter {
         }
         if found.endsWithEnd { positionAfterEnd = newest.tail }
         // No terminator begins at or beyond the write limit, so every record ends before it.
-        var walk = RecordWalk(shape, from: newest.tail, limit: newest.writeLimit)
-        walk: while true {
-            // SYNC: record-visible (pairs with `storeHeader` of the publisher before)
-            switch walk.next({ position in unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(position & shape.mask))) }) {
-            case .message(let record):
-                positionAfterEnd = nil
-                counted.messages &+= 1
-                counted.byteCount &+= UInt64(record.byteCount)
-            case .end: positionAfterEnd = walk.position
-            case .absent: break walk
-            case .malformed(let position, let bits):
-                throw Self.impossible(ring, 0, "the record header at position \(position) is 0x\(String(bits, radix: 16))")
-            case .beyondCapacity(_, let end):
-                throw Self.impossible(
-                    ring, 0, "its records reach from \(newest.tail) to \(end), beyond the write limit \(newest.writeLimit)")
-            }
-        }
-        counted.tail = walk.position
-        unsafe cursor = place(at: counted.tail)
-        unsafe runStart = cursor
+        try takeOver(
+            RecordWalk(shape, from: newest.tail, limit: newest.writeLimit), beyond: "beyond the write limit \(newest.writeLimit)")
         // What the predecessor had open for sure behind its last record. Its write limit may lie beyond what a subscriber still needs: the predecessor may have
         // been killed between that checkpoint and its second look.
         let open = (positionAfterEnd == counted.tail ? 1 : 2) &* shape.alignment

@@ -68,9 +68,8 @@ final class LossyFeed: @unchecked Sendable {
     }
 
     private func header(at position: UInt64) -> RecordHeader {
-        // SAFETY: the masked position lies in the first mapping.
-        // SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader)
-        unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(truncatingIfNeeded: position & shape.mask)))
+        // SAFETY: the owner keeps the double mapping.
+        unsafe RecordHeader(at: position, in: data, shape)
     }
 
     // MARK: Beginning
@@ -82,15 +81,7 @@ final class LossyFeed: @unchecked Sendable {
             guard let first = checkpoints.first(start, shape) else { continue }
             // Passes over what is not wanted, and judges that walk as a copy is judged.
             var wanted = first
-            switch start {
-            case .oldest: break
-            case .now: wanted.countOn(shape, header: header)
-            case .last(let count):
-                var end = first
-                end.countOn(shape, header: header)
-                let surplus = (end.messages &- first.messages).subtractingReportingOverflow(UInt64(max(0, count)))
-                if !surplus.overflow { wanted.pass(surplus.partialValue, shape, header: header) }
-            }
+            wanted.advance(to: start, shape, header: header)
             // SYNC: checkpoint (pairs with Checkpoint.publish): the walk before, the checkpoint after.
             sr_fence_acquire()
             guard let newest = try checkpoints.newestPossible(shape, ring: ring), !newest.allowsWriting(over: first.tail, shape) else {
@@ -204,24 +195,5 @@ final class LossyFeed: @unchecked Sendable {
     func empty(_ reader: inout LaneReader) {
         unsafe sr_store_relaxed_u64(buffer, 0)
         unsafe reader.feed(UnsafeRawPointer(buffer), at: source.position)
-    }
-}
-
-extension Checkpoint {
-    /// Moves the tail behind so many messages, if so many are there.
-    mutating func pass(_ count: UInt64, _ shape: LaneShape, header: (UInt64) -> RecordHeader) {
-        var walk = RecordWalk(shape, from: tail, limit: tail &+ shape.capacity)
-        var left = count
-        while left > 0 {
-            switch walk.next(header) {
-            case .message(let record):
-                left -= 1
-                messages &+= 1
-                byteCount &+= UInt64(record.byteCount)
-            case .end: break
-            case .absent, .malformed, .beyondCapacity: return
-            }
-            tail = walk.position
-        }
     }
 }

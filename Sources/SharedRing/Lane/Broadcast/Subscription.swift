@@ -78,19 +78,7 @@ final class Subscription: @unchecked Sendable {
         var place = Checkpoint(
             tail: joined.position, messages: joined.before.messages, byteCount: joined.before.byteCount,
             writeLimit: joined.position &+ shape.capacity)
-        func header(_ position: UInt64) -> RecordHeader {
-            // SYNC: record-visible (pairs with LaneWriter.commit and .storeHeader)
-            unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(truncatingIfNeeded: position & shape.mask)))
-        }
-        switch start {
-        case .oldest: break
-        case .now: place.countOn(shape, header: header)
-        case .last(let count):
-            var end = place
-            end.countOn(shape, header: header)
-            let surplus = (end.messages &- place.messages).subtractingReportingOverflow(UInt64(max(0, count)))
-            if !surplus.overflow { place.pass(surplus.partialValue, shape, header: header) }
-        }
+        place.advance(to: start, shape) { position in unsafe RecordHeader(at: position, in: data, shape) }
         before = LossyReader.Totals(place)
         // SYNC: space-given (pairs with SpaceGate.state)
         unsafe sr_store_release_u64(sr_subscriber_head(slot.words), place.tail)

@@ -52,3 +52,37 @@ extension CheckpointPlace {
         return first
     }
 }
+
+extension Checkpoint {
+    /// Moves the tail from the checkpoint where a subscriber begins to read to the first message that is wanted, and counts what lies before it.
+    ///
+    /// - Parameter header: gives what stands at a position.
+    mutating func advance(to start: SubscriptionStart, _ shape: LaneShape, header: (UInt64) -> RecordHeader) {
+        switch start {
+        case .oldest: break
+        case .now: countOn(shape, header: header)
+        case .last(let count):
+            var end = self
+            end.countOn(shape, header: header)
+            let surplus = (end.messages &- messages).subtractingReportingOverflow(UInt64(max(0, count)))
+            if !surplus.overflow { pass(surplus.partialValue, shape, header: header) }
+        }
+    }
+
+    /// Moves the tail behind so many messages, if so many are there.
+    private mutating func pass(_ count: UInt64, _ shape: LaneShape, header: (UInt64) -> RecordHeader) {
+        var walk = RecordWalk(shape, from: tail, limit: tail &+ shape.capacity)
+        var left = count
+        while left > 0 {
+            switch walk.next(header) {
+            case .message(let record):
+                left -= 1
+                messages &+= 1
+                byteCount &+= UInt64(record.byteCount)
+            case .end: break
+            case .absent, .malformed, .beyondCapacity: return
+            }
+            tail = walk.position
+        }
+    }
+}

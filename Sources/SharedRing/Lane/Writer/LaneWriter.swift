@@ -122,34 +122,37 @@ struct LaneWriter: ~Copyable {
         guard shape.isAligned(head) else {
             throw Self.impossible(ring, lane, "its head is \(head), no multiple of its record alignment \(shape.alignment)")
         }
-        var walk = RecordWalk(shape, fromHead: head)
+        try takeOver(RecordWalk(shape, fromHead: head), beyond: "further than its capacity \(shape.capacity)")
+        unsafe openWindow(for: 0, at: cursor)
+    }
+
+    /// Goes on behind the records that a predecessor has committed, and counts them. Throws `poisoned` if there is what no producer writes.
+    ///
+    /// - Parameters:
+    ///   - records: the walk over them, from a boundary on.
+    ///   - limit: what no record may end beyond, for people.
+    mutating func takeOver(_ records: RecordWalk, beyond limit: @autoclosure () -> String) throws(RingError) {
+        let start = records.position
+        var walk = records
         walk: while true {
-            // SYNC: record-visible (pairs with `storeHeader` of the producer before)
-            switch walk.next({ position in unsafe Self.header(at: position, data, shape) }) {
+            switch walk.next({ position in unsafe RecordHeader(at: position, in: data, shape) }) {
             case .message: positionAfterEnd = nil
             case .end: positionAfterEnd = walk.position
             case .absent: break walk
             case .malformed(let position, let bits):
                 throw Self.impossible(ring, lane, "the record header at position \(position) is 0x\(String(bits, radix: 16))")
             case .beyondCapacity(_, let end):
-                throw Self.impossible(ring, lane, "its records reach from \(head) to \(end), further than its capacity \(shape.capacity)")
+                throw Self.impossible(ring, lane, "its records reach from \(start) to \(end), \(limit())")
             }
         }
-        let tail = walk.position
-        // What those before had sent since the last checkpoint. One of an untrusted peer, or of a client that publishes none, may lead
-        // elsewhere; then its counts stand as they are.
+        // What was sent since the last checkpoint. One of an untrusted peer, or of a client that publishes none, may lead elsewhere; then its counts
+        // stand as they are.
         var inherited = counted
-        inherited.countOn(shape) { position in unsafe Self.header(at: position, data, shape) }
-        if inherited.tail == tail { counted = inherited }
-        counted.tail = tail
-        unsafe cursor = self.place(at: tail)
+        inherited.countOn(shape) { position in unsafe RecordHeader(at: position, in: data, shape) }
+        if inherited.tail == walk.position { counted = inherited }
+        counted.tail = walk.position
+        unsafe cursor = place(at: counted.tail)
         unsafe runStart = cursor
-        unsafe openWindow(for: 0, at: cursor)
-    }
-
-    @unsafe
-    private static func header(at position: UInt64, _ data: UnsafeMutableRawPointer, _ shape: LaneShape) -> RecordHeader {
-        unsafe RecordHeader(bits: sr_load_acquire_u64(data + Int(position & shape.mask)))
     }
 
     static func impossible(_ ring: String, _ lane: Int, _ what: String) -> RingError {
