@@ -16,15 +16,12 @@ enum BroadcastBatch {
     }
 }
 
-/// A quarter of a second of it. The threads outlive it only if one hangs, and then the process ends.
+/// A quarter of a second of it.
 private final class BroadcastSkirmish: Sendable {
-    private static let nanoseconds: Int64 = 250_000_000
-    private static let patience: Int64 = 15_000_000_000
     private static let slots = 4
     private static let options = EndpointOptions(checkInterval: .milliseconds(1))
 
     private let ring: BroadcastRing
-    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
     nonisolated(unsafe) private let base: UnsafeMutableRawPointer
     private let size: Int
     private let controlOffset: Int
@@ -32,13 +29,10 @@ private final class BroadcastSkirmish: Sendable {
     private let name: String
     private let ringOptions: RingOptions
     private let fresh: [UInt8]
-    private let seed: UInt64
-    private let end = sr_now_ns() + BroadcastSkirmish.nanoseconds
-    private let running = Atomic(0)
+    private let threads: LiveThreads
 
     init(seed: UInt64, memory: UnsafeMutableRawPointer) throws(RingError) {
-        self.seed = seed
-        self.memory = memory
+        threads = LiveThreads(seed: seed, memory: memory)
         var options = RingOptions(capacity: 4096)
         options.directory = TestDirectory.directory(of: getpid())
         options.barrier = seed & 1 == 0 ? .symmetric : .automatic
@@ -62,45 +56,14 @@ private final class BroadcastSkirmish: Sendable {
 
     deinit { munmap(base, size) }
 
-    private var isOver: Bool { sr_now_ns() >= end }
-
     func run() {
-        start(0) { [self] in disturb(&$0, $1) }
-        start(1) { [self] in publish(&$0, $1) }
-        start(2) { [self] in subscribe(&$0, $1, .reliable) }
-        start(3) { [self] in subscribe(&$0, $1, .reliable) }
-        start(4) { [self] in subscribe(&$0, $1, .lossy) }
-        start(5) { [self] in lookOn(&$0, $1) }
-        while running.load(ordering: .acquiring) > 0 {
-            if sr_now_ns() > end + Self.patience {
-                say("FAILED: an honest end of a broadcast did not come back within 15 s; seed \(seed)")
-                exit(3)
-            }
-            sr_sleep_ns(1_000_000)
-        }
-    }
-
-    private func start(_ slot: Int, _ body: @escaping @Sendable (inout Choices, Tally) -> Void) {
-        running.add(1, ordering: .relaxed)
-        let run: () -> Void = { [self] in
-            var choices = Choices(seed: seed &+ UInt64(slot))
-            let tally = Tally(memory, slot: slot)
-            while !isOver {
-                body(&choices, tally)
-                tally.add(.cases)
-            }
-            running.subtract(1, ordering: .releasing)
-        }
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(run as AnyObject).toOpaque()
-        let created = pthread_create(
-            &thread, nil,
-            { context in
-                (Unmanaged<AnyObject>.fromOpaque(context!).takeRetainedValue() as! () -> Void)()
-                return nil
-            }, context)
-        precondition(created == 0, "no thread")
-        pthread_detach(thread)
+        threads.start(0) { [self] in disturb(&$0, $1) }
+        threads.start(1) { [self] in publish(&$0, $1) }
+        threads.start(2) { [self] in subscribe(&$0, $1, .reliable) }
+        threads.start(3) { [self] in subscribe(&$0, $1, .reliable) }
+        threads.start(4) { [self] in subscribe(&$0, $1, .lossy) }
+        threads.start(5) { [self] in lookOn(&$0, $1) }
+        threads.join("a broadcast")
     }
 
     // MARK: The untrusted peer
@@ -190,7 +153,7 @@ private final class BroadcastSkirmish: Sendable {
     private func publish(_ choices: inout Choices, _ tally: Tally) {
         guard var publisher = seated(tally, { () throws(RingError) in try ring.makePublisher(options: Self.options) }) else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
-        for _ in 0...choices.below(200) where !isOver {
+        for _ in 0...choices.below(200) where !threads.isOver {
             actions.act(&publisher, &choices)
             if choices.once(in: 16) {
                 do throws(RingError) { try publisher.waitForSubscribers(choices.below(5), timeout: .zero) } catch { actions.failed(error) }
@@ -212,13 +175,13 @@ private final class BroadcastSkirmish: Sendable {
                 })
         else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
-        for _ in 0...choices.below(200) where !isOver { actions.act(&subscriber, &choices) }
+        for _ in 0...choices.below(200) where !threads.isOver { actions.act(&subscriber, &choices) }
         guard choices.once(in: 2) else { return }
         do throws(RingError) { try subscriber.close() } catch { actions.failed(error) }
     }
 
     private func lookOn(_ choices: inout Choices, _ tally: Tally) {
         let onlooker = Onlooker(name, options: ringOptions, tally: tally)
-        for _ in 0...choices.below(50) where !isOver { onlooker.act(&choices) }
+        for _ in 0...choices.below(50) where !threads.isOver { onlooker.act(&choices) }
     }
 }

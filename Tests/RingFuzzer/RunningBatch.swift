@@ -18,24 +18,16 @@ enum RunningBatch {
     }
 }
 
-/// A quarter of a second of it. The threads outlive it only if one hangs, and then the process ends.
+/// A quarter of a second of it.
 private final class Skirmish: Sendable {
-    private static let nanoseconds: Int64 = 250_000_000
-    private static let patience: Int64 = 15_000_000_000
 
     nonisolated(unsafe) private let victim: Victim
-    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
-    private let seed: UInt64
-    private let end = sr_now_ns() + Skirmish.nanoseconds
-    private let running = Atomic(0)
+    private let threads: LiveThreads
 
     init(_ victim: Victim, seed: UInt64, memory: UnsafeMutableRawPointer) {
         self.victim = victim
-        self.seed = seed
-        self.memory = memory
+        threads = LiveThreads(seed: seed, memory: memory)
     }
-
-    private var isOver: Bool { sr_now_ns() >= end }
 
     func run() throws(RingError) {
         // Opened before the untrusted peer writes: what a damaged file is refused with is the affair of `attach`.
@@ -43,57 +35,28 @@ private final class Skirmish: Sendable {
             let ring = try victim.openMPSC()
             startUntrustedPeer()
             for slot in 1...2 {
-                start(slot) { [self] in
+                threads.start(slot) { [self] in
                     produce(&$0, $1) { () throws(RingError) in
                         try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
                     }
                 }
             }
-            start(3) { [self] in merge(&$0, $1, ring) }
+            threads.start(3) { [self] in merge(&$0, $1, ring) }
         } else {
             let ring = try victim.openSPSC()
             startUntrustedPeer()
-            start(1) { [self] in
+            threads.start(1) { [self] in
                 produce(&$0, $1) { () throws(RingError) in try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(1)))
                 }
             }
-            start(2) { [self] in consume(&$0, $1, ring) }
+            threads.start(2) { [self] in consume(&$0, $1, ring) }
         }
-        start(4) { [self] in lookOn(&$0, $1) }
-        while running.load(ordering: .acquiring) > 0 {
-            if sr_now_ns() > end + Self.patience {
-                say("FAILED: an honest end of a ring with \(victim.lanes) lanes did not come back within 15 s; seed \(seed)")
-                exit(3)
-            }
-            sr_sleep_ns(1_000_000)
-        }
+        threads.start(4) { [self] in lookOn(&$0, $1) }
+        threads.join("a ring with \(victim.lanes) lanes")
     }
 
     /// It has the first slot: the parent looks there whether anything moves.
-    private func startUntrustedPeer() { start(0) { [self] in disturb(&$0, $1) } }
-
-    private func start(_ slot: Int, _ body: @escaping @Sendable (inout Choices, Tally) -> Void) {
-        running.add(1, ordering: .relaxed)
-        let run: () -> Void = { [self] in
-            var choices = Choices(seed: seed &+ UInt64(slot))
-            let tally = Tally(memory, slot: slot)
-            while !isOver {
-                body(&choices, tally)
-                tally.add(.cases)
-            }
-            running.subtract(1, ordering: .releasing)
-        }
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(run as AnyObject).toOpaque()
-        let created = pthread_create(
-            &thread, nil,
-            { context in
-                (Unmanaged<AnyObject>.fromOpaque(context!).takeRetainedValue() as! () -> Void)()
-                return nil
-            }, context)
-        precondition(created == 0, "no thread")
-        pthread_detach(thread)
-    }
+    private func startUntrustedPeer() { threads.start(0) { [self] in disturb(&$0, $1) } }
 
     // MARK: The untrusted peer
 
@@ -110,7 +73,7 @@ private final class Skirmish: Sendable {
             sr_sleep_ns(1_000_000)
             return
         }
-        for _ in 0...choices.below(50) where !isOver { onlooker.act(&choices) }
+        for _ in 0...choices.below(50) where !threads.isOver { onlooker.act(&choices) }
     }
 
     // MARK: Honest ends
@@ -129,7 +92,7 @@ private final class Skirmish: Sendable {
     private func produce(_ choices: inout Choices, _ tally: Tally, _ make: () throws(RingError) -> Producer) {
         guard var producer = seated(tally, make) else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
-        for _ in 0...choices.below(200) where !isOver { actions.act(&producer, &choices) }
+        for _ in 0...choices.below(200) where !threads.isOver { actions.act(&producer, &choices) }
         guard choices.once(in: 2) else { return }
         do throws(RingError) { try producer.close() } catch { actions.failed(error) }
     }
@@ -144,7 +107,7 @@ private final class Skirmish: Sendable {
                 })
         else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
-        for _ in 0...choices.below(200) where !isOver { actions.act(&consumer, &choices) }
+        for _ in 0...choices.below(200) where !threads.isOver { actions.act(&consumer, &choices) }
         guard choices.once(in: 2) else { return }
         do throws(RingError) { try consumer.close() } catch { actions.failed(error) }
     }
@@ -159,7 +122,7 @@ private final class Skirmish: Sendable {
                 })
         else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
-        for _ in 0...choices.below(200) where !isOver { actions.act(&consumer, &choices) }
+        for _ in 0...choices.below(200) where !threads.isOver { actions.act(&consumer, &choices) }
         guard choices.once(in: 2) else { return }
         do throws(RingError) { try consumer.close() } catch { actions.failed(error) }
     }

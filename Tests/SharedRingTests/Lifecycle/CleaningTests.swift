@@ -60,7 +60,7 @@ struct CleaningTests {
     @Test("A consumer killed with the dead producer's byte in its hand: the next one clears the ticket floor, and delivers")
     func killedWhileClearing() throws {
         try leaveTicketFloor()
-        // What `clearDeadAnnouncements` has taken when the kill comes before its store.
+        // What `clearDeadFloors` has taken when the kill comes before its store.
         let name = try SegmentName("r", in: place.path)
         let directory = try name.openDirectory()
         var lock: RoleLock? = try RoleLock(name.name, in: directory)

@@ -100,12 +100,7 @@ struct StrangeFileTests {
 
     @Test("A file system without room: outOfSpace, and nothing left behind", .enabled(if: geteuid() == 0, "mounting needs root"))
     func outOfSpace() throws {
-        let mountPoint = place.path("small")
-        mkdir(mountPoint, 0o700)
-        guard mount("none", mountPoint, "tmpfs", 0, "size=65536") == 0 else {
-            print("skipped: this root may not mount")
-            return
-        }
+        guard let mountPoint = place.mountSmall(byteCount: 65536) else { return }
         defer { umount2(mountPoint, Int32(MNT_DETACH)) }
         var options = RingOptions(capacity: 65536)
         options.directory = mountPoint

@@ -55,6 +55,15 @@ final class Place: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
+    /// Mounts a file system of so many bytes here, for a caller that unmounts it. Its path; nil where this root may not mount.
+    func mountSmall(byteCount: Int) -> String? {
+        let mountPoint = path + "/small"
+        mkdir(mountPoint, 0o700)
+        if mount("none", mountPoint, "tmpfs", 0, "size=\(byteCount)") == 0 { return mountPoint }
+        print("skipped: this root may not mount")
+        return nil
+    }
+
     func options(capacity: Int = 4096) -> RingOptions {
         var options = RingOptions(capacity: capacity)
         options.directory = path

@@ -92,12 +92,7 @@ struct HoleTests {
         "On a full file system a hole is SIGBUS for whoever touches it", .enabled(if: geteuid() == 0, "mounting needs root"),
         .enabled(if: !SteadyStateTests.isSanitized, "a sanitizer catches SIGBUS itself"))
     func full() throws {
-        let mountPoint = place.path("small")
-        mkdir(mountPoint, 0o700)
-        guard mount("none", mountPoint, "tmpfs", 0, "size=65536") == 0 else {
-            print("skipped: this root may not mount")
-            return
-        }
+        guard let mountPoint = place.mountSmall(byteCount: 65536) else { return }
         defer { umount2(mountPoint, Int32(MNT_DETACH)) }
         let peer = try Peer(["producer", "r", "directory=\(mountPoint)"], environment: ["SWIFT_BACKTRACE=enable=no"])
         #expect(try peer.line() == "attached")

@@ -12,12 +12,7 @@ struct ReadOnlyTests {
 
     @Test("On a file system that is mounted for reading only; a report can be had", .enabled(if: geteuid() == 0, "mounting needs root"))
     func mounted() throws {
-        let mountPoint = place.path("small")
-        mkdir(mountPoint, 0o700)
-        guard mount("none", mountPoint, "tmpfs", 0, "size=65536") == 0 else {
-            print("skipped: this root may not mount")
-            return
-        }
+        guard let mountPoint = place.mountSmall(byteCount: 65536) else { return }
         defer { umount2(mountPoint, Int32(MNT_DETACH)) }
         var options = RingOptions(capacity: 4096)
         options.directory = mountPoint
