@@ -1,6 +1,6 @@
 /* Total order over several lanes: tickets, the ticket floors, the consumer's sweep, the doorbell, and a producer that dies.
  *
- * Code: LaneWriter.publishInTotalOrder, ProducerCore.init, LaneMerger.sweep, .makeReady, .wait and .clearDeadAnnouncements.
+ * Code: LaneWriter.publishInTotalOrder, ProducerCore.init, LaneMerger.sweep, .makeReady, .wait and .clearDeadFloors.
  * (The code leaves a sweep out where no lane has a record at its head: there is nothing that it could deliver.)
  * Edges: ticket, ticket-floor, record-visible, doorbell. G is the ring's ticket counter.
  *

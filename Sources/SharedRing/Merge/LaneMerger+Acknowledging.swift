@@ -12,7 +12,7 @@ extension LaneMerger {
         }
     }
 
-    /// See `MergingConsumer.acknowledge(before:)`. Noted deaths stay noted: the next consumer tells them.
+    /// See `MergingConsumer.acknowledge(before:)`. Noted deaths stay noted: the next consumer reports them.
     func acknowledge(before kept: [Int: UInt64]) {
         finishWhatIsOut()
         for lane in lanes {

@@ -72,7 +72,7 @@ extension LaneMerger {
                 unsafe table.pointee.rows[index].isAbandoned = true
                 throw unsafe reader.pointee.reject(header)
             }
-            // Noted before it is acknowledged: a death that is only told at the end must not be forgotten with this consumer.
+            // Noted before it is acknowledged: a death that is only reported at the end must not be forgotten with this consumer.
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
             note(lanes[index].watch.noteMark(header.tag, isFirst: isFirst), of: lanes[index])
             unsafe reader.pointee.finish(spacing: Int(reader.pointee.shape.spacingOfEnd))

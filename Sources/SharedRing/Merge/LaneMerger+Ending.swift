@@ -96,8 +96,8 @@ extension LaneMerger {
             let epoch = unsafe sr_load_acquire_u32(sr_producer_epoch(attachment.lane(number)))
             if epoch & 1 == 1, attachment.isHeld(.lane(number)) { return nil }
             // Relaxed: only consumers store it, and nothing is kept of a lane that can't be read.
-            let told = unsafe sr_load_relaxed_u32(sr_reported_end(attachment.lane(number)))
-            count += UInt64(sinceMade ? sr_epoch_attachments(epoch) : sr_epoch_attachments_since(epoch, told))
+            let reported = unsafe sr_load_relaxed_u32(sr_reported_end(attachment.lane(number)))
+            count += UInt64(sinceMade ? sr_epoch_attachments(epoch) : sr_epoch_attachments_since(epoch, reported))
         }
         return count
     }
@@ -130,7 +130,7 @@ extension LaneMerger {
         settle()
         return try role.removeRing {
             guard (try? findNewLanes()) != nil, brokenLanes.isEmpty else { return false }
-            // A lane that was poisoned, and told of, holds nothing that could be received.
+            // A lane that was reported as poisoned holds nothing that could be received.
             return lanes.enumerated().allSatisfy { index, lane in
                 isAbandoned(index) || lane.isQuiet && !lane.isDue && !lane.watch.hasUnreportedEnd
             }

@@ -14,9 +14,9 @@ extension LaneMerger {
             try sweepIfAnythingIsThere()
         }
         guard let next = unsafe table.pointee.ready.pop() else {
-            // A consumer that only polls never looks around; a dead announcer must not hold it up for ever.
+            // A consumer that only polls never checks its peers; the floor of a dead producer must not hold it up for ever.
             unsafe table.pointee.fruitlessLooks &+= 1
-            if unsafe table.pointee.fruitlessLooks & 1023 == 0 { clearDeadAnnouncements() }
+            if unsafe table.pointee.fruitlessLooks & 1023 == 0 { clearDeadFloors() }
             return try endIfDone()
         }
         // All tickets below the bound are visible. So until the next one of another lane is due, whatever this lane holds is. At
@@ -80,15 +80,15 @@ extension LaneMerger {
     /// Finds out which messages may be handed out.
     private func sweep() throws(RingError) {
         let control = unsafe attachment.control
-        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): the counter, then the announcements, then the headers. In
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): the counter, then the floors, then the headers. In
         // any other order a smaller ticket could turn up behind a larger one.
         var bound = unsafe sr_load_acquire_u64(sr_tickets(control))
         unsafe table.pointee.drawn = bound
         try findNewLanes()
         let count = unsafe table.pointee.count
         for index in 0..<count where unsafe !table.pointee.rows[index].isAbandoned {
-            // SYNC: ticket-floor (pairs with LaneWriter.publishInTotalOrder, ProducerCore.init and `clearDeadAnnouncements`)
-            bound = min(bound, unsafe sr_load_acquire_u64(table.pointee.rows[index].pend))
+            // SYNC: ticket-floor (pairs with LaneWriter.publishInTotalOrder, ProducerCore.init and `clearDeadFloors`)
+            bound = min(bound, unsafe sr_load_acquire_u64(table.pointee.rows[index].floor))
         }
         unsafe table.pointee.bound = bound
         do throws(RingError) {
@@ -126,10 +126,10 @@ extension LaneMerger {
         return unsafe ticket < table.pointee.drawn
     }
 
-    /// Takes back what dead producers had announced. Their byte in hand proves that they are dead.
-    func clearDeadAnnouncements() {
+    /// Clears the ticket floors of dead producers. Their byte in hand proves that they are dead.
+    func clearDeadFloors() {
         for lane in lanes {
-            // SAFETY: `pend` lies in the control mapping; whoever holds the lane's byte may write it.
+            // SAFETY: the floor lies in the control mapping; the holder of the lane's byte may write it.
             let place = unsafe sr_ticket_floor(lane.control)
             // Relaxed: it only says where to look; the byte is the proof.
             guard unsafe sr_load_relaxed_u64(place) != .max else { continue }

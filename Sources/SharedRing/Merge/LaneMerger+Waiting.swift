@@ -20,7 +20,7 @@ extension LaneMerger {
 
     /// Which producers have gone.
     func lookAround() throws(RingError) -> Arrival? {
-        if isTotallyOrdered { clearDeadAnnouncements() }
+        if isTotallyOrdered { clearDeadFloors() }
         for (index, lane) in lanes.enumerated() {
             let end = try lane.watch.end(lock: attachment.lock) { () throws(RingError) in !lane.isQuiet && !isAbandoned(index) }
             note(end, of: lane)
@@ -64,7 +64,7 @@ extension LaneMerger: ProducerAwaited {
         settle()
     }
 
-    /// What is found and is no message is told by the owner's next look, and the end of a producer by `takeEnd`.
+    /// What is found and is no message is reported by the owner's next look, and the end of a producer by `takeEnd`.
     func isReady() -> Bool {
         if isProducerWanted { return isProducerThere }
         return pending != nil || findMessage() || pending != nil || isEndNew

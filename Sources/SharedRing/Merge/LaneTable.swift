@@ -9,9 +9,9 @@ struct LaneTable: ~Copyable {
     struct Row {
         /// The lane's protocol state, at a fixed address.
         let reader: UnsafeMutablePointer<LaneReader>
-        /// Total order: where the lane's producer announces itself.
-        let pend: UnsafeMutablePointer<UInt64>
-        /// Set once the lane was poisoned and that was told: it is passed over from then on.
+        /// Total order: the lane's ticket floor.
+        let floor: UnsafeMutablePointer<UInt64>
+        /// Set once the lane was poisoned and that was reported: it is passed over from then on.
         var isAbandoned = false
         /// The drain that came to this lane last, by its number, and where the lane's head was then.
         var drain: UInt = 0
@@ -60,7 +60,7 @@ struct LaneTable: ~Copyable {
     }
 
     mutating func append(_ lane: MergedLane) {
-        unsafe (rows + count).initialize(to: Row(reader: lane.reader, pend: sr_ticket_floor(lane.control)))
+        unsafe (rows + count).initialize(to: Row(reader: lane.reader, floor: sr_ticket_floor(lane.control)))
         unsafe (places + count).initialize(to: lane.reader.pointee.place)
         count += 1
     }

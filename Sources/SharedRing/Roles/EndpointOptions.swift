@@ -15,9 +15,9 @@ public struct EndpointOptions: Sendable {
     /// Whether the data of lanes that this endpoint maps is part of this process's core dumps. If not, a dump has the ring's control blocks only: it
     /// is smaller by twice the ring's capacity, and done sooner. (While a process is dumped it keeps its roles.)
     public var isDataDumped: Bool
-    /// Maps the data of lanes read-only in a consumer. A fault of this process can't overwrite messages then, and on some processors a message takes half
-    /// as long again: a line that is read through a page that can't be written stays shared with the producer. (A consumer's control block is mapped
-    /// writable in any case, and an untrusted peer maps as it likes.)
+    /// Maps the data of lanes read-only in a consumer. A fault of this process can't overwrite messages then. On some processors messages become slower: a line that
+    /// was read through a page that can't be written stays shared with the producer. A consumer's control block is mapped writable in any case, and an
+    /// untrusted peer maps as it likes. Subscribers of a broadcast map the data read-only whatever this says.
     public var isDataReadOnly: Bool
 
     /// Options, each of which has a default.

@@ -105,7 +105,7 @@ final class ConsumerCore: @unchecked Sendable {
     func look() throws(RingError) -> Arrival? {
         try requireUsable()
         unsafe reader.pointee.finishWhatIsOut()
-        settle()  // an end that was told before, and to somebody who has come back since
+        settle()  // an end that was reported before; its caller has come back since
         let begin = unsafe reader.pointee.head
         while true {
             // What was stepped over may have shown that the lane has no end.
@@ -124,7 +124,7 @@ final class ConsumerCore: @unchecked Sendable {
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
             unsafe reader.pointee.stepOverMark()
             switch producer.noteMark(header.tag, isFirst: isFirst) {
-            case nil: continue  // this death was told already
+            case nil: continue  // this death was reported already
             case .closed: return .ended
             case .died: throw diedError
             }
@@ -177,7 +177,7 @@ final class ConsumerCore: @unchecked Sendable {
         return attachment.error(.peerDied, "its producer went away without closing the stream; the last to sign was \(holder)")
     }
 
-    /// Before this side waits or ends: what was used up is given back, what was told is kept. With manual acknowledgement both
+    /// Before this side waits or ends: what was used up is given back, what was reported is kept. With manual acknowledgement both
     /// wait for the call.
     private func settle() { if unsafe !reader.pointee.isManual { acknowledgeAll() } }
 
@@ -187,7 +187,7 @@ final class ConsumerCore: @unchecked Sendable {
         producer.keep()
     }
 
-    /// See `Consumer.acknowledge(before:)`. What was told of ends is kept only with the end itself.
+    /// See `Consumer.acknowledge(before:)`. What was reported of ends is kept only with the end itself.
     func acknowledge(before position: UInt64?) throws(RingError) {
         guard let position else { return try acknowledge() }
         unsafe try reader.pointee.requireUsable()
@@ -239,7 +239,7 @@ final class ConsumerCore: @unchecked Sendable {
         settle()
         return try role.removeRing {
             // What was handed out and not acknowledged must still be there for the next consumer.
-            // And a sender may have come and died meanwhile: that is to be told first.
+            // And a sender may have come and died meanwhile: that is to be reported first.
             unsafe !isAnythingThere && reader.pointee.published == reader.pointee.head && !producer.hasUnreportedEnd
         }
     }

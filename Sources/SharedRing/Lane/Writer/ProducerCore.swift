@@ -34,7 +34,7 @@ final class ProducerCore: @unchecked Sendable {
         unsafe HolderInformation.sign(sr_producer_holder(laneControl))
         unsafe epoch = sr_producer_epoch(laneControl)
         var writer = try Self.takeOver(lane, of: attachment, mapping, slice: slice)
-        // Whatever the last producer had announced is either committed, and was walked over, or will never be.
+        // A ticket above the last producer's floor is that of a record that was walked over, or no record will ever have it.
         // SYNC: ticket-floor (pairs with LaneMerger.sweep): the walk before.
         unsafe sr_store_release_u64(sr_ticket_floor(laneControl), UInt64.max)  // SR_NO_TICKET_FLOOR
         let before = unsafe sr_load_acquire_u32(epoch)  // the byte orders this side after its predecessor
@@ -271,7 +271,7 @@ extension ProducerCore: Awaited {
         repeat {
             try watch.occupy()
             do throws(RingError) { try await watch.ready(self, until: deadline, what) } catch { throw namingSlowest(error) }
-            // A wait that found nothing may have found that the consumer has gone. Told once, as in `waitForRoom`.
+            // A wait that found nothing may have found that the consumer has gone. Reported once, as in `waitForRoom`.
             _ = try checkPeers(for: wanted, isThere: isThere)
         } while try !isThere()
     }
