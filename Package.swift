@@ -47,6 +47,9 @@ let package = Package(
             name: "TestPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/TestPeer", swiftSettings: plain),
         // The wire format from C, by the shim's headers alone. It links nothing of ours.
         .executableTarget(name: "CPeer", path: "Examples/CPeer", cSettings: [.headerSearchPath("../../Sources/CAtomics/include")]),
+        // A Swift service that a C++ process feeds.
+        .executableTarget(
+            name: "PriceService", dependencies: ["SharedRing"], path: "Examples/Feed", exclude: ["feed.cpp", "run"], swiftSettings: plain),
         // Death at every instruction: a process that is traced, and the tracer.
         .executableTarget(
             name: "CrashPeer", dependencies: ["SharedRing", "CSharedRing", "CTestSupport"], path: "Tests/CrashPeer", swiftSettings: plain),

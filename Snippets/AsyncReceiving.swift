@@ -57,7 +57,7 @@ func start(_ consumer: consuming Consumer) -> Task<Int, any Error> {
 }
 
 /// An actor that many tasks send through. Those that wait for room are served in the order in which they called.
-actor Courier {
+actor SharedProducer {
     private let producer: Producer
 
     init(_ producer: consuming Producer) { self.producer = producer }
@@ -136,17 +136,17 @@ func sendInPlace(_ values: [Double], to ring: SPSCRing) async throws {
     try producer.close()
 }
 
-/// Eight tasks send through one courier.
-func sendFromEight(through courier: Courier) async throws {
+/// Eight tasks send through one producer.
+func sendFromEight(through shared: SharedProducer) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
         for caller in 0..<8 {
             group.addTask {
-                for number in 0..<1000 { try await courier.deliver("\(caller): \(number)") }
+                for number in 0..<1000 { try await shared.deliver("\(caller): \(number)") }
             }
         }
         try await group.waitForAll()
     }
-    try await courier.finish()
+    try await shared.finish()
 }
 
 let ring = try SPSCRing.anonymous()
@@ -176,7 +176,7 @@ try await sendInPlace([10], to: ring)
 try await receive(from: ring)
 
 let tiny = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-let courier = Courier(try tiny.makeProducer())
-async let delivering: Void = sendFromEight(through: courier)
+let shared = SharedProducer(try tiny.makeProducer())
+async let delivering: Void = sendFromEight(through: shared)
 print(try await keep(from: tiny).count)
 try await delivering

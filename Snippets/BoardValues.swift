@@ -25,7 +25,7 @@ func limits(_ reader: inout BoardReader) throws(RingError) -> Limits {
     try reader.value(as: Limits.self) ?? Limits(requestsPerSecond: 100, largestRequest: 1 << 20)
 }
 
-/// Follows all entries. Of many changes only the newest value is told, and that is never missed.
+/// Follows all entries. Of many changes only the newest value is reported, and that is never missed.
 func follow(_ board: Board) async throws(RingError) {
     var view = try board.makeView()
     while true {

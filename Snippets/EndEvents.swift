@@ -1,7 +1,7 @@
-// A service is told which of its producers have gone.
+// A service learns which of its producers have ended.
 import SharedRing
 
-/// Serves whoever comes, and says who has gone.
+/// Serves all producers, and reports which have ended.
 func serve(_ ring: MPSCRing) async throws {
     var consumer = try ring.makeConsumer()
     try await consumer.forEach(ended: { end in print(end) }) { message in print(message.text) }

@@ -2,12 +2,12 @@
 import SharedRing
 
 func record(_ write: ([UInt8]) -> Void) async throws {
-    var subscriber = try BroadcastRing.openOrCreate("quotes").makeSubscriber(.reliable, from: .oldest)
+    var subscriber = try await BroadcastRing.openOrCreate("quotes").makeSubscriber(.reliable, from: .oldest)
     print("began behind \(subscriber.sentBefore.messages) messages")
     try await subscriber.forEach { message in write(message.array) }
 }
 func show(_ display: (String) -> Void) async throws {
-    var subscriber = try BroadcastRing.openOrCreate("quotes").makeSubscriber(.lossy)
+    var subscriber = try await BroadcastRing.openOrCreate("quotes").makeSubscriber(.lossy)
     while let text = try await subscriber.next()?.text {
         display(text)
         if subscriber.missed.messages > 0 { display("(\(subscriber.missed.messages) missed)") }

@@ -9,7 +9,7 @@ func serve(at path: String) async throws {
     listener.close()
 }
 
-/// A link taken apart: one endpoint each for whoever needs it.
+/// A link taken apart: its endpoints go to different owners.
 func answer(_ link: consuming Link) async throws {
     let producer = link.producer
     let consumer = link.consumer

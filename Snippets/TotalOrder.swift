@@ -1,4 +1,4 @@
-// What was sent first is received first, whoever sent it; and how a stream of many senders ends.
+// What was sent first is received first, whichever process sent it; and how a stream of many senders ends.
 import SharedRing
 
 func makeJournal() throws(RingError) -> MPSCRing {

@@ -1,4 +1,4 @@
-// What goes through a ring, without disturbing anybody.
+// What goes through a ring: no user of the ring notices the tap.
 import SharedRing
 
 /// Messages a second, lane by lane, from two readings.
@@ -12,9 +12,9 @@ func rates(from first: RingStatistics, to last: RingStatistics) -> [Int: Double]
     return rates
 }
 
-/// What passes at this moment. Called again and again, by whoever wants to see it all.
+/// Prints the messages that pass. Call it again and again to see them all.
 func show(_ tap: inout RingTap) throws(RingError) {
-    for event in try tap.look() {
+    for event in try tap.poll() {
         switch event {
         case .message(let message): print("lane \(message.lane):", String(decoding: message.bytes, as: UTF8.self))
         case .ended(let lane, _, let isClosed): print("lane \(lane):", isClosed ? "closed" : "cut off")

@@ -49,7 +49,7 @@ void sr_opening(void) {
     int has_hole = 0;
     for (int fd = 0; fd < first_descriptor; fd++) has_hole |= fcntl(fd, F_GETFD) < 0;
     while (has_hole && placeholder_count < first_descriptor) {
-        /* O_PATH: whoever prints into it meanwhile gets EBADF, as before. */
+        /* O_PATH: a thread that prints into it meanwhile gets EBADF, as before. */
         int fd = open("/", O_PATH | O_CLOEXEC);
         if (fd >= first_descriptor) close(fd);
         if (fd < 0 || fd >= first_descriptor) break;

@@ -1,3 +1,4 @@
+/* One file: all system calls of the library but those of sockets and of waiting, a few lines each. */
 #define _GNU_SOURCE
 #include "include/system/linux.h"
 
@@ -40,7 +41,7 @@ int sr_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns) {
 }
 
 int sr_futex_clear_and_wake(uint32_t *word) {
-    /* The comparison decides about waking on the second address, which is the same word: nobody is left there. */
+    /* The comparison decides about waking on the second address, which is the same word: no sleeper is left there. */
     unsigned op = FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_LT, 0);
     return result(syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word, op));
 }
@@ -125,12 +126,15 @@ int sr_rename_exclusive(int directory, const char *from, const char *to) {
 
 int sr_unlink_at(int directory, const char *name) { return result(unlinkat(directory, name, 0)); }
 
-int sr_reopen(int fd) {
+static int reopen(int fd, int access) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     sr_opening();
-    return sr_opened(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    return sr_opened(open(path, access | O_NONBLOCK | O_CLOEXEC));
 }
+
+int sr_reopen(int fd) { return reopen(fd, O_RDWR); }
+int sr_reopen_to_read(int fd) { return reopen(fd, O_RDONLY); }
 
 static void facts_of(const struct stat *s, struct sr_file_facts *facts) {
     facts->device = s->st_dev;
@@ -220,6 +224,21 @@ int sr_random(void *buffer, uint64_t count) {
 
 uint32_t sr_effective_user(void) { return geteuid(); }
 uint64_t sr_page_size(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
+
+uint64_t sr_second_level_cache(void) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    long known = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (known > 0) return (uint64_t)known;
+#endif
+    /* On arm64 the C library asks the processor, which says nothing of sizes; the kernel has them from the firmware. */
+    sr_opening();
+    int fd = sr_opened(open("/sys/devices/system/cpu/cpu0/cache/index2/size", O_RDONLY | O_CLOEXEC));
+    if (fd < 0) return 0;
+    char text[16] = {0};
+    int64_t count = sr_read_at(fd, text, sizeof text - 1, 0);
+    sr_close(fd);
+    return count > 0 ? strtoull(text, NULL, 10) << 10 : 0; /* "512K" */
+}
 
 int sr_memfd(const char *name) {
     /* MFD_NOEXEC_SEAL (Linux 6.3) says what we mean and quiets the kernel's advice; older kernels refuse the flag. */

@@ -43,7 +43,10 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
     return 0;
 }
 
-static int new_socket(void) {
+/* A new socket, and the address of the path, for bind or connect. */
+static int socket_for(const char *path, struct sockaddr_un *address, socklen_t *length) {
+    int r = address_of(path, address, length);
+    if (r < 0) return r;
     sr_opening();
     return sr_opened(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
@@ -51,11 +54,9 @@ static int new_socket(void) {
 int sr_socket_listen(const char *path, uint32_t permissions) {
     struct sockaddr_un address;
     socklen_t length;
-    int r = address_of(path, &address, &length);
-    if (r < 0) return r;
-    int fd = new_socket();
+    int r, fd = socket_for(path, &address, &length);
     if (fd < 0) return fd;
-    /* The mode of the socket's inode becomes that of the file: nobody can connect in between. The umask takes bits away, and
+    /* The mode of the socket's inode becomes that of the file: no process can connect in between. The umask takes bits away, and
      * they are given back once no other thread could have used them. */
     if (fchmod(fd, permissions) != 0 || bind(fd, (struct sockaddr *)&address, length) != 0) goto failed;
     if (chmod(path, permissions) != 0 || listen(fd, 64) != 0) {
@@ -119,9 +120,7 @@ int sr_socket_accept(int listener, int64_t deadline_ns) {
 int sr_socket_connect(const char *path, int64_t deadline_ns) {
     struct sockaddr_un address;
     socklen_t length;
-    int r = address_of(path, &address, &length);
-    if (r < 0) return r;
-    int fd = new_socket();
+    int r, fd = socket_for(path, &address, &length);
     if (fd < 0) return fd;
     for (;;) {
         if (connect(fd, (struct sockaddr *)&address, length) == 0) return fd;

@@ -52,8 +52,10 @@ struct Arguments {
         self.command = command
         self.values = values
         self.wantsHelp = wantsHelp
-        // A board's words are no rings: a key may be the same as its value.
-        self.names = command == .board ? names : names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
+        // The words of a board and of a command are no rings: one may be there twice.
+        self.names =
+            command == .board || command == .serve
+            ? names : names.reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
         if wantsHelp { return }
         let expected = command.operandCount { values[$0] != nil }
         if names.count < expected.lowerBound { throw ToolFailure.usage("the \(command.operand) is missing", of: command) }
@@ -66,11 +68,16 @@ struct Arguments {
 
     func has(_ option: String) -> Bool { values[option] != nil }
 
+    /// The options that are there, in the order of the command's table.
+    var options: [String] { command.options.map(\.name).filter(has) }
+
     func text(_ option: String) -> String? { values[option]?.repairedText }
 
     /// A value that `parse` makes of the option's word; nil if the option is not there.
     func value<Value>(_ option: String, _ what: String, _ parse: (String) -> Value?) throws -> Value? {
-        guard let word = text(option) else { return nil }
+        guard let bytes = values[option] else { return nil }
+        // Repaired, it could be another's name.
+        guard let word = bytes.text else { throw ToolFailure.usage("'\(bytes)' after '\(option)' is not UTF-8", of: command) }
         guard let value = parse(word) else {
             throw ToolFailure.usage("'\(word)' after '\(option)' is no \(what)", of: command)
         }

@@ -1,6 +1,6 @@
 /// What the tool can do, and which options each of it takes. The parser, the completions and the suggestions go by this table.
 enum Command: String, CaseIterable {
-    case send, receive, create, remove, list, info, check, stat, tap, board, completions
+    case send, receive, create, remove, list, info, check, stat, tap, board, call, serve, completions
 
     /// What stands behind an option.
     enum Value: Equatable {
@@ -24,19 +24,20 @@ enum Command: String, CaseIterable {
 
     var options: [Option] {
         switch self {
-        case .send: Self.transfer + [.flag("--drain")]
+        case .send: Self.transfer + [.flag("--drain"), .value("--patience", .duration)]
         case .receive:
             Self.transfer + [
                 .value("--senders", .count), .value("--senders-ever", .count), .flag("--ends"),
-                .value("--subscribe", .word(["reliable", "lossy"])), .value("--from", .text),
+                .value("--subscribe", .word(["reliable", "durable", "soft", "lossy"])), .value("--as", .text), .value("--from", .text),
             ]
         case .create:
             [
                 .value("--capacity", .size), .value("--alignment", .size), .value("--mode", .mode), .value("--label", .text),
                 .value("--barrier", .word(["automatic", "asymmetric", "symmetric"])), .value("--lanes", .count), Self.order,
                 .flag("--broadcast"), .value("--subscribers", .count), Self.directory,
-            ]
-        case .remove: [.flag("--stale"), .flag("--damaged"), .flag("--force"), .flag("--dry-run")] + Self.finding
+            ] + [.flag("--calls")] + Self.callShape
+        case .remove:
+            [.flag("--stale"), .flag("--damaged"), .flag("--force"), .flag("--dry-run"), .value("--subscriber", .text)] + Self.finding
         case .stat: [.optionalValue("--watch", .duration), .flag("--json"), .flag("--prometheus")] + Self.finding
         case .tap:
             [
@@ -49,7 +50,11 @@ enum Command: String, CaseIterable {
                 .value("--timeout", .duration), .value("--count", .count), .value("--seconds", .duration), .value("--room", .count),
                 .value("--room-bytes", .size), .flag("--time"), .value("--mode", .mode), .value("--label", .text),
             ] + Self.finding
-        case .list: [.flag("--json"), .flag("--names")] + Self.finding
+        case .call: [.value("--timeout", .duration), .value("--retry", .text)] + Self.finding
+        case .serve:
+            [.flag("--frames"), .value("--count", .count), .value("--timeout", .duration), .flag("--existing"), .flag("--exact")]
+                + Self.callShape + Self.finding
+        case .list: [.flag("--json"), .flag("--names"), .value("--kind", .word(ListCommand.kindWords))] + Self.finding
         case .info, .check: [.flag("--json")] + Self.finding
         case .completions: []
         }
@@ -60,6 +65,8 @@ enum Command: String, CaseIterable {
         switch self {
         case .completions: "shell"
         case .board: "action: \(BoardCommand.Action.allCases.map(\.rawValue).joined(separator: ", "))"
+        case .call: "service's name"
+        case .serve: "service's name, or the command behind '--',"
         default: "ring's name"
         }
     }
@@ -70,7 +77,8 @@ enum Command: String, CaseIterable {
         case .list: 0...0
         case .remove where has("--stale") || has("--damaged"): 0...Int.max
         case .stat, .remove, .info, .check, .board: 1...Int.max
-        case .send, .receive, .create, .tap, .completions: 1...1
+        case .serve: 2...Int.max
+        case .send, .receive, .create, .tap, .call, .completions: 1...1
         }
     }
 
@@ -80,9 +88,10 @@ enum Command: String, CaseIterable {
         case .remove: "remove NAME...|--stale|--damaged"
         case .list: "list [options]"
         case .board: "board ACTION NAME [KEY...] [options]"
+        case .serve: "serve NAME [options] -- COMMAND..."
         case .info, .check, .stat: "\(rawValue) NAME... [options]"
         case .completions: "completions SHELL"
-        case .send, .receive, .create, .tap: "\(rawValue) NAME [options]"
+        case .send, .receive, .create, .tap, .call: "\(rawValue) NAME [options]"
         }
     }
 
@@ -91,12 +100,14 @@ enum Command: String, CaseIterable {
         case .send: "send standard input"
         case .receive: "write what comes to standard output"
         case .create: "make an empty ring that stays"
-        case .remove: "remove rings that nobody uses"
+        case .remove: "remove rings that no process uses"
         case .list: "the rings that are there"
-        case .info: "what a ring looks like, and who uses it"
+        case .info: "what a ring looks like, and which processes use it"
         case .check: "whether the next process can use a ring"
         case .stat: "what goes through rings, in rates"
         case .tap: "show the messages that pass, and take none"
+        case .call: "call a service: standard input is the request"
+        case .serve: "answer calls with what a command writes"
         case .board: "latest values: create, add, set, get, watch, list, remove"
         case .completions: "completions for bash, zsh or fish"
         }
@@ -110,6 +121,9 @@ enum Command: String, CaseIterable {
 
     private static let order = Option.value("--order", .word(["per-producer", "total"]))
     private static let directory = Option.value("--dir", .directory)
+    private static let callShape: [Option] = [
+        .value("--clients", .count), .value("--servers", .count), .value("--request", .size), .value("--reply", .size),
+    ]
     private static let finding: [Option] = [.value("--owner", .user), directory]
     private static let transfer: [Option] =
         [

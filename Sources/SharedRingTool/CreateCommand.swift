@@ -7,6 +7,8 @@ struct CreateCommand {
     private let options: RingOptions
     /// Nil: no broadcast.
     private let subscribers: Int?
+    /// Nil: no call service.
+    private let calls: CallService.Shape?
 
     init(_ arguments: Arguments) throws {
         name = arguments.name
@@ -19,6 +21,13 @@ struct CreateCommand {
         if isBroadcast, lanes.count != nil {
             throw ToolFailure.usage("'--broadcast' and '--lanes' exclude each other: a broadcast has one sender", of: arguments.command)
         }
+        if let other = ["--broadcast", "--lanes", "--capacity", "--alignment"].first(where: arguments.has), arguments.has("--calls") {
+            throw ToolFailure.usage("'--calls' and '\(other)' exclude each other", of: arguments.command)
+        }
+        if let other = ["--clients", "--servers", "--request", "--reply"].first(where: arguments.has), !arguments.has("--calls") {
+            throw ToolFailure.usage("'\(other)' needs '--calls'", of: arguments.command)
+        }
+        calls = arguments.has("--calls") ? try CallOptions(arguments).shape : nil
         self.subscribers = isBroadcast ? subscribers ?? BroadcastRing.defaultSubscribers : nil
         var options = RingOptions()
         options.directoryName = try arguments.directory()
@@ -28,7 +37,7 @@ struct CreateCommand {
             UInt32(word, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }
         }
         if let mode { options.permissions = mode }
-        if let label = arguments.text("--label") { options.label = label }
+        if let label = try arguments.value("--label", "text", { $0 }) { options.label = label }
         let barrier = try arguments.value("--barrier", "barrier: automatic, asymmetric or symmetric") { word -> RingOptions.Barrier? in
             switch word {
             case "automatic": .automatic
@@ -43,7 +52,9 @@ struct CreateCommand {
     }
 
     func run() throws {
-        if let subscribers {
+        if let calls {
+            _ = try CallService.create(named: name, shape: calls, options: options)
+        } else if let subscribers {
             _ = try BroadcastRing.create(named: name, subscribers: subscribers, options: options)
         } else if let count = lanes.count {
             _ = try MPSCRing.create(named: name, lanes: count, order: lanes.order, options: options)

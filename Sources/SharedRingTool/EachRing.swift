@@ -20,10 +20,10 @@ struct EachRing {
         }
     }
 
-    /// Throws what concerns no ring: that the output has no reader any more.
+    /// Throws what concerns no ring: that the output has no reader any more. The status stays that of the first that failed.
     private mutating func report(_ error: any Error) throws {
         let failure = ToolFailure(error, of: arguments)
-        if failure.sentence.isEmpty { throw failure }
+        if failure.sentence.isEmpty { throw ToolFailure("", status: status ?? failure.status) }
         StandardStreams.note(failure.sentence)
         status = status ?? failure.status
     }

@@ -1,4 +1,6 @@
 /// What `--help` says.
+///
+/// One file although it is long: the help of every command is text, without logic.
 enum Help {
     static let overview = """
         sharedring carries messages between processes through a ring in shared memory.
@@ -43,6 +45,8 @@ enum Help {
         case .stat: stat
         case .tap: tap
         case .board: board
+        case .call: call
+        case .serve: serve
         case .completions: completions
         }
     }
@@ -61,6 +65,8 @@ enum Help {
           --frames          a 32-bit little-endian length, and so many bytes
 
         \(transfer)
+          --patience D      of a broadcast: how long a subscriber with a soft gate may hold this sender up
+                            (default 100ms)
           --drain           wait until everything is acknowledged before closing
 
         \(notation)
@@ -101,8 +107,11 @@ enum Help {
           --ends            a line on standard error for each sender that ends: who it was, and whether
                             it closed or went away without closing
           --subscribe HOW   take part in a broadcast, and make one if there is no ring: reliable (the
-                            sender waits for this receiver) or lossy (it does not, and at the end standard
-                            error says how many messages were missed)
+                            sender waits for this receiver), durable (also while it is not there; needs
+                            --as), soft (as long as the sender has patience) or lossy (the sender does not
+                            wait); at the end standard error says how many messages were missed
+          --as NAME         with --subscribe: come back under this name, and go on where the last receiver
+                            of that name ended; what that one did not acknowledge comes again
           --from PLACE      with --subscribe: now (the default), oldest (what is still sure to be there)
                             or last:N (the last N messages, or as many of them as are there)
 
@@ -113,6 +122,7 @@ enum Help {
           sharedring receive log --lines --senders 2 > all.txt
           sharedring receive numbers --lines --timeout 5s | head -n 3
           sharedring receive news --lines --subscribe lossy --from last:10
+          sharedring receive news --lines --subscribe durable --as audit --from oldest
 
         \(exitStatus)
         """
@@ -122,11 +132,17 @@ enum Help {
 
         Makes an empty ring, which stays until it is removed with 'sharedring remove'.
 
-          --capacity SIZE   bytes of data, of each lane, rounded up to a power of two (default 1M)
+          --capacity SIZE   bytes of data, of each lane, rounded up to a power of two
+                            (default: twice the second-level cache, 1M to 8M)
           --lanes N         for N senders at a time, 1 to 1024; without this, for one
           --order ORDER     between senders: per-producer (the default) or total, that of sending
           --broadcast       for one sender and many receivers, each of which gets every message
           --subscribers N   for N reliable subscribers at a time, 1 to 256 (default 64)
+          --calls           for calls: request and reply, see 'sharedring serve --help'
+          --clients N       of a service: N calls at a time, 1 to 1024 (default 64)
+          --servers N       of a service: N servers at a time, 1 to 64 (default 8)
+          --request SIZE    of a service: the largest request (default 4K)
+          --reply SIZE      of a service: the largest reply (default 4K)
           --alignment SIZE  what records are aligned to: a power of two from 8 (the default) to 128
           --mode MODE       file mode in octal (default 0600)
           --label TEXT      free text of at most 63 bytes
@@ -140,6 +156,7 @@ enum Help {
           sharedring create log --lanes 16 --capacity 256K --order total
           sharedring create orders --mode 0660 --label 'orders of today'
           sharedring create news --broadcast
+          sharedring create store --calls --clients 16 --reply 64K
 
         \(exitStatus)
         """
@@ -148,6 +165,7 @@ enum Help {
         Usage: sharedring remove NAME... [options]
                sharedring remove --stale [--force] [--dry-run] [NAME...] [options]
                sharedring remove --damaged [--dry-run] [NAME...] [options]
+               sharedring remove NAME --subscriber SUBSCRIBER [options]
 
         Removes each ring NAME, with all that is in it. No process may be attached. A ring of an older
         layout version can be removed, too, and one that needs what this program does not know.
@@ -165,6 +183,8 @@ enum Help {
 
           --stale           those that are left behind
           --damaged         those that are damaged
+          --subscriber WHO  removes no ring, but of a broadcast the subscriber of that name, while no
+                            process has it: its sender waits for it no more
           --force           also removes rings in which messages wait, with these messages, and says
                             how many
           --dry-run         only says what it would do
@@ -196,6 +216,8 @@ enum Help {
                             control characters, or that is no UTF-8, is left out
           --json            one object with the keys "rings", an array of what info --json gives,
                             "damaged" and "other_versions"
+          --kind KIND       only sound ones of this kind: spsc, mpsc, broadcast, board or call; ring: one
+                            of the first three; several with commas between them
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
@@ -204,7 +226,7 @@ enum Help {
 
         Examples:
           sharedring list
-          sharedring list --names | xargs sharedring info
+          sharedring list --names | xargs -d '\\n' sharedring info --
 
         \(exitStatus)
         """
@@ -263,7 +285,8 @@ enum Help {
         how often its users slept and were woken, and which are attached. Lanes in which nothing
         happens share a line. It takes no role and disturbs no process. It works when the ring's
         processes are stopped or dead. Counters go on from one user to the next. A ring that is not
-        there is an error, and the others are shown all the same.
+        there is an error, and the others are shown all the same. Of a broadcast it shows the reliable
+        subscribers and those with a soft gate; other lossy ones leave no trace, and can't be shown.
 
         In a sender's line 'wakes/s' counts how often it woke the consumer, in the consumer's how
         often that woke a sender. 1 MB is 1,000,000 bytes of messages; the backlog counts the bytes
@@ -272,7 +295,8 @@ enum Help {
           --watch [D]       again and again, every second or every D; on a terminal in place. Ends at
                             SIGINT (Ctrl-C), or when the last of the rings has gone
           --json            one JSON object on one line for each ring: counts since it was made, and rates
-          --prometheus      the counts, at once, in Prometheus' text format
+          --prometheus      the counts, at once, in Prometheus' text format: of a ring under the label
+                            ring, of a call service under the label service
           --owner USER      also take the rings of USER, a name or an id, or of 'anyone', like one of a
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
@@ -281,7 +305,7 @@ enum Help {
         In Prometheus' labels a control character but a newline stands as \\u{1B}, and what is no UTF-8
         as \\xE9.
 
-        D is a number of seconds, or one with ms, s, m or h.
+        \(durations)
 
         Examples:
           sharedring stat log prices
@@ -297,7 +321,7 @@ enum Help {
         and takes none from its receiver. The tap only reads the ring: no process waits for it, and
         it wakes none. The tap misses messages that are overwritten before it has seen them, and
         standard error says how many. It ends when the ring is removed, or at SIGINT (Ctrl-C), with
-        status 0.
+        status 0. After SIGINT the output has a second to take what is left.
 
         A message that was received meanwhile is shown until the sender's write limit has reached it.
         A sender publishes its write limit some way ahead. So each message is shown as it was sent.
@@ -315,7 +339,7 @@ enum Help {
                             group, made with --mode 0660; without this, only one's own
           --dir DIR         where rings live (default $SHAREDRING_DIR, else /dev/shm)
 
-        D is a number of seconds, or one with ms, s, m or h.
+        \(durations)
 
         Examples:
           sharedring tap log --seconds 0
@@ -327,10 +351,11 @@ enum Help {
 
     private static let board = """
         Usage: sharedring board create NAME [KEY[=CAPACITY]...] [--room N] [--room-bytes SIZE] [--time]
-               sharedring board add NAME KEY[=CAPACITY]...
-               sharedring board set NAME KEY [VALUE] [--hex] [--tag N] [--if-version N]
+                                [--mode MODE] [--label TEXT]
+               sharedring board add NAME KEY[=CAPACITY]... [--timeout D]
+               sharedring board set NAME KEY [VALUE] [--hex] [--tag N] [--if-version N] [--timeout D]
                sharedring board get NAME [KEY...] [--text|--hex|--json|--raw]
-               sharedring board watch NAME [KEY...] [--text|--hex|--json|--raw]
+               sharedring board watch NAME [KEY...] [--text|--hex|--json|--raw] [--count N] [--seconds D]
                sharedring board list NAME [--json]
                sharedring board remove NAME
 
@@ -340,7 +365,8 @@ enum Help {
         once: VALUE, or else standard input to its end. 'get' writes the values of these entries, or of
         all that have one, as they stood at one moment; of a single entry only the value. 'watch'
         writes each entry's value when it has changed, the newest at once, until the board is removed
-        or at SIGINT (Ctrl-C); changes that come faster than they are written are one.
+        or at SIGINT (Ctrl-C); changes that come faster than they are written are one. In a terminal,
+        with --text or --hex, it shows each entry's key, version and value in a place of its own.
 
           --room N          room for N more entries
           --room-bytes SIZE the bytes of their capacities together
@@ -358,7 +384,8 @@ enum Help {
           --if-version N    set it only if the newest value has the version N; 0: if there is none
           --timeout D       how long to wait for an entry that another process holds (default 10s)
           --count N         of 'watch': end after N values
-          --seconds D       of 'watch': end after D
+          --seconds D       of 'watch': end after D, with what is there then; 0: write all that is there
+                            now, and end
           --owner USER      also take the boards of USER, a name or an id, or of 'anyone'; without this,
                             only one's own
           --dir DIR         where boards live (default $SHAREDRING_DIR, else /dev/shm)
@@ -374,10 +401,68 @@ enum Help {
         \(exitStatus)
         """
 
+    private static let call = """
+        Usage: sharedring call NAME [options] < REQUEST > REPLY
+
+        Calls the service NAME once: standard input is the request, standard output the reply. It waits
+        for a server, and for the reply. If there is none, standard error says what is known of the
+        request: failed (the service refused it, or has no reply), not executed (and never will be),
+        unknown (its server has gone; it may have been executed) or still open.
+
+          --timeout D       give up after D (default: never); the status is 4 then
+          --retry TOKEN     repeat a call whose error named this token
+          --owner USER      also take the services of USER, a name or an id, or of 'anyone'; without
+                            this, only one's own
+          --dir DIR         where services live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(notation)
+
+        Examples:
+          echo hello | sharedring call upper
+          sharedring call upper --timeout 1m < words.txt > answer.txt
+
+        \(exitStatus)
+        """
+
+    private static let serve = """
+        Usage: sharedring serve NAME [options] -- COMMAND [ARGUMENT...]
+
+        Answers the calls of the service NAME, one after another, and makes the service if there is
+        none; the service stays. COMMAND runs once for each call: its standard input is the request,
+        its standard output the reply. If it ends with another status than 0 (128 + N if signal N ended
+        it), or writes more than the largest reply, the call fails (refused). Several servers may share
+        the work. After SIGINT or SIGTERM a COMMAND has a second to end; then it gets SIGTERM, and a
+        second later SIGKILL.
+
+          --frames          COMMAND runs once for all calls: each request and each reply has a 32-bit
+                            little-endian length before it, and each request gets exactly one reply
+          --count N         end after N calls
+          --timeout D       end a COMMAND that takes longer than D for a call, which fails (refused)
+          --existing        make no service: it is an error if there is none
+          --exact           it is an error if the service is there with another shape than the four
+                            options below ask for; without this, a note
+          --clients N       if it is made now: for N calls at a time, 1 to 1024 (default 64)
+          --servers N       if it is made now: for N servers at a time, 1 to 64 (default 8)
+          --request SIZE    if it is made now: the largest request (default 4K)
+          --reply SIZE      if it is made now: the largest reply (default 4K)
+          --owner USER      also take the services of USER, a name or an id, or of 'anyone'; without
+                            this, only one's own
+          --dir DIR         where services live (default $SHAREDRING_DIR, else /dev/shm)
+
+        \(notation)
+
+        Examples:
+          sharedring serve upper --count 1 -- tr a-z A-Z
+          sharedring serve sum --count 1 --request 64K -- sha256sum
+
+        \(exitStatus)
+        """
+
     private static let completions = """
         Usage: sharedring completions SHELL
 
-        Writes completions of commands, options and names of rings for a shell: bash, zsh or fish.
+        Writes completions of commands, options and names of rings, boards and services for a shell:
+        bash, zsh or fish.
 
         Examples:
           eval "$(sharedring completions bash)"
@@ -393,7 +478,7 @@ enum Help {
     private static let transfer = """
         Options:
           --capacity SIZE   bytes of data, of each lane, if the ring is made now, rounded up to a power
-                            of two (default 1M; 4M is faster where the machine is busy)
+                            of two (default: twice the second-level cache, 1M to 8M)
           --lanes N         if the ring is made now: for N senders at a time, 1 to 1024
           --order ORDER     if it is made with lanes: per-producer (the default) or total, the order
                             of sending across all senders
@@ -415,9 +500,11 @@ enum Help {
 
     private static let sizes = "SIZE is a number of bytes, or one with K, M or G (or KiB, MiB, GiB): 64K is 65536."
 
+    private static let durations = "D is a number of seconds, or one with us, ms, s, m (or min) or h."
+
     private static let notation = """
         \(sizes)
-        D is a number of seconds, or one with ms, s, m or h.
+        \(durations)
         """
 
     private static let exitStatus = """

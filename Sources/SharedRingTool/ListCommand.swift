@@ -9,12 +9,19 @@ struct ListCommand {
 
     private let options: RingOptions
     private let format: Format
+    /// Which are wanted; nil: all, and what is damaged or of another version, whose kind is not known.
+    private let kinds: [RingKind]?
 
     init(_ arguments: Arguments) throws {
         options = try arguments.findingOptions()
         let formats = ["--json", "--names"].filter(arguments.has)
         if formats.count > 1 { throw ToolFailure.usage("'\(formats[0])' and '\(formats[1])' exclude each other", of: .list) }
         format = arguments.has("--json") ? .json : arguments.has("--names") ? .names : .table
+        let words = "kind: \(Self.kindWords.joined(separator: ", ")), or several of them with commas"
+        kinds = try arguments.value("--kind", words) { word -> [RingKind]? in
+            let kinds = word.split(separator: ",", omittingEmptySubsequences: false).map { Self.kinds(of: String($0)) }
+            return kinds.contains { $0.isEmpty } ? nil : kinds.flatMap { $0 }
+        }
     }
 
     func run() throws {
@@ -40,13 +47,20 @@ struct ListCommand {
         }
     }
 
+    /// What stands behind `--kind`: the kinds, and a word for those through which messages pass.
+    static let kindWords = ["ring", "spsc", "mpsc", "broadcast", "board", "call"]
+
+    /// Which kinds the word means; none: it is no such word.
+    private static func kinds(of word: String) -> [RingKind] {
+        word == "ring" ? [.spsc, .mpsc, .broadcast] : RingKind(rawValue: word).map { [$0] } ?? []
+    }
+
     private func rings() throws -> (sound: [RingReport], damaged: [DamagedRing], others: [OtherVersionRing]) {
         do throws(RingError) {
             let names = try RingReport.fileNames(options: options)
-            return (
-                names.compactMap { try? RingReport(named: $0, options: options) }, try DamagedRing.all(options: options),
-                try OtherVersionRing.all(options: options)
-            )
+            let reports = names.compactMap { try? RingReport(named: $0, options: options) }
+            if let kinds { return (reports.filter { kinds.contains($0.kind) }, [], []) }
+            return (reports, try DamagedRing.all(options: options), try OtherVersionRing.all(options: options))
         } catch {
             throw ToolFailure("\(error)")
         }

@@ -41,7 +41,7 @@ extension OtherVersionRing {
     private var attached: String {
         switch isInUse {
         case true?: "in use"
-        case false?: "nobody"
+        case false?: "-"
         case nil: ""
         }
     }

@@ -1,4 +1,5 @@
 import Glibc
+import SharedRing
 
 /// The progress line of a long transfer on standard error, if that is a terminal. It comes after a second, changes at most
 /// five times a second, and is gone at the end.

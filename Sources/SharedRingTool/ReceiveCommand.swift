@@ -11,13 +11,13 @@ struct ReceiveCommand {
 
     private let options: TransferOptions
     private let senders: Senders?
-    private let tellsEnds: Bool
+    private let reportsEnds: Bool
     private let subscription: SubscribeOptions
 
     init(_ arguments: Arguments) throws {
         options = try TransferOptions(arguments)
         senders = try Senders(arguments)
-        tellsEnds = arguments.has("--ends")
+        reportsEnds = arguments.has("--ends")
         subscription = try SubscribeOptions(arguments)
     }
 
@@ -49,7 +49,8 @@ struct ReceiveCommand {
             case .broadcast(let ring):
                 return .subscribed(
                     try ring.makeSubscriber(
-                        subscription.delivery, from: subscription.start, acknowledgement: acknowledgement, waiting: options.waiting,
+                        subscription.delivery, as: subscription.name, from: subscription.start, acknowledgement: acknowledgement,
+                        waiting: options.waiting,
                         options: EndpointOptions(checkInterval: checkInterval)))
             }
         }
@@ -59,7 +60,7 @@ struct ReceiveCommand {
         let progress = Progress("received", data: STDOUT_FILENO)
         defer { progress.clear() }
         Signals.endInOrder(on: [SIGINT, SIGTERM, SIGHUP])
-        var reception = Reception(consumer, options: options, senders: senders, tellsEnds: tellsEnds, progress: progress)
+        var reception = Reception(consumer, options: options, senders: senders, reportsEnds: reportsEnds, progress: progress)
         do {
             try reception.receive()
         } catch {

@@ -10,7 +10,7 @@ extension Reception where Source: ~Copyable {
         let progress = progress
         while try waitForMessage() {
             try consumer.drain { message throws(ToolFailure) in
-                // Before a message, not after: who throws leaves the message in the ring.
+                // Before a message, not after: a body that throws leaves the message in the ring.
                 if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
                 let bytes = message.bytes
                 try bytes.withUnsafeBytes { raw throws(ToolFailure) in

@@ -10,7 +10,7 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     /// How many had come before and do not count.
     private var earlierSenders = 0
     /// Whether each sender's end gets a line.
-    private let tellsEnds: Bool
+    private let reportsEnds: Bool
     /// Nothing more is expected.
     private var hasEnded = false
     /// The death of a sender that is to be reported at the end.
@@ -18,11 +18,11 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     /// How many deaths were noted.
     private var notedDeaths = 0
 
-    init(_ consumer: consuming Source, options: TransferOptions, senders: Senders?, tellsEnds: Bool, progress: Progress) {
+    init(_ consumer: consuming Source, options: TransferOptions, senders: Senders?, reportsEnds: Bool, progress: Progress) {
         self.consumer = consumer
         self.options = options
         self.senders = senders
-        self.tellsEnds = tellsEnds
+        self.reportsEnds = reportsEnds
         self.progress = progress
     }
 
@@ -57,10 +57,10 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     mutating func waitForMessage() throws -> Bool {
         let start = ContinuousClock.now
         // After an end that did not allow the ring's removal: soon again, since the sender that closed may have been about
-        // to let go of its role; then at leisure, since it is another sender who will have something to say.
+        // to unlock its role; then at leisure, since the next message is another sender's.
         var pause = Duration.milliseconds(1)
         while true {
-            tellEnds()
+            reportEnds()
             if let signal = Signals.request { throw ToolFailure.ended(by: signal) }
             do throws(RingError) {
                 if hasEnded, try leaveRing() { return false }
@@ -70,7 +70,7 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
                     return true
                 }
                 hasEnded = try haveSendersCome()
-                tellEndOfOne(isDeath: false)
+                reportEndOfOne(isDeath: false)
                 try consumer.acknowledge()  // the end too, or a next receiver would meet it again
             } catch {
                 switch error.code {
@@ -100,10 +100,10 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
         return try options.ring.report().producerAttachments - earlierSenders >= senders.count
     }
 
-    /// Whether, besides, nobody sends.
+    /// Whether, besides, no process sends.
     private func areSendersOver() throws(RingError) -> Bool {
         guard let senders else { return true }
-        return try options.ring.report().areOver(senders.count + earlierSenders)
+        return try options.ring.report().areOver(senders.count, since: earlierSenders)
     }
 
     /// Which senders count. On a ring that stays, all may be over, and received, before anything is waited for.
@@ -122,7 +122,7 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     /// A death came out of the ring. Without a count of senders it is the end.
     private mutating func endByDeath(_ error: RingError) throws {
         try consumer.acknowledge()
-        tellEndOfOne(isDeath: true)
+        reportEndOfOne(isDeath: true)
         death = error
         notedDeaths = consumer.ends.died  // the error says how many there were
         guard senders != nil else {
@@ -144,13 +144,13 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
     }
 
     /// A line for each sender of many that has ended since the last time.
-    private mutating func tellEnds() {
-        while let end = consumer.nextEnd() { if tellsEnds { report("\(end)") } }
+    private mutating func reportEnds() {
+        while let end = consumer.nextEnd() { if reportsEnds { report("\(end)") } }
     }
 
-    /// The same of a ring for one, of which there is no more to know than who signed last.
-    private func tellEndOfOne(isDeath: Bool) {
-        guard tellsEnds, let report = try? options.ring.report(), report.hasOneSender else { return }
+    /// The same of a ring for one, of which no more is known than its last holder.
+    private func reportEndOfOne(isDeath: Bool) {
+        guard reportsEnds, let report = try? options.ring.report(), report.hasOneSender else { return }
         let sender = report.lanes.first?.producer.holder.map { "\($0)" } ?? "a producer"
         self.report("\(sender) \(isDeath ? "went away without closing" : "closed")")
     }
@@ -201,15 +201,15 @@ struct Reception<Source: PartiallyAcknowledging & ~Copyable>: ~Copyable {
         return ToolFailure("ring '\(options.name)': no message within \(options.patience.word)", status: ToolFailure.timeout)
     }
 
-    /// If nobody else is attached, and nothing is left in it. It is no second failure if that can't be done.
+    /// If no other process is attached, and nothing is left in it. It is no second failure if that can't be done.
     private mutating func removeRing() {
         if !options.keepsRing { _ = try? consumer.removeRingIfUnused() }
     }
 }
 
 extension RingReport {
-    /// Whether at least `count` senders have come, and none of them is still there.
-    fileprivate func areOver(_ count: Int) -> Bool {
-        producerAttachments >= count && lanes.allSatisfy { $0.producer.presence != .attached }
+    /// Whether so many senders have come after the first `earlier`, and none is attached now. Any count: the difference can't overflow.
+    fileprivate func areOver(_ count: Int, since earlier: Int = 0) -> Bool {
+        producerAttachments - earlier >= count && lanes.allSatisfy { $0.producer.presence != .attached }
     }
 }

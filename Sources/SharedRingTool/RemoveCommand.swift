@@ -8,6 +8,8 @@ struct RemoveCommand {
     private let isForDamaged: Bool
     private let includesUndelivered: Bool
     private let isDryRun: Bool
+    /// Of a broadcast, the one to remove.
+    private let subscriber: String?
     private let options: RingOptions
 
     init(_ arguments: Arguments) throws {
@@ -17,6 +19,10 @@ struct RemoveCommand {
         includesUndelivered = arguments.has("--force")
         isDryRun = arguments.has("--dry-run")
         options = try arguments.findingOptions()
+        subscriber = try arguments.value("--subscriber", "name of 1 to 64 bytes") { $0.isEmpty || $0.utf8.count > 64 ? nil : $0 }
+        for option in ["--stale", "--damaged"] where subscriber != nil && arguments.has(option) {
+            throw ToolFailure.usage("'--subscriber' and '\(option)' exclude each other", of: .remove)
+        }
         if isForStale && isForDamaged { throw ToolFailure.usage("'--stale' and '--damaged' exclude each other", of: .remove) }
         if includesUndelivered && !isForStale { throw ToolFailure.usage("'--force' needs '--stale'", of: .remove) }
         if isDryRun && !isForStale && !isForDamaged {
@@ -40,17 +46,14 @@ struct RemoveCommand {
         var rings = EachRing(arguments)
         _ = try rings.map(names.isEmpty ? damaged.map(\.fileName) : names) { name in
             let detail = damaged.first { $0.fileName == name }.map { ": \($0.error.reason)" } ?? ""
-            if isDryRun {
-                let line = detail.isEmpty ? "would keep    '\(name)': it is not damaged" : "would remove  '\(name)'\(detail)"
-                return try StandardStreams.print("\(line)\n")
-            }
+            let kept = isDryRun ? "would keep    " : "kept     "
             do throws(RingError) {
-                try DamagedRing.remove(named: name, options: options)
+                try DamagedRing.remove(named: name, dryRun: isDryRun, options: options)
             } catch {
                 guard error.code == .inUse || error.code == .notDamaged else { throw error }
-                return try StandardStreams.print("kept     '\(name)': \(error.reason)\n")
+                return try StandardStreams.print("\(kept)'\(name)': \(error.reason)\n")
             }
-            try StandardStreams.print("removed  '\(name)'\(detail)\n")
+            try StandardStreams.print("\(isDryRun ? "would remove  " : "removed  ")'\(name)'\(detail)\n")
         }
         try rings.finish()
     }
@@ -65,7 +68,13 @@ struct RemoveCommand {
 
     private func removeNamed() throws {
         var rings = EachRing(arguments)
-        _ = try rings.map(names) { name in try SPSCRing.remove(named: name, options: options) }
+        _ = try rings.map(names) { name in
+            if let subscriber {
+                try BroadcastRing.open(named: name, options: options).removeSubscriber(named: subscriber)
+            } else {
+                try SPSCRing.remove(named: name, options: options)
+            }
+        }
         try rings.finish()
     }
 

@@ -35,6 +35,8 @@ struct RingAccess {
     private let mustExist: Bool
     /// Whether it is to be a broadcast.
     private let isBroadcast: Bool
+    /// An option that has a meaning for broadcasts only, if it was given.
+    private let broadcastOption: String?
     /// Whether a ring that is there must be as the command line says.
     private let isExact: Bool
 
@@ -44,6 +46,7 @@ struct RingAccess {
         capacity = try arguments.capacity()
         mustExist = arguments.has("--existing")
         isBroadcast = arguments.has("--subscribe")
+        broadcastOption = ["--patience"].first(where: arguments.has)
         var options = try arguments.findingOptions()
         if let capacity { options.capacity = capacity }
         options.isPersistent = isPersistent
@@ -60,7 +63,7 @@ struct RingAccess {
 
     /// Takes a role of the ring of that name. If there is none, it is made: for many senders if `--lanes` says so.
     func attach<Endpoint: ~Copyable>(_ take: (Ring) throws(RingError) -> Endpoint) throws -> Endpoint {
-        // The ring may be removed, or another made, at any moment: each further turn means that somebody did.
+        // The ring may be removed, or another made, at any moment: each further turn means that a process did.
         var turn = 0
         func requireOvertaken(_ error: RingError, _ kind: RingKind?) throws {
             turn += 1
@@ -69,6 +72,13 @@ struct RingAccess {
         }
         while true {
             let kind = try existingKind()
+            // Before a ring is made: it would be none.
+            if let broadcastOption, kind != .broadcast {
+                throw ToolFailure(
+                    kind.map { "'\(name)' is no broadcast but of kind \($0.rawValue), and '\(broadcastOption)' is for broadcasts" }
+                        ?? "there is no broadcast '\(name)', and '\(broadcastOption)' is for broadcasts; 'sharedring create --broadcast' makes one"
+                )
+            }
             let ring: Ring
             do throws(RingError) {
                 ring = try self.ring(kind)
@@ -116,8 +126,8 @@ struct RingAccess {
         // Not what would be made here, should it go away meanwhile.
         case (.spsc, _?): .single(try SPSCRing.open(named: name, options: options))
         case (.mpsc, nil): .merging(try MPSCRing.open(named: name, options: options))
-        // A board has no messages: the library says that it is one.
-        case (.board, _): .single(try SPSCRing.open(named: name, options: options))
+        // A board and a call service have no lanes: the library says what they are.
+        case (.board, _), (.call, _): .single(try SPSCRing.open(named: name, options: options))
         }
     }
 

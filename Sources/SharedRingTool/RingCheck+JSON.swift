@@ -22,7 +22,7 @@ extension RingCheck {
             "left_over": .array(leftOver.map(JSON.string)),
             "damage": .array(damage.map(\.json)),
             "next_producer": .string(nextProducer),
-            "next_consumer": .string(nextConsumer),
+            "next_consumer": .string(nextReceiver),
         ])
     }
 }
@@ -31,8 +31,8 @@ extension RingCheck.Lane {
     fileprivate var json: JSON {
         .object([
             "number": .integer(number), "head": .position(head), "tail": .position(tail), "messages": .integer(messages),
-            "bytes": .integer(byteCount), "close_marks": .integer(closeMarks), "death_marks": .integer(deathMarks),
-            "needs_death_mark": .boolean(needsDeathMark), "ticket_floor": ticketFloor.map(JSON.position) ?? .null,
+            "bytes": .integer(byteCount), "close_records": .integer(closeRecords), "death_records": .integer(deathRecords),
+            "needs_death_record": .boolean(needsDeathRecord), "ticket_floor": ticketFloor.map(JSON.position) ?? .null,
             "sleep_word": .string(sleepWord.word), "is_moving": .boolean(isMoving),
             "producer": .object(["presence": .string(producer.presence.word), "process": producer.holder?.json ?? .null]),
         ])

@@ -4,25 +4,33 @@ import SharedRing
 extension RingCheck {
     /// A fact a line, with what is wrong and what comes next at the end.
     var text: String {
-        if report.kind == .board {
+        switch report.kind {
+        case .spsc, .mpsc, .broadcast: return ringText
+        case .board:
             let facts = [("state", stateSentence)] + report.entries.map { ("entry", $0.text) } + damage.map { ("damaged", $0.sentence) }
             return aligned(facts, under: "board '\(report.fileName)' in \(report.directory.printable)")
+        case .call:
+            let facts = [("state", stateSentence)] + report.callFacts + damage.map { ("damaged", $0.sentence) }
+            return aligned(facts, under: "call service '\(report.fileName)' in \(report.directory.printable)")
         }
+    }
+
+    private var ringText: String {
         var facts: [(String, String)] = [
             ("state", stateSentence),
             ("undelivered", undeliveredText),
         ]
-        if report.kind != .broadcast { facts.append(("consumer", report.consumer.checkText(consumerSleepWord))) }
+        if report.hasConsumer { facts.append(("consumer", report.consumer.checkText(consumerSleepWord))) }
         for lane in lanes { facts.append((report.title(ofLane: lane.number), lane.text)) }
-        if lanes.isEmpty { facts.append((report.kind == .broadcast ? "publisher" : "producer", RingReport.Presence.neverCame.rawValue)) }
+        if lanes.isEmpty { facts.append((report.senderWord, RingReport.Presence.neverCame.rawValue)) }
         for subscriber in report.subscribers {
-            facts.append(("subscriber \(subscriber.number)", "\(subscriber.role.checkText(.awake)); \(subscriber.placeText)"))
+            facts.append((subscriber.title, "\(subscriber.role.checkText(.awake)); \(subscriber.placeText)"))
         }
         facts += leftOver.map { ("left over", $0) }
         facts += damage.map { ("damaged", $0.sentence) }
         facts += [
-            (report.kind == .broadcast ? "next publisher" : "next producer", nextProducer),
-            (report.kind == .broadcast ? "next subscriber" : "next consumer", nextConsumer),
+            ("next \(report.senderWord)", nextProducer),
+            ("next \(report.receiverWord)", nextReceiver),
         ]
 
         return aligned(facts, under: "ring '\(report.fileName)' in \(report.directory.printable)")
@@ -33,8 +41,8 @@ extension RingCheck.Lane {
     fileprivate var text: String {
         var text = "\(producer.checkText(sleepWord)); position \(head) to \(tail)"
         if messages > 0 { text += ", \(counted(messages, "message")) of \(counted(byteCount, "byte"))" }
-        if closeMarks + deathMarks > 0 { text += ", \(endsText)" }
-        if messages + closeMarks + deathMarks == 0 { text += isMoving ? ", in motion" : ", nothing waits" }
+        if closeRecords + deathRecords > 0 { text += ", \(endsText)" }
+        if messages + closeRecords + deathRecords == 0 { text += isMoving ? ", in motion" : ", nothing waits" }
         if producer.presence == .attached, let ticketFloor { text += "; sending, with ticket \(ticketFloor) or later" }
         return text
     }

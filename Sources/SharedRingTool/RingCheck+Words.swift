@@ -5,9 +5,9 @@ extension RingCheck {
     /// For programs.
     var state: String {
         if !damage.isEmpty { return "damaged" }
-        if isAnybodyAttached { return "in_use" }
-        if !hasAnybodyCome { return "unused" }
-        return hasAnybodyDied ? "left_by_the_dead" : "idle"
+        if isInUse { return "in_use" }
+        if !wasUsed { return "unused" }
+        return hasDeath ? "left_by_the_dead" : "idle"
     }
 
     var stateSentence: String {
@@ -15,16 +15,17 @@ extension RingCheck {
         return switch state {
         case "damaged": "damaged"
         case "in_use": "in use" + motion
-        case "unused": "usable: nobody has come yet"
-        case "idle": "usable: nobody is attached, all have closed"
-        default: "usable: nobody is attached, and not all have closed"
+        case "unused": "usable: no process has attached yet"
+        case "idle": "usable: no process is attached, all have closed"
+        default: "usable: no process is attached, and not all have closed"
         }
     }
 
-    private var hasAnybodyDied: Bool {
+    private var hasDeath: Bool {
         report.consumer.presence == .died || report.subscribers.contains { $0.role.presence == .died }
             || lanes.contains { $0.producer.presence == .died }
             || report.entries.contains { $0.writer.presence == .died }
+            || report.servers.contains { $0.role.presence == .died } || report.callSlots.contains { $0.client.presence == .died }
     }
 
     /// "3 messages of 45 bytes, 1 end of a stream".
@@ -38,23 +39,23 @@ extension RingCheck {
 
     // MARK: What was left half done
 
-    /// Sentences. None of these keeps anybody from using the ring.
+    /// Sentences. None of these keeps a process from using the ring.
     var leftOver: [String] {
         var sentences: [String] = []
-        if isBeingRemoved { sentences.append("somebody has locked it to remove it") }
+        if isBeingRemoved { sentences.append("a process has locked it to remove it") }
         if consumerSleepWord == .leftBehind {
-            sentences.append("the consumer's sleep word is set, and nobody sleeps there: the next consumer or sender clears it")
+            sentences.append("the consumer's sleep word is set, and no process sleeps there: the next consumer or sender clears it")
         }
         if hasUnreportedDeath {
-            sentences.append("a consumer noted the death of a producer and was gone before it reported it: the next consumer reports it")
+            sentences.append("a consumer noted the death of a producer and ended before it reported it: the next consumer reports it")
         }
         for lane in lanes {
             let place = report.prefix(ofLane: lane.number)
             if lane.producer.presence == .neverCame {
-                sentences.append("\(place)somebody came and was gone before it had signed: it is as if nobody had come")
+                sentences.append("\(place)a process attached and ended before it stored its holder information: the lane counts as unused")
             }
             if lane.sleepWord == .leftBehind {
-                sentences.append("\(place)the producer's sleep word is set, and nobody sleeps there: the next producer clears it")
+                sentences.append("\(place)the producer's sleep word is set, and no process sleeps there: the next producer clears it")
             }
             if let floor = lane.ticketFloor, lane.producer.presence != .attached {
                 sentences.append(
@@ -73,12 +74,12 @@ extension RingCheck {
             return switch report.kind {
             case .spsc, .broadcast: "is refused while \(lanes.first?.producer.holder?.description ?? "the present one") is attached"
             case .mpsc: "is refused: all \(counted(report.laneCount, "lane")) are taken"
-            case .board: ""
+            case .board, .call: ""
             }
         }
         let place =
             switch report.kind {
-            case .spsc, .broadcast, .board: ""
+            case .spsc, .broadcast, .board, .call: ""
             case .mpsc: "takes lane \(number): "
             }
         if damage.contains(where: { $0.lane == number }) { return "\(place)nothing is promised, see what is damaged" }
@@ -87,14 +88,21 @@ extension RingCheck {
         }
         let position = "goes on at position \(lane.tail)"
         return switch lane.producer.presence {
-        case .died where lane.needsDeathMark: "\(place)\(position) and writes an end mark for the one that died"
-        case .died: "\(place)\(position); an end mark stands there already"
+        case .died where lane.needsDeathRecord: "\(place)\(position) and writes an end record for the one that died"
+        case .died: "\(place)\(position); an end record stands there already"
         default: "\(place)\(position)"
         }
     }
 
-    var nextConsumer: String {
-        if report.kind == .broadcast { return nextSubscriber }
+    var nextReceiver: String {
+        switch report.kind {
+        case .spsc, .mpsc: nextConsumer
+        case .broadcast: nextSubscriber
+        case .board, .call: ""
+        }
+    }
+
+    private var nextConsumer: String {
         if report.consumer.presence == .attached {
             return "is refused while \(report.consumer.holder?.description ?? "the present one") is attached"
         }
@@ -102,14 +110,14 @@ extension RingCheck {
         guard !lanes.isEmpty else { return "waits for the first producer" }
         let start =
             switch report.kind {
-            case .spsc, .broadcast: "starts at position \(lanes[0].head)"
+            case .spsc: "starts at position \(lanes[0].head)"
             case .mpsc: "starts in \(counted(lanes.count, "lane"))"
-            case .board: ""
+            case .broadcast, .board, .call: ""
             }
         var steps = ["\(start) and gets \(counted(messages, "message"))\(report.consumer.presence == .died && messages > 0 ? again : "")"]
-        let ends = streamEnds + lanes.count { $0.hasUnmarkedClose }
+        let ends = streamEnds + lanes.count { $0.hasUnrecordedClose }
         if ends > 0 { steps.append("gets \(countedEnds(ends))") }
-        let unreported = lanes.count { $0.producer.presence == .died && !$0.endsWithMark && !$0.isEndReported }
+        let unreported = lanes.count { $0.producer.presence == .died && !$0.endsWithEndRecord && !$0.isEndReported }
         if unreported > 0 { steps.append("learns that \(unreported == 1 ? "a producer" : "\(unreported) producers") died") }
         if attachedProducers > 0 { steps.append("waits for more") } else if steps.count == 1 { steps.append("waits for a producer") }
         return steps.joined(separator: ", then ")
@@ -117,7 +125,7 @@ extension RingCheck {
 
     private var nextSubscriber: String {
         if !damage.isEmpty { return "nothing is promised, see what is damaged" }
-        let attached = Set(report.subscribers.filter { $0.role.presence == .attached }.map(\.number))
+        let attached = Set(report.subscribers.filter { $0.isDurable || $0.role.presence == .attached }.map(\.number))
         guard let number = (0..<report.subscriberCount).first(where: { !attached.contains($0) }) else {
             return "is refused, unless it is lossy: all \(counted(report.subscriberCount, "place")) are taken"
         }
@@ -134,9 +142,9 @@ extension RingCheck {
 extension RingCheck.Lane {
     /// "then 2 ends of streams, 1 of a producer that died".
     var endsText: String {
-        let all = closeMarks + deathMarks
+        let all = closeRecords + deathRecords
         let ends = countedEnds(all)
-        return deathMarks == 0 ? ends : "\(ends), \(all == 1 ? "" : "\(deathMarks) ")of a producer that died"
+        return deathRecords == 0 ? ends : "\(ends), \(all == 1 ? "" : "\(deathRecords) ")of a producer that died"
     }
 }
 

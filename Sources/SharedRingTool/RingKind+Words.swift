@@ -9,6 +9,7 @@ extension RingReport {
         case .mpsc: "mpsc, \(counted(laneCount, "lane")), \(order.word) order"
         case .broadcast: "broadcast, room for \(counted(subscriberCount, "reliable subscriber"))"
         case .board: "board, \(counted(entries.count, "entry", "entries"))"
+        case .call: "call, \(counted(callSlotCount, "slot")) for clients, \(counted(serverCount, "place")) for servers"
         }
     }
 
@@ -18,6 +19,7 @@ extension RingReport {
         case .spsc, .broadcast: counted(capacity, "byte")
         case .mpsc: counted(capacity, "byte") + " a lane"
         case .board: counted(capacity, "byte") + " for all values"
+        case .call: "requests of \(counted(capacity, "byte")), replies of \(counted(replyCapacity, "byte"))"
         }
     }
 
@@ -28,6 +30,7 @@ extension RingReport {
         case .mpsc: "mpsc, \(counted(laneCount, "lane")) of \(SizeNotation.text(capacity)), \(order.word) order"
         case .broadcast: "broadcast, \(SizeNotation.text(capacity))"
         case .board: "board, \(counted(entries.count, "entry", "entries")), \(SizeNotation.text(capacity))"
+        case .call: "call, \(counted(callSlotCount, "slot")), \(SizeNotation.text(capacity)) and \(SizeNotation.text(replyCapacity))"
         }
     }
 
@@ -38,6 +41,7 @@ extension RingReport {
         case .mpsc: "lane \(number)"
         case .broadcast: "publisher"
         case .board: "entry \(number)"
+        case .call: "slot \(number)"
         }
     }
 
@@ -47,6 +51,7 @@ extension RingReport {
         case .spsc, .broadcast: ""
         case .mpsc: "lane \(number): "
         case .board: "entry \(number): "
+        case .call: "slot \(number): "
         }
     }
 
@@ -57,6 +62,35 @@ extension RingReport {
         case .mpsc: counted(count, "producer")
         case .broadcast: "publisher"
         case .board: counted(count, "writer")
+        case .call: counted(count, "client")
+        }
+    }
+
+    /// What receives: "consumer"; "subscriber".
+    var receiverWord: String {
+        switch kind {
+        case .spsc, .mpsc: "consumer"
+        case .broadcast: "subscriber"
+        case .board: "reader"
+        case .call: "server"
+        }
+    }
+
+    /// What sends: "producer"; "publisher".
+    var senderWord: String {
+        switch kind {
+        case .spsc, .mpsc: "producer"
+        case .broadcast: "publisher"
+        case .board: "writer"
+        case .call: "client"
+        }
+    }
+
+    /// Whether one process at a time receives everything, as the ring's consumer.
+    var hasConsumer: Bool {
+        switch kind {
+        case .spsc, .mpsc: true
+        case .broadcast, .board, .call: false
         }
     }
 
@@ -64,7 +98,7 @@ extension RingReport {
     var hasOneSender: Bool {
         switch kind {
         case .spsc, .broadcast: true
-        case .mpsc, .board: false
+        case .mpsc, .board, .call: false
         }
     }
 }

@@ -12,16 +12,21 @@ struct RingQuestion {
         wantsJSON = arguments.has("--json")
     }
 
-    /// Answers for one ring after the other: with JSON a line each, else blocks with an empty line between them.
+    /// Answers for one ring after the other: with JSON a line each, else blocks with an empty line between them. An output that has no
+    /// reader any more ends the printing, not the examining: the status is that of all rings.
     func run(_ answer: (FileName) throws -> Answer) throws {
         var rings = EachRing(arguments)
         var isFirst = true
+        var isOutputOpen = true
         _ = try rings.map(arguments.names) { name in
             let answer = try answer(name)
-            if wantsJSON {
-                try StandardStreams.print("\(answer.json)\n")
-            } else {
-                try StandardStreams.print((isFirst ? "" : "\n") + answer.text)
+            if isOutputOpen {
+                do {
+                    try StandardStreams.print(wantsJSON ? "\(answer.json)\n" : (isFirst ? "" : "\n") + answer.text)
+                } catch let failure as ToolFailure {
+                    guard failure.isOutputClosed else { throw failure }
+                    isOutputOpen = false
+                }
             }
             isFirst = false
             if let complaint = answer.complaint { throw complaint }

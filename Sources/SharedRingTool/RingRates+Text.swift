@@ -8,7 +8,7 @@ extension RingRates {
         let shown = lanes.filter { !$0.isIdle || lanes.count == 1 }
         let idle = lanes.count == 1 ? [] : lanes.filter(\.isIdle)
 
-        var rows = [["", "messages/s", "MB/s", "backlog", "", "full/s", "sleeps/s", "wakes/s", "who"]]
+        var rows = [["", "messages/s", "MB/s", "backlog", "", "full/s", "sleeps/s", "wakes/s", "holder"]]
         rows += shown.map { row(report.title(ofLane: $0.statistics.number), $0) }
         if lanes.count > 1 {
             rows.append(
@@ -16,7 +16,7 @@ extension RingRates {
                     + [counted(report.attachedProducers, "producer") + " attached"])
         }
         // It sends nothing; those that it wakes are the producers.
-        if report.kind != .broadcast {
+        if report.hasConsumer {
             rows.append(
                 ["consumer", "", "", "", "", "", count(consumerSleeps), count(total.producerWakes), report.consumer.shortText])
         }
@@ -24,7 +24,7 @@ extension RingRates {
 
         var lines = ["ring '\(report.fileName)' (\(report.shortShape)), over \(decimal(seconds)) s"]
         lines += aligned(rows)
-        if lanes.isEmpty { lines.append("  no producer has come yet") }
+        if lanes.isEmpty { lines.append("  no producer has attached yet") }
         if !idle.isEmpty {
             let attached = idle.count { $0.statistics.producer.presence == .attached }
             let producers = attached == 0 ? "" : "; \(counted(attached, "producer")) attached"
@@ -33,11 +33,13 @@ extension RingRates {
         return lines
     }
 
-    /// A subscriber: what it holds, and who it is.
+    /// A subscriber: what it holds, and its holder.
     private func row(_ subscriber: RingReport.Subscriber) -> [String] {
         let share = "\(decimal(100 * Double(subscriber.backlog) / Double(statistics.report.capacity)))%"
-        let who = subscriber.role.shortText + (subscriber.holdsPublisherUp ? ", holds the publisher up" : "")
-        return ["subscriber \(subscriber.number)", "", "", SizeNotation.text(subscriber.backlog), share, "", "", "", who]
+        let kind = subscriber.isDurable ? ", durable" : subscriber.isSoftGated ? ", soft gate, missed \(subscriber.missed)" : ""
+        let who =
+            subscriber.role.shortText + kind + (subscriber.holdsPublisherUp ? ", holds the publisher up" : "")
+        return [subscriber.title, "", "", SizeNotation.text(subscriber.backlog), share, "", "", "", who]
     }
 
     private func row(_ title: String, _ lane: Lane) -> [String] {

@@ -19,7 +19,7 @@ extension RingReport {
         let writers = entries.count { $0.writer.presence == .attached }
         return [
             fileName.description, kind.rawValue, counted(entries.count, "entry", "entries"), SizeNotation.text(capacity),
-            writers == 0 ? "nobody" : counted(writers, "writer"), counted(entries.count { $0.version > 0 }, "value"),
+            writers == 0 ? "-" : counted(writers, "writer"), counted(entries.count { $0.version > 0 }, "value"),
         ]
     }
 }

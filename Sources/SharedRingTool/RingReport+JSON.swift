@@ -29,6 +29,11 @@ extension RingReport {
             "subscriber_count": .integer(subscriberCount),
             "subscribers": .array(subscribers.map(\.json)),
             "entries": .array(entries.map(\.json)),
+            "reply_capacity": .integer(replyCapacity),
+            "server_count": .integer(serverCount),
+            "servers": .array(servers.map(\.json)),
+            "call_slot_count": .integer(callSlotCount),
+            "call_slots": .array(callSlots.map(\.json)),
         ])
     }
 }
@@ -45,7 +50,9 @@ extension RingReport.Lane {
 extension RingReport.Subscriber {
     var json: JSON {
         .object([
-            "number": .integer(number), "head": head.map(JSON.position) ?? .null, "backlog": .integer(backlog),
+            "number": .integer(number), "name": name.map(JSON.string) ?? .null, "durable": .boolean(isDurable),
+            "soft_gated": .boolean(isSoftGated), "missed_messages": .position(missed),
+            "head": head.map(JSON.position) ?? .null, "backlog": .integer(backlog),
             "holds_publisher_up": .boolean(holdsPublisherUp), "subscriber": role.json,
         ])
     }
@@ -57,6 +64,25 @@ extension RingReport.Entry {
             "number": .integer(number), "key": .string(key), "capacity": .integer(capacity), "version": .position(version),
             "byte_count": byteCount.map { .integer($0) } ?? .null, "tag": tag.map { .integer(Int($0)) } ?? .null,
             "written_at": writtenNanoseconds.map { .string(Timestamp($0).iso) } ?? .null, "writer": writer.json,
+        ])
+    }
+}
+
+extension RingReport.Server {
+    var json: JSON {
+        .object([
+            "number": .integer(number), "started": .position(started), "answered": .position(answered), "wakes": .position(wakes),
+            "server": role.json,
+        ])
+    }
+}
+
+extension RingReport.CallSlot {
+    var json: JSON {
+        .object([
+            "number": .integer(number), "state": .string(state.rawValue), "server": server.map { .integer($0) } ?? .null,
+            "given_up": .boolean(isGivenUp), "byte_count": byteCount.map { .integer($0) } ?? .null, "calls": .position(calls),
+            "late_replies": .position(lateReplies), "wakes": .position(wakes), "client": client.json,
         ])
     }
 }

@@ -2,9 +2,16 @@ import SharedRing
 
 /// A report for people.
 extension RingReport {
-    /// A fact a line, then a role or a lane a line.
     var text: String {
-        if kind == .board { return boardText }
+        switch kind {
+        case .spsc, .mpsc, .broadcast: ringText
+        case .board: boardText
+        case .call: callText
+        }
+    }
+
+    /// A fact a line, then a role or a lane a line.
+    private var ringText: String {
         var facts: [(String, String)] = [
             ("kind", kindText),
             ("capacity", capacityText),
@@ -19,16 +26,13 @@ extension RingReport {
             ("created", Timestamp(createdNanoseconds).text),
             ("barrier", usesAsymmetricBarrier ? "asymmetric" : "symmetric"),
             ("persistent", isPersistent ? "yes" : "no"),
-            (
-                "attachments",
-                "\(counted(producerAttachments, "producer")), \(counted(receiverAttachments, kind == .broadcast ? "subscriber" : "consumer"))"
-            ),
+            ("attachments", "\(counted(producerAttachments, "producer")), \(counted(receiverAttachments, receiverWord))"),
             ("backlog", counted(backlog, "byte")),
         ]
-        if kind != .broadcast { facts.append(("consumer", consumer.text)) }
+        if hasConsumer { facts.append(("consumer", consumer.text)) }
         for lane in lanes { facts.append((title(ofLane: lane.number), lane.text)) }
-        if lanes.isEmpty { facts.append((kind == .broadcast ? "publisher" : "producer", Presence.neverCame.rawValue)) }
-        for subscriber in subscribers { facts.append(("subscriber \(subscriber.number)", subscriber.text)) }
+        if lanes.isEmpty { facts.append((senderWord, Presence.neverCame.rawValue)) }
+        for subscriber in subscribers { facts.append((subscriber.title, subscriber.text)) }
 
         return aligned(facts, under: "ring '\(fileName)' in \(directory.printable)")
     }
@@ -38,12 +42,15 @@ extension RingReport {
 
     /// The fields of a line of the list.
     var columns: [String] {
-        kind == .board
-            ? boardColumns
-            : [
+        switch kind {
+        case .board: boardColumns
+        case .call: callColumns
+        case .spsc, .mpsc, .broadcast:
+            [
                 fileName.description, kind.rawValue, counted(laneCount, "lane"), SizeNotation.text(capacity), attachedRoles,
                 "backlog \(SizeNotation.text(backlog))",
             ]
+        }
     }
 
     /// "2 producers, consumer".
@@ -53,7 +60,7 @@ extension RingReport {
         if producers > 0 { roles.append(producersText(producers)) }
         if consumer.presence == .attached { roles.append("consumer") }
         if attachedSubscribers > 0 { roles.append(counted(attachedSubscribers, "subscriber")) }
-        return roles.isEmpty ? "nobody" : roles.joined(separator: ", ")
+        return roles.isEmpty ? "-" : roles.joined(separator: ", ")
     }
 }
 
@@ -66,10 +73,14 @@ extension RingReport.Subscriber {
         "\(role.text); \(counted(role.attachments, "attachment")); \(placeText)"
     }
 
+    /// "subscriber 3 'audit'".
+    var title: String { "subscriber \(number)\(name.map { " '\($0.printable)'" } ?? "")" }
+
     /// "head 4096, backlog 40 bytes, holds the publisher up".
     var placeText: String {
-        guard let head else { return "holds nothing" }
-        return "head \(head), backlog \(counted(backlog, "byte"))\(holdsPublisherUp ? ", holds the publisher up" : "")"
+        let durable = isDurable ? "durable, " : isSoftGated ? "soft gate, missed \(counted(Int(clamping: missed), "message")), " : ""
+        guard let head else { return "\(durable)holds nothing" }
+        return "\(durable)head \(head), backlog \(counted(backlog, "byte"))\(holdsPublisherUp ? ", holds the publisher up" : "")"
     }
 }
 

@@ -5,10 +5,13 @@ import SharedRing
 struct SendCommand {
     private let options: TransferOptions
     private let drains: Bool
+    /// How long a subscriber with a soft gate may hold the sender up.
+    private let gatePatience: Duration?
 
     init(_ arguments: Arguments) throws {
         options = try TransferOptions(arguments)
         drains = arguments.has("--drain")
+        gatePatience = try arguments.value("--patience", "duration, like 500ms, 2s or 1m", DurationNotation.duration)
     }
 
     /// Returns when everything is committed and the stream is closed. If it throws, the stream stays without its end, and
@@ -41,12 +44,15 @@ struct SendCommand {
             return try options.ring.attach { ring throws(RingError) in
                 switch ring {
                 case .single(let ring):
-                    try ring.makeProducer(waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
-                case .merging(let ring):
-                    try ring.makeProducer(waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
-                case .broadcast(let ring):
-                    try ring.makePublisher(
+                    return try ring.makeProducer(
                         waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
+                case .merging(let ring):
+                    return try ring.makeProducer(
+                        waiting: options.waiting, options: EndpointOptions(checkInterval: options.patience.checkInterval))
+                case .broadcast(let ring):
+                    var endpoint = EndpointOptions(checkInterval: options.patience.checkInterval)
+                    if let gatePatience { endpoint.softGatePatience = gatePatience }
+                    return try ring.makePublisher(waiting: options.waiting, options: endpoint)
                 }
             }
         } catch let error as RingError {

@@ -49,6 +49,8 @@ struct SharedRingTool {
             case .stat: try StatCommand(arguments).run()
             case .tap: try TapCommand(arguments).run()
             case .board: try BoardCommand(arguments).run()
+            case .call: try CallCommand(arguments).run()
+            case .serve: try ServeCommand(arguments).run()
             case .completions: try CompletionsCommand(arguments).run()
             }
         } catch {
@@ -57,7 +59,9 @@ struct SharedRingTool {
     }
 
     private static func help(_ words: [FileName]) throws {
-        guard let word = words.first?.repairedText else { return try StandardStreams.print(Help.overview) }
+        guard let word = words.first?.repairedText, !["--help", "-h", "help"].contains(word) else {
+            return try StandardStreams.print(Help.overview)
+        }
         let command = try Command.named(word)
         if words.count > 1 { throw ToolFailure.usage("'\(words[1])' is one word too many") }
         try StandardStreams.print(Help.text(of: command))

@@ -1,4 +1,5 @@
 import Glibc
+import SharedRing
 
 /// What stands at the front of a block of input.
 enum Split {

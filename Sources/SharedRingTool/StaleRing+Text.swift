@@ -21,8 +21,10 @@ extension StaleRing {
 
     private func text(of reason: Reason) -> String {
         switch reason {
-        case .neverUsed: "nobody has come to it yet"
+        case .neverUsed: "no process has attached to it yet"
         case .undelivered: "it has \(undelivered ?? "nothing"); with --force it goes, too"
+        case .awaitsSubscribers(let names):
+            "it keeps the place of \(names.map { "'\(String(escaping: Array($0.utf8)))'" }.joined(separator: ", ")), durable and away; with --force it goes, too"
         case .holdsValues: "it is a board, whose values stay until it is removed by name"
         case .inUse(let detail): detail
         case .damaged(let damage): "it is damaged; 'sharedring remove' without --stale removes it: \(damage.sentence)"

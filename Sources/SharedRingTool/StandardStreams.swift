@@ -1,4 +1,5 @@
 import Glibc
+import SharedRing
 
 /// Standard input, output and error, without buffers.
 enum StandardStreams {
@@ -38,22 +39,27 @@ enum StandardStreams {
     }
 
     /// Standard input to its end, at most so many bytes.
-    static func rest(upTo limit: Int) throws -> [UInt8] {
+    ///
+    /// - Parameters:
+    ///   - isKept: which bytes count, and are returned.
+    ///   - complaint: what is said of more; nil: that it is more.
+    static func rest(upTo limit: Int, where isKept: (UInt8) -> Bool = { _ in true }, or complaint: String? = nil) throws -> [UInt8] {
         var all: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = try block.withUnsafeMutableBytes { try read(into: $0) }
             if count == 0 { return all }
-            all += block[..<count]
-            if all.count > limit { throw ToolFailure("standard input has more than \(counted(limit, "byte"))") }
+            all += block[..<count].lazy.filter(isKept)
+            if all.count > limit { throw ToolFailure(complaint ?? "standard input has more than \(counted(limit, "byte"))") }
         }
     }
 
     // MARK: Output
 
-    /// Writes all of it to standard output.
+    /// Writes all of it to standard output. A second after a signal has asked for an end, what is not written is given up.
     static func write(_ bytes: UnsafeRawBufferPointer) throws(ToolFailure) {
-        let (_, error) = writeAll(bytes, to: STDOUT_FILENO)
+        let (_, error) = writeAll(bytes, to: STDOUT_FILENO) { Signals.isEndOverdue }
+        if error == EINTR { throw .endedInOrder }
         if error != 0 { throw outputFailure(error) }
     }
 
@@ -77,8 +83,8 @@ enum StandardStreams {
 
     static func print(_ text: String) throws(ToolFailure) {
         var text = text
-        let (_, error) = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDOUT_FILENO) }
-        if error != 0 { throw outputFailure(error) }
+        // `withUTF8` throws without a type.
+        try text.withUTF8 { utf8 in Result { () throws(ToolFailure) in try write(UnsafeRawBufferPointer(utf8)) } }.get()
     }
 
     /// A sentence on standard error, on one line: whatever control characters it has, of names for example, are escaped here.
@@ -87,7 +93,7 @@ enum StandardStreams {
     /// As it is, to standard error; if that fails, there is no other place for it.
     static func writeError(_ text: String) {
         var text = text
-        _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+        _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) { Signals.isEndOverdue } }
     }
 
     // MARK: Below
@@ -111,7 +117,7 @@ enum StandardStreams {
         return (written, 0)
     }
 
-    /// Whether to try again: interrupted, or the descriptor does not block (somebody shares it with us) and had to be waited
+    /// Whether to try again: interrupted, or the descriptor does not block (another process shares it) and had to be waited
     /// for.
     private static func isPassing(_ error: Int32, waitingFor event: Int32, on descriptor: Int32) -> Bool {
         if error == EINTR { return true }

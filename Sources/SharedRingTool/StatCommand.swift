@@ -30,20 +30,22 @@ struct StatCommand {
     /// A ring that is not there, or can't be read, keeps nothing from the others; the status says that there was one.
     func run() throws {
         var rings = EachRing(arguments)
-        var before = try readings(of: arguments.names, &rings)
         if format == .prometheus {
-            try StandardStreams.print(RingStatistics.prometheus(before))
+            let readings = try readings(of: arguments.names, &rings)
+            try StandardStreams.print(
+                RingStatistics.prometheus(readings.compactMap(\.ring)) + RingReport.prometheus(services: readings.compactMap(\.service)))
             return try rings.finish()
         }
+        var before = try readings(of: arguments.names, &rings)
         if isWatching { Signals.endInOrder(on: [SIGINT]) }
         var display = Display()
         while !before.isEmpty {
             Clock.sleep(interval)
             if Signals.isEndAskedFor { break }
             // One that has gone is reported once, and not looked for again.
-            let now = try readings(of: before.map(\.report.fileName), &rings)
-            let earlier = Dictionary(before.map { ($0.report.fileName, $0) }) { one, _ in one }
-            let rates = now.map { RingRates(from: earlier[$0.report.fileName] ?? $0, to: $0) }
+            let now = try readings(of: before.map(\.fileName), &rings)
+            let earlier = Dictionary(before.map { ($0.fileName, $0) }) { one, _ in one }
+            let rates = now.map { StatRates(from: earlier[$0.fileName] ?? $0, to: $0) }
             before = now
             if rates.isEmpty { break }
             let lines = rates.map(\.lines).joined(separator: [""])
@@ -57,7 +59,7 @@ struct StatCommand {
         try rings.finish()
     }
 
-    private func readings(of names: [FileName], _ rings: inout EachRing) throws -> [RingStatistics] {
-        try rings.map(names) { name in try RingStatistics(named: name, options: options) }
+    private func readings(of names: [FileName], _ rings: inout EachRing) throws -> [StatReading] {
+        try rings.map(names) { name in try StatReading(name, options) }
     }
 }

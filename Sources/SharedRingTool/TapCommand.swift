@@ -40,7 +40,7 @@ struct TapCommand {
             if end == nil, Signals.isEndAskedFor || limit.map({ begin.duration(to: .now) >= $0 }) ?? false {
                 end = TapEnd(isRemoved ? nil : try? RingReport(named: name, options: options))
             }
-            let events = try tap.look()
+            let events = try tap.poll()
             var text = ""
             for event in events where shown < count ?? .max {
                 switch event {

@@ -18,6 +18,10 @@ struct ToolFailure: Error {
 
     /// The output has no reader any more, as after `sharedring list | head -1`: for a tool that is no error.
     static let outputClosed = ToolFailure("", status: 0)
+    var isOutputClosed: Bool { sentence.isEmpty && status == 0 }
+
+    /// A signal asked a command for an end that only shows something: no error, though the output took no more.
+    static let endedInOrder = ToolFailure("", status: 0)
 
     /// A signal asked for an end, and it came in order.
     static func ended(by signal: Int32) -> ToolFailure { ToolFailure("", status: 128 + signal) }
@@ -56,6 +60,7 @@ extension ToolFailure {
         case .invalidName, .invalidOption:
             // The library found a word of the command line wrong.
             self = .usage("\(error)", of: arguments.command)
+        case .timedOut: self.init("\(error)", status: Self.timeout)
         default: self.init("\(error)\(Self.advice(on: error, arguments))")
         }
     }

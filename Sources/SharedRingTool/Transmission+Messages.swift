@@ -20,7 +20,7 @@ extension Transmission {
     private mutating func sendWholeMessages<S: Splitter>(of block: inout InputBlock, _ splitter: inout S) throws {
         while true {
             var room: Int?
-            var refused: ToolFailure?
+            var isRefused = false
             var count = 0
             let before = block.bytes.count
 
@@ -36,8 +36,7 @@ extension Transmission {
                     block.drop(consumed)
                 case .partial: break search
                 case .tooLarge:
-                    // What came before it is sent all the same.
-                    refused = try splitter.refusal(of: block.bytes)
+                    isRefused = true
                     break search
                 }
             }
@@ -45,7 +44,8 @@ extension Transmission {
             batch.commit()
 
             progress.advance(bytes: before - block.bytes.count, messages: count)
-            if let refused { throw refused }
+            // What came before it is sent all the same, and first: the refusal may wait for the end of the message.
+            if isRefused { throw try splitter.refusal(of: block.bytes) }
             guard let room else { return }
             try waitForRoom(for: room)
         }

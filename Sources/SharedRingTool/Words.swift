@@ -1,9 +1,4 @@
-/// "1 lane", "2 lanes". The only place that makes a plural, so that nothing says "1 bytes".
-///
-/// - Parameter plural: if it is not the noun with an "s".
-func counted(_ count: some BinaryInteger, _ noun: String, _ plural: String? = nil) -> String {
-    "\(count) \(count == 1 ? noun : plural ?? noun + "s")"
-}
+import SharedRing
 
 /// "1 end of a stream", "2 ends of streams".
 func countedEnds(_ count: Int) -> String { counted(count, "end of a stream", "ends of streams") }

@@ -94,6 +94,29 @@ struct CommandTests {
         #expect(try ResultsFile.parse(end.output, name: "output").count == 6)
     }
 
+    @Test("Calls beside other ways, of many callers, and beside idle slots give a line each", .enabled(if: hasTwoCPUs))
+    func calls() throws {
+        let end = try ringbench(
+            "call", "--size", "48", "--count", "100", "--clients", "3", "--callers", "2", "--idle-slots", "70", "--repeats", "1",
+            "--milliseconds", "20", "--json")
+        #expect(end.status == 0, "\(end.errors)")
+        let lines = end.output.split(separator: "\n")
+        let counts = lines.filter { $0.contains("\"mode\":\"calls\"") }
+        // Of each way to wait: one client, three, two threads, two tasks; and with no idle slot and with 70.
+        #expect(counts.count == 2 * 4 + 2, "\(end.output)")
+        for line in counts {
+            let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            #expect((object["calls_per_s"] as? Double ?? 0) > 0 && (object["repeats"] as? [Any])?.count == 1, "\(line)")
+        }
+        let results = try ResultsFile.parse(lines.filter { !counts.contains($0) }.joined(separator: "\n"), name: "output")
+        // Spinning: line1, call and ring. Asleep: futex, and four transports.
+        #expect(results.count == 3 + 5 && results.allSatisfy { $0.repeats.count == 1 })
+        let text = try ringbench("call", "--idle-slots", "3", "--repeats", "1", "--milliseconds", "20")
+        #expect(text.status == 0 && text.output.contains("beside 3 idle slots") && !text.output.contains("x floor"), "\(text)")
+        #expect(try ringbench("call", "--clients", "0").status == 2)
+        #expect(try ringbench("call", "--idle", "3").errors.contains("'--idle'"))
+    }
+
     @Test("Two files are compared; a bad one is named with its line")
     func comparing() throws {
         let good = try file(Example.run.map(\.json).joined(separator: "\n"))

@@ -35,7 +35,7 @@ struct PlacementTests {
         #expect(options.placementWarnings(topology) == ["CPUs 0 and 1 are threads of one core, and share what it has"])
     }
 
-    @Test("One CPU for both only when it is asked for, and nobody spins there")
+    @Test("One CPU for both only when it is asked for, and neither side spins there")
     func sameCore() throws {
         #expect(throws: Misuse.self) { try placed("rtt", "--cpus", "2,2") }
         #expect(throws: Misuse.self) { try placed("rtt", "--cpus", "2,3", "--same-core") }
@@ -63,7 +63,7 @@ struct PlacementTests {
             ])
     }
 
-    @Test("What producers send before anybody receives fits, whatever the size")
+    @Test("What producers send before a consumer receives fits, whatever the size")
     func fitting() throws {
         for size in [8, 64, 100, 1000] {
             for transport in [TransportName.ring, .sharedTail] {

@@ -46,6 +46,15 @@ struct CrashPeer {
                 exit(1)
             }
         }
+        if arguments.first == "call-peer" {
+            do {
+                try CallSituation(rawValue: arguments[1])!.runTraced(in: arguments[2])
+                exit(0)
+            } catch {
+                say("the traced process, \(arguments[1]): \(error)")
+                exit(1)
+            }
+        }
         guard ts_trace_offered() == 1 else {
             say("skipped: this system does not let a process trace its children, or its processor is another")
             exit(77)
@@ -58,13 +67,14 @@ struct CrashPeer {
             return words.contains { names.contains($0) ? situation.name == $0 : situation.name.contains($0) }
         }
         let boards = BoardSituation.allCases.filter { board in words.isEmpty || words.contains { board.name.contains($0) } }
+        let calls = CallSituation.allCases.filter { call in words.isEmpty || words.contains { call.name.contains($0) } }
         if arguments.contains("list") {
             let broadcasts = BroadcastCrash.all(in: "")
-            for name in situations.map(\.name) + broadcasts.map(\.name) + boards.map(\.name) { say(name) }
+            for name in situations.map(\.name) + broadcasts.map(\.name) + boards.map(\.name) + calls.map(\.name) { say(name) }
             exit(0)
         }
         ts_stay_on_cpu()
-        exit(Survey(situations: situations, broadcasts: words, boards: boards, isFull: isFull).run() ? 0 : 1)
+        exit(Survey(situations: situations, broadcasts: words, boards: boards, calls: calls, isFull: isFull).run() ? 0 : 1)
     }
 }
 

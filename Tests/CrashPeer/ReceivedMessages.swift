@@ -10,17 +10,17 @@ struct ReceivedMessages {
     /// Ends that a merging consumer has counted.
     var counts: ProducerEnds?
     /// What must not be.
-    var strange: [String] = []
+    var problems: [String] = []
 
     init() {}
 
     init<Source: Receiving & ~Copyable>(_ source: inout Source) {
         // Twice: in a total order the first look only takes back the ticket floor of a dead producer.
         var fruitless = 0
-        while fruitless < 2 && messages.count < 5000 && strange.isEmpty {
+        while fruitless < 2 && messages.count < 5000 && problems.isEmpty {
             if !take(&source, timeout: .zero) { fruitless += 1 }
         }
-        if messages.count == 5000 { strange.append("no end to the messages") }
+        if messages.count == 5000 { problems.append("no end to the messages") }
         counts = source.endCounts
     }
 
@@ -33,7 +33,7 @@ struct ReceivedMessages {
                     messages.append(message)
                     sequences.append(sequence)
                 } else {
-                    strange.append("a message of \(bytes.count) bytes with tag \(tag) in lane \(lane), not as it was sent")
+                    problems.append("a message of \(bytes.count) bytes with tag \(tag) in lane \(lane), not as it was sent")
                 }
             } else {
                 ends.append(("E", messages.count))
@@ -44,7 +44,7 @@ struct ReceivedMessages {
                 ends.append(("D", messages.count))
                 return true
             }
-            if error.code != .timedOut && error.code != .cancelled { strange.append("\(error)") }
+            if error.code != .timedOut && error.code != .cancelled { problems.append("\(error)") }
             return false
         }
     }
@@ -54,7 +54,7 @@ struct ReceivedMessages {
         sum.messages += second.messages
         sum.sequences += second.sequences
         sum.ends += second.ends.map { ($0.kind, $0.after + first.messages.count) }
-        sum.strange += second.strange
+        sum.problems += second.problems
         sum.counts = second.counts ?? first.counts
         return sum
     }

@@ -1,3 +1,4 @@
+import CTestSupport
 import Foundation
 
 /// Tries situations one after the other, and prints a table.
@@ -6,12 +7,12 @@ struct Survey {
     /// Of a broadcast's operations, those that have one of these words in their name; all, without words.
     let broadcasts: [String]
     let boards: [BoardSituation]
+    let calls: [CallSituation]
     /// Kills and holds at every point instead of some.
     let isFull: Bool
 
     func run() -> Bool {
-        let directory = "/dev/shm/sharedring-crash-\(getpid())"
-        mkdir(directory, 0o700)
+        let directory = String(cString: ts_make_directory("/dev/shm/sharedring-crash"))
         defer { try? FileManager.default.removeItem(atPath: directory) }
         say(row("situation", "instructions", "changes", "calls", "images", "kills", "holds", "violations"))
         var sum = Outcome()
@@ -19,21 +20,27 @@ struct Survey {
             let outcome = outcome(of: situation, in: directory)
             sum += outcome
             say(line(situation.name, outcome))
-            for problem in outcome.problems.prefix(8) { say("    \(problem)") }
+            for problem in outcome.problems.prefix(8) { say("    violation: \(problem)") }
         }
-        var count = situations.count + boards.count
+        var count = situations.count + boards.count + calls.count
         for broadcast in BroadcastCrash.all(in: directory) where broadcasts.isEmpty || broadcasts.contains(where: broadcast.name.contains) {
             let outcome = broadcast.run(isFull: isFull)
             sum += outcome
             count += 1
             say(line(broadcast.name, outcome))
-            for problem in outcome.problems.prefix(8) { say("    \(problem)") }
+            for problem in outcome.problems.prefix(8) { say("    violation: \(problem)") }
         }
         for board in boards {
             let outcome = BoardCrash(situation: board, directory: directory).run()
             sum += outcome
             say(line(board.name, outcome))
-            for problem in outcome.problems.prefix(8) { say("    \(problem)") }
+            for problem in outcome.problems.prefix(8) { say("    violation: \(problem)") }
+        }
+        for call in calls {
+            let outcome = CallCrash(situation: call, directory: directory).run()
+            sum += outcome
+            say(line(call.name, outcome))
+            for problem in outcome.problems.prefix(8) { say("    violation: \(problem)") }
         }
         say(line("\(count) situations", sum))
         return sum.problems.isEmpty && count > 0

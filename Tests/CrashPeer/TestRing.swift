@@ -75,13 +75,13 @@ enum Receiver: ~Copyable {
     mutating func drain() -> ReceivedMessages {
         switch consume self {
         case .one(var consumer):
-            let harvest = ReceivedMessages(&consumer)
+            let received = ReceivedMessages(&consumer)
             self = .one(consumer)
-            return harvest
+            return received
         case .many(var consumer):
-            let harvest = ReceivedMessages(&consumer)
+            let received = ReceivedMessages(&consumer)
             self = .many(consumer)
-            return harvest
+            return received
         }
     }
 
@@ -89,15 +89,15 @@ enum Receiver: ~Copyable {
     mutating func wait(_ timeout: Duration) -> ReceivedMessages {
         switch consume self {
         case .one(var consumer):
-            var harvest = ReceivedMessages()
-            _ = harvest.take(&consumer, timeout: timeout)
+            var received = ReceivedMessages()
+            _ = received.take(&consumer, timeout: timeout)
             self = .one(consumer)
-            return harvest
+            return received
         case .many(var consumer):
-            var harvest = ReceivedMessages()
-            _ = harvest.take(&consumer, timeout: timeout)
+            var received = ReceivedMessages()
+            _ = received.take(&consumer, timeout: timeout)
             self = .many(consumer)
-            return harvest
+            return received
         }
     }
 

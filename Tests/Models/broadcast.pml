@@ -29,7 +29,10 @@
  *   -DSYMMETRIC        the publisher has a full barrier of its own, the joiner a local one
  *   -DHISTORY          a joiner may begin at any older checkpoint's T (there the same test decides)
  *   -DNO_FIRST_LOOK    step 1 without heads: still safe (but a fast publisher's write limit overtakes a joiner again and again)
- *   -DCOUNTED, -DAHEAD, -DRESUME   what the code does not do: a counter of joins, joining ahead of T, going on at a killed subscriber's head
+ *   -DRESUME           a subscriber goes on at the head of its killed predecessor, if that one had joined at it
+ *   -DDURABLE          ... and its head holds the publisher back also while no subscriber is there (implies RESUME). A successor comes, or -DREMOVES: a remover
+ *   -DSOFT             the lossy subscriber stores a head, which the publisher may ignore at any look
+ *   -DCOUNTED, -DAHEAD what the code does not do: a counter of joins, joining ahead of T
  * Mutants, each refuted:
  *   VALID_BY_BOUND     a head is valid if it is no more than CAP before the *published* write limit
  *   NO_SECOND_LOOK     no step 3
@@ -44,6 +47,10 @@
  *   TELLS_LATE         the checkpoint is published after the first write beyond the old write limit
  *   NO_COPY_CHECK, CHECK_FIRST      a lossy one does not check, or checks before it copies
  *   RESUMES_UNJOINED   a successor goes on at a head that was not joined at
+ *   CLEARS_DURABLE     (DURABLE) a publisher clears a durable head; ASKS_UNLOCKED: it asks whether a head is durable before it has the byte, and not again
+ *   REMOVES_UNLOCKED   (DURABLE, REMOVES) a remover does not take the byte
+ *   SOFT_TRUSTED       (SOFT) a subscriber that stores a head takes its copies for whole
+ *   SOFT_GATES         (SOFT) a publisher never ignores a soft head, whose subscriber is stopped
  *   ZERO_UNCHECKED     a lossy one takes an absent header's word for it that nothing is there
  */
 #ifndef CAP
@@ -73,9 +80,12 @@
 #ifdef HISTORY
 #define TURNS 12
 #else
-#define TURNS 8 /* told ones that nobody can see any more are forgotten */
+#define TURNS 8 /* published ones that no process can see any more are forgotten */
 #endif
 #define LAST 40
+#ifdef DURABLE
+#define RESUME
+#endif
 
 #define NONE 256
 #define EMPTY 257
@@ -99,15 +109,23 @@ short head[R];
 short hbuf[R];          /* a joiner's store buffer */
 byte sbyte[R];          /* of the slot: 0 free, 1 its subscriber's, 2 the publisher's */
 byte turn;
-byte accT[TURNS], accB[TURNS], accM[TURNS];
-bit accMark[TURNS];
+byte chkT[TURNS], chkB[TURNS], chkM[TURNS];
+bit chkMark[TURNS];
 chan pb = [Q] of { byte, byte, byte }; /* the publisher's store buffer: 0 cell value, or 1 _ turn */
 
 #ifdef COUNTED
-byte joins;             /* how often somebody has stored a first head */
+byte joins;             /* how often a subscriber has stored a first head */
 #endif
 bit pubByte;
 bit joined[R];           /* RESUME: the slot's word that its head is a joined one's */
+#ifdef DURABLE
+bit durable[R];
+bit leaves[R];           /* ghost: its subscriber has gone in order, for good */
+byte acked[R];           /* ghost: where the subscriber of a durable slot stands */
+#endif
+#ifdef SOFT
+short softHead = NONE;
+#endif
 bit diedLast;
 byte next = 1;
 byte sent;
@@ -134,7 +152,7 @@ byte count[LAST];       /* ghost: messages before a position */
 #define FORGET skip
 #define NEXT(t) ((t) + 1)
 #else
-#define FORGET accT[turn] = 0; accB[turn] = 0; accM[turn] = 0; accMark[turn] = 0
+#define FORGET chkT[turn] = 0; chkB[turn] = 0; chkM[turn] = 0; chkMark[turn] = 0
 #define NEXT(t) (((t) + 1) % TURNS)
 #endif
 
@@ -162,7 +180,7 @@ inline flushPublisher() { d_step { do :: nempty(pb) -> pb?k,i,v; apply() :: empt
 
 inline store(p, value) { pb!0,((p) % CAP),value }
 
-inline look(limit) {
+inline load_heads(limit) {
     do
     :: i < R ->
         d_step {
@@ -172,18 +190,33 @@ inline look(limit) {
         }
     :: else -> break
     od;
-    i = 0
+    i = 0;
+#ifdef SOFT
+#ifndef SOFT_GATES
+    if
+    :: skip /* its patience is at an end */
+    ::
+#endif
+    d_step {
+        h = softHead;
+        if :: VALID(h) && !REACHES(P(h, CAP), limit) -> limit = P(h, CAP) :: else -> skip fi;
+        h = 0
+    }
+#ifndef SOFT_GATES
+    fi
+#endif
+#endif
 }
 
-inline tell() {
+inline publish() {
     d_step {
         t = NEXT(t);
         assert(t != turn);
-        accT[t] = tail; accM[t] = n; accMark[t] = afterMark;
+        chkT[t] = tail; chkM[t] = n; chkMark[t] = afterMark;
 #ifdef TELLS_LATE
-        accB[t] = V;
+        chkB[t] = V;
 #else
-        accB[t] = B;
+        chkB[t] = B;
 #endif
         assert(REACHES(P(tail, CAP), B))
     }
@@ -194,6 +227,8 @@ inline tell() {
 #define HOLDS(s) (head[s] != NONE && REACHES(tail, head[s]) && REACHES(P(head[s], CAP), L) && !REACHES(P(head[s], CAP), P(tail, need + 2)))
 #if R > 1
 #define ROOM (!HOLDS(0) && !HOLDS(1))
+#elif defined(SOFT) && defined(SOFT_GATES)
+#define ROOM (!HOLDS(0) && !(softHead != NONE && REACHES(tail, softHead) && REACHES(P(softHead, CAP), L) && !REACHES(P(softHead, CAP), P(tail, need + 2))))
 #else
 #define ROOM (!HOLDS(0))
 #endif
@@ -214,7 +249,7 @@ inline open() {
     j = joins;
 #endif
 #ifndef NO_FIRST_LOOK
-    look(lim);
+    load_heads(lim);
 #endif
 #ifdef COUNT_LATE
     j = joins;
@@ -222,20 +257,20 @@ inline open() {
     if
     :: REACHES(lim, P(tail, need + 2)) && BOUNDED ->
 #ifdef COUNTED
-        lim1 = lim; /* B may have been told to lie beyond a head that the first look found */
+        lim1 = lim; /* B may have been published beyond a head that the first look found */
 #endif
         if :: lim = P(tail, need + 2) :: skip fi;
         d_step { if :: REACHES(B, lim) -> skip :: else -> B = lim fi }
-        tell();
+        publish();
 #if defined(SYMMETRIC) && !defined(NO_FENCE)
         (empty(pb));
 #endif
         lim = B;
 #if defined(COUNTED)
         d_step { if :: REACHES(lim1, lim) -> skip :: else -> lim = lim1 fi }
-        if :: joins != j -> look(lim) :: else -> skip fi;
+        if :: joins != j -> load_heads(lim) :: else -> skip fi;
 #elif !defined(NO_SECOND_LOOK)
-        look(lim);
+        load_heads(lim);
 #endif
         d_step { if :: REACHES(L, lim) -> skip :: else -> L = lim fi }
     :: REACHES(lim, P(tail, need + 2)) && !BOUNDED -> goto done /* the model's bound */
@@ -251,6 +286,18 @@ inline clear(s) {
 #ifdef CLEARS_UNLOCKED
     (sbyte[s] == 0 && head[s] != NONE);
     head[s] = NONE
+#elif defined(ASKS_UNLOCKED)
+    (!durable[s] && head[s] != NONE);
+    if
+    :: atomic { sbyte[s] == 0 && head[s] != NONE -> sbyte[s] = 2; holding = s + 1 }
+        head[s] = NONE;
+        d_step { sbyte[s] = 0; holding = 0 }
+    :: skip
+    fi
+#elif defined(DURABLE) && !defined(CLEARS_DURABLE)
+    atomic { sbyte[s] == 0 && head[s] != NONE && !durable[s] -> sbyte[s] = 2; holding = s + 1 }
+    head[s] = NONE;
+    d_step { sbyte[s] = 0; holding = 0 }
 #else
     atomic { sbyte[s] == 0 && head[s] != NONE -> sbyte[s] = 2; holding = s + 1 }
     head[s] = NONE;
@@ -268,10 +315,10 @@ proctype Publisher(byte me) {
 end:
     atomic { next == me && !pubByte && empty(pb) && !pubDone -> pubByte = 1; next++ }
     {
-        d_step { /* nobody writes, so taking over is one step */
-            t = turn; tail = accT[t]; B = accB[t]; n = accM[t];
+        d_step { /* no publisher writes, so taking over is one step */
+            t = turn; tail = chkT[t]; B = chkB[t]; n = chkM[t];
 #ifndef FORGETS_MARK
-            afterMark = accMark[t];
+            afterMark = chkMark[t];
 #endif
             do
             :: CELL(tail) == 0 -> break
@@ -300,7 +347,7 @@ end:
         :: else -> skip
         fi;
         diedLast = 0;
-        if :: tell() :: skip fi; /* so that the next one need not walk so far */
+        if :: publish() :: skip fi; /* so that the next one need not walk so far */
         do
         :: sent < M ->
             if :: k = SHORT :: k = LONG
@@ -333,7 +380,7 @@ end:
             :: else -> skip
             fi;
             store(P(tail, need), 0);
-            /* The header: from here on the record is committed, whoever dies. */
+            /* The header: from here on the record is committed, whichever process dies. */
             atomic {
                 nfull(pb) -> store(tail, CODE(tail, k));
                 d_step { COUNT; sent++; NOTE(need); tail = P(tail, need); afterMark = 0; k = 0; need = 0 }
@@ -365,7 +412,15 @@ attach:
 #ifdef RESUMES_UNJOINED
         :: head[s] != NONE -> at = head[s]; goto in
 #else
-        :: head[s] != NONE && joined[s] -> at = head[s]; goto in
+        :: head[s] != NONE && joined[s] ->
+            at = head[s];
+#ifdef DURABLE
+            assert(!durable[s] || at == acked[s]);
+#endif
+            goto in
+#endif
+#ifdef DURABLE
+        :: head[s] == NONE && joined[s] && durable[s] -> assert(false) /* what it had not acknowledged was given up */
 #endif
         :: else -> joined[s] = 0
         fi;
@@ -374,14 +429,14 @@ attach:
 #endif
 join:   skip;
 #ifdef HISTORY
-        d_step { i = turn; at = accT[i] }
+        d_step { i = turn; at = chkT[i] }
         do
-        :: i > 0 && REACHES(P(accT[i - 1], CAP), at) -> d_step { i--; at = accT[i] }
+        :: i > 0 && REACHES(P(chkT[i - 1], CAP), at) -> d_step { i--; at = chkT[i] }
         :: break
         od;
         i = 0;
 #else
-        at = accT[turn];
+        at = chkT[turn];
 #endif
 #ifdef AHEAD
         do
@@ -404,13 +459,17 @@ join:   skip;
 #endif
 #ifndef NO_JOIN_CHECK
         if
-        :: REACHES(P(at, CAP), accB[turn]) -> skip
+        :: REACHES(P(at, CAP), chkB[turn]) -> skip
         :: else -> goto join
         fi;
 #endif
 #if defined(RESUME) || defined(RESUMES_UNJOINED)
         joined[s] = 1;
 in:     skip;
+#endif
+#ifdef DURABLE
+        acked[s] = at;
+        durable[s] = 1;
 #endif
         do
         :: CELL(at) != 0 ->
@@ -419,7 +478,11 @@ in:     skip;
             :: SIZE(KIND(v)) == 2 -> assert(CELL(P(at, 1)) == (KIND(v) == LONG -> PAY(P(at, 1)) : 0)) /* in hand */
             :: else -> skip
             fi;
-            d_step { at = P(at, SIZE(KIND(v))); v = 0; hbuf[s] = EMPTY; head[s] = at }
+            d_step { at = P(at, SIZE(KIND(v))); v = 0; hbuf[s] = EMPTY; head[s] = at;
+#ifdef DURABLE
+            acked[s] = at;
+#endif
+            }
         :: CELL(at) == 0 && OVER(at) -> break
         od
     } unless { s == 0 && rkill && lives > 0 };
@@ -432,46 +495,77 @@ in:     skip;
         }
         if
         :: goto attach
-        :: skip /* nobody comes */
+#ifndef DURABLE
+        :: skip /* none comes */
+#elif defined(REMOVES)
+        :: d_step { leaves[s] = 1 }
+#endif
         fi
     :: else ->
         d_step { head[s] = NONE; hbuf[s] = EMPTY; sbyte[s] = 0 }
     fi
 }
 
+#ifdef REMOVES
+/* Removes a durable subscriber whose like does not come back. */
+proctype Remover(byte s) {
+end:
+#ifdef REMOVES_UNLOCKED
+    (durable[s]);
+    durable[s] = 0; head[s] = NONE
+#else
+    atomic { sbyte[s] == 0 && durable[s] && leaves[s] -> sbyte[s] = 3 }
+    durable[s] = 0;
+    joined[s] = 0;
+    head[s] = NONE;
+    sbyte[s] = 0
+#endif
+}
+#endif
+
+#ifdef SOFT
+#define SOFT_HEAD softHead = at
+#else
+#define SOFT_HEAD skip
+#endif
+
 #if LOSSY
 proctype Lossy() {
     byte at, got, v, w;
     bit intact;
-    d_step { at = accT[turn]; got = accM[turn] }
+    d_step { at = chkT[turn]; got = chkM[turn] }
     do
     :: true ->
+        SOFT_HEAD;
+#ifdef SOFT
+        if :: skip -> (pubDone) :: skip fi; /* stopped, as long as it likes */
+#endif
 #ifdef CHECK_FIRST
-        intact = REACHES(P(at, CAP), accB[turn]);
+        intact = REACHES(P(at, CAP), chkB[turn]);
 #endif
         v = CELL(at);
         w = CELL(P(at, 1));
 #if !defined(CHECK_FIRST)
-        intact = REACHES(P(at, CAP), accB[turn]);
+        intact = REACHES(P(at, CAP), chkB[turn]);
 #endif
-#if defined(NO_COPY_CHECK)
+#if defined(NO_COPY_CHECK) || defined(SOFT_TRUSTED)
         intact = 1;
 #elif defined(ZERO_UNCHECKED)
         intact = intact || v == 0;
 #endif
         if
         :: !intact ->
-            /* Overtaken: on at the newest account. What was missed is what it counts more. */
+            /* Overtaken: on at the newest checkpoint. What was missed is what it counts more. */
             d_step {
-                assert(REACHES(accT[turn], at) && accM[turn] >= got);
-                at = accT[turn]; got = accM[turn];
+                assert(REACHES(chkT[turn], at) && chkM[turn] >= got);
+                at = chkT[turn]; got = chkM[turn];
                 assert(got == count[D(at, START)])
             }
         :: intact && v == 0 ->
 #ifdef ZERO_UNCHECKED
             (CELL(at) != 0 || OVER(at));
 #else
-            (CELL(at) != 0 || !REACHES(P(at, CAP), accB[turn]) || OVER(at));
+            (CELL(at) != 0 || !REACHES(P(at, CAP), chkB[turn]) || OVER(at));
 #endif
             if :: OVER(at) -> break :: else -> skip fi
         :: intact && v != 0 ->
@@ -486,11 +580,11 @@ proctype Lossy() {
         fi;
         d_step { v = 0; w = 0; intact = 0 }
     od;
-    assert(got == sent) /* delivered and missed, since the first account */
+    assert(got == sent) /* delivered and missed, since the first checkpoint */
 }
 #endif
 
-/* That nobody is killed is what NP=1 and RLIVES=1 check. */
+/* That no process is killed is what NP=1 and RLIVES=1 check. */
 proctype Killer() {
 #if NP > 1
 end1:
@@ -510,11 +604,14 @@ active proctype SubscriberKiller() { end: atomic { sbyte[0] == 1 -> rkill = 1 } 
 init {
     atomic {
         byte i = 0;
-        accT[0] = START; accB[0] = P(START, 2);
+        chkT[0] = START; chkB[0] = P(START, 2);
         do :: i < R -> head[i] = NONE; hbuf[i] = EMPTY; i++ :: else -> break od;
         i = 1; do :: i <= NP -> run Publisher(i); i++ :: else -> break od;
 #ifndef NO_RELIABLE
         i = 0; do :: i < R -> run HeadBuffer(i); run Reliable(i); i++ :: else -> break od;
+#endif
+#ifdef REMOVES
+        run Remover(0);
 #endif
 #if LOSSY
         run Lossy();

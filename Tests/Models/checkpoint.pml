@@ -99,7 +99,7 @@ bit diedLast;
 byte next = 1;
 byte sent;
 
-/* Ghosts. Those of positions that nobody may look at any more, by the write limit that is visible, are forgotten. */
+/* Ghosts. Those of positions that no process may look at any more, by the write limit that is visible, are forgotten. */
 byte committed[LAST];     /* the header that was committed at a position */
 byte before[LAST];        /* messages before a position where a record may begin */
 byte weight[LAST];        /* messages that the header at a position commits */
@@ -226,7 +226,7 @@ inline open() {
 inline payload(p) { store(((p) + 1) % CAP, CELL(p, PAYLOAD), 0) }
 inline terminate(p) { store((p) % CAP, ABSENT, 0) }
 
-/* From here on it is committed, whoever dies. */
+/* From here on it is committed, whichever process dies. */
 inline commit(header, size, count) {
     atomic {
         waiting < Q ->
@@ -246,7 +246,7 @@ proctype Producer(byte me) {
 end:
     d_step {
         lock == 0 && next == me && waiting == 0 -> lock = 1; next++;
-        /* LaneWriter.init. Nobody writes, so it is one step. */
+        /* LaneWriter.init. No producer writes, so it is one step. */
         turn = memory[TURN]; n = memory[TOTAL(SLOT(turn))]; limit = memory[LIMIT(SLOT(turn))];
         assert(n == PUBLISHED(turn) && limit == PUBLISHED_LIMIT(turn));
         at = TAIL_OF(n); n = MESSAGES_OF(n);

@@ -8,7 +8,7 @@
  *
  * Two producers (two lanes, one doorbell, as in an MPSC ring) send N messages each. Producer 0 may be killed at any step. The sleeper may be stopped
  * and continued (SIGSTOP): that takes it off the futex queue, and it looks at the word again. An untrusted peer sleeps on the
- * same word. There is no slice here: the promise must hold without it.
+ * same word. There is no check interval here: the promise must hold without it.
  *
  * Every processor has a store buffer, as on x86: a store is seen by others some time later, in order. A fence or a system
  * call that locks waits until one's own is empty; membarrier empties those of all registered processes. A killed
@@ -28,29 +28,29 @@
  *   UNREGISTERED               one producer that the membarrier does not reach
  *   CLEAR_THEN_WAKE            two steps instead of FUTEX_WAKE_OP
  *   WAKE_KEEPS_WORD            a wake that leaves the word at 1: a stopped sleeper goes to sleep again
- *   WAKE_ONE                   a wake that the stranger may get
+ *   WAKE_ONE                   a wake that the bystander may get
  *   NO_RECHECK                 the sleeper does not look again after its barrier
  *   LOOK_BEFORE_COMMIT         the producer looks at the doorbell before it commits
  * With HANGUP:
  *   FLAG_NOT_SEEN              the sleeper does not look at the flag behind its barrier: the wake comes before it is asleep
  *   FLAG_SEEN_EARLY            it looks at the flag before it stores its word
  *   FLAG_AFTER_WAKE            the flag is stored after the wake
- *   FLAG_ONLY                  nobody wakes
+ *   FLAG_ONLY                  no process wakes
  */
 #ifndef N
 #define N 2
 #endif
 #define STOPS 2
 
-byte header[2];   /* commits that everybody sees */
+byte header[2];   /* commits that all see */
 byte buffered[2]; /* commits in the producer's store buffer */
 byte got[2];
 byte returned[2]; /* sends that came back */
 
-bit word;         /* the doorbell as everybody sees it */
+bit word;         /* the doorbell as all see it */
 byte own;         /* the sleeper's store buffer: 0 empty, 1 a zero, 2 a one, 3 a zero and then a one */
 bit queued;       /* the sleeper is on the futex queue */
-bit stranger = 1; /* so is a stranger */
+bit bystander = 1; /* so is a bystander, which sleeps there too */
 
 bit killed;
 byte stops;
@@ -86,12 +86,12 @@ active proctype OwnBuffer() {
 inline wake() {
 #ifdef CLEAR_THEN_WAKE
     atomic { buffered[me] == 0 -> word = 0 }
-    d_step { queued = 0; stranger = 0 }
+    d_step { queued = 0; bystander = 0 }
 #else
 #ifdef WAKE_ONE
-    atomic { buffered[me] == 0 -> word = 0; if :: queued -> queued = 0 :: stranger -> stranger = 0 :: !queued && !stranger -> skip fi }
+    atomic { buffered[me] == 0 -> word = 0; if :: queued -> queued = 0 :: bystander -> bystander = 0 :: !queued && !bystander -> skip fi }
 #else
-    d_step { buffered[me] == 0 -> CLEAR; queued = 0; stranger = 0 }
+    d_step { buffered[me] == 0 -> CLEAR; queued = 0; bystander = 0 }
 #endif
 #endif
 }
@@ -126,12 +126,12 @@ proctype Killer() { if :: killed = 1 :: skip fi }
 active proctype HangUp() {
     isGone = 1;
 #ifdef FLAG_AFTER_WAKE
-    d_step { CLEAR; queued = 0; stranger = 0 }
+    d_step { CLEAR; queued = 0; bystander = 0 }
     isHungUp = 1
 #else
     isHungUp = 1;
 #ifndef FLAG_ONLY
-    d_step { CLEAR; queued = 0; stranger = 0 }
+    d_step { CLEAR; queued = 0; bystander = 0 }
 #endif
 #endif
 }

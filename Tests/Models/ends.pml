@@ -1,6 +1,6 @@
 /* The end of all streams: what a merging consumer notes, keeps and leaves to its successor when it is killed.
  *
- * Code: LaneMerger (.header, .note, .endIfDone, .acknowledge, .close), PeerWatch (.noteMark, .end, .attachmentsIfOver, .finish, .keepFinished).
+ * Code: LaneMerger (.header, .note, .endIfDone, .acknowledge, .close), PeerWatch (.noteEndRecord, .end, .attachmentsIfOver, .finish, .keepFinished).
  * How one stream's end is found by its epoch, its byte and its end record is epoch.pml's subject: here each of these looks is one step, and
  * so is a close. This model is about many ends that are reported at once.
  *
@@ -181,7 +181,7 @@ inline checkPeer(lane) {
 /* LaneMerger.endIfDone, of a lane */
 inline countIfOver(lane) {
 #ifndef CLOSE_NOT_NOTED
-    /* PeerWatch.unmarkedClose */
+    /* PeerWatch.unrecordedClose */
     if
     :: atomic { epoch[lane] > reported[lane] && epoch[lane] % 2 == 0 && QUIET(lane) -> note(lane, epoch[lane]) }
     :: else -> skip

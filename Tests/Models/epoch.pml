@@ -1,36 +1,36 @@
-/* Never came, attached, closed, died: the epoch, the role byte and the end marks in the lane.
+/* Never came, attached, closed, died: the epoch, the role byte and the end records in the lane.
  *
- * Code: ProducerCore.init and .close, LaneWriter.commitEnd, PeerWatch (.end, .unmarkedClose, .noteMark,
+ * Code: ProducerCore.init and .close, LaneWriter.commitEnd, PeerWatch (.end, .unrecordedClose, .noteEndRecord,
  * .keep), ConsumerCore.look, .wait and .settle.
  * Edges: epoch, record-visible, take-over, space-given.
  *
  * Producers come one after another (each holds the role byte), send nothing or one message, and close or die, at any
- * step. A consumer reads along. An end mark carries the epoch after the end: even, it closed; odd, it died, and its
+ * step. A consumer reads along. An end record carries the epoch after the end: even, it closed; odd, it died, and its
  * successor wrote the mark. A mark directly after one that was unread when it was seen is left out.
  *
  * A stream is named by the odd epoch its producer had. Promises, for every stream:
  *   - its end is reported only after all its messages, and at most once, and not as both closed and died
  *   - a death is reported only of a producer that died; a close only of one that closed
  *   - a message of a later stream never follows one of an earlier stream without the earlier one's end in between
- *   - with nobody attached, a waiting consumer has got the last end: it does not wait for a producer that is gone
+ *   - with no producer attached, a waiting consumer has got the last end: it does not wait for a producer that is gone
  * Streams without a message may pass unseen when they follow an unread end and a later stream follows them.
  *
  * -DLIVES=2: the consumer may be killed at any step, once, and another one takes over, who begins at the published head
  * and with what its predecessor reported and kept (reported_end). Then, across both:
- *   - the last end is reported at least once, so that nobody waits for a producer that is gone
+ *   - the last end is reported at least once, so that no consumer waits for a producer that is gone
  *   - an end is not reported again if the caller that got it has come back to wait since. (With two producers. With three it can be,
  *     once: two successors mark the same death if the first is killed before its epoch, and only the first mark is left out.)
  *   - an end that was reported as a death is not reported as a close
  * What is not promised then, each refuted:
  *   EVERY_END   every end of a stream with messages is reported. A mark is acknowledged when it is read, and reported afterwards: a
  *               kill in between loses it if a successor has attached already. With KEEP_FIRST it would hold.
- *   ONE_KIND    what was reported as a close is not reported as a death. A producer killed between its end mark and its epoch closed
+ *   ONE_KIND    what was reported as a close is not reported as a death. A producer killed between its end record and its epoch closed
  *               to who reads the mark, and died to who sees the epoch.
  * -DKEEP_FIRST: a mark is not acknowledged before its reader has come back, and what was reported is kept first. Not the code.
  *
  * -DMANUAL: the consumer never acknowledges, so that everything stays unread to who looks at its head.
- * -DPOLL_CLOSED: a consumer that never makes a system call: it looks at the lane and at the epoch (PeerWatch.unmarkedClose), but
- * not at the byte. It gets every close, though not a death that nobody marked.
+ * -DPOLL_CLOSED: a consumer that never makes a system call: it looks at the lane and at the epoch (PeerWatch.unrecordedClose), but
+ * not at the byte. It gets every close, though not a death for which there is no end record.
  *
  * Mutants, each refuted:
  *   NO_END_MARK      a successor does not mark its predecessor's death
@@ -39,9 +39,9 @@
  *   NO_EPOCH_RECHECK the epoch is not compared at the end
  *   UNLOCK_FIRST     close gives the byte back before the epoch is even
  *   NO_BYTE          an odd epoch alone counts as death
- *   MARK_AFTER_EPOCH close makes the epoch even before the end mark
+ *   MARK_AFTER_EPOCH close makes the epoch even before the end record
  *   REPEAT_MARK      a death mark is left out only if it is the death that was reported last, not if the same stream's end
- *                    was reported as a close: wrong for a producer killed between its end mark and its epoch
+ *                    was reported as a close: wrong for a producer killed between its end record and its epoch
  *   POLL_ONLY        the consumer looks at the lane only and never at the epoch: loses the ends that have no mark
  *   SKIP_ANY_END     a mark is left out after an unread end even if messages lie between
  *   NEVER_KEEPS      (LIVES=2) what was reported is not kept
@@ -66,11 +66,11 @@ byte kind[LEN];   /* the lane; positions do not wrap here, lane.pml sees to that
 byte value[LEN];  /* a message's stream, an end's epoch */
 byte head;        /* as the consumer published it */
 byte epoch;
-byte holder;      /* of the producer's byte; 0: nobody */
+byte holder;      /* of the producer's byte; 0: free */
 
 /* What really happened, by odd epoch. */
 byte sent[10];
-bit closed[10];   /* its end mark or its even epoch can be seen */
+bit closed[10];   /* its end record or its even epoch can be seen */
 bit died[10];     /* its producer was killed before close returned */
 /* What the consumer got. */
 byte got[10];
@@ -108,7 +108,7 @@ proctype Producer(byte me) {
     byte tail, afterEnd, mine, before;
 
     atomic { holder == 0 && next == me -> holder = me; next++ }
-    /* LaneWriter.init: nobody else writes records now, so the walk is one step. */
+    /* LaneWriter.init: no other producer writes records now, so the walk is one step. */
     d_step {
         tail = head; afterEnd = 0;
         do
@@ -121,7 +121,7 @@ proctype Producer(byte me) {
         od;
         before = epoch
     }
-    if :: d_step { holder == me -> holder = 0 }; goto gone :: skip fi; /* killed before anybody could know of it */
+    if :: d_step { holder == me -> holder = 0 }; goto gone :: skip fi; /* killed before a process could know of it */
 #ifndef NO_END_MARK
     if
     :: before % 2 == 1 -> commitEnd(before)
@@ -158,7 +158,7 @@ gone:
 }
 
 /* PeerWatch.note and what the caller of the consumer sees. */
-inline tell(tag) {
+inline report(tag) {
     d_step {
         stream = (tag % 2 == 1 -> tag : tag - 1);
         if :: tag > reported -> reported = tag :: else -> skip fi;
@@ -245,7 +245,7 @@ attach:
         if :: kind[at] == NONE -> head = at :: head = at :: skip fi; /* finish acknowledges the mark before it is reported */
         if :: KILLED :: skip fi;
 #endif
-        /* PeerWatch.noteMark */
+        /* PeerWatch.noteEndRecord */
         if
 #ifdef REPEAT_MARK
         :: now % 2 == 1 && now == reportedDeath -> skip
@@ -254,7 +254,7 @@ attach:
 #else
         :: now % 2 == 1 && (now == lastEnded || (news && now == reportedBefore)) -> skip
 #endif
-        :: else -> tell(now)
+        :: else -> report(now)
         fi;
         d_step { now = 0; news = 0 }
 #ifdef LIVES
@@ -265,7 +265,7 @@ attach:
 #ifdef POLL_ONLY
         if :: finished == NP && kind[at] == NONE -> break :: else -> skip fi
 #else
-        /* PeerWatch.end, once a slice */
+        /* PeerWatch.end, once a check interval */
         idle = (finished == NP);
 #ifdef EPOCH_AFTER_BYTE
         free = (holder == 0);
@@ -290,7 +290,7 @@ attach:
 #ifdef LIVES
             if :: KILLED :: skip fi;
 #endif
-            tell(now); idle = 0
+            report(now); idle = 0
         :: else -> skip
         fi;
         d_step { now = 0; free = 0; news = 0 }
@@ -304,7 +304,7 @@ attach:
 #endif
     od;
     skip;
-    /* Everybody has gone, and this side would wait now: the last stream's end was reported, unless nobody ever came. */
+    /* All producers have gone, and this side would wait now: the last stream's end was reported, unless none ever attached. */
     d_step {
         stream = (epoch % 2 == 1 -> epoch : epoch - 1);
 #ifdef POLL_CLOSED

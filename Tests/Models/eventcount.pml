@@ -40,7 +40,7 @@
 #define STOPS 0
 #endif
 
-byte header[2];   /* commits that everybody sees */
+byte header[2];   /* commits that all see */
 byte buffered[2]; /* commits in the waker's store buffer */
 byte returned[2]; /* sends that came back */
 byte got[S * 2];

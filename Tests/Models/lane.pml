@@ -17,7 +17,7 @@
  *   - a payload does not change while it is read
  *   - what is committed is seen by the next poll
  *   - a new consumer begins at the acknowledged position, so only what was not acknowledged comes again
- *   - messages of two producers, of which the first died, never follow each other without an end mark in between
+ *   - messages of two producers, of which the first died, never follow each other without an end record in between
  *   - there is always room for the mark and its terminator
  *
  * Mutants, each refuted:
@@ -45,7 +45,7 @@
 #endif
 #define LAST 30   /* positions */
 
-/* Cells: 0 absent; a header says whose message it is and how long it is; a payload looks like a header that nobody wrote. */
+/* Cells: 0 absent; a header says whose message it is and how long it is; a payload looks like a header that no producer wrote. */
 #define ABSENT 0
 #define SHORT(p) (10 + (p))
 #define LONG(p) (20 + (p))

@@ -4,15 +4,15 @@
  * ConsumerRole.removeRing (for ConsumerCore.removeIfUnused and LaneMerger.removeIfUnused).
  *
  * A sender attaches (making the ring if it is not there), sends, and goes. A receiver attaches in the same way, receives,
- * and when there is nothing left removes the ring if it can. A remover removes whatever nobody is attached to. Each may
+ * and when there is nothing left removes the ring if it can. A remover removes each file without an attached process. Each may
  * die at every step; its locks go with it.
  *
  * Files are numbered; `name` is the one that the name stands for, 0 none. Byte 0 of a file is the consumer's, byte 1 the
  * producer's; who locks "everything" locks both (and differs from a holder only by the length of the lock).
  *
  * Promises:
- *   - who attached is attached to the file of that name, and it stays so until he lets go (a receiver: until it removed it)
- *   - hence never two files with somebody attached
+ *   - a process that attached is attached to the file of that name, and it stays so until it unlocks (a receiver: until it removed it)
+ *   - hence never two files with an attached process
  *   - a receiver that removes has received every message
  *   - "taken" is said only when one of the same role is attached, and nothing else refuses an openOrCreate
  *
@@ -31,7 +31,7 @@
 #define CONSUMER 0
 #define PRODUCER 1
 
-#define NOBODY 0
+#define FREE 0
 #define BYTE 1      /* a lock of one byte */
 #define EVERYTHING 2
 
@@ -58,10 +58,10 @@ again:
         if
         :: atomic { name == 0 -> name = file; linked[file] = 1 } /* linkat; where it can't be used, renameat2(RENAME_NOREPLACE) */
 #ifdef CREATOR_STAYS
-            atomic { LOCK(file, role) == NOBODY -> LOCK(file, role) = BYTE };
+            atomic { LOCK(file, role) == FREE -> LOCK(file, role) = BYTE };
             goto held
 #else
-            goto again                               /* the creator attaches like everybody else */
+            goto again                               /* the creator attaches like every process */
 #endif
         :: name != 0 -> goto again
         fi
@@ -83,14 +83,14 @@ again:
     :: other == file -> skip
     fi;
     if
-    :: atomic { LOCK(other, role) == NOBODY -> LOCK(other, role) = BYTE }
-    :: LOCK(other, role) != NOBODY ->
+    :: atomic { LOCK(other, role) == FREE -> LOCK(other, role) = BYTE }
+    :: LOCK(other, role) != FREE ->
         if :: name != file -> goto again :: name == file -> skip fi;
         /* F_OFD_GETLK */
         if
-        :: d_step { LOCK(other, role) == NOBODY -> skip } goto again
+        :: d_step { LOCK(other, role) == FREE -> skip } goto again
 #ifdef REMOVER_IS_HOLDER
-        :: d_step { LOCK(other, role) != NOBODY -> assert(LOCK(other, role) == BYTE) } goto gone
+        :: d_step { LOCK(other, role) != FREE -> assert(LOCK(other, role) == BYTE) } goto gone
 #else
         :: LOCK(other, role) == EVERYTHING -> goto again
         :: LOCK(other, role) == BYTE -> goto gone    /* refused: there is one */
@@ -99,7 +99,7 @@ again:
     fi;
 #ifndef NO_RECHECK
     if
-    :: name != file -> LOCK(other, role) = NOBODY; goto again
+    :: name != file -> LOCK(other, role) = FREE; goto again
     :: name == file -> skip
     fi;
 #endif
@@ -126,7 +126,7 @@ proctype Sender() {
     fi;
     /* Closing and dying are the same to the name. */
     assert(name == file);
-    d_step { attached[file]--; LOCK(file, PRODUCER) = NOBODY };
+    d_step { attached[file]--; LOCK(file, PRODUCER) = FREE };
 gone:
     skip
 }
@@ -139,7 +139,7 @@ proctype Receiver() {
     :: received[file] < sent[file] -> received[file]++
     :: received[file] == sent[file] -> /* ConsumerRole.removeRing */
         if
-        :: d_step { LOCK(file, PRODUCER) == NOBODY -> LOCK(file, PRODUCER) = EVERYTHING; LOCK(file, CONSUMER) = EVERYTHING }
+        :: d_step { LOCK(file, PRODUCER) == FREE -> LOCK(file, PRODUCER) = EVERYTHING; LOCK(file, CONSUMER) = EVERYTHING }
             if :: break :: skip fi; /* killed */
 #ifdef NO_REPOLL
             news = 0;
@@ -158,11 +158,11 @@ proctype Receiver() {
 #ifdef KEEPS_ALL
                 skip
 #else
-                d_step { LOCK(file, PRODUCER) = NOBODY; LOCK(file, CONSUMER) = BYTE }
+                d_step { LOCK(file, PRODUCER) = FREE; LOCK(file, CONSUMER) = BYTE }
 #endif
             fi;
             assert(LOCK(file, PRODUCER) != EVERYTHING) /* or no sender could attach while this one goes on */
-        :: LOCK(file, PRODUCER) != NOBODY -> skip /* somebody is attached */
+        :: LOCK(file, PRODUCER) != FREE -> skip /* a process is attached */
         fi
     :: break /* closed, or killed */
     od;
@@ -170,23 +170,23 @@ proctype Receiver() {
 removed:
     skip;
     d_step {
-        if :: LOCK(file, PRODUCER) == EVERYTHING -> LOCK(file, PRODUCER) = NOBODY :: else -> skip fi;
-        LOCK(file, CONSUMER) = NOBODY
+        if :: LOCK(file, PRODUCER) == EVERYTHING -> LOCK(file, PRODUCER) = FREE :: else -> skip fi;
+        LOCK(file, CONSUMER) = FREE
     }
 gone:
     skip
 }
 
-/* Segment.remove: for people who know that nobody needs the ring. */
+/* Segment.remove: for people that know that no process needs the ring. */
 proctype Remover() {
     byte file;
     file = name;
     if :: file == 0 -> goto gone :: else -> skip fi;
     if :: name != file -> goto gone :: name == file -> skip fi; /* the lock's own open */
     if
-    :: d_step { LOCK(file, PRODUCER) == NOBODY && LOCK(file, CONSUMER) == NOBODY ->
+    :: d_step { LOCK(file, PRODUCER) == FREE && LOCK(file, CONSUMER) == FREE ->
             LOCK(file, PRODUCER) = EVERYTHING; LOCK(file, CONSUMER) = EVERYTHING }
-    :: LOCK(file, PRODUCER) != NOBODY || LOCK(file, CONSUMER) != NOBODY -> goto gone /* in use */
+    :: LOCK(file, PRODUCER) != FREE || LOCK(file, CONSUMER) != FREE -> goto gone /* in use */
     fi;
 #ifndef REMOVER_TRUSTS_NAME
     if
@@ -200,7 +200,7 @@ proctype Remover() {
     fi;
 unlock:
     skip;
-    d_step { LOCK(file, PRODUCER) = NOBODY; LOCK(file, CONSUMER) = NOBODY };
+    d_step { LOCK(file, PRODUCER) = FREE; LOCK(file, CONSUMER) = FREE };
 gone:
     skip
 }

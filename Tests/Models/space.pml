@@ -6,7 +6,7 @@
  *
  * The producer appends messages of different sizes to a batch, and flushes it when it likes. The consumer publishes its
  * head when the lane is empty and when it lags by LAG. Stores and looks happen in program order (doorbell.pml covers the
- * barriers); no slice, no deadline.
+ * barriers); no check interval, no deadline.
  *
  * Promise: no deadlock: the producer sends everything, and the consumer receives and acknowledges it.
  *
@@ -32,7 +32,7 @@ bit dataBell, spaceBell;
 bit consumerQueued, producerQueued;
 bit sentAll;
 
-/* One cell is for the terminator and one for the end mark. */
+/* One cell is for the terminator and one for the end record. */
 #define FITS(need) (position + (need) + 2 <= head + CAP)
 
 inline wakeConsumer() { if :: dataBell -> d_step { dataBell = 0; consumerQueued = 0 } :: else -> skip fi }

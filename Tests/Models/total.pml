@@ -11,15 +11,17 @@
  * Sweep: G first, then every floor, W their minimum; only then the headers; everything below W is visible and final.
  * Before a sweep: a header with the ticket behind the last delivered one is delivered at once, whatever G and the floors are. All smaller tickets
  * were delivered or never will be, as they were when the last one was delivered, and none lies between.
+ * (The code finds several of those in one lane at once, a run, and delivers them one after the other. That is the same: nothing that a producer does
+ * changes what was found, and a run that is broken off goes on before anything else is delivered.)
  *
  * A lane whose producer is dead and whose floor holds the sweep up: the consumer takes its byte, clears its floor, gives the
- * byte back, and begins anew. That happens at the end of a slice; a slice passes here only when a producer was killed.
+ * byte back, and begins anew. That happens at the end of a check interval; one passes here only when a producer was killed.
  *
  * Promises:
  *   - tickets are delivered in growing order, over all lanes
  *   - when nothing moves any more, every message that was committed is delivered, and so is every one behind a dead lane
  *
- * -DNO_DEATH: nobody is killed, which leaves room for a third lane.
+ * -DNO_DEATH: no process is killed, which leaves room for a third lane.
  * Mutants, each refuted:
  *   FLOOR_AFTER_TICKET        the floor is stored after the ticket was taken
  *   FLOOR_NEVER_CLEARED          the floor is never cleared
@@ -188,7 +190,7 @@ proctype Consumer() {
 #ifdef HEADERS_BEFORE_FLOOR
     byte seen[LANES];
 #endif
-    bit came, sliced;
+    bit came, checked;
     do
     :: true ->
         sweep();
@@ -208,7 +210,7 @@ proctype Consumer() {
                 :: !queued -> word = 0
                 :: timeout ->
                     if
-                    :: killed && !sliced -> word = 0; sliced = 1; queued = 0; releaseDead() /* the slice ends */
+                    :: killed && !checked -> word = 0; checked = 1; queued = 0; releaseDead() /* the check interval ends */
                     :: else -> break
                     fi
                 fi

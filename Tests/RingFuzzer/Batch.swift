@@ -6,7 +6,7 @@ import SharedRing
 /// Work in a process of its own, watched.
 struct Batch {
     enum Mode: String {
-        case attach, running, broadcast, board
+        case attach, running, broadcast, board, call
     }
 
     /// How long nothing may move. On a busy machine a single case may take a while; a hang takes for ever.
@@ -99,6 +99,7 @@ extension Batch {
             switch mode {
             case .attach: try AttachBatch.run(seed: seed, cases: amount, tally: Tally(memory, slot: 0))
             case .board: try BoardBatch.run(seed: seed, cases: amount, tally: Tally(memory, slot: 0))
+            case .call: try CallBatch.run(seed: seed, cases: amount, tally: Tally(memory, slot: 0))
             case .running: try RunningBatch.run(seed: seed, seconds: amount, memory: memory)
             case .broadcast: try BroadcastBatch.run(seed: seed, seconds: amount, memory: memory)
             }

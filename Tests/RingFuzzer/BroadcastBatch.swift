@@ -10,14 +10,14 @@ enum BroadcastBatch {
         var choices = Choices(seed: seed)
         TestDirectory.make()
         while sr_now_ns() < end {
-            let skirmish = try BroadcastSkirmish(seed: choices.word(), memory: memory)
-            skirmish.run()
+            let running = try RunningBroadcast(seed: choices.word(), memory: memory)
+            running.run()
         }
     }
 }
 
 /// A quarter of a second of it.
-private final class BroadcastSkirmish: Sendable {
+private final class RunningBroadcast: Sendable {
     private static let slots = 4
     private static let options = EndpointOptions(checkInterval: .milliseconds(1))
 
@@ -60,8 +60,8 @@ private final class BroadcastSkirmish: Sendable {
         threads.start(0) { [self] in disturb(&$0, $1) }
         threads.start(1) { [self] in publish(&$0, $1) }
         threads.start(2) { [self] in subscribe(&$0, $1, .reliable) }
-        threads.start(3) { [self] in subscribe(&$0, $1, .reliable) }
-        threads.start(4) { [self] in subscribe(&$0, $1, .lossy) }
+        threads.start(3) { [self] in subscribe(&$0, $1, $0.once(in: 2) ? .reliable : .durable) }
+        threads.start(4) { [self] in subscribe(&$0, $1, $0.once(in: 2) ? .lossy : .softGated) }
         threads.start(5) { [self] in lookOn(&$0, $1) }
         threads.join("a broadcast")
     }
@@ -71,7 +71,19 @@ private final class BroadcastSkirmish: Sendable {
     /// Where words stand that are believed: of all, of the publisher, of a slot.
     private func word(_ choices: inout Choices) -> (offset: Int, size: Int) {
         let checkpoints = MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoints)!
-        switch choices.below(12) {
+        switch choices.below(15) {
+        case 12:  // the length of a name, and whether its subscriber is durable
+            let offset = [
+                MemoryLayout<sr_subscriber_control>.offset(of: \.name_length)!, MemoryLayout<sr_subscriber_control>.offset(of: \.durable)!,
+            ]
+            return (Int(sr_subscriber_offset(UInt32(choices.below(Self.slots)))) + offset[choices.below(2)], 4)
+        case 14:
+            return (
+                Int(sr_subscriber_offset(UInt32(choices.below(Self.slots)))) + MemoryLayout<sr_subscriber_control>.offset(of: \.soft)!, 4
+            )
+        case 13:
+            let name = MemoryLayout<sr_subscriber_control>.offset(of: \.name)!
+            return (Int(sr_subscriber_offset(UInt32(choices.below(Self.slots)))) + name + 4 * choices.below(2), 4)
         case 0: return (MemoryLayout<sr_broadcast_control>.offset(of: \.events)!, 4)
         case 1: return (MemoryLayout<sr_broadcast_control>.offset(of: \.slots_used)! + 8 * choices.below(4), 8)
         case 2: return (MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoint_turn)!, 8)
@@ -166,12 +178,18 @@ private final class BroadcastSkirmish: Sendable {
     private func subscribe(_ choices: inout Choices, _ tally: Tally, _ delivery: Subscriber.Delivery) {
         let start: Subscriber.Start = [.now, .oldest, .last(choices.below(200))][choices.below(3)]
         let acknowledgement: Acknowledgement = choices.once(in: 3) ? .manual : .automatic
+        // Few names, so that they meet. A durable one is removed sometimes, or the publishers would do nothing but wait for it.
+        let name: String? = delivery == .durable || delivery == .reliable && choices.once(in: 2) ? ["a", "b"][choices.below(2)] : nil
+        if choices.once(in: 2) {
+            do throws(RingError) { try ring.removeSubscriber(named: "a") } catch { tally.add(.turnedAway) }
+        }
         guard
             var subscriber = seated(
                 tally,
                 { () throws(RingError) in
                     try ring.makeSubscriber(
-                        delivery, from: start, acknowledgement: acknowledgement, timeout: .milliseconds(20), options: Self.options)
+                        delivery, as: name, from: start, acknowledgement: acknowledgement, timeout: .milliseconds(20), options: Self.options
+                    )
                 })
         else { return }
         let actions = Actions(tally: tally, disturb: { _ in })
@@ -181,7 +199,7 @@ private final class BroadcastSkirmish: Sendable {
     }
 
     private func lookOn(_ choices: inout Choices, _ tally: Tally) {
-        let onlooker = Onlooker(name, options: ringOptions, tally: tally)
-        for _ in 0...choices.below(50) where !threads.isOver { onlooker.act(&choices) }
+        let inspector = Inspector(name, options: ringOptions, tally: tally)
+        for _ in 0...choices.below(50) where !threads.isOver { inspector.act(&choices) }
     }
 }

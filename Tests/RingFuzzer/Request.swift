@@ -11,7 +11,7 @@ struct Request {
 
     init?(_ arguments: [String]) {
         switch arguments.first {
-        case "all": modes = [.attach, .board, .running, .broadcast]
+        case "all": modes = [.attach, .board, .call, .running, .broadcast]
         case let word: modes = Batch.Mode(rawValue: word ?? "").map { [$0] } ?? []
         }
         seed = UInt64(bitPattern: sr_realtime_ns())
@@ -33,7 +33,7 @@ struct Request {
         return modes.allSatisfy { mode in
             switch mode {
             case .attach: attach()
-            case .board: board()
+            case .board, .call: quarter(mode)
             case .running, .broadcast: running(mode)
             }
         }
@@ -50,14 +50,15 @@ struct Request {
         return true
     }
 
-    private func board() -> Bool {
+    /// A quarter of the mutations.
+    private func quarter(_ mode: Batch.Mode) -> Bool {
         var totals = Totals()
         var seeds = Choices(seed: seed)
         while totals[.mutations] < mutations / 4 {
-            let batch = Batch(mode: .board, seed: seeds.word(), amount: 2_000)
+            let batch = Batch(mode: mode, seed: seeds.word(), amount: 2_000)
             guard batch.run(into: &totals) else { return false }
         }
-        say("board: \(totals)")
+        say("\(mode.rawValue): \(totals)")
         return true
     }
 

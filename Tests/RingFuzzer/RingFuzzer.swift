@@ -6,7 +6,7 @@ import SharedRing
 /// An untrusted peer with write access against the library: whatever it writes, an honest end gets data or an error, and never a trap,
 /// a crash or a hang.
 ///
-///     RingFuzzer attach|board|running|broadcast|all [--mutations N] [--seconds S] [--seed X]
+///     RingFuzzer attach|board|call|running|broadcast|all [--mutations N] [--seconds S] [--seed X]
 ///     RingFuzzer case SEED                                     one case of `attach`, printed step by step
 ///
 /// Batches run in child processes; the parent watches them, and says the seed of what killed or stopped one. Beside every mapping
@@ -34,7 +34,9 @@ struct RingFuzzer {
     }
 
     private static func usage() -> Never {
-        say("usage: RingFuzzer attach|board|running|broadcast|all [--mutations N] [--seconds S] [--seed X]\n       RingFuzzer case SEED")
+        say(
+            "usage: RingFuzzer attach|board|call|running|broadcast|all [--mutations N] [--seconds S] [--seed X]\n       RingFuzzer case SEED"
+        )
         exit(2)
     }
 }

@@ -13,13 +13,13 @@ enum RunningBatch {
         while sr_now_ns() < end {
             let victim = victims[choices.below(victims.count)]
             victim.restore(choices.below(victim.stateCount))
-            try Skirmish(victim, seed: choices.word(), memory: memory).run()
+            try RunningCase(victim, seed: choices.word(), memory: memory).run()
         }
     }
 }
 
 /// A quarter of a second of it.
-private final class Skirmish: Sendable {
+private final class RunningCase: Sendable {
 
     nonisolated(unsafe) private let victim: Victim
     private let threads: LiveThreads
@@ -69,11 +69,11 @@ private final class Skirmish: Sendable {
     }
 
     private func lookOn(_ choices: inout Choices, _ tally: Tally) {
-        guard let onlooker = Onlooker(victim, tally: tally, isVerbose: false, disturb: { _ in }) else {
+        guard let inspector = Inspector(victim, tally: tally, isVerbose: false, disturb: { _ in }) else {
             sr_sleep_ns(1_000_000)
             return
         }
-        for _ in 0...choices.below(50) where !threads.isOver { onlooker.act(&choices) }
+        for _ in 0...choices.below(50) where !threads.isOver { inspector.act(&choices) }
     }
 
     // MARK: Honest ends

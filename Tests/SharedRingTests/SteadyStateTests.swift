@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("In the steady state sending and receiving allocate nothing and make no system call", .oneByOne)
+@Suite("In the steady state sending and receiving, a board's values set and read, allocate nothing and make no system call", .oneByOne)
 struct SteadyStateTests {
     static func find(_ program: String) -> String? {
         let paths = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)

@@ -15,7 +15,8 @@ extension Setup {
             default: .last(Int(from)!)
             }
         return try broadcast().makeSubscriber(
-            isLossy ? .lossy : .reliable, from: start, acknowledgement: acknowledgement, waiting: waiting,
+            isLossy ? .lossy : isDurable ? .durable : .reliable, as: subscriberName, from: start, acknowledgement: acknowledgement,
+            waiting: waiting,
             options: EndpointOptions(checkInterval: checkInterval))
     }
 }

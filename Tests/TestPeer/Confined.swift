@@ -51,6 +51,7 @@ enum Confined {
         case "anonymous": try anonymous()
         case "unlink": try unlink(options)
         case "looking-around": try lookingAround(options)
+        case "board-reader": try boardReader()
         default: throw Wrong(description: "there is no case '\(name)'")
         }
         say("passed")
@@ -82,6 +83,26 @@ enum Confined {
             refusals += 1
         }
         throw Wrong(description: "30 descriptors are not enough")
+    }
+
+    /// A wait that is refused is measured against the time that passed.
+    private static func boardReader() throws {
+        func processor() -> Double {
+            var time = timespec()
+            clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+        }
+        let board = try Board.anonymous(entries: [Board.Entry("k", capacity: 8)])
+        var writer = try board.makeWriter("k")
+        var reader = try board.makeReader("k", waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
+        try require(ts_deny("FUTEX_WAIT_BITSET", EPERM) == 0, "not denied")
+        let (start, before) = (ContinuousClock.now, processor())
+        let error = failure { () throws(RingError) in _ = try reader.next(timeout: .milliseconds(500)) }
+        let (passed, used) = (start.duration(to: .now) / .seconds(1), processor() - before)
+        try require(error?.code == .timedOut, "\(String(describing: error))")
+        try require(used < passed / 2, "\(used) s of the processor in \(passed) s")
+        try writer.set("here")
+        try require(try reader.next(timeout: .seconds(100)).text == "here", "another value")
     }
 
     private static func fileSize(_ options: RingOptions) throws {

@@ -25,7 +25,7 @@ extension Conformance {
         }
 
         _ = try ring("broadcast-fresh")
-        add("broadcast-fresh", "nobody came yet", Verdict("ok", "0 empty", "ok", "sound", "0"))
+        add("broadcast-fresh", "no process has attached", Verdict("ok", "0 empty", "ok", "sound", "0"))
         for (name, position) in [("broadcast-in-use", nil), ("broadcast-wrapped", UInt64.max - 63)] as [(String, UInt64?)] {
             let ring = try ring(name, from: position)
             var publisher = try ring.makePublisher()
@@ -45,11 +45,37 @@ extension Conformance {
             withExtendedLifetime(second) {}
         }
         do {
+            let ring = try ring("broadcast-durable")
+            var publisher = try ring.makePublisher()
+            var durable = try ring.makeSubscriber(.durable, as: "audit")
+            for count in [5, 16, 40] { try publisher.send(payload(count)) }
+            _ = durable.nextIfAvailable()
+            try durable.close()
+            add(
+                "broadcast-durable", "a publisher, and a durable subscriber that has closed and has acknowledged one message of three",
+                Verdict("ok", "3 empty", "ok", "sound", "3"))
+            withExtendedLifetime(publisher) {}
+        }
+        do {
             let ring = try ring("broadcast-closed")
             var publisher = try ring.makePublisher()
             for count in [5, 16] { try publisher.send(payload(count)) }
             try publisher.close()
             add("broadcast-closed", "the publisher closed", Verdict("ok", "2 ended", "ok", "sound", "2"))
+        }
+        do {
+            let ring = try ring("broadcast-cut-off")
+            var publisher = try ring.makePublisher()
+            for count in [5, 16] { try publisher.send(payload(count)) }
+            var claim = try publisher.claim(byteCount: 64)
+            do {
+                var bytes = claim.bytes
+                for index in 0..<64 { bytes.storeBytes(of: 0xEE, toByteOffset: index, as: UInt8.self) }
+            }
+            add(
+                "broadcast-cut-off", "the publisher died after it wrote a payload, before its header",
+                Verdict("ok", "2 empty", "ok", "sound", "2"))
+            _ = claim.bytes.byteCount  // both live until here
         }
         do {
             let ring = try ring("broadcast-successor")

@@ -1,4 +1,5 @@
 import CSharedRing
+import CTestSupport
 import Foundation
 import SharedRing
 
@@ -116,12 +117,12 @@ enum Conformance {
         if image.load(UInt64.self, at: ring(\.segment.boot_id)) != 0 {
             image.fill(ring(\.segment.boot_id)..<(ring(\.segment.boot_id) + 16), 0x22)
         }
-        for card in holders where image.load(UInt32.self, at: card) != 0 {
-            image.fill(card..<(card + MemoryLayout<sr_holder>.size), 0)
-            image.store(4242 as UInt32, at: card + MemoryLayout<sr_holder>.offset(of: \.pid)!)
-            image.store(1 as UInt64, at: card + MemoryLayout<sr_holder>.offset(of: \.start_time)!)
-            image.store(1_000_000_000 as UInt64, at: card + MemoryLayout<sr_holder>.offset(of: \.attached_ns)!)
-            let name = card + MemoryLayout<sr_holder>.offset(of: \.name)!
+        for holder in holders where image.load(UInt32.self, at: holder) != 0 {
+            image.fill(holder..<(holder + MemoryLayout<sr_holder>.size), 0)
+            image.store(4242 as UInt32, at: holder + MemoryLayout<sr_holder>.offset(of: \.pid)!)
+            image.store(1 as UInt64, at: holder + MemoryLayout<sr_holder>.offset(of: \.start_time)!)
+            image.store(1_000_000_000 as UInt64, at: holder + MemoryLayout<sr_holder>.offset(of: \.attached_ns)!)
+            let name = holder + MemoryLayout<sr_holder>.offset(of: \.name)!
             image.bytes.replaceSubrange(name..<(name + 6), with: Array("golden".utf8))
         }
         return image
@@ -160,7 +161,7 @@ enum Conformance {
         }
 
         _ = try spsc("spsc-fresh", options: options)
-        add("spsc-fresh", "nobody came yet", Verdict("ok", "0 empty", "ok", "sound", "0"))
+        add("spsc-fresh", "no process has attached", Verdict("ok", "0 empty", "ok", "sound", "0"))
 
         for (name, position) in [("spsc-in-use", nil), ("spsc-wrapped", UInt64.max - 63)] as [(String, UInt64?)] {
             let ring = try spsc(name, options: options, from: position)
@@ -208,7 +209,7 @@ enum Conformance {
             var producer = try ring.makeProducer()
             for count in [5, 16] { try producer.send(payload(count)) }
             try producer.close()
-            add("spsc-closed", "the producer closed, nobody received", Verdict("ok", "2 ended", "ok", "sound", "2"))
+            add("spsc-closed", "the producer closed, nothing was received", Verdict("ok", "2 ended", "ok", "sound", "2"))
         }
         do {
             let ring = try spsc("spsc-full", options: options)
@@ -239,7 +240,9 @@ enum Conformance {
         }
 
         _ = try mpsc("mpsc-fresh")
-        add("mpsc-fresh", "nobody came yet", lanes: 2, Verdict("ok", "0 empty", "ok", "sound", "0"))
+        add("mpsc-fresh", "no process has attached", lanes: 2, Verdict("ok", "0 empty", "ok", "sound", "0"))
+        _ = try mpsc("total-fresh", order: .total)
+        add("total-fresh", "no process has attached", lanes: 2, Verdict("ok", "0 empty", "ok", "sound", "0"))
         let kinds: [(String, MPSCRing.Order, UInt64?)] = [
             ("mpsc-in-use", .perProducer, nil), ("mpsc-wrapped", .perProducer, UInt64.max - 63), ("total-in-use", .total, nil),
             ("total-wrapped", .total, UInt64.max - 63),
@@ -253,7 +256,7 @@ enum Conformance {
                 try second.send(payload(count + 30))
             }
             add(
-                name, "two producers attached, nobody received" + (position == nil ? "" : "; begun at 2^64 - 64"), lanes: 2,
+                name, "two producers attached, nothing was received" + (position == nil ? "" : "; begun at 2^64 - 64"), lanes: 2,
                 Verdict("ok", "4 empty", "ok", "sound", "4"))
             if order == .total && position == nil {
                 var image = golden.last!.image
@@ -265,6 +268,23 @@ enum Conformance {
             withExtendedLifetime(first) {}
             withExtendedLifetime(second) {}
         }
+        do {
+            let ring = try mpsc("mpsc-cut-off")
+            var first = try ring.makeProducer()
+            var second = try ring.makeProducer()
+            try first.send(payload(5))
+            try second.send(payload(16))
+            var claim = try second.claim(byteCount: 64)
+            do {
+                var bytes = claim.bytes
+                for index in 0..<64 { bytes.storeBytes(of: 0xEE, toByteOffset: index, as: UInt8.self) }
+            }
+            add(
+                "mpsc-cut-off", "the producer of lane 1 died after it wrote a payload, before its header", lanes: 2,
+                Verdict("ok", "2 empty", "ok", "sound", "2"))
+            _ = claim.bytes.byteCount  // both live until here
+            withExtendedLifetime(first) {}
+        }
         for (name, order) in [("mpsc-closed", .perProducer), ("total-closed", .total)] as [(String, MPSCRing.Order)] {
             let ring = try mpsc(name, order: order)
             var first = try ring.makeProducer()
@@ -274,7 +294,7 @@ enum Conformance {
             try first.send(payload(5))
             try first.close()
             try second.close()
-            add(name, "two producers closed, nobody received", lanes: 2, Verdict("ok", "3 empty", "ok", "sound", "3"))
+            add(name, "two producers closed, nothing was received", lanes: 2, Verdict("ok", "3 empty", "ok", "sound", "3"))
         }
         golden += try goldenBroadcasts(in: directory, options)
         return golden
@@ -461,8 +481,7 @@ enum Conformance {
     // MARK: Writing
 
     static func make(in directory: String) throws {
-        let work = "/dev/shm/conformance-\(getpid())"
-        try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: false)
+        let work = String(cString: ts_make_directory("/dev/shm/conformance"))
         defer { try? FileManager.default.removeItem(atPath: work) }
         let golden = try golden(in: work)
         var images: [String: Image] = [:]

@@ -23,9 +23,8 @@ enum PoolOfOne {
     /// A flush waits for a remover, which another task of that thread is.
     private static func flush(isBlocking: Bool) async throws {
         var options = RingOptions(capacity: 4096)
-        options.directory = NSTemporaryDirectory() + "sharedring-peer-\(getpid())"
+        options.directory = String(cString: ts_make_directory(NSTemporaryDirectory() + "sharedring-peer"))
         options.isDurable = true
-        try FileManager.default.createDirectory(atPath: options.directory, withIntermediateDirectories: false)
         defer { try? FileManager.default.removeItem(atPath: options.directory) }
         let ring = try SPSCRing.create("r", options: options)
         let file = open("\(options.directory)/r", O_RDWR | O_CLOEXEC)

@@ -90,14 +90,26 @@ enum Session {
     static func collector(_ setup: Setup) throws {
         var consumer = try setup.collector()
         say("attached")
-        while readLine() == "next" {
+        var closes = false
+        lines: while let line = readLine() {
             do throws(RingError) {
-                if let message = try consumer.next(timeout: .seconds(20)) { say("message \(message.text)") } else { say("ended") }
+                switch line {
+                case "next":
+                    if let message = try consumer.next(timeout: patience) { say("message \(message.text)") } else { say("ended") }
+                case "acknowledge":
+                    try consumer.acknowledge()
+                    say("acknowledged")
+                case "close":
+                    closes = true
+                    break lines
+                default: break lines
+                }
             } catch {
                 say("error \(error.code) \(error)")
             }
         }
         try consumer.close()
+        if closes { say("closed") }
     }
 
     static func consumer(_ setup: Setup) throws {

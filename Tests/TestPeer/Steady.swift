@@ -2,7 +2,7 @@ import CSharedRing
 import Foundation
 import SharedRing
 
-/// A million messages through a ring in one thread, for those who count what that costs.
+/// A million messages through a ring, and values through a board, in one thread, for those who count what that costs.
 enum Steady {
     /// Under a preloaded counter (see SteadyStateTests) prints how many allocations the second half made.
     static func run(_ mode: String) throws {
@@ -16,6 +16,19 @@ enum Steady {
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 8)
         let bytes = [UInt8](repeating: 7, count: 24)
 
+        let board = try Board.anonymous(entries: [Board.Entry("a", capacity: 24)])
+        var writer = try board.makeWriter("a")
+        var reader = try board.makeReader("a")
+
+        func exchange(_ writer: inout BoardWriter, _ reader: inout BoardReader) throws(RingError) {
+            for i in 0..<UInt64(1000) {
+                try writer.set(bytes)
+                try writer.set(value: i)
+                guard try reader.value(as: UInt64.self) == i, try reader.version == writer.version else { fatalError("another value") }
+                var span = MutableRawSpan(_unsafeStart: room.baseAddress!, byteCount: 64)
+                guard try reader.read(into: &span)?.byteCount == 8, try reader.changeNow() == nil else { fatalError("another value") }
+            }
+        }
         func round(_ producer: inout Producer, _ consumer: inout Consumer) throws(RingError) {
             for i in 0..<UInt64(1000) {
                 try producer.send(value: i)
@@ -41,9 +54,11 @@ enum Steady {
             }
         }
         for _ in 0..<20 { try round(&producer, &consumer) }
+        for _ in 0..<20 { try exchange(&writer, &reader) }
         write(2, "steady\n", 7)
         let before = counter?() ?? 0
         for _ in 0..<20 { try round(&producer, &consumer) }
+        for _ in 0..<20 { try exchange(&writer, &reader) }
         let after = counter?() ?? 0
         write(2, "over\n", 5)
         say(counter == nil ? "uncounted" : "allocations \(after - before)")

@@ -6,6 +6,9 @@ import SharedRing
 ///
 ///     TestPeer producer|consumer|collector|subscriber NAME [option=value …]    obeys lines on its standard input; see `Session`
 ///     TestPeer board-writer|board-reader NAME KEY [option=value …]  obeys lines; see `BoardSession`
+///     TestPeer call-server|call-client NAME [option=value …]  obeys lines; see `CallSession`
+///     TestPeer call-torture [name=value …]                   see `CallTorture`
+///     TestPeer call-abandon-torture [name=value …]           see `CallAbandon`
 ///     TestPeer board-torture [name=value …]                  see `BoardTorture`
 ///     TestPeer soak-send|soak-receive NAME COUNT SEED LARGEST STRATEGY [option=value …]
 ///     TestPeer wakeups [name=value …]                         see `WakeupSoak`
@@ -18,10 +21,11 @@ import SharedRing
 ///     TestPeer fleet [name=value …]                           see `Fleet`
 ///     TestPeer pool WAY                                       see `PoolOfOne`
 ///     TestPeer link-echo|link-talk|… PATH                     see `Linked`
+///     TestPeer exchange send|receive|ping|pong NAME SIZE COUNT WAITING    see `Exchange`
 ///     TestPeer conformance DIRECTORY                          see `Conformance`
 ///
 /// Options: directory, fd, capacity, barrier, check-interval (milliseconds), waiting, acknowledgement, owner (a user id, or "anyone"),
-/// lanes (a ring for so many), subscribers (a broadcast for so many), from (now, oldest, or the last so many), lossy (yes), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
+/// lanes (a ring for so many), subscribers (a broadcast for so many), from (now, oldest, or the last so many), lossy (yes), durable (yes), as (a subscriber's name), senders (of a collector), permissions (octal), deny (a system call of `ts_deny`, which is refused from the start), hide (a directory, which is empty).
 @main
 struct TestPeer {
     static func main() async {
@@ -40,6 +44,10 @@ struct TestPeer {
             case "board-writer": try BoardSession.writer(Setup(arguments.dropFirst()), key: arguments[2])
             case "board-reader": try BoardSession.reader(Setup(arguments.dropFirst()), key: arguments[2])
             case "board-torture", "board-torture-write", "board-torture-read", "board-torture-wait": try BoardTorture.run(arguments)
+            case "call-server": try CallSession.server(Setup(arguments.dropFirst()))
+            case "call-client": try CallSession.client(Setup(arguments.dropFirst()))
+            case "call-torture", "call-torture-client", "call-torture-server": try CallTorture.run(arguments)
+            case "call-abandon-torture", "call-abandon-torture-server": try CallAbandon.run(arguments)
             case "soak-send", "soak-receive": try soak(arguments)
             case "wakeups": try WakeupSoak.command(arguments)
             case "churn":
@@ -64,8 +72,10 @@ struct TestPeer {
             case "link-scarce": try Linked.scarce(arguments[1])
             case "link-as": try Linked.listen(arguments[2], as: UInt32(arguments[1])!)
             case "link-numbers": try Linked.numbers(arguments[1])
+            case "exchange": try Exchange.run(arguments)
             case "conformance": try Conformance.make(in: arguments[1])
             case "board-conformance": try BoardConformance.make(in: arguments[1])
+            case "call-conformance": try CallConformance.make(in: arguments[1])
             case "steady": try Steady.run(arguments.dropFirst().first ?? "")
             default:
                 say("usage: see TestPeer.swift")
@@ -109,6 +119,8 @@ struct Setup {
     var subscribers: Int?
     var from = "now"
     var isLossy = false
+    var isDurable = false
+    var subscriberName: String?
     var senders = 1
     var checkInterval = Duration.milliseconds(10)
     var waiting = WaitStrategy.adaptive
@@ -126,6 +138,8 @@ struct Setup {
             case "subscribers": subscribers = Int(parts[1])!
             case "from": from = parts[1]
             case "lossy": isLossy = parts[1] == "yes"
+            case "durable": isDurable = parts[1] == "yes"
+            case "as": subscriberName = parts[1]
             case "senders": senders = Int(parts[1])!
             case "capacity": options.capacity = Int(parts[1])!
             case "barrier": options.barrier = parts[1] == "symmetric" ? .symmetric : .automatic

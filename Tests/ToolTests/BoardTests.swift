@@ -55,8 +55,76 @@ struct BoardCommandTests {
         try failure("set", "b", "rate", "x", "y", status: 2, saying: "'y'")
         try failure("create", "d", "rate=0", status: 2, saying: "'0'")
         try failure("create", "d", status: 2, saying: "entries")
+        // An option that would have no effect.
+        for (words, option) in [
+            ("watch b --timeout 1s", "--timeout"), ("add b k --room 5 --room-bytes 1M", "--room"), ("get b --count 1", "--count"),
+            ("get b --if-version 3", "--if-version"), ("remove b --json", "--json"), ("list b --raw", "--raw"), ("list b --hex", "--hex"),
+            ("set b rate x --json", "--json"), ("create d rate --tag 1", "--tag"), ("add b k --mode 0644", "--mode"),
+        ] {
+            let end = try run(words.split(separator: " ").map(String.init), in: space).end
+            let action = words.prefix { $0 != " " }
+            #expect(end.status == 2 && end.errors.contains("'\(option)' is not for 'board \(action)'"), "\(words): \(end)")
+        }
+        #expect(space.traces == ["b"])
         let sent = try ToolProcess(["receive", "b", "--existing"], in: space).end()
         #expect(sent.status == 1 && sent.errors.contains("board"), "\(sent)")
+    }
+
+    @Test("An entry that another process keeps ends --timeout with the status of a timeout") func timeout() throws {
+        let space = try Workspace()
+        #expect(try run(["create", "b", "rate=8"], in: space).end == done)
+        var options = RingOptions()
+        options.directory = space.rings.path
+        let writer = try Board.open("b", options: options).makeWriter("rate")
+        let end = try run(["set", "b", "rate", "x", "--timeout", "50ms"], in: space).end
+        #expect(end.status == 4 && end.errors.contains("to the deadline"), "\(end)")
+        writer.close()
+        #expect(try run(["set", "b", "rate", "x", "--timeout", "1m"], in: space).end == done)
+    }
+
+    @Test("Each word is judged before anything is opened or read") func judgement() throws {
+        let space = try Workspace()
+        for (words, fact) in [
+            (["set", "none", "k", "--tag", "x"], "'x' after '--tag'"),
+            (["set", "none", "k", "--timeout", "soon"], "'soon' after '--timeout'"),
+            (["set", "none", "k", "--if-version", "one"], "'one' after '--if-version'"), (["add", "none", "k=0"], "'0' in 'k=0'"),
+            (["add", "none", "k", "--timeout", "soon"], "'soon' after '--timeout'"),
+            (["create", "none", "k", "--room", "x"], "'x' after '--room'"),
+            (["watch", "none", "--seconds", "x"], "'x' after '--seconds'"), (["get", "none", "--json", "--raw"], "exclude each other"),
+        ] {
+            // An input that never ends.
+            let process = try ToolProcess(["board"] + words, in: space, input: .pipe)
+            let end = process.end()
+            #expect(end.status == 2 && end.errors.contains(fact), "\(words): \(end)")
+        }
+        #expect(space.traces == [])
+    }
+
+    @Test("Of standard input no more is read than the entry takes") func endlessInput() throws {
+        let space = try Workspace()
+        #expect(try run(["create", "b", "rate=8"], in: space).end == done)
+        for format in [[], ["--hex"]] {
+            let process = try ToolProcess(["board", "set", "b", "rate"] + format, in: space, input: .file("/dev/zero"))
+            let end = process.end()
+            #expect(end.status == 1 && end.errors.contains("more than the 8 bytes that entry 'rate' of board 'b' takes"), "\(end)")
+        }
+        let unknown = try ToolProcess(["board", "set", "b", "other"], in: space, input: .file("/dev/zero")).end()
+        #expect(unknown.status == 1 && unknown.errors.contains("'other'"), "\(unknown)")
+        #expect(try run(["get", "b"], in: space).output == "", "nothing was set")
+        #expect(try run(["set", "b", "rate"], in: space, input: Data("12345678".utf8)).end == done)
+        // Blanks between the digits don't count.
+        let hex = Data("00 01 02 03\r\n\t04 05 06 ff\n\n\n".utf8)
+        #expect(try run(["set", "b", "rate", "--hex"], in: space, input: hex).end == done)
+        #expect(try run(["get", "b", "rate", "--hex"], in: space).output == "00010203040506ff\n")
+    }
+
+    @Test("A watch without time writes what is there, and ends") func watchWithoutTime() throws {
+        let space = try Workspace()
+        #expect(try run(["create", "b", "rate=8", "mode"], in: space).end == done)
+        #expect(try run(["watch", "b", "--seconds", "0"], in: space) == (done, ""))
+        #expect(try run(["set", "b", "rate", "1"], in: space).end == done)
+        #expect(try run(["watch", "b", "--seconds", "0"], in: space) == (done, "rate\t1\n"))
+        #expect(try run(["watch", "b", "mode", "--seconds", "0"], in: space) == (done, ""))
     }
 
     @Test("A watch writes each newest value, and ends when the board is removed") func watch() throws {
@@ -70,6 +138,20 @@ struct BoardCommandTests {
         #expect(try run(["remove", "b"], in: space).end == done)
         #expect(watch.end() == done)
         #expect(space.traces == [])
+    }
+
+    @Test("In a terminal a watch shows each entry in a place of its own, and draws over what it drew") func watchInTerminal() throws {
+        let space = try Workspace()
+        #expect(try run(["create", "b", "rate=8", "mode"], in: space).end == done)
+        let terminal = try Terminal(rows: 10, columns: 60)
+        let watch = try ToolProcess(["board", "watch", "b"], in: space, outputTo: terminal.path)
+        let first = terminal.read { $0.contains("mode  -") }
+        #expect(first.contains("board 'b'") && first.contains("  rate  -") && first.contains("  mode  -"), "\(first)")
+        #expect(try run(["set", "b", "rate", "one"], in: space).end == done)
+        let second = terminal.read { $0.contains("mode  -") }
+        #expect(second.hasPrefix("\u{1B}[3A\r") && second.contains("  rate  1  one"), "\(second)")
+        #expect(try run(["remove", "b"], in: space).end == done)
+        #expect(watch.end() == done)
     }
 
     @Test("info, check, list and remove know a board, stat and tap say that it is one; it is never stale") func others() throws {

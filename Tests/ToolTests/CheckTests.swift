@@ -21,7 +21,7 @@ import Testing
         #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
         let (status, text, errors) = try check("r", in: space)
         #expect(status == 0 && errors == "")
-        #expect(text.contains("usable: nobody has come yet") && text.contains("waits for the first producer"))
+        #expect(text.contains("usable: no process has attached yet") && text.contains("waits for the first producer"))
         let json = try json("r", in: space)
         #expect(json["usable"] as? Bool == true && json["state"] as? String == "unused" && (json["lanes"] as? [Any])?.isEmpty == true)
     }
@@ -38,7 +38,7 @@ import Testing
         let (status, text, _) = try check("r", in: space)
         #expect(status == 0, "however its last users ended")
         #expect(text.contains("died: process \(sender.id) (sharedring)") && text.contains("position 0 to 48, 3 messages of 6 bytes"))
-        #expect(text.contains("goes on at position 48 and writes an end mark for the one that died"))
+        #expect(text.contains("goes on at position 48 and writes an end record for the one that died"))
         #expect(text.contains("starts at position 0 and gets 3 messages, then learns that a producer died"))
         #expect(try json("r", in: space)["state"] as? String == "left_by_the_dead")
 
@@ -48,6 +48,20 @@ import Testing
         #expect(
             after.status == 0 && after.text.contains("gets 0 messages, then waits for a producer\n"),
             "that death was reported: \(after.text)")
+    }
+
+    @Test func damageIsAStatusAlsoWhereTheOutputHasNoReader() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "good", in: space).end.status == 0)
+        #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
+        #expect(try ToolProcess.run("send", "r", in: space, input: Data("abc".utf8)).end.status == 0)
+        let file = try FileHandle(forUpdating: space.rings.appendingPathComponent("r"))
+        try file.seek(toOffset: 8192)
+        try file.write(contentsOf: Data([0xff, 0xff, 0xff, 0x0f, 0xff, 0xff, 0xff, 0xff]))
+        let script = "mkfifo f; exec 3<>f 4>f 3<&-; "
+        #expect(try ToolProcess.shell(script + "sharedring check good >&4", in: space).end.status == 0)
+        #expect(try ToolProcess.shell(script + "sharedring check r >&4", in: space).end.status == 1)
+        #expect(try ToolProcess.shell("rm f; " + script + "sharedring check good r >&4", in: space).end.status == 1)
     }
 
     @Test func ofDamageItSaysWhatAndWhere() throws {

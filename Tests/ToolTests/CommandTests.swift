@@ -174,7 +174,48 @@ import Testing
             let end = try ToolProcess(words, in: space).end()
             #expect(end.status == 2 && end.errors.contains("'\(option[1])'"), "\(words): \(end)")
         }
-        #expect(try RingInfo("r", in: space).number("producer_attachments") == 0, "it is refused before anybody attaches")
+        #expect(try RingInfo("r", in: space).number("producer_attachments") == 0, "it is refused before it attaches")
+    }
+
+    @Test func moreSendersThanNumbersAreAwaitedForEver() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
+        #expect(try ToolProcess.run("send", "r", "--lines", in: space, input: Data("1\n".utf8)).end.status == 0)
+        #expect(try ToolProcess.run("receive", "r", "--lines", in: space).end.status == 0)
+        let receiver = try ToolProcess(["receive", "r", "--lines", "--senders", "9223372036854775807"], in: space)
+        #expect(try eventually { try RingInfo("r", in: space).consumer.presence == "attached" })
+        let killed = try ToolProcess(["send", "r", "--lines"], in: space, input: .pipe)
+        try killed.input!.write(contentsOf: Data("2\n".utf8))
+        #expect(eventually { receiver.written == Data("2\n".utf8) })
+        killed.send(SIGKILL)
+        killed.end()
+        #expect(try ToolProcess.run("send", "r", "--lines", in: space, input: Data("3\n".utf8)).end.status == 0)
+        #expect(eventually { receiver.written == Data("2\n3\n".utf8) })
+        receiver.send(SIGTERM)
+        #expect(receiver.end().status == 128 + SIGTERM)
+    }
+
+    @Test(arguments: ["create n --broadcast --label", "receive n --subscribe durable --as", "remove n --subscriber"])
+    func aTextThatIsNotUTF8IsNotRepaired(command: String) throws {
+        let space = try Workspace()
+        let end = try ToolProcess.shell("sharedring \(command) $'audit\\xff'", in: space).end
+        #expect(end.status == 2 && end.errors.contains("is not UTF-8"), "\(end)")
+        #expect(space.traces == [])
+    }
+
+    @Test(arguments: [
+        ["board", "create", "b", "k=8000000000G"], ["board", "create", "b", "k=8", "--room", "99999999999999999999"],
+        ["board", "create", "b", "k=8", "--room", "1", "--room-bytes", "8000000000G"],
+        ["create", "b", "--calls", "--request", "99999999999999999999"], ["create", "b", "--calls", "--reply", "8000000000G"],
+        ["create", "b", "--calls", "--clients", "9223372036854775807"],
+        ["create", "b", "--broadcast", "--subscribers", "9223372036854775807"],
+        ["serve", "b", "--servers", "9223372036854775807", "--", "cat"],
+    ])
+    func norDoesOneOfAnotherKind(words: [String]) throws {
+        let space = try Workspace()
+        let end = try ToolProcess(words, in: space).end()
+        #expect(end.status == 2 && end.errors.hasPrefix("sharedring: "), "\(words): \(end)")
+        #expect(space.traces == [])
     }
 
     @Test func theLargestNumbersThatAreAllowedDoNoHarm() throws {
@@ -288,6 +329,38 @@ import Testing
             // Prometheus' format has no escape for it: labels are any text.
             if !words.contains("--prometheus") { #expect(!process.written.contains(0x1B), "\(words)") }
         }
+    }
+
+    /// Of a subscriber's name and a board's key, which another process chose.
+    @Test func soAreNamesOfSubscribersAndKeys() throws {
+        let space = try Workspace()
+        let name = "a\u{1B}[31m\nb"
+        #expect(try ToolProcess.run("create", "r", "--broadcast", in: space).end.status == 0)
+        let subscriber = try ToolProcess(["receive", "r", "--subscribe", "durable", "--as", name], in: space)
+        #expect(
+            eventually {
+                (try? ToolProcess.run("info", "r", in: space).output).map { String(decoding: $0, as: UTF8.self) }?.contains("u{1B}") == true
+            })
+        #expect(try ToolProcess.run("board", "create", "b", name + "=8", in: space).end.status == 0)
+        for words in [
+            ["info", "r"], ["info", "r", "--json"], ["check", "r"], ["stat", "r"],
+            ["receive", "r", "--subscribe", "durable", "--as", name],
+            ["remove", "r"], ["remove", "r", "--subscriber", name], ["remove", "r", "--subscriber", "other" + name],
+            ["board", "list", "b"], ["board", "get", "b", name], ["board", "set", "b", name, "123456789"],
+            ["board", "set", "b", name, "x"],
+            ["board", "get", "b"], ["board", "get", "b", name, "--json"], ["board", "get", "b", "other" + name], ["info", "b"],
+            ["info", "b", "--json"],
+            ["check", "b"], ["board", "add", "b", name + "=16"],
+        ] {
+            let process = try ToolProcess(words, in: space)
+            let errors = process.end().errors
+            #expect(
+                !errors.contains("\u{1B}") && errors.split(separator: "\n").allSatisfy { $0.hasPrefix("sharedring: ") },
+                "\(words): \(errors)")
+            #expect(!process.written.contains(0x1B), "\(words)")
+        }
+        subscriber.send(SIGTERM)
+        #expect(subscriber.end().status == 128 + SIGTERM)
     }
 
     @Test(arguments: [[], ["--lanes", "2"]]) func aRingHasTheSizeThatTheLibraryGivesIt(lanes: [String]) throws {

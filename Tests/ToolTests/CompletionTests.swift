@@ -36,6 +36,28 @@ import Testing
         #expect(try complete("help", "ta", in: space) == ["tap"])
         #expect(try complete("completions", "f", in: space) == ["fish"])
         #expect(try complete("send", "--owner", "any", in: space) == ["anyone"])
+        #expect(try ToolProcess.run("create", "upper", "--calls", in: space).end.status == 0)
+        #expect(try ToolProcess.run("board", "create", "settings", "rate", in: space).end.status == 0)
+        #expect(try complete("board", "wa", in: space) == ["watch"])
+        #expect(try complete("board", "pri", in: space) == [])
+        #expect(try complete("board", "get", "", in: space) == ["settings"])
+        #expect(try complete("board", "--owner", "anyone", "get", "--json", "", in: space) == ["settings"])
+        #expect(try complete("board", "create", "", in: space) == [])
+        #expect(try complete("board", "get", "settings", "", in: space) == [])
+        #expect(try complete("board", "watch", "settings", "--se", in: space) == ["--seconds"])
+        #expect(try complete("board", "set", "settings", "rate", "--se", in: space) == [])
+        for command in ["send", "receive", "tap"] {
+            #expect(try complete(command, "", in: space).sorted() == ["log", "prices", "prizes"])
+            #expect(try complete(command, "log", "", in: space) == [])
+        }
+        for command in ["call", "serve"] { #expect(try complete(command, "", in: space) == ["upper"]) }
+        #expect(try complete("stat", "", in: space).sorted() == ["log", "prices", "prizes", "upper"])
+        #expect(try complete("check", "", in: space).sorted() == ["log", "prices", "prizes", "settings", "upper"])
+        #expect(try complete("create", "", in: space) == [])
+        #expect(try complete("list", "--kind", "b", in: space) == ["broadcast", "board"])
+        #expect(Set(try complete("serve", "upper", "--frames", "--", "sharedri", in: space)) == ["sharedring"])
+        #expect(try complete("serve", "upper", "--", "tr", "--fr", in: space) == [], "that is a word for the command")
+        #expect(try complete("info", "--", "set", in: space) == ["settings"])
         let other = try Workspace()
         #expect(try ToolProcess.run("create", "elsewhere", in: other).end.status == 0)
         #expect(try complete("info", "--dir", other.rings.path, "", in: space) == ["elsewhere"])
@@ -81,7 +103,7 @@ import Testing
     }
 
     /// Rings in two places, and what a shell is offered behind these characters. A class: both places stay as long as it does.
-    private final class Scene {
+    private final class ShellSession {
         let space: Workspace
         private let other: Workspace
         let offers: [(typed: String, offered: Set<String>)]
@@ -89,7 +111,10 @@ import Testing
         init() throws {
             space = try Workspace()
             other = try Workspace()
-            for name in ["prices", "prizes", "log"] { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+            let rings: Set<String> = ["prices", "prizes", "log"]
+            for name in rings { #expect(try ToolProcess.run("create", name, in: space).end.status == 0) }
+            #expect(try ToolProcess.run("create", "upper", "--calls", in: space).end.status == 0)
+            #expect(try ToolProcess.run("board", "create", "settings", "rate", in: space).end.status == 0)
             let place = other.rings.appendingPathComponent("a place")
             try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
             #expect(try ToolProcess.run("create", "elsewhere", "--dir", place.path, in: other).end.status == 0)
@@ -97,10 +122,18 @@ import Testing
                 ("sharedring re", ["receive", "remove"]), ("sharedring receive --se", ["--senders", "--senders-ever"]),
                 ("sharedring send --se", []), ("sharedring send --wait s", ["spin", "sleep"]),
                 ("sharedring create --order ", ["per-producer", "total"]), ("sharedring send --capacity ", []),
-                ("sharedring info pri", ["prices", "prizes"]), ("sharedring info --json prices ", ["prices", "prizes", "log"]),
+                ("sharedring info pri", ["prices", "prizes"]), ("sharedring info --json prices ", rings.union(["settings", "upper"])),
                 ("sharedring list p", []), ("sharedring help ta", ["tap"]), ("sharedring completions f", ["fish"]),
                 ("sharedring info --dir \(other.rings.path) ", []), ("sharedring info --dir '\(place.path)' ", ["elsewhere"]),
-                ("sharedring info --dir='\(place.path)' ", ["elsewhere"]),
+                ("sharedring info --dir='\(place.path)' ", ["elsewhere"]), ("sharedring board wa", ["watch"]),
+                ("sharedring board pri", []), ("sharedring board get ", ["settings"]), ("sharedring board create ", []),
+                ("sharedring board --owner anyone get --json ", ["settings"]), ("sharedring board get settings ", []),
+                ("sharedring board watch settings --se", ["--seconds"]), ("sharedring board set settings rate --se", []),
+                ("sharedring send ", rings), ("sharedring tap ", rings), ("sharedring tap log ", []), ("sharedring call ", ["upper"]),
+                ("sharedring serve ", ["upper"]), ("sharedring stat ", rings.union(["upper"])), ("sharedring create ", []),
+                ("sharedring list --kind b", ["broadcast", "board"]), ("sharedring serve upper --frames -- setsi", ["setsid"]),
+                ("sharedring serve upper -- sharedring inf", ["info"]), ("sharedring serve upper -- sharedring --fr", []),
+                ("sharedring info -- set", ["settings"]),
             ]
         }
     }
@@ -154,10 +187,10 @@ import Testing
 
     @Test(.enabled(if: isInstalled("zsh"), "zsh is not installed"))
     func zshIsOfferedCommandsOptionsValuesAndRings() throws {
-        let scene = try Scene()
+        let session = try ShellSession()
         let terminal = try Terminal()
-        let shell = try zsh(scene.space, on: terminal)
-        for (typed, offered) in scene.offers { #expect(zshOffers(typed, on: terminal, in: scene.space) == offered, "\(typed)") }
+        let shell = try zsh(session.space, on: terminal)
+        for (typed, offered) in session.offers { #expect(zshOffers(typed, on: terminal, in: session.space) == offered, "\(typed)") }
         terminal.type("exit\n")
         #expect(shell.end().status == 0)
     }
@@ -209,9 +242,9 @@ import Testing
 
     @Test(.enabled(if: isInstalled("fish"), "fish is not installed"))
     func fishIsOfferedCommandsOptionsValuesAndRings() throws {
-        let scene = try Scene()
-        for (line, offered) in scene.offers + [("sharedring send --owner any", ["anyone"])] {
-            #expect(Set(try fishOffers(line, in: scene.space)) == offered, "\(line)")
+        let session = try ShellSession()
+        for (line, offered) in session.offers + [("sharedring send --owner any", ["anyone"])] {
+            #expect(Set(try fishOffers(line, in: session.space)) == offered, "\(line)")
         }
     }
 

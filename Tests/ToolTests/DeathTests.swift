@@ -105,7 +105,7 @@ import Testing
         let receiver = try ToolProcess(["receive", "r", "--lines"], in: space, outputToPipe: true)
         let beginning = try receiver.output!.read(upToCount: 10)!
         try receiver.output!.close()
-        #expect(receiver.end() == .init(status: 0, errors: ""), "that nobody reads on is no error")
+        #expect(receiver.end() == .init(status: 0, errors: ""), "that no process reads on is no error")
         #expect(beginning == data.prefix(10))
 
         // Its one write did not succeed, so all is still there.

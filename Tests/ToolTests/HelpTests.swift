@@ -6,7 +6,7 @@ import Testing
 /// The help says what the tool does.
 @Suite(.processesOneByOne) struct HelpTests {
     private static let commands = [
-        "send", "receive", "create", "remove", "list", "info", "check", "stat", "tap", "board", "completions",
+        "send", "receive", "create", "remove", "list", "info", "check", "stat", "tap", "board", "call", "serve", "completions",
     ]
 
     private func help(_ words: String..., in space: Workspace) throws -> String {
@@ -35,6 +35,14 @@ import Testing
         "info": "for ring in prices log; do sharedring create $ring; done",
         "check": "for ring in prices log; do sharedring create $ring; done",
         "stat": "for ring in prices log; do sharedring create $ring; done",
+        "call": """
+        seq 1 9 > words.txt; sharedring create upper --calls
+        (sharedring serve upper --count 2 -- tr a-z A-Z < /dev/null > /dev/null 2>&1 &)
+        """,
+        "serve": """
+        sharedring create upper --calls; sharedring create sum --calls --request 64K
+        (for service in upper sum; do echo hello | sharedring call $service; done < /dev/null > /dev/null 2>&1 &)
+        """,
         "tap": "sharedring send log --lines < app.log",
         "completions": "mkdir -p ~/.zfunc ~/.config/fish/completions",
     ]
@@ -98,13 +106,56 @@ import Testing
     }
 
     /// A container or a jail may have no /proc: the words of the command line come all the same.
-    @Test func withoutProcItHearsItsWords() throws {
+    @Test(.enabled(if: HelpTests.canHideProc, "no mount namespaces here")) func withoutProcItHearsItsWords() throws {
         let space = try Workspace()
         #expect(try ToolProcess.run("create", "prices", in: space).end.status == 0)
-        let (end, output) = try ToolProcess.shell(
-            "unshare --mount true 2>/dev/null || { echo 'prices by itself'; exit; }\n"
-                + "unshare --mount sh -c 'umount -l /proc && exec sharedring list --names'", in: space)
-        #expect(end == .init(status: 0, errors: "") && output.starts(with: Data("prices".utf8)))
+        let (end, output) = try ToolProcess.shell("unshare --mount sh -c 'umount -l /proc && exec sharedring list --names'", in: space)
+        #expect(end == .init(status: 0, errors: "") && output == Data("prices\n".utf8))
+    }
+
+    private static let canHideProc: Bool = {
+        guard let space = try? Workspace() else { return false }
+        return (try? ToolProcess.shell("unshare --mount umount -l /proc", in: space))?.end.status == 0
+    }()
+
+    /// The names are other users', too: none is taken apart, and none for an option.
+    @Test func theListsNamesAreWordsForOtherCommands() throws {
+        let space = try Workspace()
+        let example = try #require(examples(in: try help("list", in: space)).first { $0.contains("xargs") })
+        let names = ["a b", "it's", "-x", "--dir=tmp", "--json", "a\\b", "$HOME"]
+        for name in names { #expect(try ToolProcess.run("create", "--", name, in: space).end.status == 0) }
+        let (end, output) = try ToolProcess.shell(example, in: space)
+        #expect(end == .init(status: 0, errors: ""))
+        let text = String(decoding: output, as: UTF8.self)
+        for name in names where !name.contains("\\") { #expect(text.contains("ring '\(name)'"), "\(text)") }
+        #expect(text.split(separator: "\n").count { $0.hasPrefix("ring '") } == names.count)
+    }
+
+    /// Of what the tool takes and does, what its help once left out.
+    @Test func theHelpSaysWhatIsTakenAndWhatIsDone() throws {
+        let space = try Workspace()
+        for (command, facts) in [
+            ("serve", ["the service stays", "128 + N", "more than the largest reply", "us, ms, s, m (or min) or h"]),
+            ("send", ["of a broadcast: how long", "us, ms, s, m (or min) or h"]),
+            ("stat", ["leave no trace", "us, ms, s, m (or min) or h"]),
+            ("tap", ["us, ms, s, m (or min) or h"]), ("board", ["0: write all that is there"]), ("list", ["--kind KIND"]),
+        ] {
+            let text = try help(command, in: space)
+            for fact in facts { #expect(text.contains(fact), "\(command): \(fact)") }
+        }
+        for duration in ["20000us", "20ms", "0.02", "0.02s", "0.0003min", "0.0003m", "0.000005h"] {
+            #expect(try ToolProcess.run("create", "r", in: space).end.status == 0)
+            #expect(try ToolProcess.run("tap", "r", "--seconds", duration, in: space).end == .init(status: 0, errors: ""), "\(duration)")
+            #expect(try ToolProcess.run("remove", "r", in: space).end.status == 0)
+        }
+    }
+
+    @Test(arguments: [["help"], ["help", "--help"], ["help", "-h"], ["help", "help"], ["--help"]]) func helpHasHelp(words: [String]) throws
+    {
+        let space = try Workspace()
+        let process = try ToolProcess(words, in: space)
+        #expect(process.end() == .init(status: 0, errors: ""))
+        #expect(String(decoding: process.written, as: UTF8.self).contains("sharedring help COMMAND"))
     }
 
     @Test func nothingSaysOneBytes() throws {

@@ -18,7 +18,7 @@ import Testing
         let space = try Workspace()
         try Data("no ring".utf8).write(to: space.rings.appendingPathComponent("file"))
         #expect(try ToolProcess.run("create", "many", "--lanes", "12", "--capacity", "64K", in: space).end.status == 0)
-        #expect(try ToolProcess.run("create", "a-longer-name", in: space).end.status == 0)
+        #expect(try ToolProcess.run("create", "a-longer-name", "--capacity", "1M", in: space).end.status == 0)
         let sender = try ToolProcess(["send", "many"], in: space, input: .pipe)
         #expect(eventually { (try? RingInfo("many", in: space).number("producers_attached")) == 1 })
 
@@ -26,7 +26,7 @@ import Testing
         #expect(end == .init(status: 0, errors: ""))
         #expect(
             String(decoding: output, as: UTF8.self) == """
-                a-longer-name  spsc  1 lane    1.0 MiB   nobody      backlog 0 B
+                a-longer-name  spsc  1 lane    1.0 MiB   -           backlog 0 B
                 many           mpsc  12 lanes  64.0 KiB  1 producer  backlog 0 B
 
                 """)
@@ -39,6 +39,32 @@ import Testing
         #expect(rings.map { $0["name"] as? String } == ["a-longer-name", "many"])
         #expect(rings.map { $0["lane_count"] as? Int } == [1, 12])
         #expect(rings.map { $0["kind"] as? String } == ["spsc", "mpsc"])
+    }
+
+    @Test func theListCanBeOfSomeKindsOnly() throws {
+        let space = try Workspace()
+        let makers = [
+            ["create", "one"], ["create", "many", "--lanes", "2"], ["create", "news", "--broadcast"],
+            ["board", "create", "settings", "rate"],
+            ["create", "upper", "--calls"], ["create", "broken"],
+        ]
+        for words in makers { #expect(try ToolProcess(words, in: space).end().status == 0) }
+        let file = try FileHandle(forUpdating: space.rings.appendingPathComponent("broken"))
+        try file.truncate(atOffset: 8192)
+        try file.close()
+        for (kind, names) in [
+            ("spsc", ["one"]), ("mpsc", ["many"]), ("broadcast", ["news"]), ("board", ["settings"]), ("call", ["upper"]),
+            ("ring", ["many", "news", "one"]), ("board,call", ["settings", "upper"]), ("ring,call", ["many", "news", "one", "upper"]),
+        ] {
+            let found = try ToolProcess.run("list", "--names", "--kind", kind, in: space)
+            #expect(found.end == .init(status: 0, errors: "") && found.output == Data(names.map { "\($0)\n" }.joined().utf8), "\(kind)")
+            let table = String(decoding: try ToolProcess.run("list", "--kind", kind, in: space).output, as: UTF8.self)
+            #expect(table.split(separator: "\n").map { String($0.prefix { $0 != " " }) } == names, "\(table)")
+        }
+        for kind in ["boards", "", "ring,", "damaged"] {
+            let end = try ToolProcess.run("list", "--kind", kind, in: space).end
+            #expect(end.status == 2 && end.errors.contains("'\(kind)' after '--kind'"), "\(end)")
+        }
     }
 
     @Test func aDirectoryThatIsNotThereIsAnError() throws {
@@ -54,7 +80,7 @@ import Testing
         let space = try Workspace()
         #expect(try ToolProcess.run("send", "r", "--lines", in: space, input: Data("a\n".utf8)).end.status == 0)
         let file = try FileHandle(forUpdating: space.rings.appendingPathComponent("r"))
-        // Header, the ring's words, the lane's words, its producer's card: when that attached.
+        // Header, the ring's words, the lane's words, its producer's holder information: when that attached.
         try file.seek(toOffset: 4096 + 2048 + 512 + 16)
         try file.write(contentsOf: withUnsafeBytes(of: nanoseconds) { Data($0) })
         try file.close()

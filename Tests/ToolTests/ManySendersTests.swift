@@ -10,7 +10,7 @@ import Testing
         [true, false])
     func everySendersLinesArriveCompleteAndInOrder(options: [String], receiverFirst: Bool) throws {
         let space = try Workspace()
-        let last = 20_000
+        let last = Int(soaking: 8_000)
         func receive() throws -> ToolProcess {
             try ToolProcess(["receive", "r", "--lines", "--lanes", "8", "--senders", "6"] + options, in: space)
         }

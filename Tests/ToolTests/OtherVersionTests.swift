@@ -27,7 +27,7 @@ import Testing
         try putVersion1("old", in: space)
         let (end, output) = try ToolProcess.run("list", in: space)
         #expect(end == .init(status: 0, errors: ""))
-        #expect(String(decoding: output, as: UTF8.self) == "old  spsc    12.0 KiB  nobody  layout 1.0\n")
+        #expect(String(decoding: output, as: UTF8.self) == "old  spsc    12.0 KiB  -  layout 1.0\n")
         #expect(try ToolProcess.run("list", "--names", in: space).output == Data())
 
         let json = try ToolProcess.run("list", "--json", in: space)
@@ -77,19 +77,19 @@ import Testing
 
     @Test func anUnknownKindIsListedNamedAndRemoved() throws {
         let space = try Workspace()
-        try putLater("next", in: space, kind: 5)
+        try putLater("next", in: space, kind: 6)
         let list = String(decoding: try ToolProcess.run("list", in: space).output, as: UTF8.self)
-        #expect(list.hasPrefix("next  kind 5 ") && list.contains("nobody  its kind is 5, which this program does not know"), "\(list)")
+        #expect(list.hasPrefix("next  kind 6 ") && list.contains("-  its kind is 6, which this program does not know"), "\(list)")
         let json = try JSONSerialization.jsonObject(with: ToolProcess.run("list", "--json", in: space).output) as? [String: Any]
         let others = try #require(json?["other_versions"] as? [[String: Any]])
-        #expect(others.count == 1 && others[0]["kind"] as? String == "kind 5" && others[0]["layout_version"] as? String == "2.7")
-        #expect((others[0]["detail"] as? String)?.contains("its kind is 5") == true)
+        #expect(others.count == 1 && others[0]["kind"] as? String == "kind 6" && others[0]["layout_version"] as? String == "2.7")
+        #expect((others[0]["detail"] as? String)?.contains("its kind is 6") == true)
         let info = String(decoding: try ToolProcess.run("info", "next", in: space).output, as: UTF8.self)
-        for fact in ["'next', which this program can't use", "2.7", "its kind is 5", "in use   no", "sharedring remove"] {
+        for fact in ["'next', which this program can't use", "2.7", "its kind is 6", "in use   no", "sharedring remove"] {
             #expect(info.contains(fact), "\(info)")
         }
         let (end, _) = try ToolProcess.run("receive", "next", in: space)
-        #expect(end.status == 1 && end.errors.contains("its kind is 5"), "\(end.errors)")
+        #expect(end.status == 1 && end.errors.contains("its kind is 6"), "\(end.errors)")
         #expect(try ToolProcess.run("remove", "next", in: space).end == .init(status: 0, errors: ""))
         #expect(space.traces == [])
     }

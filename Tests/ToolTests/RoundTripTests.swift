@@ -35,7 +35,7 @@ import Testing
         arguments: [Order.senderFirst, .receiverFirst],
         [[], ["--bytes", "1000"], ["--capacity", "4K"], ["--wait", "sleep"], ["--drain"]])
     func bytesArriveAsTheyWere(_ order: Order, options: [String]) throws {
-        let data = randomData(5_000_001)
+        let data = randomData(Int(soaking: 2_000_001))
         #expect(try transfer(data, options, order) == data)
     }
 
@@ -68,6 +68,19 @@ import Testing
     @Test(arguments: Order.allCases, [[], ["--lines"], ["--frames"], ["--bytes", "1K"]])
     func nothingArrivesAsNothing(_ order: Order, options: [String]) throws {
         #expect(try transfer(Data(), options, order) == Data())
+    }
+
+    @Test func linesBeforeOneThatIsTooLongAreSentBeforeItsEndHasCome() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "r", "--capacity", "4K", in: space).end.status == 0)
+        let sender = try ToolProcess(["send", "r", "--lines"], in: space, input: .pipe)
+        let receiver = try ToolProcess(["receive", "r", "--lines"], in: space)
+        try sender.input!.write(contentsOf: Data("a\nb\n".utf8) + Data(count: 9000))
+        #expect(eventually { receiver.written == Data("a\nb\n".utf8) })
+        try sender.input!.close()
+        let end = sender.end()
+        #expect(end.status == 1 && end.errors.contains("9000 bytes"), "\(end)")
+        receiver.end()
     }
 
     @Test func chunksHaveTheSizeThatWasAskedFor() throws {

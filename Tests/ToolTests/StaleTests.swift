@@ -28,9 +28,9 @@ import Testing
         let receiver = try fill(space)
         let before = space.traces.sorted()
 
-        let rehearsal = try remove("--dry-run", in: space)
-        #expect(rehearsal.status == 0)
-        #expect(rehearsal.lines.filter { $0.hasPrefix("would remove") } == ["would remove  'done', in which nothing waited"])
+        let dryRun = try remove("--dry-run", in: space)
+        #expect(dryRun.status == 0)
+        #expect(dryRun.lines.filter { $0.hasPrefix("would remove") } == ["would remove  'done', in which nothing waited"])
         #expect(space.traces.sorted() == before)
 
         let (status, lines) = try remove(in: space)
@@ -41,7 +41,7 @@ import Testing
                 "removed  'done', in which nothing waited",
                 "kept     'file': not a ring: its file has 4 bytes, a ring's header alone has 512",
                 "kept     'full': it has 2 undelivered messages of 3 bytes and 1 unread end of a stream; with --force it goes, too",
-                "kept     'new': nobody has come to it yet",
+                "kept     'new': no process has attached to it yet",
             ])
         #expect(space.traces.sorted() == ["busy", "file", "full", "new"])
 
@@ -96,13 +96,42 @@ import Testing
             let process = try ToolProcess(["remove", "--damaged"] + words, in: space)
             return (process.end().status, String(decoding: process.written, as: UTF8.self))
         }
-        let rehearsal = try remove("--dry-run")
-        #expect(rehearsal.status == 0 && rehearsal.text.hasPrefix("would remove  'broken': ") && space.traces.count == 2)
+        let dryRun = try remove("--dry-run")
+        #expect(dryRun.status == 0 && dryRun.text.hasPrefix("would remove  'broken': ") && space.traces.count == 2)
         let kept = try remove("sound")
         #expect(kept.status == 0 && kept.text.hasPrefix("kept     'sound': it is not damaged"))
         #expect(try remove("none").status == 1)
+        #expect(try remove("--dry-run", "none").status == 1)
+        let keptDry = try remove("--dry-run", "sound")
+        #expect(keptDry.status == 0 && keptDry.text.hasPrefix("would keep    'sound': it is not damaged"))
         let removal = try remove()
         #expect(removal.status == 0 && removal.text.hasPrefix("removed  'broken': "))
         #expect(space.traces == ["sound"])
+    }
+
+    /// A dry run looks at the locks, too.
+    @Test func aDamagedRingThatAProcessUsesIsKeptAndADryRunSaysSo() throws {
+        let space = try Workspace()
+        let receiver = try ToolProcess(["receive", "busy"], in: space)
+        #expect(eventually { (try? RingInfo("busy", in: space))?.consumer.presence == "attached" })
+        receiver.send(SIGSTOP)
+        let file = try FileHandle(forUpdating: space.rings.appendingPathComponent("busy"))
+        try file.seek(toOffset: 504)  // the header's checksum
+        try file.write(contentsOf: Data(repeating: 0x41, count: 8))
+        try file.close()
+        for (option, line) in [(["--dry-run"], "would keep    'busy': "), ([], "kept     'busy': ")] {
+            for names in [[], ["busy"]] {
+                let process = try ToolProcess(["remove", "--damaged"] + option + names, in: space)
+                #expect(process.end() == .init(status: 0, errors: ""))
+                let text = String(decoding: process.written, as: UTF8.self)
+                #expect(text.hasPrefix(line) && text.contains("a process holds a role of it"), "\(text)")
+            }
+        }
+        #expect(space.traces == ["busy"])
+        receiver.send(SIGKILL)
+        receiver.end()
+        let (end, output) = try ToolProcess.run("remove", "--damaged", "--dry-run", "busy", in: space)
+        #expect(end.status == 0 && String(decoding: output, as: UTF8.self).hasPrefix("would remove  'busy': "))
+        #expect(space.traces == ["busy"])
     }
 }

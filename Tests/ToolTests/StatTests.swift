@@ -1,7 +1,13 @@
 import Foundation
 import Glibc
+import SharedRing
+import Synchronization
 import TestSupport
 import Testing
+
+/// Ends a test that hangs.
+private let patience = Duration.seconds(patienceSeconds)
+private let patienceSeconds = 120.0
 
 /// `stat` gives rates, and disturbs no process.
 @Suite(.processesOneByOne) struct StatTests {
@@ -70,7 +76,7 @@ import Testing
         #expect(object["producers_attached"] as? Int == 1)
 
         let text = String(decoding: try ToolProcess.run("stat", "r", in: space).output, as: UTF8.self)
-        #expect(text.hasPrefix("ring 'r' (spsc, 1.0 MiB), over "))
+        #expect(text.hasPrefix("ring 'r' (spsc, \(RingOptions.defaultCapacity >> 20).0 MiB), over "))
         #expect(text.contains("messages/s") && text.contains("process \(sender.id) (sharedring)"))
         #expect(text.contains("process \(receiver.id) (sharedring)"))
         sender.send(SIGKILL)
@@ -167,6 +173,126 @@ import Testing
         }
     }
 
+    @Test("A call service stands beside rings, and what is missing is reported", arguments: [[], ["--json"], ["--watch", "10ms"]])
+    func servicesAndRings(format: [String]) throws {
+        let space = try Workspace()
+        try send("abc", to: "r", in: space)
+        #expect(try ToolProcess.run("create", "s", "--calls", in: space).end.status == 0)
+        for (names, shown, isComplete) in [
+            (["s", "none"], ["s"], false), (["s", "r"], ["s", "r"], true), (["r", "none", "s"], ["r", "s"], false),
+        ] {
+            let process = try ToolProcess(["stat"] + names + format, in: space)
+            if format.contains("--watch") {
+                #expect(eventually { process.written.count > 1000 })
+                process.send(SIGINT)
+            }
+            let end = process.end()
+            #expect(end.status == (isComplete ? 0 : 1) && end.errors.contains("'none'") == !isComplete, "\(names): \(end)")
+            let text = String(decoding: process.written, as: UTF8.self)
+            for name in shown { #expect(text.contains("'\(name)'") || text.contains("\"name\":\"\(name)\""), "\(name) in \(text)") }
+        }
+    }
+
+    /// The value of a sample, which stands there once.
+    private func value(_ sample: String, in lines: [String]) -> UInt64? {
+        let found = lines.filter { $0.hasPrefix(sample + " ") }
+        return found.count == 1 ? UInt64(found[0].dropFirst(sample.count + 1)) : nil
+    }
+
+    @Test("Prometheus gets the counters of a call service beside those of rings") func prometheusOfServices() throws {
+        let space = try Workspace()
+        try send("abc", to: "r", in: space)
+        let name = "s \"1\""
+        #expect(try ToolProcess.run("create", name, "--calls", "--clients", "5", "--request", "64", in: space).end.status == 0)
+        var options = RingOptions()
+        options.directory = space.rings.path
+        let service = try CallService.open(name, options: options)
+        var server = try service.makeServer()
+        let client = try service.makeClient(slots: 3)
+        let answered = Caller { for _ in 0..<64 { _ = try client.call("x", timeout: patience) } }
+        for _ in 0..<64 { try server.next(timeout: patience).reply("y") }
+        try answered.join()
+        // One call is given up when it was started, one is started, one waits.
+        let givenUp = Caller { _ = try client.call("x", timeout: patience) }
+        let first = try server.next(timeout: patience)
+        client.cancel()
+        #expect(throws: CallError.self) { try givenUp.join() }
+        client.resume()
+        let started = Caller { _ = try client.call("x", timeout: patience) }
+        let second = try server.next(timeout: patience)
+        let waiting = Caller { _ = try client.call("x", timeout: patience) }
+        #expect(try eventually { try service.report().callSlots.contains { $0.state == .waiting } })
+
+        let (end, output) = try ToolProcess.run("stat", name, "r", "--prometheus", in: space)
+        #expect(end == .init(status: 0, errors: ""))
+        let lines = String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+        #expect(value(#"sharedring_messages_total{ring="r",lane="0"}"#, in: lines) == 1)
+        let label = #"service="s \"1\"""#
+        for (metric, expected) in [
+            ("calls_total", 67), ("late_replies_total", 0), ("waiting_calls", 1), ("started_calls", 2), ("given_up_calls", 1),
+            ("servers_attached", 1), ("server_places", 8), ("call_slots_taken", 3), ("call_slots", 5), ("request_capacity_bytes", 64),
+            ("reply_capacity_bytes", 4096),
+        ] as [(String, UInt64)] {
+            #expect(value("sharedring_\(metric){\(label)}", in: lines) == expected, "\(metric): \(lines)")
+        }
+        for (metric, expected) in [
+            ("calls_started_total", 66), ("calls_answered_total", 64), ("server_attachments_total", 1), ("server_attached", 1),
+        ] as [(String, UInt64)] {
+            #expect(value("sharedring_\(metric){\(label),server=\"0\"}", in: lines) == expected, "\(metric): \(lines)")
+        }
+        for wakes in ["sharedring_server_wakes_total{\(label)}", "sharedring_client_wakes_total{\(label),server=\"0\"}"] {
+            #expect(value(wakes, in: lines) != nil, "\(wakes)")
+        }
+        let families = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2].dropFirst("sharedring_".count) }
+        #expect(families.count == 14 + 18 && Set(families).count == families.count)
+        let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
+        let article = try String(contentsOfFile: root + "/Sources/SharedRing/SharedRing.docc/Embedding.md", encoding: .utf8)
+        for family in families { #expect(article.contains("`\(family)`"), "the article lists \(family)") }
+        try requireHistogram(of: label, in: lines, timed: 1)
+
+        try first.reply("late")
+        try second.reply("y")
+        try server.next(timeout: patience).reply("y")
+        try started.join()
+        try waiting.join()
+        server.close()
+        let after = String(decoding: try ToolProcess.run("stat", name, "--prometheus", in: space).output, as: UTF8.self)
+            .split(separator: "\n").map(String.init)
+        #expect(!after.contains { $0.contains("ring=\"") })
+        #expect(value("sharedring_started_calls{\(label)}", in: after) == 0 && value("sharedring_given_up_calls{\(label)}", in: after) == 0)
+        #expect(value("sharedring_servers_attached{\(label)}", in: after) == 0)
+        #expect(value("sharedring_calls_answered_total{\(label),server=\"0\"}", in: after) == 67)
+    }
+
+    /// The parts of the histogram: each bound is larger than the one before, no count is smaller, and the last one counts all.
+    private func requireHistogram(of label: String, in lines: [String], timed: UInt64) throws {
+        let metric = "sharedring_call_duration_seconds"
+        #expect(lines.contains("# TYPE \(metric) histogram"))
+        let buckets = lines.filter { $0.hasPrefix("\(metric)_bucket{\(label),le=\"") }
+        let parts = buckets.map { $0.dropFirst("\(metric)_bucket{\(label),le=\"".count).split(separator: "\"} ").map(String.init) }
+        let bounds = try parts.map { try #require($0[0] == "+Inf" ? Double.infinity : Double($0[0])) }
+        let counts = try parts.map { try #require(UInt64($0[1])) }
+        #expect(parts.count == 32 && parts[0][0] == "2e-09" && parts[9][0] == "1.024e-06" && parts[31][0] == "+Inf")
+        #expect(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 } && zip(counts, counts.dropFirst()).allSatisfy { $0 <= $1 })
+        #expect(counts.last == timed && value("\(metric)_count{\(label)}", in: lines) == timed)
+    }
+
+    @Test("A service that no process has used has its samples, too; a board has none, and is named") func prometheusOfUnused() throws {
+        let space = try Workspace()
+        #expect(try ToolProcess.run("create", "s", "--calls", in: space).end.status == 0)
+        var options = RingOptions()
+        options.directory = space.rings.path
+        _ = try Board.create("b", entries: [Board.Entry("k", capacity: 8)], options: options)
+        let process = try ToolProcess(["stat", "b", "s", "--prometheus"], in: space)
+        let end = process.end()
+        #expect(end.status == 1 && end.errors.contains("'b'") && end.errors.filter { $0 == "\n" }.count == 1, "\(end)")
+        let lines = String(decoding: process.written, as: UTF8.self).split(separator: "\n").map(String.init)
+        #expect(value(#"sharedring_calls_total{service="s"}"#, in: lines) == 0)
+        #expect(value(#"sharedring_servers_attached{service="s"}"#, in: lines) == 0)
+        #expect(!lines.contains { $0.contains("server=\"") }, "no server ever came")
+        try requireHistogram(of: #"service="s""#, in: lines, timed: 0)
+    }
+
     @Test func watchingIntoAFileWritesABlockAnInterval() throws {
         let space = try Workspace()
         try send("a", to: "r", in: space)
@@ -175,7 +301,7 @@ import Testing
         process.send(SIGINT)
         #expect(process.end() == .init(status: 0, errors: ""))
         let blocks = String(decoding: process.written, as: UTF8.self).components(separatedBy: "\n\n")
-        #expect(blocks.allSatisfy { $0.hasPrefix("ring 'r' (spsc, 1.0 MiB), over ") })
+        #expect(blocks.allSatisfy { $0.hasPrefix("ring 'r' (spsc, \(RingOptions.defaultCapacity >> 20).0 MiB), over ") })
         #expect(!process.written.contains(0x1b))
     }
 
@@ -202,5 +328,27 @@ import Testing
         #expect(try ToolProcess.run("receive", "r", in: space).end.status == 0)
         let end = process.end()
         #expect(end.status == 1 && end.errors.contains("'r'"))
+    }
+}
+
+/// A thread that makes calls, and what came of it.
+private final class Caller: @unchecked Sendable {
+    private let done = DispatchSemaphore(value: 0)
+    private let result = Mutex<Result<Void, any Error>?>(nil)
+
+    init(_ body: @escaping @Sendable () throws -> Void) {
+        let thread = Thread { [self] in
+            let outcome = Result { try body() }
+            result.withLock { $0 = outcome }
+            done.signal()
+        }
+        thread.start()
+    }
+
+    /// Throws what the calls threw, or that they did not end.
+    func join() throws {
+        struct Hung: Error {}
+        guard done.wait(timeout: .now() + patienceSeconds) == .success else { throw Hung() }
+        try result.withLock { try $0?.get() }
     }
 }

@@ -11,7 +11,7 @@ extension Board {
     /// - Parameters:
     ///   - key: a text of 1 to 64 bytes of UTF-8 without NUL.
     ///   - capacity: its largest value, in bytes: 1 to 2^30. An entry that is there may have a larger one.
-    ///   - timeout: how long to wait for other processes that add entries: nil, for ever.
+    ///   - timeout: how long to wait for other processes that add entries, or flush or remove the board: nil, for ever; zero, not at all.
     /// - Throws: `boardFull`; `differentShape` if it is there with a smaller capacity; `timedOut`, naming the process that holds the board; `invalidName`,
     ///   `invalidOption`, `poisoned`; as ``makeWriter(_:options:)``.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
@@ -37,9 +37,10 @@ extension Board {
     ///   - bytes: the value, at most the entry's capacity.
     ///   - tag: anything; readers get it with the value.
     ///   - version: sets the value only if the newest one has this version; 0: if there is none yet; nil: in any case.
-    ///   - timeout: how long to wait for the entry: nil, for ever; zero, not at all.
+    ///   - timeout: how long to wait for the entry, and for a process that flushes or removes the board: nil, for ever; zero, not at all.
     /// - Returns: the value's version; nil: the newest value has another version than asked for, and the entry was left as it is.
-    /// - Throws: `timedOut`, naming the process that holds the entry; `messageTooLarge`; as ``makeWriter(_:options:)``.
+    /// - Throws: `timedOut`, naming the process that holds the entry, or saying that a process kept the lock bytes of all entries, as one does that
+    ///   flushes or removes the board; `messageTooLarge`; as ``makeWriter(_:options:)``.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @discardableResult
     public func set(
@@ -82,8 +83,9 @@ extension BoardHandle {
     fileprivate func add(_ key: [UInt8], _ capacity: Int, _ timeout: Duration?) throws(RingError) {
         let plan = try BoardEntryPlan(key, capacity: capacity, ring: ring)
         let segment = try openSegment()
-        let keeper = try retrying(until: Deadline(after: timeout), pause: { sr_sleep_ns($0) }) { () throws(RingError) in
-            try BoardKeeper(try attach(.board, of: segment, EndpointOptions()))
+        let deadline = Deadline(after: timeout)
+        let keeper = try retrying(until: deadline, pause: { sr_sleep_ns($0) }) { () throws(RingError) in
+            try BoardKeeper(try attach(.board, of: segment, EndpointOptions(), until: deadline))
         }
         defer { keeper.close() }
         try keeper.add(plan)
@@ -92,18 +94,21 @@ extension BoardHandle {
     fileprivate func set(
         _ key: [UInt8], _ bytes: [UInt8], _ tag: UInt32, _ version: UInt64?, _ timeout: Duration?
     ) throws(RingError) -> UInt64? {
+        let deadline = Deadline(after: timeout)
         let segment = try openSegment()
+        // Of the board that is there now: it may have been made anew, with more entries than this handle's had.
+        let shape = try Self.requireBoard(segment.header, ring: ring)
         guard let facts = try BoardWriterCore.find(key, in: segment, self) else { throw noEntry(key) }
         guard bytes.count <= facts.capacity else {
             throw RingError(
                 .messageTooLarge, ring: ring,
-                "a value of \(bytes.count) bytes does not fit entry '\(facts.name)', whose capacity is \(facts.capacity)")
+                "a value of \(counted(bytes.count, "byte")) does not fit entry '\(facts.name)', whose capacity is \(facts.capacity)")
         }
         // Where this process may not write the board, taking the entry says so.
         let control = try? Mapping.control(of: segment, ring: ring)
         // The entry's writer wakes its readers when it closes, and when it sets the value. There is no lock that could be waited for with a deadline.
         let writer = try retrying(
-            until: Deadline(after: timeout),
+            until: deadline,
             pause: { nanoseconds in
                 guard let control else { return sr_sleep_ns(nanoseconds) }
                 // SAFETY: the word lies in that mapping, which is kept to the end of this closure.
@@ -113,7 +118,7 @@ extension BoardHandle {
                 withExtendedLifetime(control.mapping) {}
             }
         ) { () throws(RingError) in
-            try BoardWriterCore(facts, in: segment, of: self, EndpointOptions())
+            try BoardWriterCore(facts, in: segment, of: self, until: deadline)
         }
         defer { writer.close() }
         if let version, version != writer.version { return nil }

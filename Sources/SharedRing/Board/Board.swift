@@ -61,7 +61,7 @@ public struct Board: Sendable {
     ///   - entries: what it is made with: at most 4,096, together with the room for later ones.
     ///   - room: for entries that are added later with `addEntry`.
     ///   - keepsTime: whether each value has the time of its writing. A writer then looks at the clock with each value.
-    ///   - options: see ``RingOptions``; `capacity`, `recordAlignment`, `exactTraits` and `isPersistent` have no meaning for a board.
+    ///   - options: see ``RingOptions``; `capacity`, `recordAlignment` and `isPersistent` have no meaning for a board.
     /// - Throws: `alreadyExists`, `outOfSpace`, `invalidName`, `invalidOption`, `incompatible`, `system`.
     public static func create(
         _ name: String, entries: [Entry], room: Room = .none, keepsTime: Bool = false, options: RingOptions = RingOptions()
@@ -96,7 +96,7 @@ public struct Board: Sendable {
     /// the entries asked for: add what is missing. A writer or reader made of this handle later does the same again, should the board
     /// have been removed meanwhile.
     ///
-    /// - Throws: as `open` and `create`, without `notFound` and `alreadyExists`.
+    /// - Throws: as `open` and `create`, without `notFound` and `alreadyExists`; `differentShape` if ``RingOptions/exactTraits`` has `boardShape`.
     public static func openOrCreate(
         _ name: String, entries: [Entry], room: Room = .none, keepsTime: Bool = false, options: RingOptions = RingOptions()
     ) throws(RingError) -> Board {
@@ -121,7 +121,7 @@ public struct Board: Sendable {
         return Board(try onBoard { () throws(RingError) in try .anonymous(plan, options: options) })
     }
 
-    /// Opens a board by a descriptor that was inherited or received. The descriptor stays the caller's, to be closed at will.
+    /// Opens a board by a descriptor that was inherited or received. The descriptor stays the caller's, to be closed at will. Leave to read the file is enough.
     ///
     /// - Throws: `notSealed` for a file that could be truncated; otherwise as ``open(_:options:)``.
     public static func open(descriptor: Int32, options: RingOptions = RingOptions()) throws(RingError) -> Board {
@@ -141,9 +141,7 @@ public struct Board: Sendable {
         try onBoard { () throws(RingError) in
             _ = try Segment.remove(try SegmentName(name, in: options.directoryName), owners: options.allowedOwners) {
                 segment throws(RingError) in
-                guard segment.header.kind == .board else {
-                    throw RingError(.incompatible, ring: name.description, "it is of kind \(segment.header.kind), not a board")
-                }
+                try BoardHandle.requireBoard(segment.header, ring: name.description)
                 return true
             }
         }

@@ -18,7 +18,7 @@ public struct BoardEventSource<Reader: BoardChangeSource & ~Copyable>: ~Copyable
     /// Readable while ``poll()`` finds something.
     public var descriptor: Int32 { lease.event.descriptor.userNumber }
 
-    /// What has changed since the reader read it last or was told last; nil: nothing, and the event follows. Two or three system calls then.
+    /// What has changed since the reader read it, or since a change was reported last; nil: nothing, and the event follows. Two or three system calls then.
     ///
     /// - Throws: `notFound` if the board was removed; `cancelled` if nothing changed and the canceller was used; `poisoned`, `forked`.
     public mutating func poll() throws(RingError) -> Reader.Changes? {
@@ -44,10 +44,10 @@ public struct BoardEventSource<Reader: BoardChangeSource & ~Copyable>: ~Copyable
 
 /// What a ``BoardEventSource`` asks for changes: a ``BoardReader`` or a ``BoardView``.
 public protocol BoardChangeSource: ~Copyable, Sendable {
-    /// What it tells of a change.
+    /// What it reports of a change.
     associatedtype Changes: Sendable
 
-    /// What has changed since it was read last or told last; nil: nothing. A load for each entry; neither waits nor makes a system call.
+    /// What has changed since it was read, or since a change was reported last; nil: nothing. A load for each entry; neither waits nor makes a system call.
     mutating func changeNow() throws(RingError) -> Changes?
 }
 

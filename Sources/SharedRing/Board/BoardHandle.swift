@@ -1,88 +1,62 @@
-import CSharedRing
-
-/// What a ``Board`` stands for: where it is, and what to do if it is not there. It holds no role.
+/// What a ``Board`` stands for. It holds no role.
 final class BoardHandle: Sendable {
-    private enum Intent {
-        /// The very board that was found or made.
-        case exactly(SegmentHeader.Instance)
-        /// Whatever has the name, made if nothing has.
-        case orCreate(BoardPlan)
+    private let segment: SegmentHandle
+    let shape: BoardShape
+    /// What to make if nothing has the name any more. Nil: the very board that was found or made is meant.
+    private let plan: BoardPlan?
+
+    var location: SegmentLocation { segment.location }
+    var header: SegmentHeader { segment.header }
+    var options: RingOptions { segment.options }
+    var ring: String { segment.ring }
+
+    private init(_ segment: SegmentHandle, orCreate plan: BoardPlan? = nil) throws(RingError) {
+        shape = try Self.requireBoard(segment.header, ring: segment.ring)
+        self.segment = segment
+        self.plan = plan
     }
 
-    let location: SegmentLocation
-    let header: SegmentHeader
-    let shape: BoardShape
-    let options: RingOptions
-    private let intent: Intent
-
-    var ring: String { location.ring }
-
-    private init(_ location: SegmentLocation, _ header: SegmentHeader, _ options: RingOptions, _ intent: Intent) throws(RingError) {
+    /// The shape of a board. Throws `incompatible` for another kind.
+    @discardableResult
+    static func requireBoard(_ header: SegmentHeader, ring: String) throws(RingError) -> BoardShape {
         guard let shape = header.board else {
-            throw RingError(.incompatible, ring: location.ring, "it is of kind \(header.kind), not a board")
+            throw RingError(.incompatible, ring: ring, "it is of kind \(header.kind), not a board")
         }
-        self.location = location
-        self.header = header
-        self.shape = shape
-        self.options = options
-        self.intent = intent
+        return shape
     }
 
     // MARK: Making
 
     static func create(_ name: FileName, _ plan: BoardPlan, options: RingOptions) throws(RingError) -> BoardHandle {
-        let name = try SegmentName(name, in: options.directoryName)
-        let (header, options) = try plan.header(options: options, ring: name.ring)
-        guard try Segment.create(name, header: header, options: options) else {
-            throw RingError(.alreadyExists, ring: name.ring, "there is something of that name in '\(name.directory)' already")
-        }
-        return try BoardHandle(.named(name), header, options, .exactly(header.instance))
+        try BoardHandle(
+            try SegmentHandle.create(name, options: options) { ring throws(RingError) in
+                try plan.header(options: options, ring: ring)
+            })
     }
 
     static func open(_ name: FileName, options: RingOptions) throws(RingError) -> BoardHandle {
-        let name = try SegmentName(name, in: options.directoryName)
-        guard let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners, isWritable: false) else {
-            throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
-        }
-        return try BoardHandle(.named(name), segment.header, options, .exactly(segment.header.instance))
+        try BoardHandle(try SegmentHandle.open(name, options: options, isWritable: false))
     }
 
     static func openOrCreate(_ name: FileName, _ plan: BoardPlan, options: RingOptions) throws(RingError) -> BoardHandle {
-        let name = try SegmentName(name, in: options.directoryName)
-        let (wanted, options) = try plan.header(options: options, ring: name.ring)
-        // As in RingHandle.openOrCreate: each further turn means that another process removed it in between.
-        for _ in 0..<10_000 {
-            if let segment = try Segment.open(name, in: try name.openDirectory(), owners: options.allowedOwners, isWritable: false) {
-                return try BoardHandle(.named(name), segment.header, options, .orCreate(plan))
-            }
-            if try Segment.create(name, header: wanted, options: options) {
-                return try BoardHandle(.named(name), wanted, options, .orCreate(plan))
-            }
+        let segment = try SegmentHandle.openOrCreate(name, options: options, isWritable: false) { ring throws(RingError) in
+            try plan.header(options: options, ring: ring)
         }
-        throw RingError(.inUse, ring: name.ring, "others kept removing it while this process tried to open it 10,000 times")
+        let handle = try BoardHandle(segment.handle, orCreate: plan)
+        try handle.header.requireTraits(options.exactTraits, of: segment.wanted, ring: handle.ring)
+        return handle
     }
 
     static func anonymous(_ plan: BoardPlan, options: RingOptions) throws(RingError) -> BoardHandle {
-        let ring = options.label.isEmpty ? "anonymous" : options.label
-        var (header, options) = try plan.header(options: options, ring: ring)
-        let descriptor = try Segment.createAnonymous(header: header, options: options)
-        // Made here, whatever user this process is shown as: a user namespace may not map its own user.
-        options.allowedOwners = .anyone
-        return try BoardHandle(.anonymous(descriptor, ring: ring), header, options, .exactly(header.instance))
+        try BoardHandle(
+            try SegmentHandle.anonymous(options: options) { ring throws(RingError) in
+                try plan.header(options: options, ring: ring)
+            })
     }
 
     static func open(descriptor: Int32, options: RingOptions) throws(RingError) -> BoardHandle {
-        let ring = "descriptor \(descriptor)"
-        let duplicate = sr_duplicate(descriptor)
-        guard duplicate >= 0 else {
-            throw RingError(.system, about: .descriptor(descriptor), errno: -duplicate, "it is not open, and so leads to no board")
-        }
-        let own = Descriptor(duplicate)
-        do throws(RingError) {
-            let segment = try Segment.open(own, ring: ring, owners: options.allowedOwners)
-            return try BoardHandle(.anonymous(own, ring: ring), segment.header, options, .exactly(segment.header.instance))
-        } catch {
-            throw error.about(.descriptor(descriptor))
+        try SegmentHandle.open(descriptor: descriptor, options: options, "board", orToRead: true) { segment throws(RingError) in
+            try BoardHandle(segment)
         }
     }
 
@@ -91,29 +65,26 @@ final class BoardHandle: Sendable {
     /// Opens the board's file to be mapped: for writing, too, where this process may write it.
     func openSegment() throws(RingError) -> Segment {
         for _ in 0..<1000 {
-            let segment: Segment
+            let found: Segment
             switch location {
             case .anonymous(let descriptor, let ring):
-                segment = try Segment.open(descriptor, ring: ring, owners: options.allowedOwners)
+                found = try Segment.open(descriptor, ring: ring, owners: options.allowedOwners, orToRead: true)
             case .named(let name):
                 let directory = try name.openDirectory()
-                guard let found = try openNamed(name, in: directory) else {
-                    guard case .orCreate(let plan) = intent else {
-                        throw RingError(.notFound, ring: ring, "it was removed since it was opened")
-                    }
+                guard let named = try openNamed(name, in: directory) else {
+                    guard let plan else { throw RingError(.notFound, ring: ring, "it was removed since it was opened") }
                     let (header, options) = try plan.header(options: options, ring: ring)
                     _ = try Segment.create(name, header: header, options: options)
                     continue
                 }
-                segment = found
+                found = named
             }
-            guard segment.header.kind == .board else {
-                throw RingError(.incompatible, ring: ring, "it is of kind \(segment.header.kind), not a board")
+            try Self.requireBoard(found.header, ring: ring)
+            try segment.requireExpected(found.header)
+            if let plan {
+                try segment.requireTraits(of: found.header) { () throws(RingError) in try plan.header(options: options, ring: ring).0 }
             }
-            if case .exactly(let instance) = intent, instance != segment.header.instance {
-                throw RingError(.replaced, ring: ring, "it was removed and made anew since it was opened")
-            }
-            return segment
+            return found
         }
         throw RingError(.inUse, ring: ring, "others kept removing it while this process tried to open it 1,000 times")
     }
@@ -122,38 +93,32 @@ final class BoardHandle: Sendable {
         do throws(RingError) {
             return try Segment.open(name, in: directory, owners: options.allowedOwners)
         } catch {
-            // EACCES, EPERM, EROFS: this process may not write it. To read it takes no more than leave to read.
-            guard let errno = error.errno, [13, 1, 30].contains(errno) else { throw error }
+            // This process may not write it. To read it takes no more than leave to read.
+            guard let errno = error.errno, SystemFailure.saysReadOnly(errno) else { throw error }
         }
         return try Segment.open(name, in: directory, owners: options.allowedOwners, isWritable: false)
     }
 
     /// Takes a role of the very board whose segment was found. Throws as `Attachment.take`.
-    func attach(_ role: Role, of segment: Segment, _ endpoint: EndpointOptions) throws(RingError) -> Attachment {
+    func attach(
+        _ role: Role, of segment: Segment, _ endpoint: EndpointOptions, until deadline: Deadline? = nil
+    ) throws(RingError) -> Attachment {
         try Attachment.take(
-            .exactly(role), at: location, options: options, endpoint: endpoint, expecting: segment.header.instance
-        ) { () throws(RingError) in
+            .exactly(role), at: location, options: options, endpoint: endpoint, until: deadline, expecting: segment.header.instance
+        ) { found throws(RingError) in
+            try Self.requireBoard(found, ring: ring)
+        } create: { () throws(RingError) in
             throw RingError(.replaced, ring: ring, "it was removed since it was opened")
         }
     }
 
-    func flush() throws(RingError) {
-        guard case .named(let name) = location else {
-            throw RingError(.invalidOption, ring: ring, "an anonymous board lies on no disk")
-        }
-        try Segment.flush(name, owners: options.allowedOwners)
-    }
+    /// Throws `replaced` if this is not the board that the handle is to lead to.
+    func requireExpected(_ found: SegmentHeader) throws(RingError) { try segment.requireExpected(found) }
+
+    func flush() throws(RingError) { try segment.flush("board") }
 
     func duplicateDescriptor(inheritable: Bool) throws(RingError) -> Int32 {
-        guard case .anonymous(let descriptor, _) = location else {
-            throw RingError(.invalidOption, ring: ring, "a named board is opened by its name, not handed over as a descriptor")
-        }
-        guard !descriptor.isInherited else {
-            throw RingError(.forked, ring: ring, "this handle belongs to the parent of this forked process")
-        }
-        let duplicate = descriptor.withNumber { sr_duplicate_for_user($0, inheritable ? 1 : 0) }
-        guard duplicate >= 0 else { throw RingError(.system, ring: ring, errno: -duplicate, "no descriptor for it") }
-        return duplicate
+        try segment.duplicateDescriptor(of: "board", inheritable: inheritable)
     }
 }
 

@@ -13,7 +13,7 @@ struct BoardKeeper {
         // SAFETY, for all of these: all blocks lie in the control mapping, which the attachment keeps. Only the holder of the board's byte writes those
         // of free entries, and that is this side.
         blocks = unsafe BoardBlocks(UnsafeMutableRawPointer(attachment.control), shape, ring: attachment.ring)
-        unsafe HolderInformation.sign(sr_board_holder(blocks.control))
+        unsafe HolderInformation.store(in: sr_board_holder(blocks.control))
     }
 
     /// Makes an entry, or finds it. Throws `differentShape` if it is there with a smaller capacity, `boardFull`, `poisoned`.
@@ -27,16 +27,20 @@ struct BoardKeeper {
         if let found = entries.first(where: { $0.key == plan.key }) {
             guard found.capacity >= plan.capacity else {
                 throw attachment.error(
-                    .differentShape, "entry '\(name)' is there already, and its capacity is \(found.capacity) bytes, not \(plan.capacity)")
+                    .differentShape,
+                    "entry '\(name)' is there already, and its capacity is \(counted(found.capacity, "byte")), not \(plan.capacity)")
             }
             return
         }
         let number = entries.count
         guard number < shape.entryCount else {
-            throw attachment.error(.boardFull, "all its \(shape.entryCount) entries are in use, so '\(name)' can't be added")
+            throw attachment.error(
+                .boardFull,
+                "\(shape.entryCount == 1 ? "its one entry is" : "all its \(shape.entryCount) entries are") in use, so '\(name)' can't be added"
+            )
         }
         // Checked: it lies inside the data.
-        let start = entries.last.map { $0.dataOffset + shape.entrySize($0.capacity) } ?? 0
+        let start = entries.last?.end(in: shape) ?? 0
         guard shape.entrySize(plan.capacity) <= shape.dataSize - start else {
             throw attachment.error(
                 .boardFull,
@@ -55,5 +59,5 @@ struct BoardKeeper {
         unsafe sr_store_release_u32(sr_entry_state(block), 1)
     }
 
-    func close() { attachment.giveBack() }
+    func close() { attachment.unlock() }
 }

@@ -1,4 +1,4 @@
-import CSharedRing
+public import CSharedRing
 
 /// What a reader of one or several entries needs: the mapped board, the entries' protocol state, its way of waiting.
 @usableFromInline
@@ -13,11 +13,18 @@ final class BoardReaderCore: @unchecked Sendable {
     private(set) var facts: [EntryFacts]
     /// The entries' protocol state, at a fixed address, with room for all that can come.
     private let place: UnsafeMutablePointer<EntryReader>
-    private let generation = sr_fork_generation()
+    private let generation: UInt32
+    /// The fork generation in which the owner may use this reader: the one in which it was made, or `noGeneration` while a waiter thread has it. So
+    /// that one comparison is enough for the fast path.
+    @safe @exclusivity(unchecked) @usableFromInline var usableGeneration: UInt64
+    /// What `sr_fork_generation` never returns: it has 32 bits.
+    private static let noGeneration = UInt64.max
     /// Thrown at a caller while a waiter thread has this reader.
-    @safe @exclusivity(unchecked) private var refusal: RingError?
+    private var refusal: RingError?
     /// What an asynchronous wait found out: the next call of the owner throws it.
     private var failure: RingError?
+    /// How often a copy was in vain, because the entry was written anew meanwhile: for measurements.
+    private(set) var retries: UInt64 = 0
     /// The event word of a reader that may not write the board's: only its canceller uses it. And the count of sleeps.
     private let own: OwnWords
 
@@ -28,13 +35,15 @@ final class BoardReaderCore: @unchecked Sendable {
         _ keys: [[UInt8]]?, of handle: BoardHandle, waiting: WaitStrategy, polling: Duration, _ endpoint: EndpointOptions
     ) throws(RingError) {
         board = try MappedBoard(handle, endpoint)
+        generation = sr_fork_generation()
+        usableGeneration = UInt64(generation)
         own = OwnWords()
         isWhole = keys == nil
         let chosen: [EntryFacts]
         if let keys {
             var found: [EntryFacts] = []
-            for key in keys {
-                guard let entry = try board.blocks.find(key) else { throw handle.noEntry(key) }
+            for (key, entry) in zip(keys, try board.blocks.find(keys)) {
+                guard let entry else { throw handle.noEntry(key) }
                 found.append(entry)
             }
             chosen = found
@@ -44,7 +53,7 @@ final class BoardReaderCore: @unchecked Sendable {
         // A reader of one entry sleeps on that entry's word, so that no other's writer has to wake it.
         let word: SleepWord
         if !board.canWait {
-            word = unsafe .eventCount(own.event)
+            word = unsafe .eventCount(own.word)
         } else if let keys, keys.count == 1 {
             word = unsafe .eventCount(sr_entry_event_word(board.blocks.block(chosen[0].number)))
         } else {
@@ -53,12 +62,15 @@ final class BoardReaderCore: @unchecked Sendable {
         cancelFlag = CancelFlag(word: word, keeping: Keeper(board, own))
         sleeper = unsafe Sleeper(
             word: word, barrier: board.canWait && board.segment.header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
-            slice: board.canWait ? endpoint.checkInterval.wholeNanoseconds : max(1, polling.wholeNanoseconds), cancelFlag: cancelFlag,
+            checkInterval: board.canWait ? endpoint.checkInterval.wholeNanoseconds : max(1, polling.wholeNanoseconds),
+            cancelFlag: cancelFlag,
             sleeps: own.sleeps, ring: board.ring, isPolling: !board.canWait)
         watch = Watch(sleeper)
         facts = chosen
         unsafe place = .allocate(capacity: max(1, isWhole ? board.shape.entryCount : chosen.count))
-        for (index, one) in chosen.enumerated() { unsafe (place + index).initialize(to: EntryReader(one, of: board)) }
+        for (index, one) in chosen.enumerated() {
+            unsafe (place + index).initialize(to: EntryReader(one, board.blocks, values: board.values))
+        }
     }
 
     // The state is made of numbers and pointers only.
@@ -67,16 +79,28 @@ final class BoardReaderCore: @unchecked Sendable {
     // SAFETY, for all of these: `place` has as many initialised states as there are facts, and an index is one of them: 0, or one that `index(of:)`
     // or a loop over `facts` gave. One user at a time has this core, its owner or the waiter thread.
 
+    /// The state of entry 0. It has an address even where there is no entry.
+    var firstEntry: UnsafeMutablePointer<EntryReader> { unsafe place }
+
     /// An address for no bytes.
-    var noBytes: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(place) }
+    private var noBytes: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(place) }
 
     /// How many entries it has.
     var count: Int { facts.count }
     /// The newest version of an entry.
     func version(_ index: Int) -> UInt64 { unsafe place[index].version }
 
+    /// How often a read, or a snapshot, begins anew before it gives up. Fewer in tests.
+    var mostTries = EntryReader.mostTries
+
+    /// Whether `requireUsable` throws nothing.
+    @inlinable
+    @inline(__always)
+    var isUsable: Bool { usableGeneration == UInt64(sr_fork_generation()) }
+
     @inline(__always)
     func requireUsable() throws(RingError) {
+        guard !isUsable else { return }
         guard generation == sr_fork_generation() else {
             throw RingError(.forked, ring: board.ring, "this reader belongs to the parent of this forked process")
         }
@@ -88,11 +112,10 @@ final class BoardReaderCore: @unchecked Sendable {
     /// Copies an entry's value, if there is room for it. Nil: there is no value yet.
     ///
     /// - Returns: which value it is. If it is larger than `room`, nothing was copied.
-    @usableFromInline
     func read(_ index: Int, into target: UnsafeMutableRawPointer, room: Int) throws(RingError) -> BoardStamp? {
         try requireUsable()
         let reader = unsafe place + index
-        for _ in 0..<EntryReader.mostTries {
+        for _ in 0..<mostTries {
             guard let found = unsafe reader.pointee.look() else {
                 if unsafe reader.pointee.seen != 0 {
                     throw unsafe EntryReader.Fault.wentBack.error(nil, reader.pointee, facts[index], ring: board.ring)
@@ -103,7 +126,10 @@ final class BoardReaderCore: @unchecked Sendable {
                 // SAFETY: the count is that of the copy that was checked; the slot has room for the entry's capacity, and the target for this.
                 unsafe sr_copy(target, found.value, Int64(found.byteCount))
             }
-            guard unsafe reader.pointee.isWhole(found) else { continue }
+            guard unsafe reader.pointee.isWhole(found) else {
+                retries &+= 1
+                continue
+            }
             if let fault = unsafe reader.pointee.accept(found) {
                 throw unsafe fault.error(found, reader.pointee, facts[index], ring: board.ring)
             }
@@ -116,8 +142,23 @@ final class BoardReaderCore: @unchecked Sendable {
     private func tooFast(_ index: Int) -> RingError {
         RingError(
             .writerTooFast, ring: board.ring,
-            "entry '\(facts[index].name)' was written anew while it was read, \(EntryReader.mostTries) times in a row; its last version is \(unsafe place[index].version)"
+            "entry '\(facts[index].name)' was written anew while it was read, \(mostTries) times in a row; its last version is \(unsafe place[index].version)"
         )
+    }
+
+    /// The same of the first entry, where a larger value than there is room for is an error: the slow path of a read. Throws `sizeMismatch`.
+    @usableFromInline
+    @inline(never)
+    func read(into target: UnsafeMutableRawPointer, atMost room: Int) throws(RingError) -> BoardStamp? {
+        // After the fast path.
+        retries &+= 1
+        do throws(RingError) {
+            guard let stamp = try unsafe read(0, into: target, room: room) else { return nil }
+            guard stamp.byteCount <= room else { throw mismatch(0, stamp, "the buffer has \(room)") }
+            return stamp
+        } catch {
+            throw error.aboutBoard
+        }
     }
 
     /// The same of a value that has exactly that size. False: there is no value yet. Throws `sizeMismatch`.
@@ -125,7 +166,7 @@ final class BoardReaderCore: @unchecked Sendable {
     func read(_ index: Int, into target: UnsafeMutableRawPointer, exactly size: Int) throws(RingError) -> Bool {
         do throws(RingError) {
             guard let stamp = try unsafe read(index, into: target, room: size) else { return false }
-            guard stamp.byteCount == size else { throw mismatch(index, stamp, "a type of \(size) bytes was asked for") }
+            guard stamp.byteCount == size else { throw mismatch(index, stamp, "a type of \(counted(size, "byte")) was asked for") }
             return true
         } catch {
             throw error.aboutBoard
@@ -134,43 +175,45 @@ final class BoardReaderCore: @unchecked Sendable {
 
     func mismatch(_ index: Int, _ stamp: BoardStamp, _ other: String) -> RingError {
         RingError(
-            .sizeMismatch, ring: board.ring, "entry '\(facts[index].name)' has a value of \(stamp.byteCount) bytes, and \(other)")
+            .sizeMismatch, ring: board.ring, "entry '\(facts[index].name)' has a value of \(counted(stamp.byteCount, "byte")), and \(other)"
+        )
     }
 
     /// A copy of an entry's value. Nil: there is none yet.
     func value(_ index: Int) throws(RingError) -> BoardValue? {
         try requireUsable()
-        var room = min(unsafe place[index].look()?.byteCount ?? 0, facts[index].capacity)
-        while true {
-            var bytes = [UInt8](repeating: 0, count: room)
+        let capacity = facts[index].capacity
+        // A larger value may come between the look and the read. The second try has room for every one.
+        for room in [min(unsafe place[index].look()?.byteCount ?? 0, capacity), capacity] {
             var result: Result<BoardStamp?, RingError> = .success(nil)
-            // SAFETY: the array's own bytes, for the length of the call; an empty one may have no address, and then nothing is copied.
-            unsafe bytes.withUnsafeMutableBytes { buffer in
-                var none: UInt8 = 0
-                let size = buffer.count
-                unsafe withUnsafeMutableBytes(of: &none) { nothing in
-                    let target = unsafe buffer.baseAddress ?? nothing.baseAddress!
-                    do throws(RingError) { result = .success(try unsafe read(index, into: target, room: size)) } catch {
-                        result = .failure(error)
-                    }
+            // SAFETY: the array's own bytes, for the length of the call; an empty one may have no address, and then nothing is copied. As many are
+            // initialised as were copied.
+            let bytes = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+                let target = unsafe buffer.baseAddress.map { UnsafeMutableRawPointer($0) } ?? noBytes
+                do throws(RingError) {
+                    let stamp = try unsafe read(index, into: target, room: room)
+                    result = .success(stamp)
+                    if let stamp, stamp.byteCount <= room { count = stamp.byteCount }
+                } catch {
+                    result = .failure(error)
                 }
             }
             guard let stamp = try result.get() else { return nil }
-            if stamp.byteCount <= room {
-                bytes.removeLast(room - stamp.byteCount)
-                return BoardValue(stamp, bytes)
-            }
-            // A larger value came meanwhile. The second try has room for every one.
-            room = facts[index].capacity
+            if stamp.byteCount <= room { return BoardValue(stamp, bytes) }
         }
+        // `read` refuses a value that is larger than the entry.
+        throw RingError(.poisoned, ring: board.ring, "entry '\(facts[index].name)' has a value larger than its capacity of \(capacity)")
     }
 
     /// Copies of the values of several entries, as all of them stood at one moment.
+    ///
+    /// No entry lies over another, so the sum of their values is at most a fourth of the data area, whatever an untrusted peer has stored; unless the
+    /// caller named an entry twice.
     func snapshot() throws(RingError) -> [BoardValue?] {
         try requireUsable()
         try findNewEntries()
         var bytes: [UInt8] = []
-        for _ in 0..<EntryReader.mostTries {
+        for _ in 0..<mostTries {
             let found = facts.indices.map { unsafe place[$0].look() }
             let sizes = zip(facts, found).map { facts, found in
                 if let found, found.byteCount <= facts.capacity { found.byteCount } else { 0 }
@@ -208,21 +251,28 @@ final class BoardReaderCore: @unchecked Sendable {
         }
         throw RingError(
             .writerTooFast, ring: board.ring,
-            "one of \(count) entries was written anew while they were read, \(EntryReader.mostTries) times in a row")
+            "one of \(counted(count, "entry", "entries")) was written anew while they were read, \(mostTries) times in a row")
     }
 
-    /// Entries that were added since.
+    /// Takes in the entries that were added since. For the owner only: `facts` is the owner's also while a waiter thread has this core.
     func findNewEntries() throws(RingError) {
         guard isWhole else { return }
-        while count < board.shape.entryCount, let next = try board.blocks.entry(count) {
-            unsafe (place + count).initialize(to: EntryReader(next, of: board))
+        while let next = try board.blocks.entry(count, behind: facts.last?.end(in: board.shape) ?? 0) {
+            unsafe (place + count).initialize(to: EntryReader(next, board.blocks, values: board.values))
             facts.append(next)
         }
     }
 
     // MARK: Waiting
 
-    /// Sets which version of an entry the user knows.
+    /// Whether an entry that was added since has a value. Two loads for each; nothing is taken in.
+    private var isAnyNewEntrySet: Bool {
+        guard isWhole else { return false }
+        // `facts` does not change while a waiter thread asks.
+        return (count..<board.shape.entryCount).contains { board.blocks.version($0) != 0 }
+    }
+
+    /// Sets which version of an entry the user knows. The next wait is for a newer one, also if no version has come so far yet.
     func setKnown(_ version: UInt64, _ index: Int) { unsafe place[index].known = version }
 
     /// Which entries have a newer value than the user knows; the user knows them from now on.
@@ -235,10 +285,11 @@ final class BoardReaderCore: @unchecked Sendable {
         try findNewEntries()
         var changes: [(index: Int, version: UInt64)] = []
         for index in facts.indices {
-            let version = unsafe place[index].version
-            guard unsafe version != place[index].known else { continue }
-            unsafe place[index].known = version
-            changes.append((index, version))
+            guard let change = unsafe place[index].takeChange() else { continue }
+            if change.isBack {
+                throw unsafe EntryReader.Fault.wentBack(to: change.version, place[index], facts[index], ring: board.ring)
+            }
+            changes.append((index, change.version))
         }
         return changes
     }
@@ -252,10 +303,8 @@ final class BoardReaderCore: @unchecked Sendable {
         try requireUsable()
         return try sleeper.wait(until: deadline, for: "change") { () throws(RingError) in
             try news()
-        } lookAround: { () throws(RingError) in
-            if let changes = try news() { return changes }
-            try requireNotRemoved()
-            return nil
+        } checkPeers: { () throws(RingError) in
+            try changesOrRemoval(isRemoved: board.isRemoved, news)
         }
     }
 
@@ -270,8 +319,16 @@ final class BoardReaderCore: @unchecked Sendable {
         }
     }
 
-    private func requireNotRemoved() throws(RingError) {
-        guard board.isRemoved else { return }
+    /// What a wait looks for at its check interval. Throws `notFound` if the board was removed and there is nothing new.
+    ///
+    /// The look for the removal comes first. A process that removes a board has every byte before it takes the name away, so no writer sets a value
+    /// behind that: news that is not found after it does not come.
+    func changesOrRemoval<News>(
+        isRemoved: @autoclosure () -> Bool, _ news: () throws(RingError) -> News?
+    ) throws(RingError) -> News? {
+        let isRemoved = isRemoved()
+        if let found = try news() { return found }
+        guard isRemoved else { return nil }
         throw RingError(.notFound, ring: board.ring, "it was removed, so no more changes are to be expected")
     }
 }
@@ -281,42 +338,26 @@ extension BoardReaderCore: Awaited {
 
     func isReady() -> Bool {
         if failure != nil { return true }
-        if isWhole, count < board.shape.entryCount {
-            do throws(RingError) { try findNewEntries() } catch {
-                failure = error
-                return true
-            }
+        return facts.indices.contains { unsafe place[$0].hasChanged } || isAnyNewEntrySet
+    }
+
+    func isReadyOnCheckingPeers() -> Bool {
+        do throws(RingError) {
+            return try changesOrRemoval(isRemoved: board.isRemoved) { () throws(RingError) in isReady() ? true : nil } ?? false
+        } catch {
+            failure = error
+            return true
         }
-        return facts.indices.contains { unsafe place[$0].hasChanged }
     }
 
-    func isReadyOnLookingAround() -> Bool {
-        if isReady() { return true }
-        do throws(RingError) { try requireNotRemoved() } catch { failure = error }
-        return failure != nil
+    func handOver(saying error: RingError) {
+        refusal = error
+        usableGeneration = Self.noGeneration
     }
 
-    func handOver(saying error: RingError) { refusal = error }
-
-    func takeBack() { refusal = nil }
-}
-
-/// The event word of a reader that may not write the board's, and the count of sleeps, which a reader keeps to itself.
-@safe
-private final class OwnWords: @unchecked Sendable {
-    let event: UnsafeMutablePointer<UInt32>
-    let sleeps: UnsafeMutablePointer<UInt64>
-
-    init() {
-        unsafe event = .allocate(capacity: 1)
-        unsafe event.initialize(to: 0)
-        unsafe sleeps = .allocate(capacity: 1)
-        unsafe sleeps.initialize(to: 0)
-    }
-
-    deinit {
-        unsafe event.deallocate()
-        unsafe sleeps.deallocate()
+    func takeBack() {
+        usableGeneration = UInt64(generation)
+        refusal = nil
     }
 }
 

@@ -24,12 +24,15 @@ public struct BoardWriter: ~Copyable, Sendable {
     /// - Returns: the value's version.
     /// - Throws: `messageTooLarge`, `forked`. The entry keeps its last value then.
     @discardableResult
+    @inlinable
+    @inline(__always)
     public mutating func set(_ bytes: RawSpan, tag: UInt32 = 0) throws(RingError) -> UInt64 {
-        try onBoard { () throws(RingError) in try core.set(bytes, tag) }
+        do throws(RingError) { return try core.set(bytes, tag) } catch { throw error.aboutBoard }
     }
 
     /// Sets the value to the bytes of an array; see `set` of a raw span.
     @discardableResult
+    @inlinable
     public mutating func set(_ bytes: [UInt8], tag: UInt32 = 0) throws(RingError) -> UInt64 {
         // SAFETY: bytes have no padding.
         try unsafe set(bytes.span.bytes, tag: tag)
@@ -87,6 +90,13 @@ public struct BoardWriter: ~Copyable, Sendable {
 
     /// Ends the writer: another process may become the entry's writer. A dropped writer ends as well.
     public consuming func close() { core.close() }
+
+    /// Ends the writer as ``close()`` does, where it can't be given away: in a stored property, an actor, a `defer`.
+    ///
+    /// Ending again does nothing; setting a value throws `ended` from then on. Does not block.
+    ///
+    /// - Throws: `forked`.
+    public mutating func end() throws(RingError) { try onBoard { () throws(RingError) in try core.end() } }
 }
 
 /// Where a value goes, out of a closure.

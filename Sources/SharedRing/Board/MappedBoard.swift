@@ -2,7 +2,7 @@ import CSharedRing
 
 /// A board mapped to be read: its data for reading only, its control blocks for writing where this process may, so that it can wait on them.
 ///
-/// No role is held, so a reader disturbs nobody, and keeps nobody from removing the board.
+/// No role is held. So no writer notices a reader, and a board can be removed while it is read.
 @safe
 final class MappedBoard: @unchecked Sendable {
     let segment: Segment
@@ -25,7 +25,7 @@ final class MappedBoard: @unchecked Sendable {
         self.segment = segment
         self.shape = shape
         if case .named = handle.location { isNamed = true } else { isNamed = false }
-        try Self.requireFlushed(segment, options: handle.options, ring: ring)
+        try segment.requireFlushed(options: handle.options, ring: ring)
 
         let offset: Int
         if let writable = try? Mapping.control(of: segment, ring: ring) {
@@ -51,18 +51,5 @@ final class MappedBoard: @unchecked Sendable {
         var facts = sr_file_facts()
         // SAFETY: `facts` lives for the length of the call.
         return segment.descriptor.withNumber { unsafe sr_facts($0, &facts) } == 0 && facts.links == 0
-    }
-
-    /// A reader marks nothing: a board that outlives restarts is refused if it was in use when the machine went down, and no writer has accepted
-    /// that since.
-    private static func requireFlushed(_ segment: Segment, options: RingOptions, ring: String) throws(RingError) {
-        guard segment.header.isFileBacked, !options.acceptsUnflushed else { return }
-        let current = try Boot.current(ring: ring)
-        // In this order: a writer stores the boot before it clears the mark.
-        let isClean = try segment.read(UInt32.self, at: segment.header.segmentWord(\.clean), ring: ring) == 1
-        let boot = try segment.read(Boot.self, at: segment.header.segmentWord(\.boot_id), ring: ring)
-        guard isClean || boot == current else {
-            throw RingError(.notFlushed, ring: ring, "the machine was restarted while it was in use, so what it holds may be incomplete")
-        }
     }
 }

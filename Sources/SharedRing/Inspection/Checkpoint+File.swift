@@ -18,9 +18,17 @@ extension Checkpoint {
         }
     }
 
-    /// The newest. If another was published during each of eight tries, which nobody does who sends as well, it may be a mixture.
+    /// The newest. If another was published during each of eight tries, which no producer does that sends as well, it may be a mixture.
     static func published(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> Checkpoint {
-        if case .broadcast = segment.header.shape { return try publishedByPublisher(of: segment, ring: ring) }
+        switch segment.header.shape {
+        case .lanes: try publishedByProducer(lane, of: segment, ring: ring)
+        case .broadcast: try publishedByPublisher(of: segment, ring: ring)
+        case .board, .call: preconditionFailure("it has no lane")
+        }
+    }
+
+    /// Of a lane, which keeps two.
+    private static func publishedByProducer(_ lane: Int, of segment: Segment, ring: String) throws(RingError) -> Checkpoint {
         let place = segment.header.laneOffset(lane) + MemoryLayout<sr_lane_control>.offset(of: \.checkpoint_turn)!
         var turn = try segment.read(UInt64.self, at: place, ring: ring)
         var checkpoint = sr_checkpoint()
@@ -34,7 +42,7 @@ extension Checkpoint {
         return Checkpoint(checkpoint)
     }
 
-    /// The same of a broadcast, which keeps 16.
+    /// Of a broadcast, which keeps 16.
     private static func publishedByPublisher(of segment: Segment, ring: String) throws(RingError) -> Checkpoint {
         let place = segment.header.controlOffset + MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoint_turn)!
         let first = segment.header.controlOffset + MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoints)!

@@ -37,15 +37,16 @@ public struct DamagedRing: Sendable {
     ///
     /// - Parameters:
     ///   - name: the ring's name.
+    ///   - dryRun: changes nothing and locks nothing, and throws what the removal would throw. By the time of the removal, things may be different.
     ///   - options: the directory and the allowed owners count.
     /// - Throws: `notDamaged` if it is a sound ring, or is being made; `inUse` if a process has a role of it; `notFound`, `notARing`,
     ///   `incompatible`, `wrongOwner`, `invalidName`, `system`.
-    public static func remove(_ name: String, options: RingOptions = RingOptions()) throws(RingError) {
-        try remove(named: FileName(name), options: options)
+    public static func remove(_ name: String, dryRun: Bool = false, options: RingOptions = RingOptions()) throws(RingError) {
+        try remove(named: FileName(name), dryRun: dryRun, options: options)
     }
 
-    /// As ``remove(_:options:)``, of a name that need not be text.
-    public static func remove(named name: FileName, options: RingOptions = RingOptions()) throws(RingError) {
+    /// As ``remove(_:dryRun:options:)``, of a name that need not be text.
+    public static func remove(named name: FileName, dryRun: Bool = false, options: RingOptions = RingOptions()) throws(RingError) {
         let name = try SegmentName(name, in: options.directoryName)
         let directory = try name.openDirectory()
         func requireDamaged() throws(RingError) -> sr_file_facts {
@@ -57,26 +58,29 @@ public struct DamagedRing: Sendable {
             }
         }
 
-        for turn in 0..<20 {
-            if turn > 0 { sr_sleep_ns(500_000) }
+        for turn in 0..<100 {
+            if turn > 0 { sr_sleep_ns(1_000_000) }
             let facts = try requireDamaged()
-            guard let lock = try lockEverything(of: name, in: directory, if: facts) else { continue }
+            guard let lock = try lockEverything(of: name, in: directory, if: facts, orOnlyAsk: dryRun) else { continue }
+            if dryRun { return }
             // The lock's description keeps the bytes until the name is gone.
             defer { lock.unlockAll() }
             guard try requireDamaged().isSameFile(as: facts) else { continue }
             if try Segment.unlink(name, ifStill: facts) { return }
         }
-        throw RingError(.inUse, ring: name.ring, "somebody has a role of it, or keeps replacing it; it was left as it is")
+        throw RingError(.inUse, ring: name.ring, "a process holds a role of it or keeps replacing it; the ring was left as it is")
     }
 
     /// Nil: a process holds a byte, for good or for the moment of a look at it; or the name stands for another file.
+    ///
+    /// - Parameter isDryRun: whether it only asks if a process holds a byte.
     private static func lockEverything(
-        of name: SegmentName, in directory: Descriptor, if file: sr_file_facts
+        of name: SegmentName, in directory: Descriptor, if file: sr_file_facts, orOnlyAsk isDryRun: Bool
     ) throws(RingError) -> RoleLock? {
         do throws(SystemFailure) {
             let lock = try RoleLock(name.name, in: directory)
             guard try lock.isOf(file) else { return nil }
-            return try lock.takeEverything() ? lock : nil
+            return try isDryRun ? (lock.isAnythingHeld() ? nil : lock) : (lock.takeEverything() ? lock : nil)
         } catch {
             if error.errno == SystemFailure.notFound { return nil }
             throw RingError(.system, ring: name.ring, errno: error.errno, "its role bytes can't be locked")

@@ -37,14 +37,29 @@ struct InspectedRing {
 
     /// The ring of a handle. Throws as attaching does: `replaced` if the name stands for another one, `notFound`, `forked`.
     init(_ handle: RingHandle) throws(RingError) {
-        switch handle.location {
-        case .named(let name):
-            try self.init(name, owners: handle.options.allowedOwners)
-        case .anonymous(let descriptor, let ring):
-            let segment = try Segment.open(descriptor, ring: ring, owners: handle.options.allowedOwners)
-            self.init(location: handle.location, segment: segment, directory: nil)
-        }
+        try self.init(handle.location, owners: handle.options.allowedOwners)
         try handle.requireExpected(segment.header)
+    }
+
+    /// The board of a handle. Throws as the other.
+    init(_ handle: BoardHandle) throws(RingError) {
+        try self.init(handle.location, owners: handle.options.allowedOwners)
+        try handle.requireExpected(segment.header)
+    }
+
+    /// The call service of a handle. Throws as the others.
+    init(_ handle: CallHandle) throws(RingError) {
+        try self.init(handle.location, owners: handle.options.allowedOwners)
+        try handle.requireExpected(segment.header)
+    }
+
+    private init(_ location: SegmentLocation, owners: RingOptions.Owners) throws(RingError) {
+        switch location {
+        case .named(let name): try self.init(name, owners: owners)
+        case .anonymous(let descriptor, let ring):
+            let segment = try Segment.open(descriptor, ring: ring, owners: owners, orToRead: true)
+            self.init(location: location, segment: segment, directory: nil)
+        }
     }
 
     /// Whether it has the name of one that is being made, or whose creator died while it made it.

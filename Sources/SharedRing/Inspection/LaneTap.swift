@@ -31,7 +31,7 @@ struct LaneTap {
     }
 
     /// Appends what there is at the position and behind it.
-    mutating func look(into events: inout [RingTap.Event]) {
+    mutating func poll(into events: inout [RingTap.Event]) {
         guard lane.shape.isAligned(position) else { return resynchronise(into: &events) }
         let (lane, start) = (lane, position)
         var run = TappedLane.Run()

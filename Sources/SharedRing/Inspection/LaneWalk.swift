@@ -8,10 +8,10 @@ struct LaneWalk: Equatable {
     private(set) var messages = 0
     /// Of the messages alone.
     private(set) var byteCount = 0
-    private(set) var closeMarks = 0
-    private(set) var deathMarks = 0
-    /// Whether the last record is an end mark: then a successor leaves out its own.
-    private(set) var endsWithMark = false
+    private(set) var closeRecords = 0
+    private(set) var deathRecords = 0
+    /// Whether the last record is an end record: then a successor leaves out its own.
+    private(set) var endsWithEndRecord = false
     private(set) var damage: RingCheck.Damage?
 
     /// Walks from `control.head`, which was read before. Whether the lane has moved meanwhile is for the caller to find out.
@@ -47,10 +47,10 @@ struct LaneWalk: Equatable {
                 }
                 messages += 1
                 byteCount += record.byteCount
-                endsWithMark = false
+                endsWithEndRecord = false
             case .end(let record):
-                if record.header.tag & 1 == 0 { closeMarks += 1 } else { deathMarks += 1 }
-                endsWithMark = true
+                if record.header.tag & 1 == 0 { closeRecords += 1 } else { deathRecords += 1 }
+                endsWithEndRecord = true
             case .absent:
                 break walk
             case .malformed(_, let bits):
@@ -92,7 +92,7 @@ struct LaneWalk: Equatable {
         let bits = "the record header is 0x\(String(record.bits, radix: 16))"
         return record.isPresent
             ? "\(bits), a message of \(shape.messageSize(record)) bytes where \(shape.largestMessage) is the largest"
-            : "\(bits), without the mark of a record"
+            : "\(bits), without the bit that every record has"
     }
 }
 

@@ -12,7 +12,7 @@ extension RingCheck {
                 let offset = MemoryLayout<sr_entry_control>.offset(of: field)!
                 damage.append(Damage(lane: nil, position: nil, fileOffset: place + offset, detail: detail))
             }
-            let block = try segment.read(sr_entry_control.self, at: place, ring: ring)
+            let block = try segment.entryBlock(number, ring: ring)
             let facts: EntryFacts?
             do throws(RingError) { facts = try EntryFacts(checking: block, number, of: shape, ring: ring) } catch {
                 note(\.state, error.detail)
@@ -28,10 +28,12 @@ extension RingCheck {
                     \.data_offset,
                     "entry \(number) has its values at \(facts.dataOffset), among those of the entry before, which end at \(end)")
             }
-            end = facts.dataOffset + shape.entrySize(facts.capacity)
-            if let (header, turn) = try RingReport.newest(facts, of: segment, shape, ring: ring),
-                Int(sr_slot_byte_count(header.word)) > facts.capacity
-            {
+            end = facts.end(in: shape)
+            guard let (header, turn) = try RingReport.newest(facts, of: segment, shape, ring: ring) else { continue }
+            if turn >= EntryReader.firstImpossibleTurn {
+                note(\.turn, "entry \(number) is in version \(turn), and no writer comes to 2^63")
+            }
+            if Int(sr_slot_byte_count(header.word)) > facts.capacity {
                 note(
                     \.turn,
                     "entry \(number) has a value of \(sr_slot_byte_count(header.word)) bytes in version \(turn), and a capacity of \(facts.capacity)"

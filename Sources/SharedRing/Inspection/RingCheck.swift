@@ -2,7 +2,7 @@ import CSharedRing
 
 /// What state a ring is in, down to its records: what its next users will find, or why they can't use it.
 ///
-/// Read from the file like a ``RingReport``: it takes no role, maps nothing, disturbs nobody, and works on what dead or stopped
+/// Read from the file like a ``RingReport``: it takes no role, maps nothing, is noticed by no user, and works on what dead or stopped
 /// processes left. Every record that waits is walked over and its header checked, as a producer does that takes a lane over.
 ///
 /// A ring in use changes while it is examined. Damage is reported only if the same was found three times in a row while the
@@ -27,7 +27,7 @@ public struct RingCheck: Sendable {
         case awake
         /// Its owner is attached, and sleeps or is about to.
         case asleep
-        /// Its owner went away in its sleep. The next one clears it, as does the next who wakes it in vain.
+        /// Its owner went away in its sleep. Its next owner clears it, as does the next waker, in vain.
         case leftBehind
     }
 
@@ -35,7 +35,7 @@ public struct RingCheck: Sendable {
     public struct Lane: Sendable {
         /// Its number, from 0.
         public var number: Int
-        /// Who sends, or sent last.
+        /// The process that sends, or sent last.
         public var producer: RingReport.Role
         /// Everything before this position is acknowledged: the next consumer starts here.
         public var head: UInt64
@@ -46,11 +46,11 @@ public struct RingCheck: Sendable {
         /// The bytes of their payloads, without headers and tickets.
         public var byteCount: Int
         /// The unread ends of streams that were closed.
-        public var closeMarks: Int
+        public var closeRecords: Int
         /// The unread ends that a successor wrote for a producer that died.
-        public var deathMarks: Int
+        public var deathRecords: Int
         /// Whether the last record is such an end.
-        public var endsWithMark: Bool
+        public var endsWithEndRecord: Bool
         /// Total order: a message with this ticket or a larger one is under way. Nil: none is. Of a producer that has died, it never comes.
         public var ticketFloor: UInt64?
         /// Whether its producer sleeps.
@@ -61,9 +61,9 @@ public struct RingCheck: Sendable {
         public var isMoving: Bool
 
         /// Whether the next producer begins with an end record for the last one.
-        public var needsDeathMark: Bool { producer.presence == .died && !endsWithMark }
+        public var needsDeathRecord: Bool { producer.presence == .died && !endsWithEndRecord }
         /// Whether it was closed without an end record, because one stood unread before it, and the close was not reported yet.
-        public var hasUnmarkedClose: Bool { producer.presence == .closed && closeMarks + deathMarks == 0 && !isEndReported }
+        public var hasUnrecordedClose: Bool { producer.presence == .closed && closeRecords + deathRecords == 0 && !isEndReported }
     }
 
     /// What the ring looks like from outside.
@@ -79,35 +79,41 @@ public struct RingCheck: Sendable {
     /// Empty: the next process can use the ring, however its last users ended.
     public let damage: [Damage]
 
-    /// The messages that wait in all lanes.
-    public var messages: Int { lanes.reduce(0) { $0 + $1.messages } }
+    /// The messages that wait in all lanes; of a ``CallService``, the requests that no server has started.
+    public var messages: Int { lanes.reduce(0) { $0 + $1.messages } + report.callSlots.count { $0.state == .waiting } }
     /// The bytes of their payloads, without headers and tickets.
-    public var byteCount: Int { lanes.reduce(0) { $0 + $1.byteCount } }
+    public var byteCount: Int {
+        lanes.reduce(0) { $0 + $1.byteCount } + report.callSlots.reduce(0) { $0 + ($1.state == .waiting ? $1.byteCount ?? 0 : 0) }
+    }
     /// Unread ends of streams, of either sort.
-    public var streamEnds: Int { lanes.reduce(0) { $0 + $1.closeMarks + $1.deathMarks } }
+    public var streamEnds: Int { lanes.reduce(0) { $0 + $1.closeRecords + $1.deathRecords } }
     /// Whether a lane changed whenever it was looked at: then the numbers are a moment's.
     public var isMoving: Bool { lanes.contains { $0.isMoving } }
-    /// Whether a producer, a consumer, a subscriber or a writer of a board is attached.
-    public var isAnybodyAttached: Bool {
+    /// Whether a producer, a consumer, a subscriber, a writer of a board, a server or a client is attached.
+    public var isInUse: Bool {
         report.consumer.presence == .attached || lanes.contains { $0.producer.presence == .attached }
             || report.subscribers.contains { $0.role.presence == .attached }
             || report.entries.contains { $0.writer.presence == .attached }
+            || report.servers.contains { $0.role.presence == .attached }
+            || report.callSlots.contains { $0.client.presence == .attached }
     }
-    /// Whether a producer, a consumer, a subscriber or a writer of a board has ever been attached.
-    public var hasAnybodyCome: Bool {
+    /// Whether a producer, a consumer, a subscriber, a writer of a board, a server or a client has ever been attached.
+    public var wasUsed: Bool {
         report.consumer.presence != .neverCame || lanes.contains { $0.producer.presence != .neverCame }
             || report.subscribers.contains { $0.role.presence != .neverCame }
             || report.entries.contains { $0.writer.presence != .neverCame }
+            || !report.servers.isEmpty || !report.callSlots.isEmpty
     }
 
-    /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if nobody is attached.
+    /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if no process is attached.
     var holders: String {
         let roles =
             [(SharedRing.Role.consumer, report.consumer)] + lanes.map { (.lane($0.number), $0.producer) }
             + report.subscribers.map { (.subscriber($0.number), $0.role) }
             + report.entries.map { (.entry($0.number), $0.writer) }
+            + report.servers.map { (.server($0.number), $0.role) } + report.callSlots.map { (.caller($0.number), $0.client) }
         return roles.filter { $0.1.presence == .attached }
-            .map { role, held in "\(held.holder?.description ?? "a process that did not sign") as \(role)" }.joined(separator: ", ")
+            .map { role, held in "\(held.holder?.description ?? "an unknown process") as \(role)" }.joined(separator: ", ")
     }
 
     /// Examines a ring. O(lanes + records) system calls in the worst case, usually far fewer.
@@ -150,12 +156,11 @@ public struct RingCheck: Sendable {
             let control = try segment.laneControl(number, ring: ring)
             // A producer sets its bit before its epoch: read in the opposite order, the bit can't be missing.
             let bitmap = try segment.read(sr_lanes_control.self, at: header.controlOffset, ring: ring).lanes_used
-            // (Of a broadcast this is no bitmap of lanes, and counts for nothing.)
             let isInBitmap = unsafe withUnsafeBytes(of: bitmap) {
                 // SAFETY: the bitmap has a bit for every lane that a header may have.
                 unsafe $0.load(fromByteOffset: number / 64 * 8, as: UInt64.self) >> UInt64(number % 64) & 1 == 1
             }
-            let isInUse = header.kind != .broadcast && isInBitmap
+            let isInUse = header.kind.hasLaneBitmap && isInBitmap
             if let found = walk.result.damage { damage.append(found) }
             if control.producer_epoch != 0, !isInUse, header.kind.hasManyLanes {
                 let place = header.controlOffset + MemoryLayout<sr_lanes_control>.offset(of: \.lanes_used)! + number / 64 * 8
@@ -168,12 +173,16 @@ public struct RingCheck: Sendable {
             guard isInUse || control.producer_epoch != 0 || walk.result.damage != nil else { continue }
             lanes.append(try Self.lane(number, walk.result, isMoving: walk.isMoving, control, report, segment, ring))
         }
-        if header.kind == .broadcast, let found = try Self.checkpointDamage(segment, ring: ring) { damage.append(found) }
-        if let board = header.board { damage += try Self.damage(in: board, of: segment, ring: ring) }
+        switch header.shape {
+        case .lanes: break
+        case .broadcast: if let found = try Self.checkpointDamage(segment, ring: ring) { damage.append(found) }
+        case .board(let board): damage += try Self.damage(in: board, of: segment, ring: ring)
+        case .call(let calls): damage += try Self.damage(in: calls, of: segment, ring: ring)
+        }
         self.damage = damage
         self.lanes = lanes
 
-        guard header.board == nil else {
+        guard header.hasLanes else {
             hasUnreportedDeath = false
             consumerSleepWord = .awake
             return
@@ -243,12 +252,13 @@ public struct RingCheck: Sendable {
         func again() throws(RingError) -> sr_lane_control {
             try segment.laneControl(number, ring: ring)
         }
-        // Nothing waits for a subscriber that is not there any more: the next ones begin behind what was sent.
-        let waits = segment.header.kind != .broadcast || report.subscribers.contains { $0.role.presence == .attached }
+        // Nothing waits for a subscriber that is not there any more, unless it is durable: the next ones begin behind what was sent.
+        let waits =
+            segment.header.kind.keepsMessagesForLater || report.subscribers.contains { $0.isDurable || $0.role.presence == .attached }
         return Lane(
             number: number, producer: producer, head: walk.head, tail: walk.tail, messages: waits ? walk.messages : 0,
-            byteCount: waits ? walk.byteCount : 0, closeMarks: waits ? walk.closeMarks : 0, deathMarks: waits ? walk.deathMarks : 0,
-            endsWithMark: walk.endsWithMark,
+            byteCount: waits ? walk.byteCount : 0, closeRecords: waits ? walk.closeRecords : 0, deathRecords: waits ? walk.deathRecords : 0,
+            endsWithEndRecord: walk.endsWithEndRecord,
             ticketFloor: control.ticket_floor == .max ? nil : control.ticket_floor,
             sleepWord: try sleepWord(control.space_doorbell, of: .lane(number), segment) { () throws(RingError) in
                 try again().space_doorbell
@@ -257,15 +267,15 @@ public struct RingCheck: Sendable {
             isMoving: isMoving)
     }
 
-    /// Left behind only if nobody has the role before and after the word was still found set.
+    /// Left behind only if no process has the role before and after the word was still found set.
     private static func sleepWord(
         _ first: UInt32, of role: SharedRing.Role, _ segment: Segment, again: () throws(RingError) -> UInt32
     ) throws(RingError) -> SleepWord {
         if first == 0 { return .awake }
         func isFree() -> Bool {
             switch RoleLock.holder(of: role, in: segment.descriptor) {
-            case .nobody, .remover: true
-            case .somebody, nil: false
+            case .free, .remover: true
+            case .held, nil: false
             }
         }
         guard isFree() else { return .asleep }

@@ -29,7 +29,7 @@ extension RingReport {
         var entries: [Entry] = []
         for number in 0..<shape.entryCount {
             let place = segment.header.entryOffset(number)
-            let block = try segment.read(sr_entry_control.self, at: place, ring: ring)
+            let block = try segment.entryBlock(number, ring: ring)
             // What a writer does not write is left out here; a check names it.
             guard let facts = try? EntryFacts(checking: block, number, of: shape, ring: ring) else { break }
             var entry = Entry(

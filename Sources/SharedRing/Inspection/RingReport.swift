@@ -1,17 +1,17 @@
 import CSharedRing
 
-/// What a ring looks like from outside: its header, who holds its roles, where its lanes stand.
+/// What a ring looks like from outside: its header, the holders of its roles, where its lanes stand.
 ///
-/// Read from the file, without taking a role and without mapping anything: it disturbs nobody, needs no more than read
+/// Read from the file, without taking a role and without mapping anything. No user of the ring notices it. It needs no more than read
 /// permission, and works on a ring whose processes are stopped or dead. The numbers of a ring in use are read one after
 /// the other, so they may not fit together exactly.
 public struct RingReport: Sendable {
     /// What became of a role.
     @nonexhaustive
     public enum Presence: String, Sendable {
-        /// Nobody has ever had it.
+        /// No process has ever had it.
         case neverCame = "never came"
-        /// Somebody has it now.
+        /// A process has it now.
         case attached
         /// The last one closed.
         case closed
@@ -19,13 +19,13 @@ public struct RingReport: Sendable {
         case died
     }
 
-    /// A role, and who has it or had it last.
+    /// A role, and its holder or last holder.
     public struct Role: Sendable {
         /// What became of it.
         public var presence: Presence
         /// How many have had it since the ring was made, the present one included.
         public var attachments: Int
-        /// Who signed last; nil if nobody has.
+        /// The last known holder; nil: none stored its information.
         public var holder: HolderInformation?
     }
 
@@ -33,7 +33,7 @@ public struct RingReport: Sendable {
     public struct Lane: Sendable {
         /// Its number.
         public var number: Int
-        /// Who sends, or sent last.
+        /// The process that sends, or sent last.
         public var producer: Role
         /// How many producers' ends were reported to a consumer, of those that ``Role/attachments`` counts. What is beyond them is attached, or has left
         /// something unread.
@@ -54,11 +54,19 @@ public struct RingReport: Sendable {
     public var directoryName: FileName
     /// The same as text, repaired if it is not UTF-8.
     public var directory: String
-    /// A reliable subscriber of a broadcast. Lossy ones leave no trace in the ring.
+    /// A subscriber of a broadcast that has a place. Lossy ones without a soft gate leave no trace in the ring.
     public struct Subscriber: Sendable {
         /// Its place.
         public var number: Int
-        /// Who subscribes, or did last.
+        /// The name under which it comes back; nil: none. What is not UTF-8 is repaired.
+        public var name: String?
+        /// Whether it holds its messages also while no process is attached.
+        public var isDurable: Bool
+        /// Whether it has a soft gate: the publisher waits for it only for a while.
+        public var isSoftGated: Bool
+        /// How many messages it missed, of one with a soft gate; 0 of others. It may not be up to date.
+        public var missed: UInt64
+        /// The process that subscribes, or did last.
         public var role: Role
         /// Everything before this position is acknowledged. Nil: it holds nothing.
         public var head: UInt64?
@@ -74,7 +82,7 @@ public struct RingReport: Sendable {
     public var isTotallyOrdered: Bool
     /// The version of its layout, as "2.0".
     public var layoutVersion: String
-    /// The bytes of each lane; of a ``Board``, of all its values.
+    /// The bytes of each lane; of a ``Board``, of all its values; of a ``CallService``, of the largest request.
     public var capacity: Int
     /// What records are aligned to, in bytes.
     public var recordAlignment: Int
@@ -88,22 +96,32 @@ public struct RingReport: Sendable {
     public var createdNanoseconds: Int64
     /// Tells it from its predecessors and successors of the same name: 32 hexadecimal digits.
     public var instance: String
-    /// Whether those who sleep pay for the barrier; see ``RingOptions/Barrier/asymmetric``.
+    /// Whether endpoints that sleep pay for the barrier; see ``RingOptions/Barrier/asymmetric``.
     public var usesAsymmetricBarrier: Bool
     /// Whether its last reader leaves it where it is.
     public var isPersistent: Bool
-    /// Who receives, or received last. A broadcast has no consumer: nobody ever came.
+    /// The process that receives, or received last. A broadcast has no consumer: `neverCame`.
     public var consumer: Role
     /// How many reliable subscribers a broadcast has room for; 0 of other kinds.
     public var subscriberCount: Int
-    /// The places of a broadcast that anybody has ever had.
+    /// The subscriber slots of a broadcast that were ever used.
     public var subscribers: [Subscriber]
     /// How many lanes it has, used or not.
     public var laneCount: Int
-    /// The lanes that anybody has ever attached to.
+    /// The lanes that were ever used.
     public var lanes: [Lane]
     /// Of a ``Board``, its entries, in the order in which they were made; none of other kinds.
     public var entries: [Entry]
+    /// Of a ``CallService``: the largest reply, in bytes; 0 of other kinds. (Its ``capacity`` is the largest request.)
+    public var replyCapacity: Int
+    /// How many servers a ``CallService`` has places for; 0 of other kinds.
+    public var serverCount: Int
+    /// The places for servers of a ``CallService`` that were ever used.
+    public var servers: [Server]
+    /// How many slots a ``CallService`` has; 0 of other kinds.
+    public var callSlotCount: Int
+    /// The slots of a ``CallService`` that were ever used.
+    public var callSlots: [CallSlot]
 
     /// Whether it has no name: it was reported by a descriptor, or by its own handle.
     public var isAnonymous: Bool { directoryName.bytes.isEmpty }
@@ -115,6 +133,7 @@ public struct RingReport: Sendable {
     public var endsReported: Int { lanes.reduce(0) { $0 + $1.endsReported } }
 
     // MARK: Reading
+    // The same three ways lead to `RingCheck`, `RingStatistics` and `RingTap`. Each has its own, since each has other errors to document.
 
     /// Reads a ring's state. O(lanes) system calls, for the lock bytes.
     ///
@@ -147,8 +166,8 @@ public struct RingReport: Sendable {
             // A remover's lock is no holder: it proves that there is none.
             let isHeld =
                 switch RoleLock.holder(of: role, in: segment.descriptor) {
-                case .nobody, .remover: false
-                case .somebody, nil: true
+                case .free, .remover: false
+                case .held, nil: true
                 }
             // It may have closed between the two looks: then its epoch says so now.
             let epoch = isHeld ? first : again() ?? first
@@ -181,10 +200,24 @@ public struct RingReport: Sendable {
         isPersistent = ring.persistent != 0
         laneCount = header.laneCount
         subscriberCount = header.slotCount
-        if let board = header.board {
-            consumer = Role(presence: .neverCame, attachments: 0, holder: nil)
-            lanes = []
-            subscribers = []
+        replyCapacity = header.call?.replyCapacity ?? 0
+        serverCount = header.call?.serverCount ?? 0
+        callSlotCount = header.call?.slotCount ?? 0
+        consumer = Role(presence: .neverCame, attachments: 0, holder: nil)
+        lanes = []
+        subscribers = []
+        entries = []
+        servers = []
+        callSlots = []
+        switch header.shape {
+        case .call(let calls):
+            capacity = calls.requestCapacity
+            largestMessage = calls.requestCapacity
+            recordAlignment = 0
+            servers = try Self.servers(of: segment, calls, ring: location.ring, role: role)
+            callSlots = try Self.callSlots(of: segment, calls, ring: location.ring, role: role)
+            return
+        case .board(let board):
             capacity = board.dataSize
             largestMessage = 0
             recordAlignment = 0
@@ -192,58 +225,14 @@ public struct RingReport: Sendable {
                 role(.entry(entry), epoch: epoch, again: again)
             }
             return
+        case .lanes:
+            let block = try segment.consumerControl(ring: location.ring)
+            consumer = role(.consumer, epoch: block.epoch) { (try? segment.consumerControl(ring: location.ring))?.epoch }
+            lanes = try Self.lanes(of: segment, ring: location.ring, role: role)
+        case .broadcast:
+            lanes = try Self.lanes(of: segment, ring: location.ring, role: role)
+            subscribers = try Self.subscribers(of: segment, ring: location.ring, role: role)
         }
-        entries = []
-        let consumer = try segment.consumerControl(ring: location.ring)
-        self.consumer =
-            header.kind == .broadcast
-            ? Role(presence: .neverCame, attachments: 0, holder: nil)
-            : role(.consumer, epoch: consumer.epoch) { (try? segment.consumerControl(ring: location.ring))?.epoch }
-
-        var lanes: [Lane] = []
-        for number in 0..<header.laneCount {
-            let control = try segment.laneControl(number, ring: location.ring)
-            guard control.producer_epoch != 0 else { continue }
-            let tail = try Checkpoint(number, of: segment, ring: location.ring).tail
-            // Of a broadcast in which no subscriber holds anything, nothing waits.
-            let isHeld = header.kind == .broadcast ? try segment.slowestHead(ring: location.ring) != nil : true
-            // The tail is a little newer than the head. An untrusted peer's words may hold anything.
-            let backlog = isHeld ? Int64(bitPattern: tail &- control.head) : 0
-            let producer = role(.lane(number), epoch: control.producer_epoch) {
-                (try? segment.laneControl(number, ring: location.ring))?.producer_epoch
-            }
-            let unreported = Int(sr_epoch_attachments_since(control.producer_epoch, control.reported_end))
-            lanes.append(
-                Lane(
-                    number: number, producer: producer,
-                    endsReported: max(0, Int(sr_epoch_attachments(control.producer_epoch)) - unreported),
-                    head: isHeld ? control.head : tail,
-                    tail: tail, backlog: Int(min(max(backlog, 0), Int64(header.laneCapacity)))))
-        }
-        self.lanes = lanes
-
-        var subscribers: [Subscriber] = []
-        if header.kind == .broadcast {
-            let shape = LaneShape(header)
-            let isAsleep = try segment.laneControl(0, ring: location.ring).space_doorbell != 0
-            for (slot, control) in try segment.subscriberControls(ring: location.ring) {
-                // Behind the head, so no older than it is.
-                let tail = try Checkpoint(0, of: segment, ring: location.ring).tail
-                let isHeld = shape.isAligned(control.head) && tail &- control.head <= shape.capacity
-                subscribers.append(
-                    Subscriber(
-                        number: slot,
-                        role: role(.subscriber(slot), epoch: control.epoch) {
-                            (try? segment.read(sr_subscriber_control.self, at: header.slotOffset(slot), ring: location.ring))?.epoch
-                        },
-                        head: isHeld ? control.head : nil, backlog: isHeld ? Int(tail &- control.head) : 0, holdsPublisherUp: false))
-            }
-            let most = subscribers.map(\.backlog).max() ?? 0
-            for i in subscribers.indices where isAsleep && most > 0 && subscribers[i].backlog == most {
-                subscribers[i].holdsPublisherUp = true
-            }
-        }
-        self.subscribers = subscribers
     }
 
     /// The names of the rings in a directory, sorted. Those that are not UTF-8 are left out: see ``fileNames(options:)``.

@@ -2,7 +2,7 @@ import CSharedRing
 
 /// What a ring's users have counted since it was made: messages, bytes, waits and wakes, lane by lane.
 ///
-/// Read from the file like a ``RingReport``: it takes no role, maps nothing, disturbs nobody, and works on what dead or stopped
+/// Read from the file like a ``RingReport``: it takes no role, maps nothing, is noticed by no user, and works on what dead or stopped
 /// processes left. Two readings and the time between them give rates.
 ///
 /// Each counter is written by its owner alone and goes on from owner to owner. Of a ring in use, each is a moment's, and not all
@@ -39,13 +39,13 @@ public struct RingStatistics: Sendable {
         public var wakesElided: UInt64 { messages > wakes ? messages - wakes : 0 }
     }
 
-    /// Whose they are, and who is attached.
+    /// What the ring looks like: its lanes, and their holders.
     public let report: RingReport
     /// When the counters were read: nanoseconds of `CLOCK_MONOTONIC`.
     public let readNanoseconds: Int64
     /// How often the consumer went to sleep. One long wait is many sleeps: one a check interval.
     public let consumerSleeps: UInt64
-    /// The lanes that anybody has ever attached to.
+    /// The lanes that were ever used.
     public let lanes: [Lane]
 
     /// Reads a ring's counters. O(lanes) system calls.
@@ -73,9 +73,10 @@ public struct RingStatistics: Sendable {
     init(_ ring: InspectedRing) throws(RingError) {
         let segment = ring.segment
         let header = segment.header
-        guard header.board == nil else {
+        guard header.hasLanes else {
             throw RingError(
-                .incompatible, ring: ring.ring, "it is a board, through which no messages pass; its report has its versions")
+                .incompatible, ring: ring.ring,
+                "it is \(header.kind.article), through which no messages pass; its report has what there is to know")
         }
         // The roles first: asking for them takes longest, and the counters' time should be one.
         report = try RingReport(ring)
@@ -85,14 +86,14 @@ public struct RingStatistics: Sendable {
         for lane in report.lanes {
             let control = try segment.laneControl(lane.number, ring: ring.ring)
             let checkpoint = try Checkpoint(lane.number, of: segment, ring: ring.ring)
-            lanes.append(Lane(control, checkpoint, of: lane, capacity: header.laneCapacity))
+            lanes.append(Lane(control, checkpoint, of: lane))
         }
         self.lanes = lanes
     }
 }
 
 extension RingStatistics.Lane {
-    init(_ control: sr_lane_control, _ checkpoint: Checkpoint, of lane: RingReport.Lane, capacity: Int) {
+    init(_ control: sr_lane_control, _ checkpoint: Checkpoint, of lane: RingReport.Lane) {
         let counted = control.producer_statistics
         number = lane.number
         producer = lane.producer
@@ -103,7 +104,6 @@ extension RingStatistics.Lane {
         wakes = counted.wakes
         producerWakes = control.consumer_statistics.wakes
         largestBacklog = counted.backlog
-        let waiting = Int64(bitPattern: checkpoint.tail &- control.head)
-        backlog = Int(min(max(waiting, 0), Int64(capacity)))
+        backlog = lane.backlog
     }
 }

@@ -3,17 +3,19 @@ import CSharedRing
 /// Shows a ring's messages as they pass, without taking part.
 ///
 /// A tap has no role and maps everything for reading only: whatever it does, producers and consumer go on as if it were not there,
-/// and it works on what dead or stopped processes left. It never wakes and is never woken, so whoever uses it looks again and again.
+/// and it works on what dead or stopped processes left. It never wakes and is never woken, so its user polls it again and again.
 ///
-/// Nobody waits for a tap, so what it has not looked at in time is overwritten; it says how many messages of each lane it missed, and goes
-/// on where the records are still in their places. What is shown and what is missed of a lane are together what was sent in it since the
-/// tap began, exactly, whatever the lane's producers were doing and whoever of them was killed. A message is shown if, after it was copied, its space had not been given back, or the lane's producer had not said that
-/// it may write there again. It says so before it does, at most 64 KiB or an eighth of the lane ahead, or the length of one larger message:
-/// so what is shown was not overwritten, whatever the producer was writing, and some of what is missed was not overwritten either.
+/// No producer waits for a tap, so messages that it does not read in time are overwritten. It says how many messages of each lane it missed,
+/// and goes on where the records are still in their places. What is shown and what is missed of a lane are together what was sent in it since
+/// the tap began, exactly. That holds whatever the lane's producers were doing, and whichever of them was killed.
+///
+/// A message is shown if, after it was copied, its space was not acknowledged, or the lane's producer had not said that it may write there
+/// again. The producer says so before it does, at most 64 KiB or an eighth of the lane ahead, or the length of one larger message. So what
+/// is shown was not overwritten. Some of what is missed was not overwritten either.
 ///
 /// Everything it reads is an untrusted peer's, and checked as a consumer checks it. That a message was not overwritten is true of processes that
-/// keep the protocol; one that does not can make a tap show anything. Whoever can truncate a named ring's file can end a process
-/// that has it mapped, this one too.
+/// keep the protocol; one that does not can make a tap show anything. A process that can truncate a named ring's file can end a
+/// process that has it mapped, this one too.
 @safe
 public struct RingTap: ~Copyable {
     /// Where a tap begins.
@@ -25,12 +27,12 @@ public struct RingTap: ~Copyable {
         case tail
     }
 
-    /// What a look found.
+    /// What a poll found.
     @nonexhaustive
     public enum Event: Sendable {
         /// A message, copied.
         case message(TappedMessage)
-        /// A stream ended; not `isClosed`: it was cut off, and the next producer has marked it so.
+        /// A stream ended; not `isClosed`: it was cut off, and the next producer has written the end record.
         case ended(lane: Int, position: UInt64, isClosed: Bool)
         /// A part of a lane that was not seen in time.
         case missed(TapMiss)
@@ -43,7 +45,7 @@ public struct RingTap: ~Copyable {
     private let controlMapping: Mapping
     private let control: UnsafeMutableRawPointer
     private var lanes: [LaneTap?]
-    /// Where the lanes begin that nobody had used when the tap began.
+    /// Where the lanes begin that were unused when the tap began.
     private let unused: [LaneTap.Beginning?]
 
     /// - Parameters:
@@ -76,8 +78,8 @@ public struct RingTap: ~Copyable {
     }
 
     init(_ ring: InspectedRing, from start: Start, isDataDumped: Bool) throws(RingError) {
-        guard ring.segment.header.board == nil else {
-            throw RingError(.incompatible, ring: ring.ring, "it is a board, through which no messages pass")
+        guard ring.segment.header.hasLanes else {
+            throw RingError(.incompatible, ring: ring.ring, "it is \(ring.segment.header.kind.article), through which no messages pass")
         }
         var segment = ring.segment
         segment.isDataDumped = isDataDumped
@@ -111,14 +113,14 @@ public struct RingTap: ~Copyable {
     /// was nothing. Copies, allocates, and blocks for nothing.
     ///
     /// - Throws: `system` if a lane that has come into use can't be mapped.
-    public mutating func look() throws(RingError) -> [Event] {
+    public mutating func poll() throws(RingError) -> [Event] {
         var events: [Event] = []
         for number in lanes.indices {
             if lanes[number] == nil, let beginning = unused[number], unsafe Self.isInUse(number, of: segment, control) {
                 lanes[number] = try unsafe Self.lane(
                     number, of: segment, control, keeping: controlMapping, from: beginning, ring: inspected.ring)
             }
-            lanes[number]?.look(into: &events)
+            lanes[number]?.poll(into: &events)
         }
         return events
     }
@@ -142,13 +144,13 @@ public struct RingTap: ~Copyable {
         case .broadcast:
             let broadcast = unsafe control.assumingMemoryBound(to: sr_broadcast_control.self)
             return unsafe (sr_publisher(broadcast), .broadcast(broadcast))
-        case .board: preconditionFailure("a board has no lane")
+        case .board, .call: preconditionFailure("it has no lane")
         }
     }
 
-    /// A broadcast's one lane always is.
+    /// Whether a producer has attached to the lane. A kind without a bitmap of lanes has one lane, which is taken for used.
     private static func isInUse(_ number: Int, of segment: Segment, _ control: UnsafeMutableRawPointer) -> Bool {
-        guard case .lanes = segment.header.shape else { return true }
+        guard segment.header.kind.hasLaneBitmap else { return true }
         let control = unsafe control.assumingMemoryBound(to: sr_lanes_control.self)
         // SAFETY: the word lies in the control mapping, which the caller keeps: the lane exists.
         // SYNC: lane-in-use (pairs with `init` of ProducerCore)

@@ -7,7 +7,7 @@ extension Segment {
     func laneControl(_ lane: Int, ring: String) throws(RingError) -> sr_lane_control {
         var control = try read(sr_lane_control.self, at: header.laneOffset(lane), ring: ring)
         switch header.shape {
-        case .lanes, .board: break
+        case .lanes, .board, .call: break
         case .broadcast:
             let tail = try Checkpoint.published(lane, of: self, ring: ring).tail
             control.head = try slowestHead(ring: ring) ?? tail
@@ -15,11 +15,11 @@ extension Segment {
         return control
     }
 
-    /// The consumer's block. A broadcast and a board have none: as if no consumer had ever come.
+    /// The consumer's block. A broadcast, a board and a segment of calls have none: as if no consumer had ever come.
     func consumerControl(ring: String) throws(RingError) -> sr_consumer_control {
         switch header.shape {
         case .lanes: try read(sr_consumer_control.self, at: header.consumerOffset, ring: ring)
-        case .broadcast, .board: sr_consumer_control()
+        case .broadcast, .board, .call: sr_consumer_control()
         }
     }
 
@@ -33,12 +33,12 @@ extension Segment {
         return found
     }
 
-    /// Where the subscriber stands that is attached and furthest behind. Nil: none holds anything. (What a dead one left holds the publisher up for a check
-    /// interval at most.)
+    /// Where the subscriber stands that is attached or durable, and furthest behind. Nil: none holds anything. (What another dead one left holds the publisher
+    /// up for a check interval at most.)
     func slowestHead(ring: String) throws(RingError) -> UInt64? {
         let shape = LaneShape(header)
         let heads = try subscriberControls(ring: ring).filter { slot, control in
-            control.epoch & 1 == 1 && RoleLock.holder(of: .subscriber(slot), in: descriptor) != .nobody
+            SlotClaim(control).isDurable || control.epoch & 1 == 1 && RoleLock.holder(of: .subscriber(slot), in: descriptor) != .free
         }.map(\.control.head)
         // Behind the heads, so no older than they are.
         let tail = try Checkpoint.published(0, of: self, ring: ring).tail

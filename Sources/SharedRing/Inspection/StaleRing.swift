@@ -3,7 +3,7 @@ import CSharedRing
 /// What became of a file when stale rings were removed.
 ///
 /// A ring is stale if it has been used, no process is attached to it now, and nothing waits in it: neither a message nor the end of a
-/// stream. One that was never used is not stale; neither is a damaged one, which stays to be examined. The judgement is made
+/// stream, nor the place of a durable subscriber. One that was never used is not stale; neither is a damaged one, which stays to be examined. The judgement is made
 /// under a lock that keeps all processes from attaching, so none can lose anything to it.
 public struct StaleRing: Sendable {
     /// What was, or in a dry run would be, done with it.
@@ -24,6 +24,8 @@ public struct StaleRing: Sendable {
         case neverUsed
         /// It is stale but for what waits in it.
         case undelivered
+        /// It is stale but for the places of durable subscribers, which may come back; their names.
+        case awaitsSubscribers([String])
         /// It is a ``Board``: its values are there to stay, and its readers, which hold no role, can't be seen.
         case holdsValues
         /// The holders of its roles, for people.
@@ -58,7 +60,7 @@ public struct StaleRing: Sendable {
     /// Removes every stale ring of a directory. Gives one result for each of its files, in the order of their names.
     ///
     /// - Parameters:
-    ///   - includingUndelivered: whether to remove those, too, that are stale but for what waits in them.
+    ///   - includingUndelivered: whether to remove those, too, that are stale but for what waits in them, or for durable subscribers' places.
     ///   - dryRun: changes nothing and locks nothing; by the time that it is done in earnest, things may be different.
     ///   - options: the directory and the allowed owners count.
     /// - Throws: `system` if the directory can't be read.
@@ -97,8 +99,8 @@ public struct StaleRing: Sendable {
             let first = try judge(segment, name, includingUndelivered)
             if case .kept = first.outcome { return first }
             if dryRun {
-                let isLocked = RoleLock.holderOfAny(in: segment.descriptor, from: sr_lock_first()) != .nobody
-                return isLocked ? StaleRing(name.name, .kept(.inUse("somebody has it locked"))) : first
+                let isLocked = RoleLock.holderOfAny(in: segment.descriptor, from: sr_lock_first()) != .free
+                return isLocked ? StaleRing(name.name, .kept(.inUse("a process has it locked"))) : first
             }
 
             var judged = first
@@ -139,11 +141,13 @@ public struct StaleRing: Sendable {
         if name.isTemporary(of: segment.header) { return StaleRing(name.name, .removedUnfinished) }
         let check = try RingCheck(segment, .named(name))
         func kept(_ reason: Reason) -> StaleRing { StaleRing(name.name, .kept(reason), check) }
-        if check.isAnybodyAttached { return kept(.inUse("it is in use by \(check.holders)")) }
+        if check.isInUse { return kept(.inUse("it is in use by \(check.holders)")) }
         if let damage = check.damage.first { return kept(.damaged(damage)) }
-        guard check.hasAnybodyCome else { return kept(.neverUsed) }
-        if segment.header.kind == .board { return kept(.holdsValues) }
+        guard check.wasUsed else { return kept(.neverUsed) }
+        if segment.header.kind.holdsValues { return kept(.holdsValues) }
         if check.messages + check.streamEnds > 0, !includingUndelivered { return kept(.undelivered) }
+        let durable = check.report.subscribers.filter { $0.isDurable }
+        if !durable.isEmpty, !includingUndelivered { return kept(.awaitsSubscribers(durable.compactMap { $0.name })) }
         return StaleRing(name.name, .removed, check)
     }
 }

@@ -68,14 +68,14 @@ struct TappedLane {
 
     /// Whether the head is beyond a position now, so that what was read there before this call may have been something else's.
     func isPassed(_ position: UInt64) -> Bool {
-        // What was read before, this load after. Who overwrites has loaded a head that allows it, and passed the release fence of its checkpoint
-        // before it wrote.
+        // What was read before, this load after. A producer that overwrites has loaded a head that allows it, and passed the release fence of
+        // its checkpoint before it wrote.
         sr_fence_acquire()
         return Int64(bitPattern: head &- position) > 0
     }
 
     /// The checkpoint that says whether what was read at the position or behind it was overwritten. Nil: the head has not passed it, so
-    /// nobody may have written there.
+    /// no producer may have written there.
     func judge(of position: UInt64) -> Checkpoint? { isPassed(position) ? checkpoint : nil }
 
     // MARK: Places
@@ -135,7 +135,7 @@ struct TappedLane {
                 return nil
             }
             if isPassed, !isFirst { return LossyReader.Place(checkpoint) }
-            let walked = totals(from: start, to: end)
+            let walked = LossyReader.Totals(shape, from: start, to: end, header: header)
             if judge(of: start)?.allowsWriting(over: start, shape) == true { continue }
             // What stands there now is no producer's: it is to be shown where it stands, and not to be passed over.
             guard let walked else { return nil }
@@ -144,20 +144,6 @@ struct TappedLane {
         }
         // What was overtaken is a stream in full flight: its newest checkpoint is as good a place, and says what was sent before it.
         return newest.map { LossyReader.Place($0) }
-    }
-
-    /// What the records from one position to another amount to. Nil: no record ends there.
-    private func totals(from start: UInt64, to end: UInt64) -> LossyReader.Totals? {
-        var totals = LossyReader.Totals()
-        var walk = RecordWalk(shape, from: start, limit: end)
-        while walk.position != end {
-            switch walk.next(header) {
-            case .message(let record): totals.count(record)
-            case .end: break
-            case .absent, .malformed, .beyondCapacity: return nil
-            }
-        }
-        return totals
     }
 
     // MARK: Copying
@@ -177,7 +163,7 @@ struct TappedLane {
         while walk.position &- start < Self.runSize {
             var step = walk.next(header)
             if case .beyondCapacity = step {
-                // Whoever wrote this had seen a head that gives room for it, so this load sees that head, or a later one. Without
+                // The producer of this record had loaded a head that gives room for it, so this load sees that head, or a later one. Without
                 // this bound, records that seem to have no end would be shown lap after lap.
                 walk.limit = largestEnd
                 step = walk.next(header)

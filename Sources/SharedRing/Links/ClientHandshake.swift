@@ -37,8 +37,41 @@ struct ClientHandshake {
         }
     }
 
+    /// The service that the listener hands out. Blocks until it has answered.
+    func finishedService() throws(RingError) -> CallService {
+        guard let (answer, descriptors) = try socket.receive(until: deadline) else { throw socket.silence }
+        return try open(answer, descriptors)
+    }
+
+    /// The same without holding a thread.
+    func finishedService() async throws(RingError) -> CallService {
+        var pause = LinkSocket.Pause()
+        while true {
+            if let (answer, descriptors) = try socket.receive(until: .passed) { return try open(answer, descriptors) }
+            if deadline.isPassed(at: sr_now_ns()) { throw socket.silence }
+            try await pause.wait(for: socket.path)
+        }
+    }
+
+    private func open(_ answer: sr_link_packet, _ descriptors: [Descriptor]) throws(RingError) -> CallService {
+        if answer.kind == UInt32(SR_LINK_REFUSAL) { throw refused(answer) }
+        if answer.kind == UInt32(SR_LINK_WELCOME) {
+            throw RingError(.incompatible, link: socket.path, "its listener hands out links, and no call service")
+        }
+        guard answer.kind == UInt32(SR_LINK_SERVICE), descriptors.count == 1 else {
+            throw LinkPacket.unexpected(answer, descriptors.count, at: socket.path, "a service with one")
+        }
+        return CallService(
+            try onCalls { () throws(RingError) in
+                try CallHandle.open(owned: descriptors[0], called: socket.path.description, options: options.ringOptions)
+            })
+    }
+
     private func attach(_ welcome: sr_link_packet, _ descriptors: [Descriptor]) throws(RingError) -> Link {
         if welcome.kind == UInt32(SR_LINK_REFUSAL) { throw refused(welcome) }
+        if welcome.kind == UInt32(SR_LINK_SERVICE) {
+            throw RingError(.incompatible, link: socket.path, "its listener hands out a call service, and no links")
+        }
         guard welcome.kind == UInt32(SR_LINK_WELCOME), descriptors.count == 2 else {
             throw LinkPacket.unexpected(welcome, descriptors.count, at: socket.path, "a welcome with two")
         }

@@ -84,6 +84,19 @@ public struct Link: ~Copyable, Sendable {
         try producer.close()
         try consumer.close()
     }
+
+    /// Ends both directions as ``close()`` does, where the link can't be given away: in a stored property, an actor, a `defer`.
+    ///
+    /// Ending again does nothing; everything else throws `ended` from then on. Does not block.
+    ///
+    /// - Throws: as `end()` of the producer and of the consumer. One end that can't be ended keeps nothing from the other.
+    public mutating func end() throws(RingError) {
+        do throws(RingError) { try producer.end() } catch {
+            try? consumer.end()
+            throw error
+        }
+        try consumer.end()
+    }
 }
 
 /// The process at the other end of a link, as the kernel noted it when the connection was made.

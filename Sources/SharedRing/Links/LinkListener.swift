@@ -43,6 +43,26 @@ public final class LinkListener: Sendable {
         reception = try Reception(try ListeningSocket(path: path, permissions: options.permissions), options)
     }
 
+    /// Begins to hand out a call service: every client that is allowed gets its segment, and makes a ``CallClient`` of it: with `CallService.connect(path:)`.
+    ///
+    /// The listener gives no links: `accept` waits, and reports clients that were refused. Clients share the service's memory; one that does not keep the protocol
+    /// can disturb the others' calls, as <doc:Threats> says of every segment.
+    ///
+    /// - Parameters:
+    ///   - path: at most 107 bytes. Keep it in a directory that only trusted users can write to.
+    ///   - service: an anonymous one. For clients of other users, its ``RingOptions/permissions`` must let them read and write.
+    ///   - options: see ``LinkOptions``; those about rings and endpoints mean nothing here.
+    /// - Throws: `invalidOption` for a service with a name; as ``init(path:options:)``.
+    public init(path: String, serving service: CallService, options: LinkOptions = LinkOptions()) throws(RingError) {
+        fileName = FileName(path)
+        guard let descriptor = service.handle.location.anonymousDescriptor else {
+            throw RingError(
+                .invalidOption, link: fileName,
+                "it can hand out an anonymous call service only: '\(service.handle.ring)' is opened by its name")
+        }
+        reception = try Reception(try ListeningSocket(path: fileName, permissions: options.permissions), options, service: descriptor)
+    }
+
     deinit { if sr_fork_generation() == generation { reception.close() } }
 
     /// Readable while `accept` need not wait: it has a link, a client to report as refused, or an error. For event loops, which

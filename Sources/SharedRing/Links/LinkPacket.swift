@@ -21,7 +21,8 @@ enum LinkPacket {
 
     static func unexpected(_ packet: sr_link_packet, _ count: Int, at path: FileName, _ what: StaticString) -> RingError {
         RingError(
-            .handshakeFailed, link: path, "a packet of kind \(packet.kind) with \(count) descriptors came where \(what) was expected")
+            .handshakeFailed, link: path,
+            "a packet of kind \(packet.kind) with \(counted(count, "descriptor")) came where \(what) was expected")
     }
 }
 

@@ -83,7 +83,7 @@ final class LinkSocket: @unchecked Sendable {
             var peer = sr_socket_peer()
             // SAFETY: `peer` lives for the length of the call.
             let result = descriptor.withNumber { unsafe sr_socket_peer_of($0, &peer) }
-            guard result == 0 else { throw RingError(.system, link: path, errno: -result, "who is at its other end can't be found out") }
+            guard result == 0 else { throw RingError(.system, link: path, errno: -result, "the user at its other end can't be found out") }
             return LinkPeer(processID: peer.process, userID: peer.user)
         }
     }
@@ -129,7 +129,7 @@ final class LinkSocket: @unchecked Sendable {
         }
         let expected = Int32(MemoryLayout<sr_link_packet>.size)
         guard size == expected else {
-            throw RingError(.handshakeFailed, link: path, "a packet of \(size) bytes came where one of \(expected) was expected")
+            throw RingError(.handshakeFailed, link: path, "a packet of \(counted(size, "byte")) came where one of \(expected) was expected")
         }
         guard packet.magic == UInt64(SR_LINK_MAGIC) else {
             throw RingError(

@@ -3,20 +3,25 @@ import CSharedRing
 /// The listener's side of one handshake: a state between two packets. Used by the reception's thread alone; none of its steps waits.
 ///
 /// - Silent: connected, and said nothing yet. It costs a descriptor.
+/// - Served: it has said hello, and has the descriptor of a call service. There is no more to it.
 /// - Welcomed: it has said hello, and has the rings' descriptors. This side holds its roles.
 final class ListenerHandshake {
     let socket: LinkSocket
     let deadline: Deadline
     let begun = sr_now_ns()
     private let options: LinkOptions
+    /// What is handed out instead of links.
+    private let service: Descriptor?
+    private(set) var isServed = false
     private let peer: LinkPeer
     private var producer: Producer?
     private var consumer: Consumer?
 
-    /// Throws `wrongOwner` for a user who is not allowed.
-    init(_ socket: LinkSocket, _ options: LinkOptions) throws(RingError) {
+    /// Throws `wrongOwner` for a user that is not allowed.
+    init(_ socket: LinkSocket, _ options: LinkOptions, service: Descriptor?) throws(RingError) {
         self.socket = socket
         self.options = options
+        self.service = service
         deadline = Deadline(after: options.handshakeTimeout)
         do throws(RingError) {
             peer = try options.allowedPeer(of: socket, "client")
@@ -37,6 +42,11 @@ final class ListenerHandshake {
             if error.code == .handshakeFailed { Self.refuse(socket, .packet) }
             if error.code == .incompatible { Self.refuse(socket, .version) }
             throw error
+        }
+        if let service {
+            try socket.send(LinkPacket.make(SR_LINK_SERVICE), descriptors: [service], until: deadline)
+            isServed = true
+            return nil
         }
         do throws(RingError) {
             try welcome()

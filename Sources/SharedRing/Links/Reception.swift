@@ -43,6 +43,8 @@ final class Reception: @unchecked Sendable {
 
     private let listening: ListeningSocket
     private let options: LinkOptions
+    /// The segment that is handed out instead of links.
+    private let service: Descriptor?
     private let state = Guarded(State())
     /// See the invariants.
     let news: Descriptor
@@ -55,9 +57,10 @@ final class Reception: @unchecked Sendable {
     /// A shortage was reported, and no client was accepted since.
     private var isShort = false
 
-    init(_ listening: ListeningSocket, _ options: LinkOptions) throws(RingError) {
+    init(_ listening: ListeningSocket, _ options: LinkOptions, service: Descriptor? = nil) throws(RingError) {
         self.listening = listening
         self.options = options
+        self.service = service
         func event() throws(RingError) -> Descriptor {
             let event = sr_event()
             guard event >= 0 else { throw RingError(.system, link: listening.path, errno: -event, "no event descriptor") }
@@ -65,14 +68,10 @@ final class Reception: @unchecked Sendable {
         }
         news = try event()
         kick = try event()
-        let context = unsafe Unmanaged.passRetained(self)
-        // SAFETY: the thread takes the reference over; should it not start, it is given back here.
-        let result = unsafe sr_thread_start(
-            "sharedring-link", { context in unsafe Unmanaged<Reception>.fromOpaque(context).takeRetainedValue().run() },
-            context.toOpaque())
-        if result != 0 {
-            unsafe context.release()
-            throw RingError(.system, link: listening.path, errno: -result, "no thread to receive clients with")
+        do throws(SystemFailure) {
+            try OwnThread.start("sharedring-link") { self.run() }
+        } catch {
+            throw RingError(.system, link: listening.path, errno: error.errno, "no thread to receive clients with")
         }
     }
 
@@ -250,7 +249,7 @@ final class Reception: @unchecked Sendable {
                 return
             }
             isShort = false
-            handshakes.append(try ListenerHandshake(LinkSocket(Descriptor(accepted), path: listening.path), options))
+            handshakes.append(try ListenerHandshake(LinkSocket(Descriptor(accepted), path: listening.path), options, service: service))
         } catch {
             isShort = accepted < 0
             report(error)
@@ -259,7 +258,10 @@ final class Reception: @unchecked Sendable {
 
     private func proceed(_ handshake: ListenerHandshake) {
         do throws(RingError) {
-            guard let link = try handshake.proceed() else { return }
+            guard let link = try handshake.proceed() else {
+                if handshake.isServed { handshakes.removeAll { $0 === handshake } }
+                return
+            }
             handshakes.removeAll { $0 === handshake }
             report(.link(link))
         } catch {

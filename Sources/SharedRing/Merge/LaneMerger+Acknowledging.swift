@@ -37,7 +37,7 @@ extension LaneMerger {
 
     func finishWhatIsOut() { unsafe lastLane?.pointee.finishWhatIsOut() }
 
-    /// Stores every head that is due, then passes one barrier, then wakes whoever waits for that space.
+    /// Stores every head that is due, then passes one barrier, then wakes the producers that wait for that space.
     private func publishAll() {
         var isAnyDue = false
         for lane in lanes where lane.isDue {

@@ -14,14 +14,20 @@ extension LaneMerger {
 
     @usableFromInline
     @inline(never)
-    func endDrain() { unsafe table.pointee.isDraining = false }
+    func endDrain() {
+        unsafe table.pointee.isDraining = false
+        unsafe table.pointee.drainEnd = .max
+    }
 
-    /// Total order: every message that was sent before now has a smaller ticket than this.
+    /// A drain of a total order begins. Every message that was sent before now has a smaller ticket than this. No run that is found from now on, until
+    /// `endDrain`, goes over it; one that was found before ends below it.
     @usableFromInline
     @inline(never)
-    func ticketsDrawn() -> UInt64 {
+    func beginDrainInTotalOrder() -> UInt64 {
         if attachment.isInherited { return 0 }  // the control mapping is not there
-        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): whose message is there has drawn its ticket before.
-        return unsafe sr_load_acquire_u64(sr_tickets(attachment.control))
+        // SYNC: ticket (pairs with LaneWriter.publishInTotalOrder): a message that is visible has drawn its ticket before this load.
+        let end = unsafe sr_load_acquire_u64(sr_tickets(attachment.control))
+        unsafe table.pointee.drainEnd = end
+        return end
     }
 }

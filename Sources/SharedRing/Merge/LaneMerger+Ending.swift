@@ -8,21 +8,21 @@ extension LaneMerger {
     func note(_ end: PeerWatch.End?, of lane: MergedLane) {
         guard let end else { return }
         let holder = attachment.segment.holder(of: .lane(lane.number))
-        // A successor may have signed since; the epoch, which is looked at after the holder information, says so.
+        // A successor may have stored its holder information since. The epoch is loaded after it, and shows that.
         let isDeath = end == .died
         remember(ProducerEnd(lane: lane.number, isDeath: isDeath, holder: lane.watch.isLastEndNewest ? holder : nil))
         switch end {
         case .closed: closed.add(1, ordering: .relaxed)
         case .died:
             let died = died.add(1, ordering: .relaxed).newValue
-            let signature = holder.map { "\($0)" } ?? "unknown"
+            let holder = holder.map { "\($0)" } ?? "unknown"
             endOfStreams.note(
                 attachment.error(
                     .peerDied,
-                    "\(died) of its producers went away without closing; the last was that of lane \(lane.number), where \(signature) had signed last"
+                    "\(died) of its producers went away without closing; the last was that of lane \(lane.number), whose last known holder was \(holder)"
                 ))
-            // SAFETY, here and below: the word lies in the control mapping, and only the consumer touches it. Relaxed: whoever
-            // reads it has the consumer's byte after this side.
+            // SAFETY, here and below: the word lies in the control mapping, and only the consumer touches it. Relaxed: the
+            // next consumer reads it, and the role byte orders the two.
             if endOfStreams.expected != nil { unsafe sr_store_relaxed_u32(sr_unreported_death(attachment.consumer), 1) }
         }
     }
@@ -35,7 +35,7 @@ extension LaneMerger {
         }
     }
 
-    /// How many ends are remembered for who asks late, or never.
+    /// Most ends that are kept until `nextEnd()` takes them. The oldest is dropped then.
     private static let mostEnds = 1024
 
     /// See `MergingConsumer.nextEnd`. In a forked child a thread that is not there may hold the lock.
@@ -78,8 +78,8 @@ extension LaneMerger {
     private func attachmentsIfOver(sinceMade: Bool) -> UInt64? {
         var attachments: UInt64 = 0
         for (index, lane) in lanes.enumerated() {
-            // A close that left no mark is noted before it counts: `finish` keeps only what was noted.
-            note(lane.watch.unmarkedClose { lane.isQuiet || isAbandoned(index) }, of: lane)
+            // A close that left no end record is noted before it counts: `finish` keeps only what was noted.
+            note(lane.watch.unrecordedClose { lane.isQuiet || isAbandoned(index) }, of: lane)
             guard let count = lane.watch.attachmentsIfOver(sinceMade: sinceMade), lane.isQuiet || isAbandoned(index),
                 lane.watch.attachmentsIfOver(sinceMade: sinceMade) == count
             else { return nil }
@@ -107,7 +107,7 @@ extension LaneMerger {
         if phase.isEnded { return try attachment.requireOwnProcess() }
         if !phase.isOwned { try role.requireUsable() }
         try close()
-        unsafe cursor.pointee.budget = 0  // with no budget the fast path comes to `look`, which throws
+        unsafe cursor.pointee.budget = 0  // with no budget the fast path comes to `poll`, which throws
         role.refusal = attachment.error(.ended, "this consumer was ended")
     }
 

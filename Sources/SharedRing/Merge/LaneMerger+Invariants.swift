@@ -25,7 +25,7 @@ extension LaneMerger {
             let reader = unsafe table.pointee.rows[index].reader
             guard unsafe reader == lanes[index].reader else { return "row \(index) is not lane \(lanes[index].number)'s" }
             if let broken = unsafe reader.pointee.checkInvariants() { return "lane \(lanes[index].number): \(broken)" }
-            guard unsafe index == current || table.pointee.places[index] == reader.pointee.place else {
+            guard unsafe index == current || table.pointee.cursors[index] == reader.pointee.cursor else {
                 return "lane \(lanes[index].number) is looked at where its head is not"
             }
             guard unsafe !isAbandoned(index) || reader.pointee.poison != nil else {

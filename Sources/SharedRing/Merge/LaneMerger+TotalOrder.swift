@@ -2,12 +2,12 @@ import CSharedRing
 
 /// One order across all lanes. See `LaneWriter+TotalOrder` for the other half.
 extension LaneMerger {
-    /// `look` in a total order.
-    func lookInTotalOrder() throws(RingError) -> Arrival? {
+    /// `poll` in a total order.
+    func pollInTotalOrder() throws(RingError) -> Arrival? {
         // The lane in hand first: its next message may be due before the others'.
         if let index = unsafe table.pointee.current {
             leaveCurrent()
-            try makeReady(index)
+            try makeReady(index, wasInHand: true)
         }
         if unsafe table.pointee.ready.count == 0 {
             if try takeNextTicket() { return .message }
@@ -53,18 +53,29 @@ extension LaneMerger {
         return false
     }
 
-    /// `stay` in a total order: the lane in hand gets one message more, if the next is due before those of the other lanes. One by
-    /// one, so that the fast path, which is that of other rings too, knows nothing of tickets.
-    func stayInTotalOrder() -> Bool {
+    /// `stay` in a total order: the lane in hand gets a run of messages more, if they are due before those of the other lanes. The fast path, which is
+    /// that of other rings too, knows nothing of tickets.
+    func stayInTotalOrder(_ timeout: Duration?) -> Bool {
         let reader = unsafe cursor.pointee.reader
         guard unsafe reader.pointee.finishWhatIsOut(), unsafe reader.pointee.takeTicket(below: cursor.pointee.limit) else { return false }
         let ticket = unsafe reader.pointee.ticket
+        if unsafe ticket >= table.pointee.drawn { unsafe paceAtHeels(reader, timeout) }
         // One that was not drawn is `makeReady`'s to reject.
         guard isDrawn(ticket) else { return false }
-        unsafe table.pointee.lastTicket = ticket
-        unsafe cursor.pointee.limit = max(cursor.pointee.limit, ticket &+ 2)
-        unsafe cursor.pointee.budget = 1
+        unsafe cursor.pointee.budget = reader.pointee.takeRun(
+            below: cursor.pointee.limit, drawn: min(table.pointee.drawn, table.pointee.drainEnd))
+        let last = unsafe reader.pointee.ticket
+        unsafe table.pointee.lastTicket = last
+        unsafe cursor.pointee.limit = max(cursor.pointee.limit, last &+ 2)
         return true
+    }
+
+    /// At the producers' heels each run would be short, and cost them the counter's line.
+    private func paceAtHeels(_ reader: UnsafeMutablePointer<LaneReader>, _ timeout: Duration?) {
+        guard role.sleeper.strategy != .sleep, timeout.map({ $0 > .milliseconds(1) }) ?? true else { return }
+        // What was used up must not wait for the pause: a producer may need the room.
+        if unsafe reader.pointee.pacing.isPausing { unsafe reader.pointee.acknowledgeFinished() }
+        unsafe reader.pointee.pace()
     }
 
     /// The sweep reads words that every send writes. Where no record is, none can be due, and the senders are left alone.
@@ -102,7 +113,10 @@ extension LaneMerger {
     }
 
     /// Puts the lane's next message among the ready ones, if its ticket is below the bound.
-    private func makeReady(_ index: Int) throws(RingError) {
+    ///
+    /// - Parameter wasInHand: then it may have been found before and not used: it was put back, a task only asked whether it is there, or its run was broken
+    ///   off.
+    private func makeReady(_ index: Int, wasInHand: Bool = false) throws(RingError) {
         guard let header = try header(of: index) else { return }
         let reader = unsafe table.pointee.rows[index].reader
         // SAFETY: `header(of:)` admitted the record, so its ticket lies inside the mapping.
@@ -112,8 +126,7 @@ extension LaneMerger {
             throw unsafe reader.pointee.reject(header, ticket: ticket)
         }
         unsafe reader.pointee.note(ticket)
-        // Below the bound, or found before and not used: it was put back, or a task only asked whether it is there.
-        if unsafe ticket < table.pointee.bound || ticket == table.pointee.lastTicket {
+        if unsafe ticket < table.pointee.bound || wasInHand && table.pointee.lastTicket.map({ ticket <= $0 }) ?? false {
             unsafe table.pointee.ready.push(TicketHeap.Entry(ticket: ticket, lane: index))
         }
     }
@@ -136,7 +149,7 @@ extension LaneMerger {
             guard (try? attachment.lock.take(.lane(lane.number))) == true else { continue }
             // SYNC: ticket-floor (pairs with `sweep`, this side's next and those of later consumers): nothing is ever privately ignored.
             unsafe sr_store_release_u64(place, .max)  // SR_NO_TICKET_FLOOR
-            attachment.lock.release(.lane(lane.number))
+            attachment.lock.unlock(.lane(lane.number))
         }
     }
 }

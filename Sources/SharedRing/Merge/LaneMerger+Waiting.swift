@@ -5,21 +5,21 @@ extension LaneMerger {
     /// Waits until a message is there, or every producer has ended.
     func wait(_ timeout: Duration?, until deadline: Deadline) throws(RingError) -> Arrival {
         try role.sleeper.requireNotCancelled("message")
-        if let found = try look() { return found }
-        if isTotallyOrdered, pollForAMoment(timeout), let found = try look() { return found }
+        if let found = try poll() { return found }
+        if isTotallyOrdered, pollForAMoment(timeout), let found = try poll() { return found }
         // In a total order a message may be there and not be due: its lane's space must not wait for that.
         settle()
         let (start, paced) = unsafe (sr_now_ns(), lastLane)
         defer { unsafe paced?.pointee.noteWait(since: start) }
         return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
-            try look()
-        } lookAround: { () throws(RingError) in
-            try handOut { () throws(RingError) in try lookAround() }
+            try poll()
+        } checkPeers: { () throws(RingError) in
+            try handOut { () throws(RingError) in try checkPeers() }
         }
     }
 
     /// Which producers have gone.
-    func lookAround() throws(RingError) -> Arrival? {
+    func checkPeers() throws(RingError) -> Arrival? {
         if isTotallyOrdered { clearDeadFloors() }
         for (index, lane) in lanes.enumerated() {
             let end = try lane.watch.end(lock: attachment.lock) { () throws(RingError) in !lane.isQuiet && !isAbandoned(index) }
@@ -44,7 +44,7 @@ extension LaneMerger {
         try role.requireUsable()
         try role.sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
             isAnyProducerAttached ? () : nil
-        } lookAround: {
+        } checkPeers: {
             nil
         }
     }
@@ -70,10 +70,10 @@ extension LaneMerger: ProducerAwaited {
         return pending != nil || findMessage() || pending != nil || isEndNew
     }
 
-    func isReadyOnLookingAround() -> Bool {
+    func isReadyOnCheckingPeers() -> Bool {
         if isProducerWanted { return isReady() }
         do throws(RingError) {
-            if let found = try lookAround() { pending = .success(found) }
+            if let found = try checkPeers() { pending = .success(found) }
         } catch {
             pending = .failure(error)
         }
@@ -81,7 +81,7 @@ extension LaneMerger: ProducerAwaited {
     }
 
     func handOver(saying error: RingError) {
-        // With no budget the fast path comes to `look`, which throws.
+        // With no budget the fast path comes to `poll`, which throws.
         if unsafe phase.handOver(cursor.pointee) { unsafe cursor.pointee.budget = 0 }
         role.refusal = error
     }

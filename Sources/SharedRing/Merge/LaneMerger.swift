@@ -32,7 +32,7 @@ final class LaneMerger: @unchecked Sendable {
     struct Cursor {
         /// Nil: no lane was in hand yet. Then there is no budget either.
         @usableFromInline var lane: UnsafeMutablePointer<LaneReader>?
-        /// How many messages may still be taken there. 0 also where the cursor is shut: the fast path comes to `look` then.
+        /// How many messages may still be taken there. 0 also where the cursor is shut: the fast path comes to `poll` then.
         @usableFromInline var budget: Int
         /// Total order: messages with smaller tickets than this may be taken there.
         @usableFromInline var limit: UInt64 = 0
@@ -70,7 +70,7 @@ final class LaneMerger: @unchecked Sendable {
     struct NewEnds {
         /// The newest ones.
         var list: [ProducerEnd] = []
-        /// Whether a wait has ended since the last of them came: it ends no further one, or an owner who never takes them would not come to rest.
+        /// Whether a wait has ended since the last of them came: it ends no further one, or an owner that never takes them would not come to rest.
         var hasEndedWait = true
     }
     /// Behind a lock: the owner takes them while the waiter thread has this side, too.
@@ -78,11 +78,11 @@ final class LaneMerger: @unchecked Sendable {
     let watch: Watch
     /// Whether a task waits for a producer, and not for a message.
     var isProducerWanted = false
-    /// Who has this side.
+    /// Which side runs the merge: the owner or the waiter thread.
     var phase = MergePhase<Cursor>.owned
     /// The lanes in use that could not be set up: what is in them can't be received, and must not be taken for received.
     var brokenLanes: [Int] = []
-    /// What was found while only messages were asked for; the next `look` reports it.
+    /// What was found while only messages were asked for; the next `poll` reports it.
     var pending: Result<Arrival, RingError>?
     @usableFromInline let cursor: UnsafeMutablePointer<Cursor>
 
@@ -91,7 +91,7 @@ final class LaneMerger: @unchecked Sendable {
     /// Goes on where the last consumer's acknowledgements ended. The attachment holds the consumer's byte.
     init(
         attachment: Attachment, expectedEnds: ExpectedEnds?, budget: Int, acknowledgement: Acknowledgement,
-        waiting: WaitStrategy, slice: Duration, prefault: Bool
+        waiting: WaitStrategy, checkInterval: Duration, prefault: Bool
     ) throws(RingError) {
         guard budget > 0 else {
             throw attachment.error(.invalidOption, "the budget of messages a visit must be at least 1, not \(budget)")
@@ -108,21 +108,21 @@ final class LaneMerger: @unchecked Sendable {
         unsafe cursor = .allocate(capacity: 1)
         // No lane yet: with no budget the fast path does not look at the reader.
         unsafe cursor.initialize(to: Cursor(lane: nil, budget: 0))
-        role = ConsumerRole(attachment, seat: .consumer(of: attachment), waiting: waiting, slice: slice)
+        role = ConsumerRole(attachment, seat: .consumer(of: attachment), waiting: waiting, checkInterval: checkInterval)
         watch = Watch(role.sleeper)
         if expectedEnds != nil, unsafe sr_load_relaxed_u32(sr_unreported_death(attachment.consumer)) != 0 {
             endOfStreams.note(
                 attachment.error(
-                    .peerDied, "a producer went away without closing; an earlier consumer noted it and was gone before it could tell"))
+                    .peerDied, "a producer went away without closing; an earlier consumer noted that and ended before it reported it"))
         }
         do throws(RingError) { try findNewLanes() } catch { pending = .failure(error) }
-        for lane in lanes { lane.wakeProducer() }  // who waits for a peer finds one now
+        for lane in lanes { lane.wakeProducer() }  // a producer that waits for a consumer is woken
     }
 
     deinit {
         if !attachment.isInherited && !phase.isEnded {
             settle()
-            attachment.giveBack()
+            attachment.unlock()
         }
         unsafe table.deinitialize(count: 1)
         unsafe table.deallocate()
@@ -132,7 +132,7 @@ final class LaneMerger: @unchecked Sendable {
 
     // MARK: Lanes
 
-    /// Adds the lanes that somebody attached to since the last look. O(lanes / 64) when there is none.
+    /// Adds the lanes that came into use since the last call. O(lanes / 64) when there is none.
     ///
     /// The caller decides when: after the barrier before sleep, and in a total order after loading the counter. A bitmap
     /// kept over either loses messages of a lane that was new.
@@ -146,7 +146,7 @@ final class LaneMerger: @unchecked Sendable {
             while new != 0 {
                 let number = word * 64 + new.trailingZeroBitCount
                 new &= new - 1
-                guard number < attachment.header.laneCount else { break }  // a stranger set it
+                guard number < attachment.header.laneCount else { break }  // an untrusted peer set the bit
                 unsafe known[word] |= 1 << UInt64(number % 64)
                 // Should this throw, the lane stays out: its head makes no sense, or there is no address space for it.
                 brokenLanes.append(number)  // until it is set up
@@ -173,7 +173,7 @@ final class LaneMerger: @unchecked Sendable {
     /// Puts the lane in hand down.
     func leaveCurrent() {
         guard let index = unsafe table.pointee.current else { return }
-        unsafe table.pointee.places[index] = table.pointee.rows[index].reader.pointee.place
+        unsafe table.pointee.cursors[index] = table.pointee.rows[index].reader.pointee.cursor
         unsafe move(lastLane, budget: 0)
         unsafe table.pointee.current = nil
     }
@@ -184,7 +184,7 @@ final class LaneMerger: @unchecked Sendable {
         unsafe move(table.pointee.rows[index].reader, budget: budget, limit: limit, drainStart: start)
     }
 
-    /// Moves the cursor of whoever has this side.
+    /// Moves the cursor of the side that runs the merge.
     private func move(_ lane: UnsafeMutablePointer<LaneReader>?, budget: Int, limit: UInt64 = 0, drainStart: UInt64 = 0) {
         let next = unsafe Cursor(lane: lane, budget: budget, limit: limit, drainStart: drainStart)
         if phase.move(to: next) { unsafe cursor.pointee = next }

@@ -23,7 +23,7 @@ struct LaneTable: ~Copyable {
     let rows: UnsafeMutablePointer<Row>
     /// Where the header stands that each lane waits for. By themselves, so that a look at idle lanes touches little memory;
     /// brought up to date when the cursor leaves a lane.
-    let places: UnsafeMutablePointer<UnsafeRawPointer>
+    let cursors: UnsafeMutablePointer<UnsafeRawPointer>
     private(set) var count = 0
     /// Which lanes of the ring are among them: a copy of the segment's bitmap.
     let known: UnsafeMutableBufferPointer<UInt64>
@@ -40,14 +40,17 @@ struct LaneTable: ~Copyable {
     var bound: UInt64 = 0
     /// Every ticket below it was drawn: the ring's counter, as it was loaded last.
     var drawn: UInt64 = 0
-    /// The ticket that was found last, to be handed out. Every smaller one was handed out, or never will be. Nil: none was found yet.
+    /// The ticket that was found last, to be handed out. Every smaller one was handed out, or never will be, or stands before it in the lane in hand.
+    /// Nil: none was found yet.
     var lastTicket: UInt64?
+    /// In a drain: every message that was sent before it began has a smaller ticket.
+    var drainEnd = UInt64.max
     /// What may be handed out now, beside the lane in hand.
     var ready: TicketHeap
 
     init(laneCount: Int) {
         unsafe rows = .allocate(capacity: laneCount)
-        unsafe places = .allocate(capacity: laneCount)
+        unsafe cursors = .allocate(capacity: laneCount)
         unsafe known = .allocate(capacity: (laneCount + 63) / 64)
         unsafe known.initialize(repeating: 0)
         ready = TicketHeap(laneCount: laneCount)
@@ -55,13 +58,13 @@ struct LaneTable: ~Copyable {
 
     deinit {
         unsafe rows.deallocate()
-        unsafe places.deallocate()
+        unsafe cursors.deallocate()
         unsafe known.deallocate()
     }
 
     mutating func append(_ lane: MergedLane) {
         unsafe (rows + count).initialize(to: Row(reader: lane.reader, floor: sr_ticket_floor(lane.control)))
-        unsafe (places + count).initialize(to: lane.reader.pointee.place)
+        unsafe (cursors + count).initialize(to: lane.reader.pointee.cursor)
         count += 1
     }
 
@@ -84,7 +87,7 @@ struct LaneTable: ~Copyable {
     ///
     /// Relaxed: this only says where to look.
     @inline(__always)
-    func isAnything(at index: Int) -> Bool { unsafe sr_load_relaxed_u64(places[index]) != 0 }
+    func isAnything(at index: Int) -> Bool { unsafe sr_load_relaxed_u64(cursors[index]) != 0 }
 
     /// Whether something stands at any lane's head.
     func isAnythingThere() -> Bool { isAnything(in: 0..<count) }

@@ -4,7 +4,7 @@ public struct ProducerEnd: Sendable, Equatable, CustomStringConvertible {
     public let lane: Int
     /// Whether it went away without closing: killed, or dropped. Otherwise it closed its stream.
     public let isDeath: Bool
-    /// Its holder information, as it signed; nil if another has taken the lane over since. For people: a hostile peer may have forged it.
+    /// Its holder information, as it stored it; nil if another has taken the lane over since. For people: a hostile peer may have forged it.
     public let holder: HolderInformation?
 
     /// "lane 3: process 4711 (send) closed".

@@ -117,7 +117,7 @@ extension MessageRing {
     ) throws(RingError) -> Producer {
         Producer(
             try ProducerCore(
-                attachment: try handle.attach(.anyLane, options), waiting: waiting, slice: options.checkInterval,
-                prefault: options.prefault))
+                attachment: try handle.attach(.anyLane, options), waiting: waiting, checkInterval: options.checkInterval,
+                patience: options.softGatePatience, prefault: options.prefault))
     }
 }

@@ -7,6 +7,11 @@ public struct EndpointOptions: Sendable {
     /// How often a waiting endpoint checks whether the other side lives; bounds how late a death is reported.
     /// After a long silence the wait of a task or an event source checks once in ten intervals: <doc:Embedding#What-it-costs>.
     public var checkInterval: Duration
+    /// How long a subscriber with a soft gate (``Subscriber/Delivery/softGated``) may hold this publisher up while its head does not move; zero: not at all.
+    /// A publisher that waits looks once in ``checkInterval``, or in this if it is shorter: it may be held up for one such interval more, and in a task after
+    /// ten vain looks for ten.
+    /// Other endpoints have no use for it.
+    public var softGatePatience: Duration
     /// How many messages a ``MergingConsumer`` takes from a lane before the others get their turn, at least 1. More is faster, fewer is
     /// fairer. A total order, a ring with one lane and producers have no use for it.
     public var budget: Int
@@ -28,11 +33,13 @@ public struct EndpointOptions: Sendable {
     ///   - prefault: see ``prefault``.
     ///   - isDataDumped: see ``isDataDumped``.
     ///   - isDataReadOnly: see ``isDataReadOnly``.
+    ///   - softGatePatience: see ``softGatePatience``.
     public init(
         checkInterval: Duration = .milliseconds(100), budget: Int = 256, prefault: Bool = false, isDataDumped: Bool = false,
-        isDataReadOnly: Bool = false
+        isDataReadOnly: Bool = false, softGatePatience: Duration = .milliseconds(100)
     ) {
         self.checkInterval = checkInterval
+        self.softGatePatience = softGatePatience
         self.budget = budget
         self.prefault = prefault
         self.isDataDumped = isDataDumped

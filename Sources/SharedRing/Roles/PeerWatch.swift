@@ -2,7 +2,7 @@ import CSharedRing
 
 /// Finds out whether the other side never came, is attached, closed, or died; and reports each end once.
 ///
-/// The other side's epoch is 0 before anyone came, odd from its attaching on, even after it closed. Died means: the epoch
+/// The other side's epoch is 0 before a process attached, odd from then on, even after a close. Died means: the epoch
 /// is odd, the role's byte is free, there is still no news after that, and the epoch is still the same. (Were the news
 /// not looked at again after the byte, a sender that commits and dies between the two looks would lose its message.)
 @safe
@@ -26,7 +26,7 @@ struct PeerWatch {
     /// What had been reported when this watch began.
     private let reportedBefore: UInt32
     /// The odd epoch, of a holder while it was attached, whose end this watch reported last; 0 is no epoch. A holder that is
-    /// killed after its end record and before its epoch has closed, but to its successor it died, who marks that as well.
+    /// killed after its end record and before its epoch has closed; its successor takes it for dead, and writes an end record for that.
     private var lastEnded: UInt32 = 0
 
     /// Watches a lane's producer. What was reported to earlier consumers, and kept, is not reported again; an end record that comes again
@@ -35,7 +35,8 @@ struct PeerWatch {
         unsafe PeerWatch(role: .lane(number), epoch: sr_producer_epoch(lane), reportedWord: sr_reported_end(lane))
     }
 
-    /// Watches a broadcast's publisher. Where what was told is kept nowhere, a close before this watch began is no news, and a death is.
+    /// Watches a broadcast's publisher. A publisher's ends are not kept in the segment: a close before this
+    /// watch began is not reported, a death is.
     static func publisher(_ control: UnsafeMutablePointer<sr_lane_control>) -> PeerWatch {
         unsafe PeerWatch(role: .lane(0), epoch: sr_producer_epoch(control), reportedWord: nil)
     }
@@ -64,7 +65,7 @@ struct PeerWatch {
         finished = reported
         acknowledged = reported
         reportedBefore = reported
-        // Reported as closed, though its epoch may have been left odd, and marked as a death by its successor.
+        // Reported as closed, though its epoch may have been left odd, and its successor may have written an end record for a death.
         if unsafe reportedWord != nil, reported & 1 == 0 { lastEnded = reported &- 1 }
     }
 
@@ -82,20 +83,20 @@ struct PeerWatch {
     /// The user acknowledges: whatever was reported up to now, too.
     mutating func acknowledge() { acknowledged = reported }
 
-    /// `finish` of what was acknowledged: for a user who ends in order.
+    /// `finish` of what was acknowledged: for a consumer that ends in order.
     mutating func finishAcknowledged() { finished = acknowledged }
 
     /// `keep`, of what `finish` came after.
     mutating func keepFinished() {
         guard kept != finished, let reportedWord = unsafe reportedWord else { return }
-        // SAFETY: see `init`. Relaxed: nobody reads it before having this side's role.
+        // SAFETY: see `init`. Relaxed: only a holder of this side's role reads it.
         unsafe sr_store_relaxed_u32(reportedWord, finished)
         kept = finished
     }
 
-    /// Whether somebody has come and not closed: attached, or dead.
+    /// Whether the last holder has not closed: it is attached, or dead.
     // SYNC: epoch (pairs with ProducerCore.init and .close, ConsumerRole.init and .close)
-    var hasSomebodyCome: Bool { unsafe sr_load_acquire_u32(epoch) & 1 == 1 }
+    var isAttachedOrDead: Bool { unsafe sr_load_acquire_u32(epoch) & 1 == 1 }
 
     /// How many have attached that count, if the end of the last of them was noted. Else nil.
     ///
@@ -108,7 +109,7 @@ struct PeerWatch {
         return sinceMade ? sr_epoch_attachments(now) : sr_epoch_attachments_since(now, reportedBefore)
     }
 
-    /// Whether the holder whose end was reported last is the last one that came: then what it signed is still there.
+    /// Whether the holder whose end was reported last is the last one that came: then its holder information is still there.
     var isLastEndNewest: Bool {
         // SYNC: epoch (pairs with ProducerCore.init and .close)
         let now = unsafe sr_load_acquire_u32(epoch)
@@ -129,16 +130,16 @@ struct PeerWatch {
         guard now != 0, isNewer(now) else { return nil }
         if now & 1 == 1 {
             // A failing query is no proof of death.
-            guard let holder = try? lock.holder(of: role), holder == .nobody else { return nil }
+            guard let holder = try? lock.holder(of: role), holder == .free else { return nil }
         }
         guard try !hasNews(), unsafe sr_load_acquire_u32(epoch) == now else { return nil }
         return note(now)
     }
 
-    /// A close that left no mark, because one stood unread before it. For a lane that was found empty; no system call.
-    mutating func unmarkedClose(isQuiet: () -> Bool) -> End? {
+    /// A close that left no end record, because one stood unread before it. For a lane that was found empty; no system call.
+    mutating func unrecordedClose(isQuiet: () -> Bool) -> End? {
         // SAFETY: see `init`.
-        // SYNC: epoch (pairs with ProducerCore.close): had it left a mark, that would be visible now.
+        // SYNC: epoch (pairs with ProducerCore.close): had it left an end record, that would be visible now.
         let now = unsafe sr_load_acquire_u32(epoch)
         guard now & 1 == 0, isNewer(now), isQuiet(), unsafe sr_load_acquire_u32(epoch) == now else { return nil }
         return note(now)
@@ -148,9 +149,9 @@ struct PeerWatch {
     ///
     /// `isFirst`: nothing was handed out before it. Then a death that was reported to an earlier consumer is old news; behind
     /// messages that are handed out again it is reported again, or they would seem to belong to the next stream.
-    mutating func noteMark(_ epoch: UInt32, isFirst: Bool) -> End? {
+    mutating func noteEndRecord(_ epoch: UInt32, isFirst: Bool) -> End? {
         if epoch & 1 == 1 && (epoch == lastEnded || isFirst && epoch == reportedBefore) {
-            lastEnded = epoch  // another successor may have marked it again
+            lastEnded = epoch  // another successor may have written an end record for it again
             return nil
         }
         return note(epoch)

@@ -56,11 +56,11 @@ struct BoardShape: Sendable, Equatable {
         let entries = header.board.entry_count
         guard entries >= 1, entries <= UInt32(Self.largestEntryCount) else { throw refuse("it says it has room for \(entries) entries") }
         guard header.board.keeps_time <= 1 else {
-            throw refuse("its mark for the time of writing is \(header.board.keeps_time), not 0 or 1")
+            throw refuse("its word for the time of writing is \(header.board.keeps_time), not 0 or 1")
         }
         let size = header.board.data_size
         guard size >= UInt64(SR_ENTRY_ALIGNMENT), size <= UInt64(Self.largestDataSize), size % UInt64(SR_ENTRY_ALIGNMENT) == 0 else {
-            throw refuse("its values have \(size) bytes, not a multiple of \(SR_ENTRY_ALIGNMENT) up to 2^40")
+            throw refuse("its values have \(counted(size, "byte")), not a multiple of \(SR_ENTRY_ALIGNMENT) up to 2^40")
         }
         entryCount = Int(entries)
         dataSize = Int(size)
@@ -71,10 +71,10 @@ struct BoardShape: Sendable, Equatable {
 
     var controlSize: Int { Int(sr_entry_offset(UInt32(entryCount))) }
     var roles: [Role] { [.board] + (0..<entryCount).map(Role.entry) }
-    var description: String { "\(entryCount) entries with \(dataSize) bytes" }
+    var description: String { "\(counted(entryCount, "entry", "entries")) with \(dataSize) bytes" }
 
-    /// The bytes in front of a value in its slot.
-    var prefix: Int { Int(sr_slot_prefix(keepsTime ? 1 : 0)) }
+    /// The bytes in front of a value in its slot. The capacity is at most `largestValue`.
+    func prefix(_ capacity: Int) -> Int { Int(sr_slot_prefix(UInt64(capacity), keepsTime ? 1 : 0)) }
     /// From one slot of an entry to the next, in bytes. The capacity is at most `largestValue`.
     func stride(_ capacity: Int) -> Int { Int(sr_slot_stride(UInt64(capacity), keepsTime ? 1 : 0)) }
     /// All slots of an entry, in bytes. The capacity is at most `largestValue`.
@@ -84,7 +84,7 @@ struct BoardShape: Sendable, Equatable {
         switch role {
         case .board: MemoryLayout<sr_board_control>.offset(of: \.holder)!
         case .entry(let entry): Int(sr_entry_offset(UInt32(entry))) + MemoryLayout<sr_entry_control>.offset(of: \.holder)!
-        case .consumer, .lane, .subscriber, .observer: preconditionFailure("no role of a board")
+        case .consumer, .lane, .subscriber, .observer, .server, .caller: preconditionFailure("no role of a board")
         }
     }
 }

@@ -30,12 +30,12 @@ struct BroadcastShape: Sendable, Equatable {
     }
 
     func initialWords(_ options: RingOptions) -> [(offset: Int, word: UInt64)] {
-        let account = MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoints)!
+        let checkpoints = MemoryLayout<sr_broadcast_control>.offset(of: \.checkpoints)!
         // A first end record and its terminator have room before any checkpoint was published.
         let limit = options.firstPosition &+ 2 * UInt64(lane.recordAlignment)
         var words = [
-            (offset: account + MemoryLayout<sr_checkpoint>.offset(of: \.tail)!, word: options.firstPosition),
-            (offset: account + MemoryLayout<sr_checkpoint>.offset(of: \.write_limit)!, word: limit),
+            (offset: checkpoints + MemoryLayout<sr_checkpoint>.offset(of: \.tail)!, word: options.firstPosition),
+            (offset: checkpoints + MemoryLayout<sr_checkpoint>.offset(of: \.write_limit)!, word: limit),
             (
                 offset: Int(sr_publisher_offset()) + MemoryLayout<sr_lane_control>.offset(of: \.ticket_floor)!,
                 word: UInt64.max  // SR_NO_TICKET_FLOOR
@@ -66,7 +66,7 @@ struct BroadcastShape: Sendable, Equatable {
 
     var controlSize: Int { Int(sr_subscriber_offset(UInt32(slotCount))) }
     var subscribers: [Role] { (0..<slotCount).map(Role.subscriber) }
-    var description: String { "\(slotCount) subscribers and \(lane.laneCapacity) bytes" }
+    var description: String { "\(counted(slotCount, "subscriber")) and \(lane.laneCapacity) bytes" }
 
     func holderOffset(of role: Role) -> Int {
         switch role {
@@ -74,7 +74,7 @@ struct BroadcastShape: Sendable, Equatable {
             Int(sr_subscriber_offset(UInt32(slot))) + MemoryLayout<sr_subscriber_control>.offset(of: \.holder)!
         case .lane, .consumer, .observer:
             Int(sr_publisher_offset()) + MemoryLayout<sr_lane_control>.offset(of: \.producer_holder)!
-        case .board, .entry: preconditionFailure("no role of a broadcast")
+        case .board, .entry, .server, .caller: preconditionFailure("no role of a broadcast")
         }
     }
 }
@@ -83,7 +83,7 @@ extension SegmentHeader {
     /// How many reliable subscribers there can be at a time; 0 of other kinds.
     var slotCount: Int {
         switch shape {
-        case .lanes, .board: 0
+        case .lanes, .board, .call: 0
         case .broadcast(let shape): shape.slotCount
         }
     }

@@ -22,8 +22,8 @@ public struct HolderInformation: Sendable, Equatable, CustomStringConvertible {
         name = unsafe withUnsafeBytes(of: holder.name) { unsafe String(ofUntrusted: $0) }
     }
 
-    /// Writes what names this process.
-    static func sign(_ place: UnsafeMutablePointer<sr_holder>) {
+    /// Stores what names this process.
+    static func store(in place: UnsafeMutablePointer<sr_holder>) {
         var holder = sr_holder()
         holder.pid = sr_process_id()
         holder.start_time = sr_process_start_time()

@@ -102,7 +102,7 @@ struct LanesShape: Sendable, Equatable {
     var controlSize: Int { Int(sr_lane_offset(UInt32(laneCount))) }
     var dataSize: Int { laneCount * laneCapacity }
     var producers: [Role] { (0..<laneCount).map(Role.lane) }
-    var description: String { "\(laneCount) lanes of \(laneCapacity) bytes" }
+    var description: String { "\(counted(laneCount, "lane")) of \(laneCapacity) bytes" }
 
     func holderOffset(of role: Role) -> Int {
         switch role {
@@ -110,7 +110,7 @@ struct LanesShape: Sendable, Equatable {
         case .lane(let lane): Int(sr_lane_offset(UInt32(lane))) + MemoryLayout<sr_lane_control>.offset(of: \.producer_holder)!
         // Lanes have none of these; what stands there is no more than a name for people.
         case .subscriber, .observer: Int(sr_lanes_consumer_offset()) + MemoryLayout<sr_consumer_control>.offset(of: \.holder)!
-        case .board, .entry: preconditionFailure("no role of a segment with lanes")
+        case .board, .entry, .server, .caller: preconditionFailure("no role of a segment with lanes")
         }
     }
 }
@@ -123,12 +123,12 @@ extension SegmentHeader {
             switch shape {
             case .lanes(let lanes): lanes
             case .broadcast(let shape): shape.lane
-            case .board: .none
+            case .board, .call: .none
             }
         }
         set {
             switch shape {
-            case .lanes, .board: shape = .lanes(newValue)
+            case .lanes, .board, .call: shape = .lanes(newValue)
             case .broadcast(var broadcast):
                 broadcast.lane = newValue
                 shape = .broadcast(broadcast)
@@ -152,30 +152,8 @@ extension SegmentHeader {
     /// Where a lane's control block stands in the file.
     func laneOffset(_ lane: Int) -> Int {
         switch shape {
-        case .lanes, .board: controlOffset + Int(sr_lane_offset(UInt32(lane)))
+        case .lanes, .board, .call: controlOffset + Int(sr_lane_offset(UInt32(lane)))
         case .broadcast: controlOffset + Int(sr_publisher_offset())
         }
     }
-}
-
-// MARK: - Comparing with what was asked for
-
-extension SegmentHeader {
-    /// Throws `differentShape` if it differs from `wanted` in one of the traits, naming all that differ.
-    func requireTraits(_ traits: RingOptions.Traits, of wanted: SegmentHeader, ring: String) throws(RingError) {
-        var differences: [String] = []
-        func compare<Value: Equatable>(_ trait: RingOptions.Traits, _ what: String, _ found: Value, _ asked: Value) {
-            if traits.contains(trait), found != asked { differences.append("its \(what) is \(found), not \(asked)") }
-        }
-        compare(.capacity, "capacity in bytes", laneCapacity, wanted.laneCapacity)
-        compare(.laneCount, "lane count", laneCount, wanted.laneCount)
-        compare(.order, "order", order, wanted.order)
-        compare(.recordAlignment, "record alignment", recordAlignment, wanted.recordAlignment)
-        guard differences.isEmpty else {
-            throw RingError(
-                .differentShape, ring: ring, "it is there already, and not as it has to be: \(differences.joined(separator: "; "))")
-        }
-    }
-
-    private var order: String { isTotallyOrdered ? "total" : "per producer" }
 }

@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// A reservation of address space with parts of a segment mapped into it, and a page that nobody may touch on each side.
+/// A reservation of address space with parts of a segment mapped into it, and a page without access on each side.
 ///
 /// Nothing of it is inherited by a forked child (`MADV_DONTFORK`); in one, `deinit` leaves the addresses alone, since
 /// they may mean something else there by then.

@@ -45,11 +45,11 @@ struct OtherVersion: Sendable {
     /// A system call.
     var isInUse: Bool? {
         // A remover's lock, which has no end, is no holder.
-        lockHolder.map { $0 == .somebody }
+        lockHolder.map { $0 == .held }
     }
 
     /// Whether a process holds one of its lock bytes, be it a remover or a creator; nil as of `isInUse`. A system call.
-    var isLocked: Bool? { lockHolder.map { $0 != .nobody } }
+    var isLocked: Bool? { lockHolder.map { $0 != .free } }
 
     private var lockHolder: RoleLock.Holder? {
         layout.flatMap { layout in RoleLock.holderOfAny(in: descriptor, from: layout.firstLockByte) }
@@ -99,7 +99,7 @@ extension Segment {
         _ name: SegmentName, owners: RingOptions.Owners, ifWanted isWanted: (OtherVersion) -> Bool = { _ in true }
     ) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
-        for _ in 0..<1000 {
+        for turn in 0..<1000 {
             guard let segment = try otherVersion(name, in: directory, owners: owners) else { return false }
             guard let layout = segment.layout else { return false }
             let lock: RoleLock
@@ -125,7 +125,7 @@ extension Segment {
             case nil:
                 throw RingError(.inUse, ring: name.ring, "its role bytes are locked, and the system does not say whether by a user of it")
             case false?:
-                sr_sleep_ns(10_000)  // it was another remover, or a process that has ended since
+                sr_sleep_ns(turn < 100 ? 10_000 : 1_000_000)  // it was another remover, or a process that has ended since
             }
         }
         throw RingError(.inUse, ring: name.ring, "others kept its role bytes locked while this process tried 1,000 times to remove it")

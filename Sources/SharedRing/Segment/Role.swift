@@ -12,6 +12,10 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
     case board
     /// Of a board: writes an entry's value.
     case entry(Int)
+    /// Answers calls, by its number.
+    case server(Int)
+    /// Makes calls, by its slot.
+    case caller(Int)
 
     /// The offset of the lock byte, far past the end of any file.
     var lockByte: Int64 {
@@ -22,6 +26,8 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
         case .observer: sr_lock_first() &- 1  // never locked
         case .board: sr_lock_board()
         case .entry(let entry): sr_lock_entry(UInt32(entry))
+        case .server(let server): sr_lock_server(UInt32(server))
+        case .caller(let slot): sr_lock_caller(UInt32(slot))
         }
     }
 
@@ -34,6 +40,9 @@ enum Role: Sendable, Equatable, CustomStringConvertible {
         case .observer: "observer"
         case .board: "keeper of its keys"
         case .entry(let entry): "writer of entry \(entry)"
+        case .server(0): "server"
+        case .server(let server): "server \(server)"
+        case .caller(let slot): "client in slot \(slot)"
         }
     }
 }

@@ -23,24 +23,34 @@ final class RoleLock: Sendable {
     /// Locks through this descriptor itself, which nothing else uses.
     init(through descriptor: Descriptor) { self.descriptor = descriptor }
 
-    /// Locks the role's byte. False: somebody else holds it, or is removing the ring.
+    /// The bytes are unlocked, and not only the descriptor closed: a process that is being started (`posix_spawn`, `vfork`) has copies of all descriptors until its exec
+    /// closes them, and the bytes of a description stay locked as long as one of its descriptors is open.
+    deinit { if !descriptor.isInherited { unlockAll() } }
+
+    /// Locks the role's byte. False: another endpoint holds it, or a process is removing the ring.
     func take(_ role: Role) throws(SystemFailure) -> Bool { role == .observer ? true : try take(from: role.lockByte, count: 1) }
 
-    /// Locks every byte there is. Success proves that nobody else is attached.
+    /// Locks the byte of a broadcast's names. False: another process looks for a name just now, or is removing the ring.
+    func takeNames() throws(SystemFailure) -> Bool { try take(from: sr_lock_names(), count: 1) }
+
+    /// Unlocks the byte of a broadcast's names.
+    func unlockNames() { unlock(from: sr_lock_names(), count: 1) }
+
+    /// Locks every byte there is. Success proves that no other endpoint is attached.
     func takeEverything() throws(SystemFailure) -> Bool { try takeEverything(from: sr_lock_first()) }
 
     /// The same, of a layout version whose lock bytes begin elsewhere.
     func takeEverything(from first: Int64) throws(SystemFailure) -> Bool { try take(from: first, count: 0) }
 
-    /// Gives back everything after `takeEverything`, except a role's byte.
+    /// Unlocks every byte after `takeEverything`, except a role's.
     func keepOnly(_ role: Role) {
         let byte = role.lockByte
         if byte > sr_lock_first() { unlock(from: sr_lock_first(), count: byte - sr_lock_first()) }
         unlock(from: byte + 1, count: 0)
     }
 
-    /// Unlocks every byte.
-    func unlockAll() { unlock(from: sr_lock_first(), count: 0) }
+    /// Unlocks every byte, of any layout.
+    func unlockAll() { unlock(from: 0, count: 0) }
 
     /// Whether this is the file that was opened for mapping, and not one that took its name in between.
     func isOf(_ segment: Segment) throws(SystemFailure) -> Bool { try isOf(segment.facts) }
@@ -55,7 +65,7 @@ final class RoleLock: Sendable {
     }
 
     /// Unlocks a lane's byte that a merging consumer took to clean up.
-    func release(_ role: Role) { unlock(from: role.lockByte, count: 1) }
+    func unlock(_ role: Role) { unlock(from: role.lockByte, count: 1) }
 
     private func unlock(from start: Int64, count: Int64) { _ = descriptor.withNumber { sr_unlock($0, start, count) } }
 
@@ -66,37 +76,42 @@ final class RoleLock: Sendable {
         return true
     }
 
+    /// Whether another endpoint, or a remover, holds any byte.
+    func isAnythingHeld() throws(SystemFailure) -> Bool { try Self.holder(in: descriptor, from: sr_lock_first(), count: 0) != .free }
+
     func isAnyLaneHeld(of count: Int) throws(SystemFailure) -> Bool {
-        try Self.holder(in: descriptor, from: Role.lane(0).lockByte, count: Int64(count)) != .nobody
+        try Self.holder(in: descriptor, from: Role.lane(0).lockByte, count: Int64(count)) != .free
     }
 
     func isAnySubscriberHeld(of count: Int) throws(SystemFailure) -> Bool {
-        try Self.holder(in: descriptor, from: Role.subscriber(0).lockByte, count: Int64(count)) != .nobody
+        try Self.holder(in: descriptor, from: Role.subscriber(0).lockByte, count: Int64(count)) != .free
     }
 
     enum Holder: Equatable {
-        case nobody
-        case somebody
-        /// Every byte is locked by one who is about to unlink the file.
+        /// No process holds it.
+        case free
+        /// A process has the role.
+        case held
+        /// Every byte is locked by a process that is about to unlink the file.
         case remover
     }
 
-    /// Who, other than this description, holds the role's byte. Never takes the byte, so it disturbs nobody.
+    /// The holder of the role's byte, other than this open file description. It never takes the byte, so no process is refused because of it.
     func holder(of role: Role) throws(SystemFailure) -> Holder {
         try Self.holder(in: descriptor, from: role.lockByte, count: 1)
     }
 
-    /// Who holds the role's byte, asked through any descriptor of the file. Nil: the system does not say.
+    /// The holder of the role's byte, asked through any descriptor of the file. Nil: the system does not say.
     static func holder(of role: Role, in file: Descriptor) -> Holder? { try? holder(in: file, from: role.lockByte, count: 1) }
 
-    /// Who holds a byte from `first` on, asked through any descriptor of the file. Nil: the system does not say.
+    /// The holder of a byte from `first` on, asked through any descriptor of the file. Nil: the system does not say.
     static func holderOfAny(in file: Descriptor, from first: Int64) -> Holder? { try? holder(in: file, from: first, count: 0) }
 
     /// `count`: 0 for all that follow.
     private static func holder(in file: Descriptor, from start: Int64, count: Int64) throws(SystemFailure) -> Holder {
         switch try SystemFailure.check(file.withNumber { sr_lock_query($0, start, count) }) {
-        case 0: .nobody
-        case 1: .somebody
+        case 0: .free
+        case 1: .held
         default: .remover
         }
     }

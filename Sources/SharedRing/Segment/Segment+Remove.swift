@@ -61,7 +61,7 @@ extension Segment {
     ) throws(RingError) -> Bool {
         let directory = try name.openDirectory()
         // Each further turn means that another remover was at work; the limit is against an untrusted peer.
-        for _ in 0..<1000 {
+        for turn in 0..<1000 {
             guard let segment = try open(name, in: directory, owners: owners, orUnfinished: orUnfinished) else {
                 throw RingError(.notFound, ring: name.ring, "there is none in '\(name.directory)'")
             }
@@ -76,21 +76,23 @@ extension Segment {
                 throw RingError(.system, ring: name.ring, errno: error.errno, "its role bytes can't be locked")
             }
             if isAlone {
+                // The lock's description keeps the bytes until the name is gone.
+                defer { lock.unlockAll() }
                 guard try isWanted(segment) else { return false }
                 if try unlink(name, ifStill: segment) { return true }
                 continue  // locked, but no longer of that name: another process removed it in the same moment
             }
             let holders = segment.holders(seenBy: lock)
             if !holders.isEmpty { throw RingError(.inUse, ring: name.ring, "it is in use by \(holders)") }
-            sr_sleep_ns(10_000)  // it was another remover, or a holder that has let go since
+            sr_sleep_ns(turn < 100 ? 10_000 : 1_000_000)  // it was another remover, or a holder that has let go since
         }
         throw RingError(.inUse, ring: name.ring, "others kept its role bytes locked while this process tried 1,000 times to remove it")
     }
 
     /// "process 12 (send) as producer, process 13 (receive) as consumer"; empty if no process has a role.
     private func holders(seenBy lock: RoleLock) -> String {
-        let held = header.shape.roles.filter { (try? lock.holder(of: $0)) == .somebody }
-        return held.map { role in "\(holder(of: role).map { "\($0)" } ?? "a process that did not sign") as \(role)" }
+        let held = header.shape.roles.filter { (try? lock.holder(of: $0)) == .held }
+        return held.map { role in "\(holder(of: role).map { "\($0)" } ?? "an unknown process") as \(role)" }
             .joined(separator: ", ")
     }
 }

@@ -61,11 +61,16 @@ struct Segment: Sendable {
     }
 
     /// Opens the file of a descriptor that was inherited or received. The descriptor stays the caller's.
-    static func open(_ descriptor: Descriptor, ring: String, owners: RingOptions.Owners) throws(RingError) -> Segment {
+    ///
+    /// - Parameter toRead: where this process may not write the file, it is opened for reading only.
+    static func open(
+        _ descriptor: Descriptor, ring: String, owners: RingOptions.Owners, orToRead toRead: Bool = false
+    ) throws(RingError) -> Segment {
         guard !descriptor.isInherited else {
             throw RingError(.forked, ring: ring, "this handle belongs to the parent of this forked process")
         }
-        let reopened = descriptor.withNumber { sr_reopen($0) }
+        var reopened = descriptor.withNumber { sr_reopen($0) }
+        if toRead, SystemFailure.saysReadOnly(-reopened) { reopened = descriptor.withNumber { sr_reopen_to_read($0) } }
         guard reopened >= 0 else {
             let why = reopened == -SystemFailure.notFound ? "opening it again needs /proc, which is not there" : "it can't be opened again"
             throw RingError(.system, ring: ring, errno: -reopened, why)
@@ -87,7 +92,8 @@ struct Segment: Sendable {
         if facts.on_tmpfs == 1, facts.allocated < facts.size, !isUnfinished {
             throw RingError(
                 .damaged, ring: ring,
-                "it has holes: \(facts.allocated) of its \(facts.size) bytes are allocated, and touching the others could end this process")
+                "it has holes: \(facts.allocated) of its \(counted(facts.size, "byte")) are allocated, and touching the others could end this process"
+            )
         }
         return Segment(descriptor: file, facts: facts, header: header)
     }
@@ -134,9 +140,10 @@ struct Segment: Sendable {
             if count >= MemoryLayout<UInt64>.size, stored.magic == UInt64(SR_MAGIC) {
                 throw RingError(
                     .damaged, ring: ring,
-                    "it begins as a ring, and its file has \(facts.size) bytes where a ring's header alone has \(size)")
+                    "it begins as a ring, and its file has \(counted(facts.size, "byte")) where a ring's header alone has \(size)")
             }
-            throw RingError(.notARing, ring: ring, "not a ring: its file has \(facts.size) bytes, a ring's header alone has \(size)")
+            throw RingError(
+                .notARing, ring: ring, "not a ring: its file has \(counted(facts.size, "byte")), a ring's header alone has \(size)")
         }
         return stored
     }

@@ -13,7 +13,7 @@ struct RingShape: Sendable {
 
 /// The checked, private copy of a segment's page 0.
 ///
-/// The segment's own copy is read once, here; everything later uses this one, so that nobody can change a size between
+/// The segment's own copy is read once, here; everything later uses this one, so that no peer can change a size between
 /// its check and its use.
 struct SegmentHeader: Sendable, Equatable {
     enum Kind: UInt32, Sendable, CaseIterable {
@@ -21,10 +21,11 @@ struct SegmentHeader: Sendable, Equatable {
         case mpsc = 2
         case broadcast = 3
         case board = 4
+        case call = 5
     }
 
     var kind: Kind
-    /// The minor version of whoever made it.
+    /// The minor version of the program that made it.
     var minorVersion = UInt16(SR_LAYOUT_MINOR)
     var shape: SegmentShape
     var controlOffset: Int
@@ -63,12 +64,15 @@ struct SegmentHeader: Sendable, Equatable {
     /// The header of a new segment. Throws `invalidOption`.
     init(_ wanted: RingShape, options: RingOptions, ring: String) throws(RingError) {
         try LanesShape.check(wanted, options, ring: ring)
-        if wanted.kind == .broadcast { try BroadcastShape.check(wanted, options, ring: ring) }
+        switch wanted.kind {
+        case .broadcast: try BroadcastShape.check(wanted, options, ring: ring)
+        case .spsc, .mpsc, .board, .call: break
+        }
         let features = wanted.isTotallyOrdered ? UInt64(SR_FEATURE_TOTAL_ORDER) : 0
         try self.init(wanted.kind, requiring: features, options: options, ring: ring) { unit in
             switch wanted.kind {
             case .broadcast: .broadcast(BroadcastShape(wanted, options, unit: unit))
-            case .spsc, .mpsc, .board: .lanes(LanesShape(wanted, options, unit: unit))
+            case .spsc, .mpsc, .board, .call: .lanes(LanesShape(wanted, options, unit: unit))
             }
         }
     }
@@ -191,7 +195,7 @@ struct SegmentHeader: Sendable, Equatable {
         let shape = try SegmentShape(checking: header, of: kind, ring: ring)
         // No overflow below: each offset is checked against the size, and the size against 2^51.
         guard header.total_size == fileSize, fileSize < 1 << 51 else {
-            throw refuse(.damaged, "its header says \(header.total_size) bytes, its file has \(fileSize)")
+            throw refuse(.damaged, "its header says \(counted(header.total_size, "byte")), its file has \(fileSize)")
         }
         guard header.control_offset % page == 0, header.data_offset % page == 0 else {
             throw refuse(

@@ -7,6 +7,8 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
     case broadcast(BroadcastShape)
     /// Of boards.
     case board(BoardShape)
+    /// Of calls.
+    case call(CallShape)
 
     /// The bytes of the control area.
     var controlSize: Int {
@@ -14,6 +16,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .lanes(let shape): shape.controlSize
         case .broadcast(let shape): shape.controlSize
         case .board(let shape): shape.controlSize
+        case .call(let shape): shape.controlSize
         }
     }
 
@@ -23,6 +26,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .lanes(let shape): shape.dataSize
         case .broadcast(let shape): shape.lane.dataSize
         case .board(let shape): shape.dataSize
+        case .call(let shape): shape.dataSize
         }
     }
 
@@ -32,6 +36,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .lanes(let shape): [.consumer] + shape.producers
         case .broadcast(let shape): shape.lane.producers + shape.subscribers
         case .board(let shape): shape.roles
+        case .call(let shape): shape.servers + shape.callers
         }
     }
 
@@ -41,6 +46,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .lanes(let shape): shape.description
         case .broadcast(let shape): shape.description
         case .board(let shape): shape.description
+        case .call(let shape): shape.description
         }
     }
 
@@ -50,6 +56,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .lanes(let shape): shape.initialWords(options)
         case .broadcast(let shape): shape.initialWords(options)
         case .board(let shape): shape.initialWords(options)
+        case .call: []
         }
     }
 
@@ -59,6 +66,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .lanes(let shape): shape.holderOffset(of: role)
         case .broadcast(let shape): shape.holderOffset(of: role)
         case .board(let shape): shape.holderOffset(of: role)
+        case .call(let shape): shape.holderOffset(of: role)
         }
     }
 
@@ -67,6 +75,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .lanes(let shape): shape.store(in: &header)
         case .broadcast(let shape): shape.store(in: &header)
         case .board(let shape): shape.store(in: &header)
+        case .call(let shape): shape.store(in: &header)
         }
     }
 
@@ -76,6 +85,7 @@ enum SegmentShape: Sendable, Equatable, CustomStringConvertible {
         case .spsc, .mpsc: self = .lanes(try LanesShape(checking: header, of: kind, ring: ring))
         case .broadcast: self = .broadcast(try BroadcastShape(checking: header, ring: ring))
         case .board: self = .board(try BoardShape(checking: header, ring: ring))
+        case .call: self = .call(try CallShape(checking: header, ring: ring))
         }
     }
 }

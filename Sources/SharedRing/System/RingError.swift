@@ -21,8 +21,10 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case notARing
         /// It is a ring whose header contradicts itself, its file or this machine. See ``DamagedRing``.
         case damaged
-        /// ``DamagedRing/remove(_:options:)`` found a sound ring, or one that is being made.
+        /// ``DamagedRing/remove(_:dryRun:options:)`` found a sound ring, or one that is being made.
         case notDamaged
+        /// A broadcast has no subscriber of that name.
+        case subscriberNotFound
         /// It was made by an incompatible version, or needs a feature that this process or its kernel does not have.
         case incompatible
         /// It belongs to a user that was not allowed.
@@ -31,7 +33,7 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case outOfSpace
         /// The ring is there with another capacity, lane count, order or alignment than ``RingOptions/exactTraits`` asks for.
         case differentShape
-        /// `remove` found somebody attached.
+        /// `remove` found a process attached.
         case inUse
         /// The name stands for another ring than the one that was opened.
         case replaced
@@ -41,7 +43,7 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case notFlushed
 
         // Attaching
-        /// Somebody else has the role.
+        /// Another endpoint has the role.
         case roleTaken
 
         // A board's entries
@@ -51,6 +53,10 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case boardFull
         /// An entry of a ``Board`` was written anew each time that it was read, as often as is tried.
         case writerTooFast
+
+        // Calls
+        /// A call came to no reply: see ``CallError/outcome``.
+        case callFailed
 
         // Sending and receiving
         /// The message is larger than the ring's `largestMessage`, or the value larger than its entry of a ``Board``.
@@ -63,7 +69,7 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         case cancelled
         /// Another task, or an event source, waits on this endpoint: nothing else can be done with it meanwhile.
         case alreadyWaiting
-        /// Who is at the other end of a link's socket does not speak as a link does, or not in time.
+        /// The process at the other end of a link's socket does not follow the handshake, or not in time.
         case handshakeFailed
         /// The other side went away without closing: it was killed, or dropped its endpoint.
         case peerDied
@@ -111,7 +117,7 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
     public var remedy: String? {
         if let remedy = facts.remedy { return remedy }
         return switch code {
-        case .damaged: "when nobody uses it any more, 'sharedring remove --damaged', or DamagedRing.remove, takes it away"
+        case .damaged: "when no process uses it any more, 'sharedring remove --damaged', or DamagedRing.remove, takes it away"
         case .poisoned: "'sharedring check' says what is wrong with it; once its other users have ended it can be removed"
         default: nil
         }

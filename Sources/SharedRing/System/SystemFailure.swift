@@ -10,6 +10,15 @@ struct SystemFailure: Error {
         return result
     }
 
+    /// Whether a wait on a futex ended as waits do. If not, the call is refused (a sandbox) or the word is gone (a truncated file): each further call
+    /// would return at once.
+    static func endedAsWaitsDo(_ result: Int32) -> Bool {
+        result >= 0 || result == -tryAgain || result == -timedOut || result == -interrupted
+    }
+
+    /// Whether a call that was to open a file for writing says that this process may not write it: EPERM, EACCES, EROFS.
+    static func saysReadOnly(_ errno: Int32) -> Bool { [1, permissionDenied, 30].contains(errno) }
+
     // The kernel's numbers, the same on x86-64 and aarch64.
     static let notFound: Int32 = 2
     static let brokenPipe: Int32 = 32

@@ -62,6 +62,8 @@ final class CancelFlag: @unchecked Sendable {
     /// SYNC: cancel (pairs with Sleeper.declareAsleep): the flag before, the wake after; the sleeper stores its word before and
     /// looks at the flag after.
     func raise() {
+        // This may be the last reference to what the sleep word lies in.
+        defer { withExtendedLifetime(self) {} }
         guard !isInherited else { return }  // nor is the lock to be trusted there
         gates.withLock { gates in
             store(1, gates)
@@ -79,8 +81,8 @@ final class CancelFlag: @unchecked Sendable {
 
     var isRaised: Bool { unsafe sr_load_acquire_u32(word) != 0 }
 
-    /// Set for good when the other side of a link has hung up: whoever is about to sleep looks around first. A wake alone would be lost on a
-    /// sleeper that is not asleep yet.
+    /// Set for good when the other side of a link has hung up. Every sleeper loads this before it sleeps. A wake alone would be lost on
+    /// a sleeper that is not asleep yet.
     ///
     /// SYNC: hang-up (pairs with Sleeper.wait and Watch.outcome): this before, the wake after; the sleeper stores its word before and looks here after.
     func noteHangUp() {
@@ -92,7 +94,7 @@ final class CancelFlag: @unchecked Sendable {
 
     private func store(_ value: UInt32, _ gates: [Gate]) {
         unsafe sr_store_release_u32(word, value)
-        // SAFETY: the endpoint detaches before that memory is another's. Relaxed: who waits looks at `word`.
+        // SAFETY: the endpoint detaches before that memory is another's. Relaxed: a sleeper decides by `word`.
         for gate in gates { unsafe sr_store_relaxed_u32(UnsafeMutablePointer<UInt32>(bitPattern: gate.flag)!, value) }
     }
 

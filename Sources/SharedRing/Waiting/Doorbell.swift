@@ -3,7 +3,7 @@ import CSharedRing
 /// The words that sleepers sleep on: 0 awake, 1 asleep, at most one sleeper a word.
 @usableFromInline
 enum Doorbell {
-    /// Wakes who sleeps on the word, and says so in it, in one system call.
+    /// Clears the word and wakes its sleeper, in one system call.
     ///
     /// One step, because a waker may be killed between two: with "clear, then wake" that would leave 0 behind and the
     /// sleeper asleep, and the next waker would see no sleeper. All are woken, because an untrusted peer might be asleep

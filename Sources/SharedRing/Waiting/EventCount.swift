@@ -1,4 +1,4 @@
-import CSharedRing
+public import CSharedRing
 
 /// A word that any number of sleepers sleep on. Bit 0: there may be a sleeper. Bits 1 to 31: how often there was a wake; they wrap.
 ///
@@ -12,6 +12,7 @@ import CSharedRing
 /// wake. So does a sleeper that timed out or was killed. A waker that was killed before its call leaves the word odd: the next commit wakes.
 ///
 /// A wake costs the waker time for each sleeper; S sleepers pass S barriers. A word with one sleeper by ownership is a ``Doorbell``.
+@usableFromInline
 enum EventCount {
     /// Says that a sleeper may be asleep from now on. A full barrier and a check of every condition follow.
     ///
@@ -23,6 +24,8 @@ enum EventCount {
     }
 
     /// Whether a sleeper may be asleep. By a waker, behind its commit and its barrier.
+    @inlinable
+    @inline(__always)
     static func isAnyoneAsleep(_ word: UnsafeMutablePointer<UInt32>) -> Bool {
         // SYNC: event-count (pairs with `declareAsleep`). Relaxed: the barrier before it orders it.
         // SAFETY: as above.

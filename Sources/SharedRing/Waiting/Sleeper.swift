@@ -18,30 +18,30 @@ struct Sleeper {
     let word: SleepWord
     let barrier: Barrier
     let strategy: WaitStrategy
-    /// How often a waiting endpoint looks around although nobody woke it, in nanoseconds: it bounds the one window that no
-    /// protocol can close, a peer killed after its commit and before its wake. It re-checks; it does not guess. Waits without a
-    /// thread stretch it: see `Watch.interval`.
-    let slice: Int64
+    /// How often a waiting endpoint checks its peers although no process woke it, in nanoseconds. It bounds the one window that no
+    /// protocol can close: a peer killed after its commit and before its wake. Waits without a thread stretch it: see
+    /// `Watch.interval`.
+    let checkInterval: Int64
     let cancelFlag: CancelFlag
     /// Counts, for observers.
     let sleeps: UnsafeMutablePointer<UInt64>
     let ring: String
-    /// Whether no other side rings: news is found only at the end of a slice, which is not stretched then.
+    /// Whether no other side rings: news is found only at the end of a check interval, which is not stretched then.
     var isPolling = false
 
-    /// Waits, unless it is cancelled already, until `news` gives a value, or, once a slice and at the deadline, `lookAround` does.
+    /// Waits, unless it is cancelled already, until `news` gives a value, or, once a check interval and at the deadline, `checkPeers` does.
     ///
-    /// `news` is asked often and must be cheap; `lookAround` may make system calls. Throws what they throw, `timedOut` or
+    /// `news` is asked often and must be cheap; `checkPeers` may make system calls. Throws what they throw, `timedOut` or
     /// `cancelled`.
     func wait<News>(
         until deadline: Deadline, for what: StaticString,
-        news: () throws(RingError) -> News?, lookAround: () throws(RingError) -> News?
+        news: () throws(RingError) -> News?, checkPeers: () throws(RingError) -> News?
     ) throws(RingError) -> News {
         try requireNotCancelled(what)
         if let found = try news() { return found }
         let start = sr_now_ns()
-        var nextLook = start &+ slice
-        if let found = try checkOn(deadline, at: start, what, lookAround) { return found }
+        var nextCheck = start &+ checkInterval
+        if let found = try checkOn(deadline, at: start, what, checkPeers) { return found }
 
         if strategy != .sleep {
             let end = strategy == .spin ? Int64.max : start &+ WaitStrategy.adaptiveSpinNanoseconds
@@ -52,10 +52,10 @@ struct Sleeper {
                     if let found = try news() { return found }
                 }
                 let now = sr_now_ns()
-                if let found = try checkOn(deadline, at: now, what, lookAround) { return found }
-                if now >= nextLook {
-                    if let found = try lookAround() { return found }
-                    nextLook = now &+ slice
+                if let found = try checkOn(deadline, at: now, what, checkPeers) { return found }
+                if now >= nextCheck {
+                    if let found = try checkPeers() { return found }
+                    nextCheck = now &+ checkInterval
                 }
                 if now >= end { break }
             }
@@ -66,26 +66,28 @@ struct Sleeper {
             let (expected, longest) = declareAsleep()
             if let found = try withDoorbellCleared(news) { return found }
             // SYNC: hang-up (pairs with CancelFlag.noteHangUp)
-            if cancelFlag.isHungUp, let found = try withDoorbellCleared(lookAround) { return found }
+            if cancelFlag.isHungUp, let found = try withDoorbellCleared(checkPeers) { return found }
             var wasWoken = false
             if !cancelFlag.isRaised {
                 let now = sr_now_ns()
                 unsafe sr_count(sleeps, 1)
                 // SAFETY: the doorbell and the counter lie in the control mapping, which the owner of this sleeper keeps.
-                let result = unsafe sr_futex_wait(word.address, expected, min(deadline.nanoseconds, min(nextLook, now &+ longest)))
+                let result = unsafe sr_futex_wait(word.address, expected, min(deadline.nanoseconds, min(nextCheck, now &+ longest)))
                 wasWoken = result == 0 || result == -SystemFailure.tryAgain
+                // It was not tried for a reader that has no role, and may have been forbidden since: look again in moments, without it.
+                if !SystemFailure.endedAsWaitsDo(result) { sr_sleep_ns(1_000_000) }
             }
             word.declareAwake()
 
             if let found = try news() { return found }
             let now = sr_now_ns()
-            if let found = try checkOn(deadline, at: now, what, lookAround) { return found }
-            // Woken without news that `news` knows of: somebody attached or closed.
-            if now >= nextLook || wasWoken {
-                if let found = try lookAround() { return found }
-                nextLook = now &+ slice
+            if let found = try checkOn(deadline, at: now, what, checkPeers) { return found }
+            // A wake without news: a peer attached or closed.
+            if now >= nextCheck || wasWoken {
+                if let found = try checkPeers() { return found }
+                nextCheck = now &+ checkInterval
             }
-            // Woken again and again for nothing: a stranger is at work, and must not make this a busy loop.
+            // After 16 wakes without news, an untrusted peer rings: pause 1 ms a turn, so that this is no busy loop.
             if wasWoken { emptyWakes += 1 }
             if emptyWakes > 16 { sr_sleep_ns(1_000_000) }
         }
@@ -106,7 +108,7 @@ struct Sleeper {
                 return (expected, 1_000_000)
             }
         }
-        return (expected, slice)
+        return (expected, checkInterval)
     }
 
     /// The look after the barrier. If it finds something, or throws, this side is awake again.
@@ -126,14 +128,14 @@ struct Sleeper {
         if cancelFlag.isRaised { throw RingError(.cancelled, ring: ring, "waiting for \(what) was cancelled") }
     }
 
-    /// Throws if cancelled or, after a last look around, if the deadline is passed: a caller whose timeouts are all shorter
-    /// than a slice would else never learn that the other side has gone.
+    /// Throws if cancelled or, after a last check, if the deadline is passed: a caller whose timeouts are all shorter
+    /// than a check interval would else never learn that the other side has gone.
     private func checkOn<News>(
-        _ deadline: Deadline, at now: Int64, _ what: StaticString, _ lookAround: () throws(RingError) -> News?
+        _ deadline: Deadline, at now: Int64, _ what: StaticString, _ checkPeers: () throws(RingError) -> News?
     ) throws(RingError) -> News? {
         try requireNotCancelled(what)
         guard deadline.isPassed(at: now) else { return nil }
-        if let found = try lookAround() { return found }
+        if let found = try checkPeers() { return found }
         throw RingError(.timedOut, ring: ring, "no \(what) before the deadline")
     }
 }
@@ -141,11 +143,12 @@ struct Sleeper {
 extension Sleeper {
     /// Alone on a doorbell.
     init(
-        doorbell: UnsafeMutablePointer<UInt32>, barrier: Barrier, strategy: WaitStrategy, slice: Int64, cancelFlag: CancelFlag,
+        doorbell: UnsafeMutablePointer<UInt32>, barrier: Barrier, strategy: WaitStrategy, checkInterval: Int64, cancelFlag: CancelFlag,
         sleeps: UnsafeMutablePointer<UInt64>, ring: String
     ) {
         unsafe self.init(
-            word: .doorbell(doorbell), barrier: barrier, strategy: strategy, slice: slice, cancelFlag: cancelFlag, sleeps: sleeps,
+            word: .doorbell(doorbell), barrier: barrier, strategy: strategy, checkInterval: checkInterval, cancelFlag: cancelFlag,
+            sleeps: sleeps,
             ring: ring)
     }
 

@@ -5,7 +5,7 @@
 
 /* What an untrusted peer may do to a ring's file, and Swift does not see. Each returns 0, or the negative errno. */
 
-/* A lock of the open file description; `length` 0: to the end of everything. -EAGAIN: it is in somebody's way. */
+/* A lock of the open file description; `length` 0: to the end of everything. -EAGAIN: another description holds part of it. */
 int ts_lock_shared(int fd, int64_t start, int64_t length);
 int ts_lock_exclusive(int fd, int64_t start, int64_t length);
 int ts_unlock(int fd, int64_t start, int64_t length);

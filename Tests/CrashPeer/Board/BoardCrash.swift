@@ -8,8 +8,6 @@ struct BoardCrash {
     let situation: BoardSituation
     let directory: String
 
-    private struct Failure: Error, CustomStringConvertible { let description: String }
-
     func run() -> Outcome {
         var outcome = Outcome()
         do { try run(&outcome) } catch { outcome.problems.append("\(error)") }
@@ -18,70 +16,26 @@ struct BoardCrash {
 
     private func run(_ outcome: inout Outcome) throws {
         let stage = directory + "/board-stage"
-        try? FileManager.default.removeItem(atPath: stage)
-        try? FileManager.default.removeItem(atPath: CrashPeer.scratch(stage))
-        mkdir(stage, 0o700)
-        mkdir(CrashPeer.scratch(stage), 0o700)
+        TracedSegment.makeStage(stage)
         let board = try situation.make("board", in: stage)
         for version in 1...BoardSituation.before { try board.set(BoardSituation.key, to: BoardSituation.value(version)) }
-
-        var facts = stat()
-        guard stat(stage + "/board", &facts) == 0, let segment = ts_map_file(stage + "/board", UInt64(facts.st_size), 0) else {
-            throw Failure(description: "the segment can't be mapped")
-        }
-        let size = UInt64(facts.st_size)
-        let image = UnsafeMutableRawPointer.allocate(byteCount: Int(size), alignment: 64)
-        defer {
-            munmap(segment, Int(size))
-            image.deallocate()
-        }
+        let segment = try TracedSegment(stage + "/board")
         // Asleep in another thread, until the traced process, or the next writer, wakes it.
         var sleeping: BoardSleeper?
         if situation == .setAsleep { sleeping = try BoardSleeper(board) }
 
-        let words = [CrashPeer.executable, "board-peer", situation.rawValue, stage]
-        var arguments = words.map { strdup($0) } + [nil]
-        defer { arguments.forEach { free($0) } }
-        guard let trace = ts_trace_start(CrashPeer.executable, &arguments) else { throw Failure(description: "it can't be started") }
-        defer { ts_trace_kill(trace) }
-        guard ts_trace_run(trace, 60_000) == Int32(TS_MARK.rawValue) else { throw Failure(description: "it did not reach its mark") }
-        image.copyMemory(from: segment, byteCount: Int(size))
         var seen: UInt64 = 0
-        try recover(image, Int(size), "before it", &seen, &outcome)
-        while outcome.problems.count < 5 {
-            let stop = Stop(rawValue: UInt32(ts_trace_advance(trace, segment, image, size))) ?? .failed
-            let point = "\(stop), after \(ts_trace_instructions(trace)) instructions"
-            switch stop {
-            case .changed: outcome.changes += 1
-            case .calling, .called, .asleep: outcome.calls += 1
-            case .mark: break
-            case .ended, .stuck, .failed: throw Failure(description: point)
-            }
-            try recover(image, Int(size), point, &seen, &outcome)
-            if stop == .mark { break }
+        try segment.step(["board-peer", situation.rawValue, stage], copyingTo: directory + "/board-image", &outcome) { _, point, outcome in
+            recover(point, &seen, &outcome)
         }
-        outcome.instructions = ts_trace_instructions(trace)
         if ![.addEntry, .close].contains(situation), seen != BoardSituation.before + 1 {
             outcome.problems.append("at its end version \(seen) is the newest")
         }
-        if let sleeping, !sleeping.isWoken(within: 10) { outcome.problems.append("the reader slept on") }
+        if let sleeping, !sleeping.isWoken(within: 60) { outcome.problems.append("the reader slept on") }
     }
 
     /// What comes after a death with the segment as in the image.
-    private func recover(_ image: UnsafeMutableRawPointer, _ size: Int, _ point: String, _ newest: inout UInt64, _ outcome: inout Outcome)
-        throws
-    {
-        let path = directory + "/board-image"
-        unlink(path)
-        let bytes = UnsafeRawBufferPointer(start: image, count: size)
-        guard FileManager.default.createFile(atPath: path, contents: Data(bytes), attributes: [.posixPermissions: 0o600]) else {
-            throw Failure(description: "the image can't be written")
-        }
-        // As a tmpfs has it: with all its memory, or it is refused.
-        let file = open(path, O_RDWR)
-        posix_fallocate(file, 0, off_t(size))
-        close(file)
-        outcome.images += 1
+    private func recover(_ point: String, _ newest: inout UInt64, _ outcome: inout Outcome) {
         func complain(_ what: String) { outcome.problems.append("\(point): \(what)") }
         do {
             var options = situation.options(directory)

@@ -49,11 +49,48 @@ struct BroadcastCrash {
         guard witness.drain({ _ in }) == 10 else { throw Failure(description: "the witness did not get the first messages") }
         try witness.acknowledge()
         for number in 10..<UInt64(20) { try publisher.send(BroadcastPeer.message(number), timeout: .zero) }
+        if operation.isOfKnown {
+            var durable = try comer(ring)
+            guard durable.drain(limit: Int(BroadcastPeer.acknowledged), { _ in }) == Int(BroadcastPeer.acknowledged) else {
+                throw Failure(description: "the durable one did not get the first messages")
+            }
+            // It ends as if it were killed.
+            try durable.acknowledge()
+        }
         if operation.isPublisher {
             try publisher.close()
             return Others(ring: ring, publisher: nil, witness: witness)
         }
         return Others(ring: ring, publisher: publisher, witness: witness)
+    }
+
+    private func comer(_ ring: BroadcastRing) throws(RingError) -> Subscriber {
+        try ring.makeSubscriber(
+            .durable, as: BroadcastPeer.name, from: .oldest, acknowledgement: .manual, waiting: .sleep, options: Self.quick)
+    }
+
+    /// The durable subscriber, and its next message's number.
+    private struct NextSubscriber: ~Copyable {
+        var subscriber: Subscriber
+        var next: UInt64
+    }
+
+    /// The durable subscriber comes back: it goes on where it had acknowledged, unless it was being removed.
+    private func comeBack(_ ring: BroadcastRing) throws -> NextSubscriber {
+        let subscriber = try comer(ring)
+        let (isResumed, next) = (subscriber.isResumed, subscriber.sentBefore.messages)
+        switch operation {
+        case .resume, .leaveDurable:
+            guard isResumed, next == BroadcastPeer.acknowledged else {
+                throw Failure(description: "the durable one begins with message \(next), resumed: \(isResumed)")
+            }
+        case .removeDurable:
+            guard !isResumed || next == BroadcastPeer.acknowledged else {
+                throw Failure(description: "a durable one that was being removed begins with message \(next)")
+            }
+        default: break
+        }
+        return NextSubscriber(subscriber: subscriber, next: next)
     }
 
     private func start() throws -> OpaquePointer {
@@ -123,13 +160,7 @@ struct BroadcastCrash {
 
     /// A ring of its own, with this memory.
     private func place(_ image: UnsafeMutableRawPointer, _ size: Int) throws -> BroadcastRing {
-        let path = directory + "/image/ring"
-        unlink(path)
-        let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0, posix_fallocate(file, 0, off_t(size)) == 0, pwrite(file, image, size, 0) == size else {
-            throw Failure(description: "the image can't be written")
-        }
-        close(file)
+        try SegmentImage.write(UnsafeRawBufferPointer(start: image, count: size), to: directory + "/image/ring")
         return try BroadcastRing.open("ring", options: options("image"))
     }
 
@@ -150,27 +181,40 @@ struct BroadcastCrash {
         var publisher = try ring.makePublisher(waiting: .sleep, options: Self.quick)
         var subscriber = try ring.makeSubscriber(from: .oldest, waiting: .sleep, options: Self.quick)
         var expected = subscriber.sentBefore.messages
-        func receive(to end: UInt64) throws {
-            while expected < end {
-                let bytes: [UInt8]
-                do throws(RingError) {
-                    guard let message = try subscriber.next(timeout: .seconds(20)) else { continue }
-                    bytes = message.array
-                } catch {
-                    if error.code == .peerDied { continue }
-                    throw error
-                }
-                guard BroadcastPeer.number(bytes) == expected else { throw Failure(description: "another message came than \(expected)") }
-                expected += 1
+        try receive(&subscriber, &expected, to: committed)
+        if operation.isDurable {
+            var durable = try comeBack(ring)
+            try receive(&durable.subscriber, &durable.next, to: committed)
+            for number in committed..<(committed + 120) {
+                try publisher.send(BroadcastPeer.message(number), timeout: .seconds(20))
+                try receive(&subscriber, &expected, to: number + 1)
+                try receive(&durable.subscriber, &durable.next, to: number + 1)
+                try durable.subscriber.acknowledge()
             }
-        }
-        try receive(to: committed)
-        for number in committed..<(committed + 120) {
-            try publisher.send(BroadcastPeer.message(number), timeout: .seconds(20))
-            try receive(to: number + 1)
+        } else {
+            for number in committed..<(committed + 120) {
+                try publisher.send(BroadcastPeer.message(number), timeout: .seconds(20))
+                try receive(&subscriber, &expected, to: number + 1)
+            }
         }
         let counted = try RingStatistics("ring", options: options).lanes[0].messages
         guard counted == committed + 120 else { throw Failure(description: "\(counted) messages are counted, not \(committed + 120)") }
+    }
+
+    /// Each message to that number, whole and in order.
+    private func receive(_ subscriber: inout Subscriber, _ expected: inout UInt64, to end: UInt64) throws {
+        while expected < end {
+            let bytes: [UInt8]
+            do throws(RingError) {
+                guard let message = try subscriber.next(timeout: .seconds(20)) else { continue }
+                bytes = message.array
+            } catch {
+                if error.code == .peerDied { continue }
+                throw error
+            }
+            guard BroadcastPeer.number(bytes) == expected else { throw Failure(description: "another message came than \(expected)") }
+            expected += 1
+        }
     }
 
     /// From the head of one that holds it: each message to the last that is committed.
@@ -215,6 +259,17 @@ struct BroadcastCrash {
         let committed = try RingStatistics("ring", options: options("stage")).lanes[0].messages
         var publisher = try others.publisher.take() ?? others.ring.makePublisher(waiting: .sleep, options: Self.quick)
         var expected: UInt64 = 10
+        if operation.isDurable {
+            var durable = try comeBack(others.ring)
+            for number in committed..<(committed + 120) {
+                try receive(&others.witness, &expected, to: number)
+                try others.witness.acknowledge()
+                try receive(&durable.subscriber, &durable.next, to: number)
+                try durable.subscriber.acknowledge()
+                try publisher.send(BroadcastPeer.message(number), timeout: .seconds(20))
+            }
+            return
+        }
         for number in committed..<(committed + 120) {
             while expected < number {
                 let bytes: [UInt8]

@@ -8,13 +8,22 @@ enum BroadcastOperation: String, CaseIterable {
     case publish, publishOpening, publishHeld, batch, closePublisher, dropPublisher, attachPublisher
     // A reliable subscriber's.
     case join, joinOldest, receive, acknowledge, leave, dropSubscriber
+    // Of a durable one: `resume` and those behind it of one that was there before and has acknowledged two messages more than the witness.
+    case joinDurable, resume, leaveDurable, removeDurable
 
     var isPublisher: Bool {
         switch self {
         case .publish, .publishOpening, .publishHeld, .batch, .closePublisher, .dropPublisher, .attachPublisher: true
-        case .join, .joinOldest, .receive, .acknowledge, .leave, .dropSubscriber: false
+        case .join, .joinOldest, .receive, .acknowledge, .leave, .dropSubscriber, .joinDurable, .resume, .leaveDurable, .removeDurable:
+            false
         }
     }
+
+    /// Whether a durable subscriber was there before.
+    var isOfKnown: Bool { [.resume, .leaveDurable, .removeDurable].contains(self) }
+
+    /// Whether a durable subscriber may be there afterwards.
+    var isDurable: Bool { self == .joinDurable || isOfKnown }
 
     /// How many messages it may commit.
     var most: UInt64 { self == .batch ? 3 : [.publish, .publishOpening].contains(self) ? 1 : 0 }
@@ -22,7 +31,11 @@ enum BroadcastOperation: String, CaseIterable {
 
 /// The traced process: it takes its role, gets to where the operation begins, and does it between two marks.
 struct BroadcastPeer {
-    static let subscribers = 3
+    static let subscribers = 4
+    /// The durable subscriber's name.
+    static let name = "audit"
+    /// What the one that was there before has acknowledged.
+    static let acknowledged: UInt64 = 12
     static let options = EndpointOptions(checkInterval: .seconds(60))
 
     let operation: BroadcastOperation
@@ -46,6 +59,11 @@ struct BroadcastPeer {
             _ = subscriber.drain { _ in }
             try subscriber.acknowledge()
             _ = try ring.makeSubscriber(from: .oldest, waiting: .sleep, options: Self.options)
+            for _ in 0..<2 {
+                var durable = try ring.makeSubscriber(.durable, as: Self.name, from: .oldest, waiting: .sleep, options: Self.options)
+                try durable.end()
+            }
+            try ring.removeSubscriber(named: Self.name)
             try publisher.close()
             try subscriber.close()
             try BroadcastRing.remove("ring", options: options)
@@ -114,6 +132,25 @@ struct BroadcastPeer {
         if operation == .join || operation == .joinOldest {
             ts_mark()
             let subscriber = try ring.makeSubscriber(from: operation == .join ? .now : .oldest, waiting: .sleep, options: Self.options)
+            ts_mark()
+            withExtendedLifetime(subscriber) {}
+            return
+        }
+        if operation.isDurable {
+            if operation == .removeDurable {
+                ts_mark()
+                try ring.removeSubscriber(named: Self.name)
+                return ts_mark()
+            }
+            func come() throws(RingError) -> Subscriber {
+                try ring.makeSubscriber(.durable, as: Self.name, from: .oldest, waiting: .sleep, options: Self.options)
+            }
+            if operation != .leaveDurable { ts_mark() }
+            var subscriber = try come()
+            if operation == .leaveDurable {
+                ts_mark()
+                try subscriber.end()
+            }
             ts_mark()
             withExtendedLifetime(subscriber) {}
             return

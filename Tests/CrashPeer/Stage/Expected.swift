@@ -53,10 +53,10 @@ struct Expected {
     }
 
     /// The messages of every lane: none lost, none doubled, in order, beginning where the consumer may have been.
-    func problems(with harvest: ReceivedMessages) -> [String] {
-        var problems = harvest.strange
+    func problems(with received: ReceivedMessages) -> [String] {
+        var problems = received.problems
         for (lane, bounds) in lanes.enumerated() {
-            let messages = harvest.messages(of: lane)
+            let messages = received.messages(of: lane)
             for (index, message) in messages.enumerated().dropFirst() where message.number != messages[index - 1].number + 1 {
                 problems.append("in lane \(lane) \(message) came after \(messages[index - 1])")
             }
@@ -71,10 +71,10 @@ struct Expected {
             if end == nil && bounds.used < bounds.low { problems.append("lane \(lane) is empty, sent were \(bounds.low)") }
         }
         if shape == .total {
-            for (first, second) in zip(harvest.sequences, harvest.sequences.dropFirst()) where first >= second {
+            for (first, second) in zip(received.sequences, received.sequences.dropFirst()) where first >= second {
                 problems.append("ticket \(second) came after ticket \(first)")
             }
-            for (first, second) in zip(harvest.messages, harvest.messages.dropFirst()) where first.order > second.order {
+            for (first, second) in zip(received.messages, received.messages.dropFirst()) where first.order > second.order {
                 problems.append("\(second) came after \(first), against the order of their sending")
             }
         }
@@ -92,29 +92,29 @@ struct Expected {
     }
 
     /// And what was counted is what was found.
-    func problems(with counts: [Counts], _ harvest: ReceivedMessages) -> [String] {
+    func problems(with counts: [Counts], _ received: ReceivedMessages) -> [String] {
         counts.enumerated().flatMap { lane, counts in
-            let last = harvest.messages(of: lane).last { $0.number < Recovery.fresh }
+            let last = received.messages(of: lane).last { $0.number < Recovery.fresh }
             guard let last, UInt64(last.number) + 1 != counts.messages else { return [String]() }
             return ["lane \(lane) goes to \(last.number + 1), and counts \(counts)"]
         }
     }
 
     /// The ends: `neighbour` says how the other lane's streams may have ended.
-    func problems(withEndsOf harvest: ReceivedMessages, words: Set<String>, neighbour: Set<String>, final: Set<String>) -> [String] {
+    func problems(withEndsOf received: ReceivedMessages, words: Set<String>, neighbour: Set<String>, final: Set<String>) -> [String] {
         if shape == .spsc {
-            var problems = words.contains(harvest.endWord) ? [] : ["ends '\(harvest.endWord)', expected one of \(words.sorted())"]
-            if prior != .none, let first = harvest.ends.first, first.after != Int(priorCount) {
+            var problems = words.contains(received.endWord) ? [] : ["ends '\(received.endWord)', expected one of \(words.sorted())"]
+            if prior != .none, let first = received.ends.first, first.after != Int(priorCount) {
                 problems.append("the first end came after \(first.after) messages, not \(priorCount)")
             }
             return problems
         }
         var problems: [String] = []
         let sums = words.flatMap { word in neighbour.map { word + $0 } }.map(Self.counts)
-        let found = [harvest.counts?.closed ?? -1, harvest.counts?.died ?? -1]
+        let found = [received.counts?.closed ?? -1, received.counts?.died ?? -1]
         if !sums.contains(found) { problems.append("\(found) producers closed and died, expected one of \(sums)") }
-        if !final.contains(harvest.endWord) {
-            problems.append("reported '\(harvest.endWord)' at the end, expected one of \(final.sorted())")
+        if !final.contains(received.endWord) {
+            problems.append("reported '\(received.endWord)' at the end, expected one of \(final.sorted())")
         }
         return problems
     }

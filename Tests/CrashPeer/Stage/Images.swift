@@ -27,12 +27,12 @@ struct Images {
                 }
                 recover(stage, point, &outcome)
                 if stop == .mark { break }
-                if stop == .asleep { outcome.problems += try stage.wakeUp().strange }
+                if stop == .asleep { outcome.problems += try stage.wakeUp().problems }
             }
             if stage.note.failed != 0 { outcome.problems.append("it met what must not be") }
             outcome.instructions = stage.instructions
             if let sleeping {
-                outcome.problems += sleeping.join(within: 10).strange
+                outcome.problems += sleeping.join(within: 60).problems
             }
         } catch {
             outcome.problems.append("\(error)")
@@ -46,8 +46,8 @@ struct Images {
         options.directory = directory
         let recovery = Recovery(name: "image", shape: situation.shape, options: options, expected: stage.expected)
         for attempt in [recovery.consumerFirst, recovery.producerFirst] {
-            guard Recovery.leave(bytes, directory + "/image") else {
-                outcome.problems.append("the image can't be written")
+            do { try SegmentImage.write(bytes, to: directory + "/image") } catch {
+                outcome.problems.append("\(point): \(error)")
                 return
             }
             outcome.images += 1

@@ -99,7 +99,7 @@ struct Live {
     private func afterProducer(_ stage: Stage, _ seen: ReceivedMessages, _ sleeping: Sleeping?, _ recovery: Recovery) throws -> [String] {
         let ring = stage.ring!
         var expected = recovery.expected
-        var harvest = seen
+        var received = seen
         var successors = 0
         if let sleeping {
             // The next sender wakes a consumer that the killed one has left asleep.
@@ -111,21 +111,21 @@ struct Live {
                 successors = try recovery.fill(&successor, limit: 1)
                 try successor.close()
             }
-            harvest = harvest + sleeping.join(within: 10)
+            received = received + sleeping.join(within: 60)
             stage.consumer = sleeping.takeReceiver()
         }
-        harvest = harvest + stage.drain()
+        received = received + stage.drain()
         var problems: [String] = []
-        let fresh = harvest.messages.filter { $0.number >= Recovery.fresh }
+        let fresh = received.messages.filter { $0.number >= Recovery.fresh }
         if fresh.count != successors { problems.append("the successor's message did not come") }
-        harvest.messages.removeAll { $0.number >= Recovery.fresh }
-        problems += expected.problems(with: harvest)
+        received.messages.removeAll { $0.number >= Recovery.fresh }
+        problems += expected.problems(with: received)
         let words = expected.words(endsUnseen: successors > 0)
         problems += expected.problems(
-            withEndsOf: harvest, words: successors > 0 ? Set(words.map { $0 + "E" }) : words, neighbour: [""], final: [""])
+            withEndsOf: received, words: successors > 0 ? Set(words.map { $0 + "E" }) : words, neighbour: [""], final: [""])
         var consumer = stage.consumer.take()!
         problems += recovery.goOn(ring, &consumer, hasNeighbour: stage.neighbour != nil)
-        return try problems + endAll(stage, &consumer, someDied: (harvest.counts?.died ?? 0) > 0)
+        return try problems + endAll(stage, &consumer, someDied: (received.counts?.died ?? 0) > 0)
     }
 
     private func afterConsumer(_ stage: Stage, _ recovery: Recovery) throws -> [String] {
@@ -135,17 +135,17 @@ struct Live {
             problems += learnsOfDeath(&stage.feeder!)
         }
         var consumer = try ring.makeReceiver()
-        let harvest = consumer.drain()
-        problems += expected.problems(with: harvest)
+        let received = consumer.drain()
+        problems += expected.problems(with: received)
         var words = stage.feeder == nil ? expected.words(endsUnseen: false) : [""]
         if situation.operation == .noteDeath { words = ["", "D"] }  // noted is counted; it must be reported at the end
-        problems += expected.problems(withEndsOf: harvest, words: words, neighbour: [""], final: [""])
+        problems += expected.problems(withEndsOf: received, words: words, neighbour: [""], final: [""])
         let feederDied = situation.shape != .spsc && stage.feeder == nil
         if let feeder = stage.feeder.take() {
             try feeder.close()
             let rest = consumer.drain()
             let word = situation.shape == .spsc ? "E" : ""
-            problems += rest.strange
+            problems += rest.problems
             if !rest.messages.isEmpty || rest.endWord != word { problems.append("after its close: \(rest.messages), '\(rest.endWord)'") }
         }
         problems += recovery.goOn(ring, &consumer, hasNeighbour: stage.neighbour != nil)

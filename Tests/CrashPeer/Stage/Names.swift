@@ -98,8 +98,8 @@ struct Names {
         try producer!.send(message.bytes(), tag: 0)
         try producer.take()!.close()
         var consumer = try TestRing.open(Stage.name, situation.shape, stage.options).makeReceiver()
-        let harvest = consumer.drain()
+        let received = consumer.drain()
         try consumer.close()
-        return harvest.messages == [message] ? goOn(stage) : ["a message to a ring that has its name was lost: \(harvest)"]
+        return received.messages == [message] ? goOn(stage) : ["a message to a ring that has its name was lost: \(received)"]
     }
 }

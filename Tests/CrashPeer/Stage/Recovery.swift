@@ -12,14 +12,6 @@ struct Recovery {
     /// Where the numbers of the successors' messages begin.
     static let fresh: UInt32 = 10_000
 
-    /// A file with these bytes, on which no process holds a lock. The name goes with it.
-    static func leave(_ image: UnsafeRawBufferPointer, _ path: String) -> Bool {
-        unlink(path)
-        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        defer { close(file) }
-        return write(file, image.baseAddress!, image.count) == image.count
-    }
-
     private func found() throws -> TestRing { try .open(name, shape, options) }
 
     /// A consumer comes first, then producers.
@@ -29,20 +21,20 @@ struct Recovery {
             let counts = try counts()
             var problems = expected.problems(with: counts)
             var consumer = try ring.makeReceiver()
-            let harvest = consumer.drain()
-            problems += expected.problems(with: harvest) + expected.problems(with: counts, harvest)
+            let received = consumer.drain()
+            problems += expected.problems(with: received) + expected.problems(with: counts, received)
             problems += expected.problems(
-                withEndsOf: harvest, words: expected.words(endsUnseen: false), neighbour: ["D"], final: ["D"])
+                withEndsOf: received, words: expected.words(endsUnseen: false), neighbour: ["D"], final: ["D"])
             return problems + goOn(ring, &consumer, hasNeighbour: false)
         }
             + report("nothing doubled, and removed") {
                 let ring = try found()
                 var consumer = try ring.makeReceiver()
-                let harvest = consumer.drain()
+                let received = consumer.drain()
                 try consumer.close()
                 try SPSCRing.remove(name, options: options)
-                let found = harvest.messages.count + (harvest.counts.map { $0.closed + $0.died } ?? harvest.ends.count)
-                return harvest.strange + (found == 0 ? [] : ["\(harvest.messages) and '\(harvest.endWord)' came again"])
+                let found = received.messages.count + (received.counts.map { $0.closed + $0.died } ?? received.ends.count)
+                return received.problems + (found == 0 ? [] : ["\(received.messages) and '\(received.endWord)' came again"])
             }
     }
 
@@ -62,15 +54,15 @@ struct Recovery {
                 try second.close()
             }
             var consumer = try ring.makeReceiver()
-            var harvest = consumer.drain()
-            var problems = freshProblems(harvest, sent) + countProblems(counts, then: sent.reduce(0, +), try self.counts())
-            harvest.messages.removeAll { $0.number >= Self.fresh }
-            problems += expected.problems(with: harvest)
+            var received = consumer.drain()
+            var problems = freshProblems(received, sent) + countProblems(counts, then: sent.reduce(0, +), try self.counts())
+            received.messages.removeAll { $0.number >= Self.fresh }
+            problems += expected.problems(with: received)
             func then(_ words: Set<String>, _ count: Int) -> Set<String> {
                 Set(words.map { $0 + "E" }).union(count == 0 ? words : [])
             }
             problems += expected.problems(
-                withEndsOf: harvest, words: then(expected.words(endsUnseen: true), sent[shape.lane]), neighbour: then(["D"], sent[0]),
+                withEndsOf: received, words: then(expected.words(endsUnseen: true), sent[shape.lane]), neighbour: then(["D"], sent[0]),
                 final: ["D"])
             try consumer.close()
             return problems
@@ -94,11 +86,11 @@ struct Recovery {
                 try second.close()
             }
             problems += countProblems(counts, then: sent, try self.counts())
-            let harvest = consumer.drain()
-            problems += harvest.strange
+            let received = consumer.drain()
+            problems += received.problems
             let word = hasNeighbour ? "" : "E"
-            if harvest.endWord != word || !harvest.messages.isEmpty {
-                problems.append("after a close in order: \(harvest.messages), '\(harvest.endWord)'")
+            if received.endWord != word || !received.messages.isEmpty {
+                problems.append("after a close in order: \(received.messages), '\(received.endWord)'")
             }
             return problems
         } catch {
@@ -112,9 +104,9 @@ struct Recovery {
         sum += sent.reduce(0, +)
         let least = (4096 - 64) / (shape == .total ? 32 : 24)
         for count in sent where count < least { problems.append("an empty lane took only \(count) messages, not \(least)") }
-        let harvest = consumer.drain()
-        if !harvest.ends.isEmpty { problems.append("'\(harvest.endWord)' was reported in the midst of a stream") }
-        return problems + harvest.strange + freshProblems(harvest, sent, isLap: true)
+        let received = consumer.drain()
+        if !received.ends.isEmpty { problems.append("'\(received.endWord)' was reported in the midst of a stream") }
+        return problems + received.problems + freshProblems(received, sent, isLap: true)
     }
 
     /// What an observer finds counted now, lane by lane.
@@ -145,10 +137,10 @@ struct Recovery {
     }
 
     /// The successors' messages, all of them, once. In a lap the lanes are those that were filled, in whatever order.
-    private func freshProblems(_ harvest: ReceivedMessages, _ sent: [Int], isLap: Bool = false) -> [String] {
+    private func freshProblems(_ received: ReceivedMessages, _ sent: [Int], isLap: Bool = false) -> [String] {
         var counts: [Int] = []
         for lane in 0..<shape.lanes {
-            let messages = harvest.messages(of: lane).filter { $0.number >= Self.fresh }
+            let messages = received.messages(of: lane).filter { $0.number >= Self.fresh }
             if messages.map(\.number) != (0..<UInt32(messages.count)).map({ Self.fresh + $0 }) {
                 return ["the successors' messages of lane \(lane) came as \(messages)"]
             }

@@ -9,7 +9,7 @@ final class Sleeping: @unchecked Sendable {
     }
 
     private let held: Held
-    private var harvest = ReceivedMessages()
+    private var received = ReceivedMessages()
     private let done = DispatchSemaphore(value: 0)
     private let canceller: Canceller
 
@@ -17,20 +17,20 @@ final class Sleeping: @unchecked Sendable {
         canceller = receiver.canceller
         held = Held(receiver)
         let thread = Thread { [self] in
-            harvest = held.receiver!.wait(.seconds(30))
+            received = held.receiver!.wait(.seconds(600))
             done.signal()
         }
         thread.start()
     }
 
-    /// What it got. Cancels it if nothing has come within the bound: then the harvest says so.
+    /// What it got. Cancels it if nothing has come within the bound: then the received says so.
     func join(within seconds: Double) -> ReceivedMessages {
         if done.wait(timeout: .now() + seconds) != .success {
             canceller.cancel()
             done.wait()
-            harvest.strange.append("the consumer slept on, with \(harvest.messages.count) messages")
+            received.problems.append("the consumer slept on, with \(received.messages.count) messages")
         }
-        return harvest
+        return received
     }
 
     /// After `join`.

@@ -212,10 +212,10 @@ final class Stage {
     /// What the tracer's consumer finds. All of it counts as acknowledged: a consumer that finds nothing more has stored its heads.
     @discardableResult
     func drain() -> ReceivedMessages {
-        let harvest = consumer!.drain()
-        for message in harvest.messages where message.lane < 2 { note.setUsed(Int(message.lane), message.number + 1) }
+        let received = consumer!.drain()
+        for message in received.messages where message.lane < 2 { note.setUsed(Int(message.lane), message.number + 1) }
         note.setAcknowledged()
-        return harvest
+        return received
     }
 
     /// Lets a process that sleeps in its operation go on.

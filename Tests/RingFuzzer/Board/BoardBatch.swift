@@ -22,9 +22,7 @@ enum BoardBatch {
 final class BoardVictim {
     let name: String
     let options: RingOptions
-    let base: UnsafeMutableRawPointer
-    let size: Int
-    private let state: [UInt8]
+    let segment: MappedSegment
 
     static let keys = ["first", "second", "added"]
 
@@ -39,17 +37,8 @@ final class BoardVictim {
         }
         self.name = name
         self.options = options
-        let file = open(options.directory + "/" + name, O_RDWR | O_CLOEXEC)
-        var facts = stat()
-        fstat(file, &facts)
-        size = Int(facts.st_size)
-        guard let map = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), map != MAP_FAILED else { fatalError("no map") }
-        close(file)
-        base = map
-        state = [UInt8](UnsafeRawBufferPointer(start: map, count: size))
+        segment = MappedSegment(name, options)
     }
-
-    func restore() { state.withUnsafeBytes { base.copyMemory(from: $0.baseAddress!, byteCount: size) } }
 }
 
 /// One board that an untrusted peer writes into, before and between all that honest processes do.
@@ -65,7 +54,7 @@ struct BoardCase {
     }
 
     mutating func run() {
-        victim.restore()
+        victim.segment.restore()
         for _ in 0...choices.below(3) { mutate() }
         do throws(RingError) {
             try play(try Board.open(victim.name, options: victim.options))
@@ -77,9 +66,7 @@ struct BoardCase {
 
     // MARK: The untrusted peer
 
-    private static func word<Root, Value>(_ path: KeyPath<Root, Value>) -> (Int, Int) {
-        (MemoryLayout<Root>.offset(of: path)!, MemoryLayout<Value>.size)
-    }
+    private static func word<Root, Value>(_ path: KeyPath<Root, Value>) -> (Int, Int) { MappedSegment.word(path) }
 
     private static let header = [
         word(\sr_header.board.entry_count), word(\sr_header.board.keeps_time), word(\sr_header.board.data_size),
@@ -111,29 +98,23 @@ struct BoardCase {
 
     private mutating func mutate() {
         tally.add(.mutations)
-        let control = victim.base + Int(sr_page_size())
+        let segment = victim.segment
+        let control = segment.control
         let (place, size): (UnsafeMutableRawPointer, Int)
         switch choices.below(12) {
         case 0:
             let (offset, count) = Self.header[choices.below(Self.header.count)]
-            (place, size) = (victim.base + offset, count)
+            (place, size) = (segment.base + offset, count)
         case 1...6:
             let (offset, count) = Self.entry[choices.below(Self.entry.count)]
             (place, size) = (control + Int(sr_entry_offset(UInt32(choices.below(4)))) + offset, count)
         case 7: (place, size) = (control + MemoryLayout<sr_board_control>.offset(of: \.event_word)!, 4)
         case 8...10:  // a slot's header
             let data = Int(sr_page_size()) * 2
-            (place, size) = (victim.base + min(data + 64 * choices.below(40), victim.size - 8), 4)
-        default: (place, size) = (victim.base + choices.below(victim.size / 8) * 8, 8)
+            (place, size) = (segment.base + min(data + 64 * choices.below(40), segment.size - 8), 4)
+        default: (place, size) = (segment.base + choices.below(segment.size / 8) * 8, 8)
         }
-        let value = value()
-        withUnsafeBytes(of: value) { place.copyMemory(from: $0.baseAddress!, byteCount: min(size, 8)) }
-        // A header that is sealed anew is believed as far as it makes sense.
-        if place < control, choices.below(4) > 0 {
-            let header = victim.base.assumingMemoryBound(to: sr_header.self)
-            victim.base.storeBytes(
-                of: sr_header_checksum(header), toByteOffset: MemoryLayout<sr_header>.offset(of: \.checksum)!, as: UInt64.self)
-        }
+        segment.store(value(), size, at: place, &choices)
     }
 
     // MARK: Honest processes

@@ -8,7 +8,7 @@ struct AttachCase {
     private let tally: Tally
     private let isVerbose: Bool
     private var choices: Choices
-    private let onlooker: Onlooker?
+    private let inspector: Inspector?
 
     init(_ victims: [Victim], _ choices: Choices, tally: Tally, isVerbose: Bool = false) {
         self.choices = choices
@@ -16,7 +16,7 @@ struct AttachCase {
         untrusted = UntrustedPeer(victim: victim, tally: tally, isVerbose: isVerbose)
         self.tally = tally
         self.isVerbose = isVerbose
-        onlooker = Onlooker(victim, tally: tally, isVerbose: isVerbose, disturb: untrusted.mutate)
+        inspector = Inspector(victim, tally: tally, isVerbose: isVerbose, disturb: untrusted.mutate)
     }
 
     static func victims() throws(RingError) -> [Victim] {
@@ -36,7 +36,7 @@ struct AttachCase {
     mutating func run() {
         victim.restore(choices.below(victim.stateCount))
         for _ in 0...choices.below(4) { untrusted.mutate(&choices) }
-        onlooker?.act(&choices)
+        inspector?.act(&choices)
         let isMerging = victim.isMerging != choices.once(in: 64)
         do throws(RingError) {
             if isMerging {
@@ -53,10 +53,10 @@ struct AttachCase {
         tally.add(.cases)
     }
 
-    /// The untrusted peer writes, and an onlooker may see it.
+    /// The untrusted peer writes, and an inspector may see it.
     private mutating func disturb() {
         untrusted.mutate(&choices)
-        if let onlooker, choices.once(in: 3) { onlooker.act(&choices) }
+        if let inspector, choices.once(in: 3) { inspector.act(&choices) }
     }
 
     // MARK: Roles

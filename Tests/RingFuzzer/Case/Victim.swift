@@ -21,7 +21,7 @@ final class Victim {
 
     var stateCount: Int { states.count }
 
-    /// `lanes` 0: one producer. `name`: in the playground; else the ring is anonymous.
+    /// `lanes` 0: one producer. `name`: in the test's directory; else the ring is anonymous.
     init(lanes: Int, isTotallyOrdered: Bool, alignment: Int, isSymmetric: Bool, name: String? = nil) throws(RingError) {
         var options = RingOptions(capacity: 4096)
         options.recordAlignment = alignment

@@ -19,7 +19,7 @@ extension Consumer {
 }
 
 /// An actor that several tasks send through, as in the article Embedding.
-private actor Courier {
+private actor SharedProducer {
     let producer: Producer
 
     init(_ box: Box<Producer>) { producer = box.take() }
@@ -48,21 +48,21 @@ private actor Courier {
 
 @Suite("Several tasks share one producer", .oneByOne)
 struct AsyncSharedProducerTests {
-    /// A ring in which no message has room, a courier for its producer, and its consumer.
-    private func fullRing() throws -> (Courier, Box<Consumer>, fill: Int) {
+    /// A ring in which no message has room, the actor of its producer, and its consumer.
+    private func fullRing() throws -> (SharedProducer, Box<Consumer>, fill: Int) {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         var fill = 0
         while try producer.trySend(value: fill, tag: 99) { fill += 1 }
-        return (Courier(Box(producer)), Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))), fill)
+        return (SharedProducer(Box(producer)), Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))), fill)
     }
 
     /// Tasks 0..<count, which queue up in this order.
-    private func queue(_ count: Int, on courier: Courier) async throws -> [Task<RingError.Code?, Never>] {
+    private func queue(_ count: Int, on shared: SharedProducer) async throws -> [Task<RingError.Code?, Never>] {
         var tasks: [Task<RingError.Code?, Never>] = []
         for caller in 0..<count {
-            tasks.append(Task { await courier.send(caller, from: caller) })
-            try await until { await courier.isWaitedFor(behind: caller) }
+            tasks.append(Task { await shared.send(caller, from: caller) })
+            try await until { await shared.isWaitedFor(behind: caller) }
         }
         return tasks
     }
@@ -87,7 +87,7 @@ struct AsyncSharedProducerTests {
     @Test("Eight callers, a tiny ring, a slow consumer: every message comes once, in its caller's order, and then the end")
     func eightCallers() async throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
-        let courier = Courier(Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))))
+        let shared = SharedProducer(Box(try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(10)))))
         let receiver = Box(try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10))))
         let count = 2000
         let receiving = Task {
@@ -107,7 +107,7 @@ struct AsyncSharedProducerTests {
             for caller in 0..<8 {
                 group.addTask {
                     for number in 0..<count {
-                        if let code = await courier.send(number, from: caller) { return code }
+                        if let code = await shared.send(number, from: caller) { return code }
                     }
                     return nil
                 }
@@ -115,53 +115,53 @@ struct AsyncSharedProducerTests {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(codes == [RingError.Code?](repeating: nil, count: 8))
-        #expect(await courier.end() == nil)
+        #expect(await shared.end() == nil)
         #expect(try await receiving.value == [Int](repeating: count, count: 8))
     }
 
     @Test("Who waits longest is served first, and the end comes behind those who wait") func firstComeFirstServed() async throws {
-        let (courier, consumer, fill) = try fullRing()
-        let tasks = try await queue(8, on: courier)
-        let ending = Task { await courier.end() }
-        try await until { await courier.isWaitedFor(behind: 8) }
+        let (shared, consumer, fill) = try fullRing()
+        let tasks = try await queue(8, on: shared)
+        let ending = Task { await shared.end() }
+        try await until { await shared.isWaitedFor(behind: 8) }
         #expect(try await tags(in: consumer, behind: fill) == [0, 1, 2, 3, 4, 5, 6, 7])
         for task in tasks { #expect(await task.value == nil) }
         #expect(await ending.value == nil)
-        #expect(await courier.send(0, from: 0) == .ended)
-        #expect(await courier.end() == nil, "a second time it does nothing")
+        #expect(await shared.send(0, from: 0) == .ended)
+        #expect(await shared.end() == nil, "a second time it does nothing")
     }
 
     @Test("A queued task that is cancelled, or whose time is up, leaves the queue; the others keep their order") func leaving() async throws
     {
-        let (courier, consumer, fill) = try fullRing()
-        let tasks = try await queue(5, on: courier)
+        let (shared, consumer, fill) = try fullRing()
+        let tasks = try await queue(5, on: shared)
         tasks[2].cancel()
         #expect(await tasks[2].value == .cancelled)
-        #expect(await courier.isWaitedFor(behind: 3), "while no room has come")
-        #expect(await courier.send(0, from: 50, timeout: .milliseconds(10)) == .timedOut)
-        #expect(await courier.send(0, from: 51, timeout: .zero) == .timedOut)
-        #expect(await courier.isWaitedFor(behind: 3))
+        #expect(await shared.isWaitedFor(behind: 3), "while no room has come")
+        #expect(await shared.send(0, from: 50, timeout: .milliseconds(10)) == .timedOut)
+        #expect(await shared.send(0, from: 51, timeout: .zero) == .timedOut)
+        #expect(await shared.isWaitedFor(behind: 3))
         tasks[0].cancel()  // which waits for room itself: the turn passes on
         #expect(await tasks[0].value == .cancelled)
-        try await until { await courier.isWaitedFor(behind: 2) }
-        let ending = Task { await courier.end() }
-        try await until { await courier.isWaitedFor(behind: 3) }
+        try await until { await shared.isWaitedFor(behind: 2) }
+        let ending = Task { await shared.end() }
+        try await until { await shared.isWaitedFor(behind: 3) }
         #expect(try await tags(in: consumer, behind: fill) == [1, 3, 4])
         #expect(await ending.value == nil)
         for number in [1, 3, 4] { #expect(await tasks[number].value == nil) }
     }
 
     @Test("A canceller ends the waits of all, and a consumer's death that of one; the others go on") func cancellerAndDeath() async throws {
-        let (courier, consumer, _) = try fullRing()
-        let tasks = try await queue(4, on: courier)
-        courier.producer.canceller.cancel()
+        let (shared, consumer, _) = try fullRing()
+        let tasks = try await queue(4, on: shared)
+        shared.producer.canceller.cancel()
         for task in tasks { #expect(await task.value == .cancelled) }
-        courier.producer.canceller.reset()
+        shared.producer.canceller.reset()
 
-        let others = try await queue(2, on: courier)
+        let others = try await queue(2, on: shared)
         _ = consumer.take()  // dropped: it died
         #expect(await others[0].value == .peerDied)
-        try await until { await courier.isWaitedFor(behind: 0) }
+        try await until { await shared.isWaitedFor(behind: 0) }
         others[1].cancel()
         #expect(await others[1].value == .cancelled)
     }
@@ -216,7 +216,7 @@ struct SanitizedTurnQueueTests {
     /// What only who has the turn touches.
     private final class Counter: @unchecked Sendable { var value = 0 }
 
-    @Test("One at a time, also when tasks are cancelled and time runs out; nobody is forgotten") func exclusive() async throws {
+    @Test("One at a time, also when tasks are cancelled and time runs out; no task is forgotten") func exclusive() async throws {
         let queue = TurnQueue()
         let counter = Counter()
         let granted = await withTaskGroup(of: Int.self) { group in

@@ -124,7 +124,7 @@ struct SanitizedReadyTests {
         task.cancel()
         let (code, box) = await task.value
         #expect(code == .cancelled)
-        #expect(sr_load_acquire_u32(watch.sleeper.doorbell) == 0, "nobody sleeps there any more")
+        #expect(sr_load_acquire_u32(watch.sleeper.doorbell) == 0, "no thread sleeps there any more")
 
         consumer = box.take()
         let producer = sender.take()

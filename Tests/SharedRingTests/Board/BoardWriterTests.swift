@@ -137,7 +137,7 @@ struct BoardWriterTests {
         #expect(board.keepsTime)
     }
 
-    @Test("Setting makes no system call's worth of wakes while no reader sleeps, and one for all that do") func wakes() throws {
+    @Test("Setting wakes no reader while none sleeps") func wakes() throws {
         let board = try board()
         var writer = try board.makeWriter("rate")
         for _ in 0..<100 { try writer.set("quiet") }
@@ -166,6 +166,58 @@ struct BoardWriterTests {
         for (key, value) in all { #expect(value.bytes.allSatisfy { $0 == 4 &+ key.utf8.first! } && value.version == 5) }
     }
 
+    @Test("Two adders at once, beside writers and readers that look for entries: each entry is there once, whole")
+    func addingAtOnce() throws {
+        let each = 20
+        let board = try board([Board.Entry("first", capacity: 8)], room: Board.Room(entries: 2 * each, byteCount: 2 * each * 64))
+        let adders = (0..<2).map { adder in
+            Worker {
+                for number in 0..<each {
+                    try board.addEntry("\(adder) \(number)", capacity: 8 + number, timeout: patience)
+                    try board.addEntry("both \(number % 2)", capacity: 8, timeout: patience)
+                }
+            }
+        }
+        let isOver = Turn()
+        let onlookers = (0..<2).map { adder in
+            Worker { () throws -> Int in
+                var found = 0
+                while isOver.value == 0 || found < each {
+                    do throws(RingError) {
+                        if found < each {
+                            var writer = try board.makeWriter("\(adder) \(found)")
+                            try writer.set(value: UInt64(found))
+                            found += 1
+                        }
+                        var view = try board.makeView()
+                        _ = try view.snapshot()
+                    } catch {
+                        // Not yet there; or the room for other entries was taken by those of both adders.
+                        guard error.code == .entryNotFound else { throw error }
+                        if isOver.value == 1 { return found }
+                    }
+                }
+                return found
+            }
+        }
+        var full = 0
+        for adder in adders {
+            do { try adder.join() } catch {
+                #expect((error as? RingError)?.code == .boardFull)
+                full += 1
+            }
+        }
+        isOver.set(1)
+        var total = 0
+        for onlooker in onlookers { total += try onlooker.join() }
+        var view = try board.makeView()
+        #expect(view.keys.count == 2 * each + 1 && Set(view.keys).count == view.keys.count)
+        #expect(total == view.keys.filter { $0.hasPrefix("0 ") || $0.hasPrefix("1 ") }.count)
+        #expect(full >= 1)
+        for (key, value) in try view.snapshot() { #expect(key.hasSuffix(" \(value.value(as: UInt64.self) ?? 99)")) }
+        #expect(try board.check().damage.isEmpty)
+    }
+
     @Test("Keys and options that can't be are refused, saying which") func badKeys() throws {
         expectError(.invalidName, saying: "64 bytes", "65") { () throws(RingError) in
             _ = try board([Board.Entry(String(repeating: "k", count: 65), capacity: 1)])
@@ -190,7 +242,45 @@ struct BoardWriterTests {
 
     // MARK: Ways to one
 
-    @Test("Found by name, made if it is not there, by descriptor, without a name, on disk; another kind is refused") func ways() throws {
+    @Test("On a disk: values outlive a restart if they were flushed, and are refused if not, unless that is accepted") func onDisk() throws
+    {
+        let directory = NSTemporaryDirectory() + "sharedring-board-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        var options = RingOptions()
+        options.directory = directory
+        options.isDurable = true
+        /// As a restart leaves the file: another boot's id is in it.
+        func restart() throws {
+            let file = try #require(FileHandle(forUpdatingAtPath: directory + "/kept"))
+            try file.seek(toOffset: UInt64(SegmentHeader.pageSize + MemoryLayout<sr_segment_control>.offset(of: \.boot_id)!))
+            file.write(Data((0..<16).map { _ in UInt8.random(in: 1...255) }))
+            try file.close()
+        }
+        let board = try Board.create("kept", entries: [Board.Entry("rate", capacity: 8)], options: options)
+        try board.set("rate", to: "one")
+        let writer = try board.makeWriter("rate")
+        expectError(.inUse, saying: "board 'kept'", "writer of entry 0") { () throws(RingError) in try board.flush() }
+        writer.close()
+        try board.flush()
+        try restart()
+        var reader = try Board.open("kept", options: options).makeReader("rate")
+        #expect(try reader.get()?.text == "one")
+        // Used again, and not flushed.
+        try board.set("rate", to: "two")
+        try restart()
+        expectError(.notFlushed, saying: "board 'kept'") { () throws(RingError) in _ = try board.makeReader("rate") }
+        expectError(.notFlushed, saying: "board 'kept'") { () throws(RingError) in _ = try board.set("rate", to: "x", timeout: .zero) }
+        var accepting = options
+        accepting.acceptsUnflushed = true
+        var found = try Board.open("kept", options: accepting).makeReader("rate")
+        #expect(try found.get()?.text == "two")
+        expectError(.invalidOption, saying: "board") { () throws(RingError) in
+            try Board.anonymous(entries: [Board.Entry("rate", capacity: 8)]).flush()
+        }
+    }
+
+    @Test("Found by name, made if it is not there, by descriptor, without a name; another kind is refused") func ways() throws {
         let options = place.options()
         let entries = [Board.Entry("rate", capacity: 8)]
         expectError(.notFound, saying: "board 'o'") { () throws(RingError) in _ = try Board.open("o", options: options) }
@@ -224,6 +314,7 @@ struct BoardWriterTests {
         try anonymous.set("rate", to: "memory")
         var other = try Board.open(descriptor: descriptor).makeReader("rate")
         #expect(try other.get()?.text == "memory")
+        #expect(try anonymous.report().entries[0].version == 1 && anonymous.check().damage.isEmpty)
     }
 }
 

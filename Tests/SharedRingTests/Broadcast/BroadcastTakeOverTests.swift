@@ -154,7 +154,7 @@ struct BroadcastTakeOverTests {
             }
         }
         let ring = try ring()
-        for round in 0..<Int(soakFactor * 300) {
+        for round in 0..<Int(soaking: 300) {
             var subscriber = try ring.makeSubscriber(.reliable, from: round % 2 == 0 ? .now : .oldest, options: quick)
             var expected = subscriber.sentBefore.messages
             for _ in 0..<50 {
@@ -197,6 +197,8 @@ struct BroadcastTakeOverTests {
             guard isForked({ () throws(RingError) in _ = try lossy.pointee.next(timeout: .zero) == nil }) else { return 3 }
             guard lossy.pointee.nextIfAvailable() == nil, lossy.pointee.drain({ _ in }) == 0 else { return 4 }
             guard lossy.pointee.missed.messages == 0 else { return 5 }
+            guard case .reliable = reliable.pointee.delivery, case .lossy = lossy.pointee.delivery else { return 6 }
+            guard !reliable.pointee.isRingPersistent, !reliable.pointee.isPeerAttached, reliable.pointee.name == nil else { return 7 }
             reliable.deinitialize(count: 1)
             lossy.deinitialize(count: 1)
             publisher.deinitialize(count: 1)

@@ -371,7 +371,7 @@ struct BroadcastTests {
     func tasks(_ delivery: Subscriber.Delivery) async throws {
         let ring = try ring(capacity: 65536)
         let publisher = try ring.makePublisher(options: slow)
-        var subscriber = try ring.makeSubscriber(delivery, options: slow)
+        var subscriber = try await ring.makeSubscriber(delivery, options: slow)
         async let sending: Void = {
             for i in 0..<500 {
                 try await publisher.send("\(i)")
@@ -383,6 +383,27 @@ struct BroadcastTests {
         try await subscriber.forEach { message in texts.append(message.text) }
         try await sending
         #expect(texts == (0..<500).map(String.init))
+    }
+
+    @Test("A task subscribes under a name, which is removed when no process has it; what is wrong is thrown there, too") func namedInTask()
+        async throws
+    {
+        let ring = try ring()
+        let publisher = try ring.makePublisher(options: slow)
+        #expect(await asyncCode { () async throws(RingError) in _ = try await ring.makeSubscriber(.durable) } == .invalidOption)
+        var subscriber = try await ring.makeSubscriber(.durable, as: "audit", options: slow)
+        try await publisher.send("one")
+        try await publisher.send("two")
+        #expect(try await subscriber.next(timeout: asyncPatience)?.text == "one")
+        #expect(await asyncCode { () async throws(RingError) in try await ring.removeSubscriber(named: "audit") } == .roleTaken)
+        try subscriber.end()
+        var successor = try await ring.makeSubscriber(.durable, as: "audit", options: slow)
+        let isResumed = successor.isResumed
+        #expect(isResumed)
+        #expect(try await successor.next(timeout: asyncPatience)?.text == "two")
+        try successor.end()
+        try await ring.removeSubscriber(named: "audit")
+        #expect(await asyncCode { () async throws(RingError) in try await ring.removeSubscriber(named: "audit") } == .subscriberNotFound)
     }
 
     @Test("An event source of a subscriber", arguments: [Subscriber.Delivery.reliable, .lossy]) func events(_ delivery: Subscriber.Delivery)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Damaged rings are listed, and go when nobody uses them", .oneByOne)
+@Suite("Damaged rings are listed, and go when no process uses them", .oneByOne)
 struct DamagedRingTests {
     let place = Place()
 
@@ -51,16 +51,20 @@ struct DamagedRingTests {
         try SPSCRing.openOrCreate("r", options: place.options()).makeProducer().close()
     }
 
-    @Test("While anybody has a role of it, it stays", arguments: ways) func inUse(how: String) throws {
+    @Test("While a process has a role of it, it stays", arguments: ways) func inUse(how: String) throws {
         for role in ["producer", "consumer"] {
             _ = try SPSCRing.create("r", options: place.options())
             let peer = try Peer(role, of: "r", in: place)
             peer.stop()  // what it has mapped may be gone
             try damage("r", how, isNew: false)
             #expect(try listed == ["r"])
-            expectError(.inUse) { () throws(RingError) in try DamagedRing.remove("r", options: place.options()) }
+            for dryRun in [true, false] {
+                expectError(.inUse) { () throws(RingError) in try DamagedRing.remove("r", dryRun: dryRun, options: place.options()) }
+            }
             #expect(place.names == ["r"])
             peer.kill()
+            try DamagedRing.remove("r", dryRun: true, options: place.options())
+            #expect(place.names == ["r"])
             try DamagedRing.remove("r", options: place.options())
             #expect(place.names == [])
         }
@@ -91,7 +95,9 @@ struct DamagedRingTests {
             ("sound", RingError.Code.notDamaged), ("text", .notARing), ("zeros", .notARing), ("directory", .notARing), ("link", .notARing),
             ("two", .notARing), ("newer", .incompatible), ("\(unfinished)", .notDamaged), ("nothing", .notFound), ("a/b", .invalidName),
         ] {
-            expectError(code) { () throws(RingError) in try DamagedRing.remove(name, options: place.options()) }
+            for dryRun in [true, false] {
+                expectError(code) { () throws(RingError) in try DamagedRing.remove(name, dryRun: dryRun, options: place.options()) }
+            }
         }
         #expect(place.names == before)
     }
@@ -108,7 +114,7 @@ struct DamagedRingTests {
         #expect(place.names == [])
     }
 
-    /// The remover examines it again under the lock that everybody who attaches needs.
+    /// The remover examines it again under the lock that each process needs that attaches.
     @Test("While others make and use rings of that name, only damaged ones go") func race() throws {
         let isDone = Turn()
         defer { isDone.set(1) }
@@ -127,7 +133,7 @@ struct DamagedRingTests {
         for round in 0..<300 {
             let ring = try SPSCRing.openOrCreate("r", options: place.options())
             let producer = try ring.makeProducer()
-            #expect(access(place.path("r"), F_OK) == 0, "whoever holds a role holds it in the ring that has the name")
+            #expect(access(place.path("r"), F_OK) == 0, "the holder of a role holds it in the ring that has the name")
             try producer.close()
             if round % 3 == 0 {
                 Forgery(path: place.path("r")).store(0x4141, at: 504)

@@ -27,7 +27,7 @@ struct OwnRingTests {
         #expect(report.lanes.count == 1 && report.lanes[0].backlog > 0 && report.producerAttachments == 1)
         #expect(check.messages == 1 && check.byteCount == 3 && check.damage.isEmpty && check.report.instance == report.instance)
         #expect(statistics.lanes.count == 1 && statistics.lanes[0].messages == 1 && statistics.report.instance == report.instance)
-        let events = try tap.look()
+        let events = try tap.poll()
         guard case .message(let message)? = events.first else {
             Issue.record("\(events)")
             return

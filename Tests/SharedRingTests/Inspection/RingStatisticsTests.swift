@@ -14,7 +14,7 @@ struct RingStatisticsTests {
         try #require(try statistics().lanes.first { $0.number == number })
     }
 
-    @Test("A ring that nobody came to has counted nothing; one that is not there is not found") func nobody() throws {
+    @Test("A ring that no process has attached to has counted nothing; one that is not there is not found") func nobody() throws {
         expectError(.notFound) { () throws(RingError) in _ = try RingStatistics("r", options: place.options()) }
         _ = try SPSCRing.create("r", options: place.options())
         let statistics = try statistics()
@@ -172,6 +172,15 @@ struct RingStatisticsTests {
         #expect(try lane().messages == 1)
     }
 
+    @Test("Of a broadcast in which no subscriber holds anything nothing waits, in the statistics as in the report") func unheld() throws {
+        var producer = try BroadcastRing.create("b", options: place.options(capacity: 65536)).makeProducer()
+        for i in 0..<100 { #expect(try producer.trySend([UInt8](repeating: UInt8(i), count: 16))) }
+        let statistics = try RingStatistics("b", options: place.options())
+        #expect(statistics.lanes[0].messages == 100 && statistics.lanes[0].backlog == 0)
+        #expect(try RingReport("b", options: place.options()).lanes[0].backlog == 0)
+        try producer.close()
+    }
+
     @Test("Absurd values are taken as they are found; only the backlog stays between 0 and the capacity") func absurd() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         let producer = try ring.makeProducer()
@@ -192,7 +201,7 @@ struct RingStatisticsTests {
         withExtendedLifetime(producer) {}
     }
 
-    @Test("Reading takes no role: those who are stopped or dead are in nobody's way") func stopped() throws {
+    @Test("Reading takes no role: processes that are stopped or dead are in no reader's way") func stopped() throws {
         let producer = try Peer("producer", of: "r", in: place)
         let consumer = try Peer("consumer", of: "r", in: place)
         #expect(try producer.ask("send abc") == "sent")

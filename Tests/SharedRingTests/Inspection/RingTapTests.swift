@@ -27,26 +27,26 @@ struct RingTapTests {
     @Test("What waits, or only what comes; the ends of streams; and the consumer still gets it all") func shows() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var unused = try tap()
-        #expect(try unused.look().isEmpty)
+        #expect(try unused.poll().isEmpty)
         var producer = try ring.makeProducer()
         try producer.send("a", tag: 7)
         var all = try tap()
         var late = try tap(from: .tail)
         try producer.send("b")
         try producer.close()
-        let events = try all.look()
+        let events = try all.poll()
         #expect(events.map(\.word) == ["0@0 a", "0@16 b", "0@32 (closed)"])
         guard case .message(let first) = events[0] else { return }
         #expect(first.tag == 7 && first.ticket == nil)
-        #expect(try late.look().map(\.word) == ["0@16 b", "0@32 (closed)"])
-        #expect(try unused.look().map(\.word) == ["0@0 a", "0@16 b", "0@32 (closed)"], "a lane that came into use later")
-        #expect(try all.look().isEmpty)
+        #expect(try late.poll().map(\.word) == ["0@16 b", "0@32 (closed)"])
+        #expect(try unused.poll().map(\.word) == ["0@0 a", "0@16 b", "0@32 (closed)"], "a lane that came into use later")
+        #expect(try all.poll().isEmpty)
 
         let killed = try Peer("producer", of: "r", in: place)
         #expect(try killed.ask("send c") == "sent")
         killed.kill()
         producer = try ring.makeProducer()
-        #expect(try all.look().map(\.word) == ["0@40 c", "0@56 (died)"])
+        #expect(try all.poll().map(\.word) == ["0@40 c", "0@56 (died)"])
         var consumer = try ring.makeConsumer()
         var received: [String] = []
         while let word = try? consumer.pollText(), word != "(empty)" { received.append(word) }
@@ -60,7 +60,7 @@ struct RingTapTests {
         chmod(place.path("r"), 0o400)
         let before = try Data(contentsOf: URL(fileURLWithPath: place.path("r")))
         var tap = try tap()
-        #expect(try tap.look().count == 1)
+        #expect(try tap.poll().count == 1)
         #expect(try Data(contentsOf: URL(fileURLWithPath: place.path("r"))) == before)
         let report = try RingReport("r", options: place.options())
         #expect(report.consumer.presence == .neverCame)
@@ -77,13 +77,13 @@ struct RingTapTests {
         try second.send("b")
         try first.send("c")
         var tickets: [UInt64: String] = [:]
-        for case .message(let message) in try tap.look() {
+        for case .message(let message) in try tap.poll() {
             tickets[try #require(message.ticket)] = String(decoding: message.bytes, as: UTF8.self)
         }
         #expect(tickets == [0: "a", 1: "b", 2: "c"])
     }
 
-    @Test("What a producer wrote and did not commit is never shown as what stood there before, whoever makes room after it")
+    @Test("What a producer wrote and did not commit is never shown as what stood there before, whichever producer makes room after it")
     func scribbledOver() throws {
         for other in ["successor", "hand-over"] {
             let ring = try SPSCRing.create(other, options: place.options())
@@ -93,7 +93,7 @@ struct RingTapTests {
             for number in 0..<4 {
                 try producer.send([UInt8](repeating: UInt8(number), count: 1000))
                 _ = try consumer.receive()
-                if number == 0 { _ = try tap.look() }
+                if number == 0 { _ = try tap.poll() }
             }
             // The tap stands at 1008, the tail at 4032. Of the second message the header stays as it was.
             do {
@@ -111,13 +111,13 @@ struct RingTapTests {
                 producer.core.takeBack()
                 try producer.send("")
             }
-            for case .message(let message) in try tap.look() where message.position == 1008 {
+            for case .message(let message) in try tap.poll() where message.position == 1008 {
                 #expect(Set(message.bytes) == [1], "\(other)")
             }
         }
     }
 
-    @Test("Whoever counts and is overtaken meanwhile ends where a record begins, though other records stood where it walked")
+    @Test("A walk that is overtaken while it counts ends where a record begins, though other records stood where it walked")
     func overtaken() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var sender = try ring.makeProducer()
@@ -169,7 +169,7 @@ struct RingTapTests {
         var tap = try tap()
         // 128 of 32 bytes are a lap, and the write limit is an eighth of it ahead.
         for number in 0..<110 { try pass("\(number)") }
-        let seen = try tap.look()
+        let seen = try tap.poll()
         #expect(seen.count == 110)
         for (number, event) in seen.enumerated() {
             guard case .message(let message) = event else { throw CocoaError(.coderReadCorrupt) }
@@ -177,7 +177,7 @@ struct RingTapTests {
         }
         for lap in [128, 129, 1000] {
             for number in 0..<lap { try pass("\(number)") }
-            let events = try tap.look()
+            let events = try tap.poll()
             guard events.count == 1, case .missed(let miss) = events[0] else {
                 Issue.record("\(events.map(\.word))")
                 return
@@ -186,19 +186,19 @@ struct RingTapTests {
             #expect(miss.byteCount == missed * 32 && miss.messageBytes == missed * 24 && miss.mostMessages == missed)
             #expect(missed > 0 && missed <= UInt64(lap))
             // The others were received, too, and are still in their places.
-            #expect(try tap.look().count == lap - Int(missed))
+            #expect(try tap.poll().count == lap - Int(missed))
             try pass("x")
-            #expect(try tap.look().count == 1)
+            #expect(try tap.poll().count == 1)
         }
     }
 
-    @Test("A full lane that nobody receives from is shown whole") func full() throws {
+    @Test("A full lane that no consumer receives from is shown whole") func full() throws {
         let ring = try SPSCRing.create("r", options: place.options())
         var producer = try ring.makeProducer()
         var sent = 0
         while try producer.trySend([UInt8](repeating: UInt8(sent), count: 100)) { sent += 1 }
         var tap = try tap()
-        let events = try tap.look()
+        let events = try tap.poll()
         #expect(events.count == sent && sent > 30)
         for (number, event) in events.enumerated() {
             guard case .message(let message) = event else { throw CocoaError(.coderReadCorrupt) }
@@ -235,7 +235,7 @@ struct RingTapTests {
                 }
             file.store(value, at: offset)
             if Int.random(in: 0..<20, using: &random) == 0 { tap = try self.tap(from: Bool.random(using: &random) ? .head : .tail) }
-            for event in try tap.look() {
+            for event in try tap.poll() {
                 switch event {
                 case .message(let message):
                     kinds.insert("message")
@@ -258,8 +258,8 @@ struct RingTapTests {
         let header = try RingReport("r", options: place.options()).header(in: place)
         Forgery(path: place.path("r")).store(0x4141_4141_4141_4141, at: header.dataOffset + 16)
         var tap = try tap()
-        #expect(try tap.look().map(\.word) == ["0@0 a", "0@16 (damaged)"])
-        #expect(try tap.look().isEmpty)
+        #expect(try tap.poll().map(\.word) == ["0@0 a", "0@16 (damaged)"])
+        #expect(try tap.poll().isEmpty)
     }
 
     @Test("A lane full of records without an end is shown once, and not lap after lap") func endless() throws {
@@ -270,10 +270,10 @@ struct RingTapTests {
         let file = Forgery(path: place.path("r"))
         for offset in stride(from: 0, to: report.capacity, by: 8) { file.store(0x8000_0000, at: header.dataOffset + offset) }
         var tap = try tap()
-        let events = try tap.look()
+        let events = try tap.poll()
         #expect(events.count == report.capacity / 8)
         #expect(events.last?.word == "0@\(report.capacity - 8) (damaged)")
-        for _ in 0..<3 { #expect(try tap.look().isEmpty) }
+        for _ in 0..<3 { #expect(try tap.poll().isEmpty) }
     }
 
     @Test("While messages rush by, what is shown is whole, and what is not shown is counted as missed") func rush() throws {
@@ -311,7 +311,7 @@ struct RingTapTests {
         while !isOver, ContinuousClock.now < end {
             // Before the look, which may come too late for the end itself.
             let isLast = isReceived.isRaised
-            let events = try tap.look()
+            let events = try tap.poll()
             for event in events {
                 switch event {
                 case .message(let message):
@@ -337,7 +337,7 @@ struct RingTapTests {
         #expect(seen > 0 && (seen == total || missed > 0))
     }
 
-    /// Nobody waits for the tap: it is looked with now and then, in the middle of sending, so that much is overwritten before.
+    /// No producer waits for the tap: it is polled now and then, in the middle of sending, so that much is overwritten before.
     @Test("What is shown and what is missed is together what was sent, in every lane that comes into use meanwhile", arguments: 0..<60)
     func sums(seed: Int) throws {
         var random = SplitMix(state: UInt64(seed))
@@ -380,7 +380,7 @@ struct RingTapTests {
         }
         var seen: (messages: UInt64, bytes: UInt64) = (0, 0)
         func look(_ tap: inout RingTap) throws -> Int {
-            let events = try tap.look()
+            let events = try tap.poll()
             for event in events {
                 switch event {
                 case .message(let message):
@@ -409,7 +409,7 @@ struct RingTapTests {
     @Test("The first messages of a ring are shown though they were received before the tap looked again") func firstMessages() throws {
         let ring = try MPSCRing.create("r", lanes: 2, options: place.options())
         var tap = try tap()
-        #expect(try tap.look().isEmpty)
+        #expect(try tap.poll().isEmpty)
         var consumer = try ring.makeConsumer()
         var producer = try ring.makeProducer()
         for word in ["a", "b"] {
@@ -417,7 +417,7 @@ struct RingTapTests {
             guard case .message = try consumer.poll() else { throw CocoaError(.coderReadCorrupt) }
         }
         if case .message = try consumer.poll() { Issue.record("a third") }  // the two are acknowledged by that
-        #expect(try tap.look().map(\.word) == ["0@0 a", "0@16 b"])
+        #expect(try tap.poll().map(\.word) == ["0@0 a", "0@16 b"])
     }
 
     @Test("From a producer that publishes no checkpoint what is missed is said to be at most so much") func uncounted() throws {
@@ -434,7 +434,7 @@ struct RingTapTests {
         for word in stride(from: 128, to: 200, by: 8) { file.store(0, at: header.laneOffset(0) + word) }
         for word in stride(from: 0, to: 4096, by: 8) { file.store(0, at: header.dataOffset + word) }
         var misses: [TapMiss] = []
-        for case .missed(let miss) in try tap.look() { misses.append(miss) }
+        for case .missed(let miss) in try tap.poll() { misses.append(miss) }
         #expect(misses.count == 1 && misses[0].messages == nil && misses[0].mostMessages == misses[0].byteCount / 8)
     }
 

@@ -136,7 +136,7 @@ private struct Model: ~Copyable {
                 position &+= shape.spacing(bytes.count)
             }
         case 9:
-            // As whoever waits for room does.
+            // As a producer that waits for room does.
             _ = try producer.writer.pointee.makeRoom(for: size(largest))
         default:
             for _ in 0..<below(100) {
@@ -163,7 +163,7 @@ private struct Model: ~Copyable {
         try #require(offset >= 0 && offset < 2 * options.capacity, what)
 
         if below(8) == 0 {
-            for event in try tap.look() {
+            for event in try tap.poll() {
                 switch event {
                 case .message(let message): try #require(message.bytes == sent[message.position], what)
                 case .damaged(let damage): Issue.record("\(damage); \(what)")
@@ -184,7 +184,7 @@ struct CheckpointTests {
             let seed = UInt64.random(in: 0...UInt64.max)
             var model = try Model(kind, capacity: shape.capacity, alignment: shape.alignment, first: first, seed: seed)
             var producer = try model.ring.makeProducer()
-            for step in 0..<200 {
+            for step in 0..<Int(soaking: 80) {
                 switch model.below(28) {
                 case 0:
                     try producer.close()
@@ -231,7 +231,7 @@ struct CheckpointTests {
             for index in 0..<bytes.byteCount { bytes.storeBytes(of: UInt8(index % 8 == 3 ? 0x80 : 0), toByteOffset: index, as: UInt8.self) }
         }
         #expect(try producer.writer.pointee.makeRoom(for: 8))
-        let events = try tap.look()
+        let events = try tap.poll()
         guard events.count == 1, case .missed = events[0] else {
             Issue.record("\(events.count) events")
             return

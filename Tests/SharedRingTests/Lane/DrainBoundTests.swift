@@ -81,8 +81,38 @@ struct DrainBoundTests {
         #expect(next == sent)
         try producer.close()
         var entry = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
-        try #require(poll(&entry, 1, 20_000) == 1)
+        try #require(poll(&entry, 1, patienceMilliseconds) == 1)
         #expect(try source.drain { _ in } == .ended)
+    }
+
+    @Test("Of a subscriber whose publisher keeps up with the drain", arguments: [Subscriber.Delivery.reliable, .lossy])
+    func subscriber(delivery: Subscriber.Delivery) throws {
+        let ring = try BroadcastRing.anonymous(subscribers: 1, options: RingOptions(capacity: Self.capacity))
+        var publisher = try ring.makePublisher()
+        var subscriber = try ring.makeSubscriber(delivery)
+        var (sent, next) = (0, 0)
+        while sent < 50, try publisher.trySend(value: sent) { sent += 1 }
+        for _ in 0..<20 {
+            let stood = sent - next
+            let count = try subscriber.drain { message throws(RingError) in
+                #expect(message.integer(as: Int.self) == next)
+                next += 1
+                if try publisher.trySend(value: sent) { sent += 1 }
+            }
+            #expect(count >= stood && count <= Self.most, "\(count), \(stood) stood there")
+        }
+        #expect(subscriber.missed.messages == 0)
+        var source = try subscriber.eventSource()
+        for _ in 0..<10 {
+            let before = next
+            let why = try source.drain { message in
+                #expect(message.integer(as: Int.self) == next)
+                next += 1
+                if try publisher.trySend(value: sent) { sent += 1 }
+            }
+            #expect(why == .limitReached && next > before && next - before <= Self.most)
+        }
+        try source.end()
     }
 
     @Test("While another thread sends without a pause", arguments: [1, 2])

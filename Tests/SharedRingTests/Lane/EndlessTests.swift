@@ -8,12 +8,12 @@ import Testing
 /// What an untrusted peer could make a consumer go round with, past every deadline.
 @Suite("No call goes round for ever, whatever stands in the lane", .oneByOne)
 struct EndlessTests {
-    /// An end mark at every place of the lane. The consumer never writes there, so it would meet them again and again.
+    /// An end record at every place of the lane. The consumer never writes there, so it would meet them again and again.
     private func fill(_ data: UnsafeMutableRawPointer, epoch: UInt32) {
         for offset in stride(from: 0, to: 4096, by: 8) { sr_store_release_u64(data + offset, RecordHeader.end(epoch: epoch).bits) }
     }
 
-    @Test("A lane full of end marks is poisoned", arguments: [3, 4] as [UInt32])
+    @Test("A lane full of end records is poisoned", arguments: [3, 4] as [UInt32])
     func marks(epoch: UInt32) throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let producer = try ring.makeProducer()
@@ -59,7 +59,7 @@ struct EndlessTests {
         withExtendedLifetime(hostile) {}
     }
 
-    // MARK: A lane full of records, and nobody who could have written them
+    // MARK: A lane full of records, and no process that could have written them
 
     /// A record at every place.
     private func carpet(_ data: UnsafeMutableRawPointer) {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedRing
 
-/// A producer that writes into an array and keeps the protocol: it publishes how far it will write before it does. Nobody holds it up.
+/// A producer that writes into an array and keeps the protocol: it publishes how far it will write before it does. No reader holds it up.
 private struct Publisher {
     var lane: WordLane
     var tail: UInt64

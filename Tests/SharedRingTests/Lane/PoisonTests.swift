@@ -173,7 +173,7 @@ struct PoisonTests {
         expectError(.poisoned, saying: "capacity 4096") { () throws(RingError) in _ = try ring.makeProducer() }
     }
 
-    @Test("A page that nobody may touch stands before and behind every mapping") func guards() throws {
+    @Test("A page without access stands before and behind every mapping") func guards() throws {
         try withForger { producer, consumer, data, _ in
             for start in [UnsafeRawPointer(data), consumer.reader.pointee.data] {
                 #expect(ts_is_mapped(start) == 1)

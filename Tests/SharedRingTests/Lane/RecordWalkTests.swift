@@ -65,7 +65,7 @@ struct RecordWalkTests {
         let end = lane.put(messages: 2, of: 8, at: 0)
         lane[end] = RecordHeader(bits: bits)
         var walk = RecordWalk(lane.shape, fromHead: 0)
-        for _ in 0..<2 { guard case .message = walk.next({ lane[$0] }) else { throw Wrong() } }
+        for _ in 0..<2 { guard case .message = walk.next({ lane[$0] }) else { throw TestError() } }
         for _ in 0..<2 { #expect(walk.next { lane[$0] } == .malformed(position: end, bits: bits)) }
         #expect(walk.position == end)
     }
@@ -80,10 +80,10 @@ struct RecordWalkTests {
         while case .message = walk.next({ lane[$0] }) { count += 1 }
         // One alignment is the terminator's, so the last record of the lap has no place.
         #expect(count == 4096 / 16 - 1)
-        guard case .beyondCapacity(let record, let end) = walk.next({ lane[$0] }) else { throw Wrong() }
+        guard case .beyondCapacity(let record, let end) = walk.next({ lane[$0] }) else { throw TestError() }
         #expect(record.position == walk.position && end == start &+ 4096)
         walk.limit = end
-        guard case .message(let same) = walk.next({ lane[$0] }) else { throw Wrong() }
+        guard case .message(let same) = walk.next({ lane[$0] }) else { throw TestError() }
         #expect(same == record && walk.position == end)
     }
 
@@ -91,7 +91,7 @@ struct RecordWalkTests {
         var lane = try WordLane()
         _ = lane.put(messages: 1, of: 8, at: 0)
         var walk = RecordWalk(lane.shape, fromHead: 0)
-        #expect(throws: Wrong.self) { try walk.next { (_: UInt64) throws -> RecordHeader in throw Wrong() } }
+        #expect(throws: TestError.self) { try walk.next { (_: UInt64) throws -> RecordHeader in throw TestError() } }
         #expect(walk.position == 0)
         var loads: [UInt64] = []
         for _ in 0..<2 {
@@ -103,5 +103,5 @@ struct RecordWalkTests {
         #expect(loads == [0, 16])
     }
 
-    struct Wrong: Error {}
+    struct TestError: Error {}
 }

@@ -61,7 +61,7 @@ struct SanitizedTests {
 
     private static let count = 5_000
 
-    /// Receives everything, comparing, until the end mark; returns how many came and how many were wrong.
+    /// Receives everything, comparing, until the end record; returns how many came and how many were wrong.
     private func receive(_ lane: Lane, acknowledgeEvery: Int = 0) throws -> (Int, Int) {
         let patience = Patience()
         var pattern = Pattern(seed: 9, largest: 1000)

@@ -69,15 +69,15 @@ struct SpaceTests {
 
     @Test("A drain that its body ends by throwing gives back what it had taken, though that is less than an eighth")
     func drainThrows() throws {
-        struct Enough: Error {}
-        func body(_ count: inout Int) throws(Enough) {
-            if count == 10 { throw Enough() }
+        struct TestError: Error {}
+        func body(_ count: inout Int) throws(TestError) {
+            if count == 10 { throw TestError() }
             count += 1
         }
         var taken = 0
         try SPSCRing.withEndpoints { producer, consumer in
             while try producer.trySend(value: UInt64(1)) {}
-            #expect(throws: Enough.self) { try consumer.drain { (_: borrowing Message) throws(Enough) in try body(&taken) } }
+            #expect(throws: TestError.self) { try consumer.drain { (_: borrowing Message) throws(TestError) in try body(&taken) } }
             #expect(sr_load_acquire_u64(sr_head(consumer.reader.pointee.control)) == 160)
             #expect(try producer.trySend([UInt8](repeating: 0, count: 152)))
         }
@@ -86,7 +86,7 @@ struct SpaceTests {
         var producer = try ring.makeProducer()
         var consumer = try ring.makeConsumer()
         while try producer.trySend(value: UInt64(1)) {}
-        #expect(throws: Enough.self) { try consumer.drain { (_: borrowing Message) throws(Enough) in try body(&taken) } }
+        #expect(throws: TestError.self) { try consumer.drain { (_: borrowing Message) throws(TestError) in try body(&taken) } }
         #expect(try producer.trySend([UInt8](repeating: 0, count: 152)))
     }
 

@@ -119,7 +119,7 @@ struct StreamEndTests {
         #expect(try consumer.pollText() == "(ended)")
     }
 
-    @Test("A death that nobody saw stands as a mark between the two streams") func mark() throws {
+    @Test("A death that no consumer saw stands as an end record between the two streams") func mark() throws {
         do {
             var producer = try producer()
             try producer.send("a")
@@ -147,7 +147,7 @@ struct StreamEndTests {
         expectError(.timedOut) { () throws(RingError) in _ = try consumer.receive(timeout: .milliseconds(30)) }
     }
 
-    @Test("A producer killed between its end mark and its epoch has closed: no death is reported, now or by its successor")
+    @Test("A producer killed between its end record and its epoch has closed: no death is reported, now or by its successor")
     func killedWhileClosing() throws {
         var consumer = try consumer()
         var first = try producer()

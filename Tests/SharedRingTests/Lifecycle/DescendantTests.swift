@@ -1,4 +1,5 @@
 import CSharedRing
+import CTestSupport
 import Foundation
 import TestSupport
 import Testing
@@ -45,6 +46,27 @@ struct DescendantTests {
         #expect(kill(peer.pid, 0) == 0, "it lives")
         #expect(try openFiles(of: peer.pid) == [])
         try ring.makeProducer().close()
+    }
+
+    @Test("What a process gives back is free, though one that it is starting has copies of all its descriptors") func copies() throws {
+        let ring = try SPSCRing.create("r", options: place.options())
+        let producer = try ring.makeProducer()
+        let name = try SegmentName("r", in: place.path)
+        var lock: RoleLock? = try RoleLock(name.name, in: name.openDirectory())
+        #expect(try lock?.take(.consumer) == true)
+        let child = ts_start_copy()
+        try #require(child > 0)
+        defer {
+            kill(child, SIGKILL)
+            waitpid(child, nil, 0)
+        }
+        #expect(try openFiles(of: child) != [], "that this shows anything")
+        lock = nil
+        try ring.makeConsumer().close()
+        try producer.close()
+        try ring.makeProducer().close()
+        try SPSCRing.remove("r", options: place.options())
+        #expect(place.names == [])
     }
 
     @Test("A role belongs to the process: it outlives the thread that took it, and another thread can't take it too") func threads() throws

@@ -7,7 +7,7 @@ import Testing
 
 @Suite(
     "Processes that see other processes, file systems, clocks or users than each other share a ring", .oneByOne,
-    .serialized, .enabled(if: Surroundings.canBeChanged, "making namespaces and changing users needs root"))
+    .serialized, .enabled(if: Namespaces.canBeChanged, "making namespaces and changing users needs root"))
 struct NamespaceTests {
     let place = Place()
 
@@ -18,7 +18,7 @@ struct NamespaceTests {
     }
 
     @Test("Pid namespaces: two processes with the same pid keep their roles apart, and a death is seen across") func pids() throws {
-        let words = [Surroundings.unshare, "--pid", "--fork", "--kill-child"]
+        let words = [Namespaces.unshare, "--pid", "--fork", "--kill-child"]
         let sender = try Peer("producer", of: "r", in: place, by: words, "check-interval=10")
         let receiver = try Peer("consumer", of: "r", in: place, by: words, "check-interval=10")
         let report = try RingReport("r", options: place.options())
@@ -81,12 +81,12 @@ struct NamespaceTests {
     /// Deadlines are each process's own; nothing in the segment is measured by this clock.
     @Test(
         "Monotonic clocks months apart: waiting, waking and timeouts go on",
-        .enabled(if: Surroundings.canHaveOwnTime, "no time namespaces"),
+        .enabled(if: Namespaces.canHaveOwnTime, "no time namespaces"),
         arguments: ["10000000", "-1"])
     func clocks(offset: String) throws {
         // A clock can't be set back before 0, and this machine may have started a moment ago.
         let offset = offset == "-1" ? "-\(sr_now_ns() / 2_000_000_000)" : offset
-        let words = [Surroundings.unshare, "--time", "--monotonic", offset, "--fork", "--kill-child"]
+        let words = [Namespaces.unshare, "--time", "--monotonic", offset, "--fork", "--kill-child"]
         let receiver = try Peer("consumer", of: "r", in: place, by: words, "waiting=sleep", "check-interval=10")
         var sender = try ring().makeProducer(waiting: .sleep, options: EndpointOptions(checkInterval: .milliseconds(10)))
         for i in 0..<50 {
@@ -110,7 +110,7 @@ struct NamespaceTests {
     private static let group: UInt32 = 4712
 
     private func become(_ user: UInt32) -> [String] {
-        [Surroundings.setpriv, "--reuid=\(user)", "--regid=\(Self.group)", "--clear-groups", "--no-new-privs"]
+        [Namespaces.setpriv, "--reuid=\(user)", "--regid=\(Self.group)", "--clear-groups", "--no-new-privs"]
     }
 
     @Test("A ring for a group: its members attach when they name its owner, and not by default; others not at all") func group() throws {
@@ -125,7 +125,7 @@ struct NamespaceTests {
         #expect(
             byDefault.hasPrefix("error wrongOwner") && byDefault.contains("user 0, this process runs as \(Self.otherUser)"), "\(byDefault)")
         #expect(try attempt(become(Self.otherUser), "owner=1").hasPrefix("error wrongOwner"))
-        let outsider = [Surroundings.setpriv, "--reuid=4713", "--regid=4713", "--clear-groups"]
+        let outsider = [Namespaces.setpriv, "--reuid=4713", "--regid=4713", "--clear-groups"]
         let refused = try attempt(outsider, "owner=anyone")
         #expect(refused.hasPrefix("error wrongOwner") && refused.contains("its mode is 660"), "\(refused)")
 
@@ -147,9 +147,9 @@ struct NamespaceTests {
     }
 
     /// In a user namespace that maps no user, the kernel shows this process to itself as the overflow user, and every file's owner, too.
-    @Test("In a user namespace, a user that it does not map is nobody's: not one's own, nor one that can be named") func unmapped() throws {
+    @Test("In a user namespace, a user that it does not map is none: not one's own, nor one that can be named") func unmapped() throws {
         _ = try ring()
-        let words = [Surroundings.unshare, "--user", Peer.executable, "producer", "r", "directory=\(place.path)"]
+        let words = [Namespaces.unshare, "--user", Peer.executable, "producer", "r", "directory=\(place.path)"]
         for options in [[], ["owner=65534"]] {
             let answer = try Peer(words.dropFirst() + options, executable: words[0]).line()
             #expect(answer.hasPrefix("error wrongOwner") && answer.contains("does not map"), "\(answer)")
@@ -159,7 +159,7 @@ struct NamespaceTests {
         let anyone = try Peer(words.dropFirst() + ["owner=anyone"], executable: words[0])
         #expect(try anyone.line() == "attached")
 
-        let mapped = [Surroundings.unshare, "--user", "--map-root-user"]
+        let mapped = [Namespaces.unshare, "--user", "--map-root-user"]
         let own = try Peer("consumer", of: "r", in: place, by: mapped)
         #expect(try anyone.ask("send x") == "sent")
         #expect(try own.ask("next") == "message x")
@@ -168,11 +168,11 @@ struct NamespaceTests {
     @Test("A process that its user namespace does not map can use a ring that it has made without a name, and no link") func unmappedSelf()
         throws
     {
-        let confined = try Peer(["--user", Peer.executable, "confined", "anonymous", place.path], executable: Surroundings.unshare)
+        let confined = try Peer(["--user", Peer.executable, "confined", "anonymous", place.path], executable: Namespaces.unshare)
         #expect(try confined.line() == "passed")
         let listener = try Peer(["link-echo", place.path("socket")])
         #expect(try listener.line() == "listening")
-        let talker = try Peer(["--user", Peer.executable, "link-talk", place.path("socket")], executable: Surroundings.unshare)
+        let talker = try Peer(["--user", Peer.executable, "link-talk", place.path("socket")], executable: Namespaces.unshare)
         let answer = try talker.line()
         #expect(answer.hasPrefix("error wrongOwner") && answer.contains("does not map"), "\(answer)")
     }

@@ -43,10 +43,10 @@ struct RingCheckTests {
         (Forgery(path: place.path(name)), try RingReport(name, options: place.options()).header(in: place))
     }
 
-    @Test("A ring that nobody came to") func unused() throws {
+    @Test("A ring that no process has attached to") func unused() throws {
         _ = try SPSCRing.create("r", options: place.options())
         let check = try check()
-        #expect(!check.hasAnybodyCome && !check.isAnybodyAttached && check.lanes.isEmpty && check.damage.isEmpty)
+        #expect(!check.wasUsed && !check.isInUse && check.lanes.isEmpty && check.damage.isEmpty)
     }
 
     @Test("Messages, their bytes and the ends of streams are counted where they stand, across the end of the data") func counts() throws {
@@ -62,11 +62,11 @@ struct RingCheckTests {
                 bytes += size
                 let lane = try check().lanes[0]
                 #expect(lane.messages == count && lane.byteCount == bytes && lane.tail == producer.writer.pointee.tail)
-                #expect(!lane.isMoving && lane.producer.presence == .attached && !lane.endsWithMark)
+                #expect(!lane.isMoving && lane.producer.presence == .attached && !lane.endsWithEndRecord)
             }
             try producer.close()
             let lane = try check().lanes[0]
-            #expect(lane.closeMarks == 1 && lane.deathMarks == 0 && lane.endsWithMark && !lane.needsDeathMark)
+            #expect(lane.closeRecords == 1 && lane.deathRecords == 0 && lane.endsWithEndRecord && !lane.needsDeathRecord)
             #expect(lane.producer.presence == .closed)
             while try consumer.pollText() != "(ended)" {}
             #expect(try check().streamEnds == 1, "a caller has not acknowledged an end before it comes back")
@@ -87,14 +87,14 @@ struct RingCheckTests {
         let before = try check()
         let lane = before.lanes[0]
         #expect(before.damage.isEmpty && before.report.consumer.presence == .died && lane.producer.presence == .died)
-        #expect(lane.head == 16 && lane.tail == 48 && lane.messages == 2 && lane.needsDeathMark)
+        #expect(lane.head == 16 && lane.tail == 48 && lane.messages == 2 && lane.needsDeathRecord)
 
         let ring = try SPSCRing.open("r", options: place.options())
         var successor = try ring.makeProducer()
-        #expect(successor.writer.pointee.tail == 48 + 8, "it goes on at the tail, with an end mark")
+        #expect(successor.writer.pointee.tail == 48 + 8, "it goes on at the tail, with an end record")
         try successor.send("d")
         let between = try check().lanes[0]
-        #expect(between.deathMarks == 1 && between.closeMarks == 0 && between.messages == 3 && !between.needsDeathMark)
+        #expect(between.deathRecords == 1 && between.closeRecords == 0 && between.messages == 3 && !between.needsDeathRecord)
         var next = try ring.makeConsumer()
         #expect(next.reader.pointee.head == 16)
         #expect(try next.pollText() == "b")
@@ -274,7 +274,7 @@ struct RingCheckTests {
             }
         }
         #expect(turn == 24 * 5)
-        #expect(walk.isMoving && walk.result.damage == nil && walk.result.messages == 0 && walk.result.deathMarks == 0)
+        #expect(walk.isMoving && walk.result.damage == nil && walk.result.messages == 0 && walk.result.deathRecords == 0)
         #expect(try RingCheck("r", options: place.options()).messages > 0)
     }
 

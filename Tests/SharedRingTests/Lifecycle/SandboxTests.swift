@@ -37,7 +37,7 @@ struct SandboxTests {
 
     /// The message is committed here without a look at the doorbell: the wake that a producer without a barrier may miss to give.
     @Test(
-        "membarrier taken away after attaching: a consumer asleep, or its waiter thread, finds even a message that nobody woke it for",
+        "membarrier taken away after attaching: a consumer asleep, or its waiter thread, finds even a message for which no process woke it",
         arguments: ["consumer", "watcher"], [true, false])
     func after(role: String, isDenied: Bool) throws {
         var options = place.options()
@@ -93,6 +93,28 @@ struct SandboxTests {
         usleep(20_000)  // into its sleep; were it not there yet, it would find the message in any case
         #expect(try peer.ask("send woken") == "sent")
         #expect(try receiver.join() == "woken")
+    }
+
+    /// Counted in the ring's own `sleeps`, as FloodTests does: a wait that is refused takes a millisecond, and is no busy loop.
+    @Test("FUTEX_WAIT_BITSET taken away after attaching: no busy loop, and what comes is received") func waitTakenAway() throws {
+        var producer = try SPSCRing.create("r", options: place.options()).makeProducer()
+        let peer = try Peer("consumer", of: "r", in: place, "waiting=sleep", "check-interval=600000")
+        #expect(try peer.ask("deny FUTEX_WAIT_BITSET") == "denied")
+        peer.tell("next")
+        func sleeps() -> UInt64 { (try? RingStatistics("r", options: place.options()).consumerSleeps) ?? 0 }
+        #expect(eventually { sleeps() > 0 })
+        let start = sr_now_ns()
+        let first = sleeps()
+        #expect(eventually { sleeps() >= first + 100 })
+        let count = sleeps() - first
+        #expect(count <= UInt64((sr_now_ns() - start) / 1_000_000) + 2)
+        try producer.send("here")
+        #expect(try peer.line() == "message here")
+    }
+
+    /// It attaches nowhere, so the call was not tried.
+    @Test("Without FUTEX_WAIT_BITSET a board's reader looks again and again, without a busy loop") func boardReader() throws {
+        #expect(try Peer(["confined", "board-reader", place.path]).line() == "passed")
     }
 
     // MARK: Making a file

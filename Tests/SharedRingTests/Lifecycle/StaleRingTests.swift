@@ -5,20 +5,21 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Stale rings go, and nobody ever loses anything by it", .oneByOne)
+@Suite("Stale rings go, and no process ever loses anything by it", .oneByOne)
 struct StaleRingTests {
     let place = Place()
 
-    private func outcomes(_ force: Bool = false, rehearsal: Bool = false) throws -> [String: String] {
-        let rings = try StaleRing.removeAll(includingUndelivered: force, dryRun: rehearsal, options: place.options())
+    private func outcomes(_ force: Bool = false, isDryRun: Bool = false) throws -> [String: String] {
+        let rings = try StaleRing.removeAll(includingUndelivered: force, dryRun: isDryRun, options: place.options())
         return Dictionary(
             uniqueKeysWithValues: rings.map { ring in
                 let word =
                     switch ring.outcome {
                     case .removed: "removed"
                     case .removedUnfinished: "unfinished"
-                    case .kept(.neverUsed): "nobody came"
+                    case .kept(.neverUsed): "never used"
                     case .kept(.undelivered): "undelivered \(ring.messages) \(ring.byteCount) \(ring.streamEnds)"
+                    case .kept(.awaitsSubscribers(let names)): "awaits \(names.joined(separator: ", "))"
                     case .kept(.holdsValues): "values"
                     case .kept(.inUse): "in use"
                     case .kept(.damaged): "damaged"
@@ -55,24 +56,47 @@ struct StaleRingTests {
     }
 
     private static let expected = [
-        "fresh": "nobody came", "done": "removed", "dead": "removed", "cut": "removed", "full": "undelivered 2 5 0",
+        "fresh": "never used", "done": "removed", "dead": "removed", "cut": "removed", "full": "undelivered 2 5 0",
         "end": "undelivered 0 0 1", "hurt": "damaged", "file": "notARing", "directory": "notARing", "busy": "in use",
     ]
 
-    @Test("Each sort of ring has its fate; a rehearsal foretells it and changes nothing") func fates() throws {
+    @Test("Each sort of ring has its fate; a dry run foretells it and changes nothing") func fates() throws {
         let attached = try make()
         let before = place.names
-        #expect(try outcomes(rehearsal: true) == Self.expected)
+        #expect(try outcomes(isDryRun: true) == Self.expected)
         #expect(place.names == before)
         #expect(try outcomes() == Self.expected)
         #expect(place.names == ["busy", "directory", "end", "file", "fresh", "full", "hurt"])
 
-        #expect(try outcomes(true, rehearsal: true)["full"] == "removed")
+        #expect(try outcomes(true, isDryRun: true)["full"] == "removed")
         let forced = try outcomes(true)
         #expect(forced["full"] == "removed" && forced["end"] == "removed")
         #expect(place.names == ["busy", "directory", "file", "fresh", "hurt"], "force takes nothing else")
         try attached.close()
         #expect(try outcomes()["busy"] == "removed", "it has been used")
+    }
+
+    @Test("A ring that keeps a durable subscriber's place stays, though nothing waits in it, until it is forced or that one was removed")
+    func durable() throws {
+        for name in ["forced", "left"] {
+            let ring = try BroadcastRing.create(name, options: place.options())
+            var publisher = try ring.makePublisher()
+            var subscriber = try ring.makeSubscriber(.durable, as: "audit")
+            try publisher.send("x")
+            #expect(try subscriber.pollText() == "x")
+            #expect(try subscriber.pollText() == "(empty)")
+            try subscriber.close()
+            _ = consume publisher
+        }
+        let kept = ["forced": "awaits audit", "left": "awaits audit"]
+        #expect(try outcomes(isDryRun: true) == kept)
+        #expect(try outcomes() == kept)
+        let forced = StaleRing.remove("forced", includingUndelivered: true, options: place.options())
+        guard case .removed = forced.outcome else { return #expect(Bool(false), "\(forced.outcome)") }
+        #expect(place.names == ["left"])
+        try BroadcastRing.open("left", options: place.options()).removeSubscriber(named: "audit")
+        #expect(try outcomes() == ["left": "removed"])
+        #expect(place.names == [])
     }
 
     @Test("Others' rings are left alone", .enabled(if: geteuid() == 0, "giving files away needs root")) func others() throws {
@@ -99,7 +123,7 @@ struct StaleRingTests {
             let lock = try RoleLock(file, in: creator)
             defer { withExtendedLifetime(lock) {} }
             #expect(try lock.takeEverything())
-            #expect(try outcomes(true, rehearsal: true)[name] == "in use")
+            #expect(try outcomes(true, isDryRun: true)[name] == "in use")
             #expect(try outcomes(true)[name] == "in use")
             withExtendedLifetime((creator, lock)) {}
         }
@@ -107,7 +131,7 @@ struct StaleRingTests {
         let start = try Data(contentsOf: URL(fileURLWithPath: place.path(name))).prefix(512)
         try start.write(to: URL(fileURLWithPath: place.path("other")))
         expectError(.damaged) { () throws(RingError) in _ = try SPSCRing.open("other", options: place.options()) }
-        #expect(try outcomes(true, rehearsal: true)["other"] == "damaged header")
+        #expect(try outcomes(true, isDryRun: true)["other"] == "damaged header")
         unlink(place.path("other"))
         for size in [512, 5000] {
             try start.write(to: URL(fileURLWithPath: place.path("whole")))
@@ -115,11 +139,11 @@ struct StaleRingTests {
             rename(place.path(name), place.path("aside"))
             rename(place.path("whole"), place.path(name))
             expectError(.damaged) { () throws(RingError) in _ = try SPSCRing.open(name, options: place.options()) }
-            #expect(try outcomes(rehearsal: true)[name] == "unfinished")
+            #expect(try outcomes(isDryRun: true)[name] == "unfinished")
             #expect(try outcomes()[name] == "unfinished")
             rename(place.path("aside"), place.path(name))
         }
-        #expect(try outcomes(rehearsal: true)[name] == "unfinished")
+        #expect(try outcomes(isDryRun: true)[name] == "unfinished")
         #expect(try outcomes()[name] == "unfinished")
         #expect(place.names.count == 2 && !place.names.contains(name))
     }
@@ -162,9 +186,10 @@ struct StaleRingTests {
         }
         var i = 0
         let patience = Patience()
-        while i < 1500 || haveRemoved.value == 0 {
+        let rounds = Int(soaking: 600)
+        while i < rounds || haveRemoved.value == 0 {
             i += 1
-            if i > 1500 { try patience.yield() }
+            if i > rounds { try patience.yield() }
             var producer = try SPSCRing.openOrCreate("r", options: place.options()).makeProducer()
             try producer.send("\(i)")
             try producer.close()

@@ -26,7 +26,7 @@ struct LinkLoadTests {
     }
 
     @Test("Clients that say nothing hold up no other") func silent() throws {
-        // None of them is given up meanwhile: nobody waits for that.
+        // None of them is given up meanwhile: no thread waits for that.
         let listener = try LinkListener(path: path, options: options(handshake: .seconds(600)))
         let silent = try (0..<20).map { _ in try silentClient() }
         for number in 0..<5 {
@@ -43,7 +43,15 @@ struct LinkLoadTests {
     @Test("More of them than there are places: those silent for longest go, and a client gets through") func tooMany() throws {
         let listener = try LinkListener(path: path, options: options(handshake: .milliseconds(800)))
         let silent = try (0..<120).map { _ in try silentClient() }
-        let worker = Worker { [path, options = options()] in Box(try Link.connect(path: path, options: options, timeout: patience)) }
+        // On a busy machine its handshake may take longer than the listener allows: then once more.
+        let worker = Worker { [path, options = options()] in
+            let end = ContinuousClock.now + patience
+            while true {
+                do throws(RingError) { return Box(try Link.connect(path: path, options: options, timeout: patience)) } catch {
+                    guard ContinuousClock.now < end else { throw error }
+                }
+            }
+        }
         let refused = Mutex(0)
         var server = try listener.accept(timeout: patience) { error in
             #expect(error.code == .handshakeFailed)
@@ -57,7 +65,7 @@ struct LinkLoadTests {
         withExtendedLifetime(silent) {}
     }
 
-    @Test("Links that nobody takes have their places, too; closing hangs up on their clients") func untaken() throws {
+    @Test("Links that no process takes have their places, too; closing hangs up on their clients") func untaken() throws {
         let listener = try LinkListener(path: path, options: options())
         var client = try Link.connect(path: path, options: options(), timeout: patience)
         var entry = pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0)

@@ -76,7 +76,7 @@ struct LinkProcessTests {
         #expect(place.names == ["service"], "and the lock file with it")
         unlink(path)
 
-        // Somebody else's socket has taken its place meanwhile.
+        // Another process's socket has taken its place meanwhile.
         let listener = try LinkListener(path: path)
         unlink(path)
         let foreigner = sr_socket_listen(path, 0o600)
@@ -85,7 +85,7 @@ struct LinkProcessTests {
         _ = sr_close(foreigner)
     }
 
-    @Test("Whoever locks a lock file that has lost its name has no lock") func lostLock() throws {
+    @Test("A process that locks a lock file that has lost its name has no lock") func lostLock() throws {
         let lock = path + ".lock"
         let first = try LinkListener(path: path)
         // Opened before the listener closes, locked after.

@@ -157,7 +157,7 @@ struct LinkTests {
         }
         let refused = Mutex<[RingError.Code]>([])
         expectError(.timedOut) { () throws(RingError) in
-            // Until that one client has come; then nobody comes any more.
+            // Until that one client has come; then no other comes any more.
             while refused.withLock({ $0.isEmpty }) {
                 do throws(RingError) {
                     _ = try listener.accept(timeout: .milliseconds(50)) { error in refused.withLock { $0.append(error.code) } }

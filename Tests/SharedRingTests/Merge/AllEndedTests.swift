@@ -181,7 +181,7 @@ struct AllEndedTests {
     }
 
     @Test("A close behind an unread end, which leaves no mark, is counted once and not reported to the next", arguments: [true, false])
-    func unmarkedClose(firstCloses: Bool) throws {
+    func unrecordedClose(firstCloses: Bool) throws {
         let first = try ring().makeProducer()
         if firstCloses { try first.close() } else { _ = consume first }
         let heir = try ring().makeProducer()  // marks a death

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A merging consumer's state, step by step", .oneByOne)
 struct MergeStateTests {
-    @Test("Owned, handed over and taken back: the cursor of whoever has it moves, and the owner gets the last one") func handOver() {
+    @Test("Owned, handed over and taken back: the cursor of the side that has it moves, and the owner gets the last one") func handOver() {
         var phase = MergePhase<Int>.owned
         #expect(phase.isOwned && phase.kept == nil)
         let (isFast, nothing) = (phase.move(to: 1), phase.takeBack())
@@ -52,7 +52,7 @@ struct MergeStateTests {
         #expect(reported == ["open", "open", "ended", "open", "open", "ended"])
     }
 
-    @Test("A death is reported with the next end, once; what can't be read comes first; nobody is nobody's end") func deaths() {
+    @Test("A death is reported with the next end, once; what can't be read comes first; no producer is no end") func deaths() {
         var streams = EndOfStreams(ExpectedEnds(atLeast: 0, includingEarlier: true))
         let before = words(&streams, [(0, true)])
         streams.note(RingError(.peerDied, ring: "r", "one"))

@@ -312,7 +312,7 @@ struct MergingTests {
         #expect(try worker.join() == "2")
     }
 
-    @Test("A ring is removed only when every lane is empty and nobody is attached")
+    @Test("A ring is removed only when every lane is empty and no process is attached")
     func removal() throws {
         let ring = try MPSCRing.create("r", lanes: 2, options: place.options())
         var consumer = try ring.makeConsumer()

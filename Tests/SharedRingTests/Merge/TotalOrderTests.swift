@@ -74,7 +74,7 @@ struct TotalOrderTests {
 
     @Test("A message that was found and not used is not overtaken, whatever asks next", arguments: 0..<3)
     func notOvertaken(way: Int) async throws {
-        struct Enough: Error {}
+        struct TestError: Error {}
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer()
         var first = try ring.makeProducer()
@@ -90,7 +90,7 @@ struct TotalOrderTests {
         switch way {
         case 0: for _ in 0..<3 { try await consumer.waitUntilReady(timeout: asyncPatience) }
         case 1: consumer.drain(limit: 0) { _ in }
-        default: await #expect(throws: (any Error).self) { try await consumer.forEach { _ in throw Enough() } }
+        default: await #expect(throws: (any Error).self) { try await consumer.forEach { _ in throw TestError() } }
         }
         #expect(texts(&consumer) == (2...8).map(String.init))
     }
@@ -131,7 +131,7 @@ struct TotalOrderTests {
         }
     }
 
-    @Test("A producer that died after drawing its ticket holds up nobody")
+    @Test("A producer that died after drawing its ticket delays no other")
     func deadTicketFloor() throws {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))
         var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(5)))

@@ -83,7 +83,7 @@ struct AsyncEndTests {
         #expect(try successor.pollText() == "two")
         try successor.end()
         expectError(.peerClosed) { () throws(RingError) in
-            while true { try holder.producer.send("no room some time", timeout: .seconds(20)) }
+            while true { try holder.producer.send("no room some time", timeout: patience) }
         }
     }
 
@@ -97,7 +97,7 @@ struct AsyncEndTests {
         var producer = try ring.makeProducer()
         try producer.send("one")
         try producer.send("two")
-        #expect(try holder.consumer.receive(timeout: .seconds(20)) == Array("one".utf8))
+        #expect(try holder.consumer.receive(timeout: patience) == Array("one".utf8))
         try holder.consumer.end()
         try holder.consumer.end()
         expectError(.ended) { () throws(RingError) in _ = try holder.consumer.next() }
@@ -105,7 +105,7 @@ struct AsyncEndTests {
         expectError(.ended) { () throws(RingError) in try holder.consumer.acknowledge() }
         #expect(holder.consumer.drain { _ in } == 0)
         var successor = try ring.makeConsumer()
-        #expect(try successor.receive(timeout: .seconds(20)) == Array("two".utf8))
+        #expect(try successor.receive(timeout: patience) == Array("two".utf8))
     }
 
     @Test("In a defer") func deferred() throws {

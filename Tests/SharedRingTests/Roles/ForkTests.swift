@@ -71,6 +71,7 @@ struct ForkTests {
             senderPlace.pointee.canceller.cancel()
             senderPlace.pointee.makeRingPersistent()
             _ = senderPlace.pointee.isPeerAttached
+            guard !receiverPlace.pointee.isRingPersistent, !receiverPlace.pointee.isPeerAttached else { return 53 }
             // Closing throws too, and consumes.
             guard code({ () throws(RingError) in try senderPlace.move().close() }) == .forked else { return 52 }
             receiverPlace.deinitialize(count: 1)

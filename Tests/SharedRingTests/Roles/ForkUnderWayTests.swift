@@ -82,17 +82,17 @@ struct ForkUnderWayTests {
     }
 
     @Test("A body that throws in the child leaves the drain", arguments: [1, 3]) func drain(at number: Int) throws {
-        struct Enough: Error {}
+        struct TestError: Error {}
         try SPSCRing.withEndpoints { producer, consumer in
             for tag in UInt32(1)...3 { try producer.send("message", tag: tag) }
             var child: Int32 = -1
             var tags: [UInt32] = []
             do {
-                try consumer.drain { (message: borrowing Message) throws(Enough) in
+                try consumer.drain { (message: borrowing Message) throws(TestError) in
                     tags.append(message.tag)
                     guard tags.count == number else { return }
                     child = ts_split()
-                    throw Enough()
+                    throw TestError()
                 }
             } catch {}
             if child == 0 { ts_leave(isForked { () throws(RingError) in _ = try consumer.next() } ? 0 : 1) }

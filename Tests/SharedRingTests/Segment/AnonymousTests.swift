@@ -7,7 +7,7 @@ import Testing
 
 @Suite("An anonymous ring is sealed, and goes from process to process as a descriptor", .oneByOne)
 struct AnonymousTests {
-    @Test("Nobody can truncate or extend it, or take the seals away") func seals() throws {
+    @Test("No process can truncate or extend it, or take the seals away") func seals() throws {
         let descriptor = try SPSCRing.anonymous().duplicateDescriptor()
         defer { close(descriptor) }
         for size in [0, 4096, 1 << 30] {

@@ -18,7 +18,7 @@ struct BackingTests {
         try body(options)
     }
 
-    /// As a restart leaves the file: another boot's id is in it. (The locks are gone too, as nobody is attached.)
+    /// As a restart leaves the file: another boot's id is in it. (The locks are gone too, as no process is attached.)
     private func restart(_ name: String, _ options: RingOptions) throws {
         let file = try #require(FileHandle(forUpdatingAtPath: "\(options.directory)/\(name)"))
         let place = SegmentHeader.pageSize + MemoryLayout<sr_segment_control>.offset(of: \.boot_id)!
@@ -48,7 +48,7 @@ struct BackingTests {
 
     /// The flags of this process's maps of a file, by their address: "rd wr sh … dd".
     private func flags(ofMaps path: String) throws -> [[Substring]] {
-        // Of a file in /proc nobody knows the size before it is read.
+        // The size of a file in /proc is not known before it is read.
         let file = open("/proc/self/smaps", O_RDONLY)
         defer { close(file) }
         var bytes: [UInt8] = []
@@ -80,6 +80,37 @@ struct BackingTests {
         withExtendedLifetime(tap) {}
         try producer.close()
         try consumer.close()
+    }
+
+    @Test("So is that of a broadcast, a board and a call service", arguments: [false, true]) func dumpsOfOtherKinds(isDumped: Bool) throws {
+        let place = Place()
+        let options = place.options()
+        let endpoint = EndpointOptions(isDataDumped: isDumped)
+        /// How many maps are left out, and how many there are.
+        func count(_ name: String) throws -> [Int] {
+            let flags = try flags(ofMaps: place.path(name))
+            return [flags.count { $0.contains("dd") }, flags.count]
+        }
+        let broadcast = try BroadcastRing.create("b", subscribers: 2, options: options)
+        let publisher = try broadcast.makePublisher(options: endpoint)
+        let subscriber = try broadcast.makeSubscriber(options: endpoint)
+        let lossy = try broadcast.makeSubscriber(.lossy, options: endpoint)
+        #expect(try count("b") == [isDumped ? 0 : 6, 9], "twice the lane, for each of the three")
+        let board = try Board.create("v", entries: [Board.Entry("k", capacity: 8)], options: options)
+        let writer = try board.makeWriter("k", options: endpoint)
+        let reader = try board.makeReader("k", options: endpoint)
+        #expect(try count("v") == [isDumped ? 0 : 2, 4])
+        let service = try CallService.create("c", options: options)
+        let server = try service.makeServer(options: endpoint)
+        let client = try service.makeClient(slots: 1, options: endpoint)
+        #expect(try count("c") == [isDumped ? 0 : 2, 4])
+        try publisher.close()
+        try subscriber.close()
+        try lossy.close()
+        writer.close()
+        withExtendedLifetime(reader) {}
+        server.close()
+        withExtendedLifetime(client) {}
     }
 
     @Test("A consumer maps the data so that a fault of its process can't overwrite it, if that is asked for", arguments: [false, true])
@@ -192,7 +223,30 @@ struct BackingTests {
         }
     }
 
-    @Test("Flushing wants nobody attached, and a ring that was made for it")
+    @Test("A lossy subscriber leaves the mark alone, and refuses what was in use when the machine went down")
+    func observed() throws {
+        try withDirectory { options in
+            let ring = try BroadcastRing.create("seen", options: options)
+            var publisher = try ring.makePublisher()
+            try publisher.send("kept")
+            try publisher.close()
+            try ring.flush()
+            for _ in 0..<2 {
+                // In the boot of the flush, and in another.
+                var subscriber = try BroadcastRing.open("seen", options: options).makeSubscriber(.lossy, from: .oldest)
+                #expect(try subscriber.receive(timeout: .zero) == Array("kept".utf8))
+                try subscriber.close()
+                try restart("seen", options)
+            }
+            let other = try ring.makePublisher()
+            _ = consume other
+            try restart("seen", options)
+            #expect(error { () throws(RingError) in _ = try ring.makeSubscriber(.lossy) } == .notFlushed)
+            #expect(error { () throws(RingError) in _ = try ring.makeSubscriber(.reliable) } == .notFlushed)
+        }
+    }
+
+    @Test("Flushing wants no process attached, and a ring that was made for it")
     func refused() throws {
         try withDirectory { options in
             let ring = try SPSCRing.create("busy", options: options)

@@ -192,7 +192,7 @@ struct ConformanceTests {
         var tap = try RingTap("r", options: options)
         var (messages, isDamaged) = (0, false)
         for _ in 0..<3 {
-            for event in try tap.look() {
+            for event in try tap.poll() {
                 switch event {
                 case .message: messages += 1
                 case .damaged: isDamaged = true

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Every mapping stands between pages that nobody may touch, by the kernel's own list", .oneByOne)
+@Suite("Every mapping stands between pages without access, by the kernel's own list", .oneByOne)
 struct GuardPageTests {
     let place = Place()
 
@@ -75,7 +75,7 @@ struct GuardPageTests {
         #expect(try check(file) == [], "and nothing stays")
     }
 
-    @Test("Each lane of a ring of many has its own, and a tap's are writable to nobody", arguments: [MPSCRing.Order.perProducer, .total])
+    @Test("Each lane of a ring of many has its own, and a tap's are not writable", arguments: [MPSCRing.Order.perProducer, .total])
     func manyLanes(order: MPSCRing.Order) throws {
         let ring = try MPSCRing.create("r", lanes: 3, order: order, options: place.options())
         var facts = stat()

@@ -5,7 +5,7 @@ import TestPeer
 
 @testable import SharedRing
 
-@Suite("Making, attaching and removing race, and nobody gets hurt", .oneByOne, .serialized)
+@Suite("Making, attaching and removing race, and no process is harmed", .oneByOne, .serialized)
 struct LifeTests {
     let place = Place()
 
@@ -99,7 +99,7 @@ struct LifeTests {
         #expect(place.names == ["a"] || place.names == [])
     }
 
-    @Test("Whoever opens a name finds a whole ring, however often it is made and removed") func neverHalfMade() throws {
+    @Test("A process that opens a name finds a whole ring, however often it is made and removed") func neverHalfMade() throws {
         let isDone = Turn()
         let makers = Worker { [place] in
             while isDone.value == 0 {
@@ -156,5 +156,33 @@ struct LifeTests {
             }
             #expect(removed == 1)
         }
+    }
+
+    /// Its consumer may have seen the end record, which a producer stores before it unlocks its byte.
+    @Test("A producer that has closed, and has not come to giving its byte back, does not keep a ring from being removed") func closing()
+        throws
+    {
+        let name = try SegmentName("b", in: place.path)
+        var isRemoved = false
+        for _ in 0..<50 where !isRemoved {
+            let ring = try SPSCRing.openOrCreate("b", options: place.options())
+            try ring.makeProducer().close()
+            var consumer = try ring.makeConsumer()
+            _ = try consumer.poll()
+            let lock = try RoleLock(name.name, in: name.openDirectory())
+            #expect(try lock.take(.lane(0)))
+            let isAsked = Turn()
+            let closing = Worker {
+                _ = isAsked.wait(for: 1)
+                usleep(1000)
+                lock.unlock(.lane(0))
+            }
+            isAsked.set(1)
+            // False where that thread got no processor for 20 milliseconds.
+            isRemoved = try consumer.removeRingIfUnused()
+            try closing.join()
+            try consumer.close()
+        }
+        #expect(isRemoved)
     }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import SharedRing
 
-@Suite("Two layout versions side by side: a ring of another one is named, left whole, and removed only when nobody uses it", .oneByOne)
+@Suite("Two layout versions side by side: a ring of another one is named, left whole, and removed only when no process uses it", .oneByOne)
 struct OtherVersionTests {
     let place = Place()
     private var options: RingOptions { place.options() }
@@ -67,7 +67,7 @@ struct OtherVersionTests {
         }
     }
 
-    @Test("It is removed when nobody uses it") func removed() throws {
+    @Test("It is removed when no process uses it") func removed() throws {
         try putVersion1()
         try SPSCRing.remove("old", options: options)
         try putVersion1("mpsc-in-use")  // as processes left it that were killed

@@ -111,7 +111,7 @@ struct SegmentTests {
         #expect(try consumer.pollText() == "x")
     }
 
-    @Test("remove takes the name away; it refuses, naming the holder, while anybody is attached") func remove() throws {
+    @Test("remove takes the name away; it refuses, naming the holder, while a process is attached") func remove() throws {
         let ring = try SPSCRing.create("a", options: place.options())
         let consumer = try ring.makeConsumer()
         expectError(.inUse, saying: "process \(getpid())", "consumer") { () throws(RingError) in
@@ -138,7 +138,7 @@ struct SegmentTests {
         try producer.close()
     }
 
-    @Test("A consumer removes the ring only when nobody is attached, nothing is left in it, and it is not persistent")
+    @Test("A consumer removes the ring only when no other process is attached, nothing is left in it, and it is not persistent")
     func removeIfUnused() throws {
         let ring = try SPSCRing.create("a", options: place.options())
         var producer = try ring.makeProducer()

@@ -1,3 +1,4 @@
+import CTestSupport
 import Foundation
 import Synchronization
 import Testing
@@ -26,9 +27,6 @@ var isOptimised: Bool {
     #endif
 }
 
-/// How many times as much is tried as by default, where it takes long: `SHAREDRING_SOAK_SECONDS`.
-let soakFactor = Double(ProcessInfo.processInfo.environment["SHAREDRING_SOAK_SECONDS"] ?? "") ?? 1
-
 /// Checks that the body throws this code, and that the sentence names these facts.
 func expectError(
     _ code: RingError.Code, saying facts: String..., sourceLocation: SourceLocation = #_sourceLocation,
@@ -46,12 +44,8 @@ func expectError(
 /// A directory on a tmpfs, for rings of one test. Gone with its last reference.
 final class Place: Sendable {
     let path: String
-    private static let counter = Atomic(0)
 
-    init() {
-        path = "/dev/shm/sharedring-tests-\(getpid())-\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
-        mkdir(path, 0o700)
-    }
+    init() { path = String(cString: ts_make_directory("/dev/shm/sharedring-tests")) }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
@@ -84,15 +78,18 @@ final class Box<Value: ~Copyable>: @unchecked Sendable {
     func take() -> Value { value.take()! }
 }
 
-/// A thread that can be joined with a bound, so that a hang is a failure with a name and not a stuck run.
-final class Worker<Result: Sendable>: Sendable {
+/// A thread that can be joined with a bound, so that a hang is a failure with a name and not a stuck run. What its body keeps was let go of then.
+final class Worker<Result: Sendable>: @unchecked Sendable {
+    /// Until the thread takes it.
+    private var body: (@Sendable () throws -> Result)?
     private let result = Mutex<Swift.Result<Result, any Error>?>(nil)
     private let done = DispatchSemaphore(value: 0)
 
     /// Not Foundation's `Thread`: the thread sanitizer does not see that one start, and then sees no race at all.
     init(_ body: @escaping @Sendable () throws -> Result) {
+        self.body = body
         let run: () -> Void = { [self] in
-            let outcome = Swift.Result { try body() }
+            let outcome = perform()
             result.withLock { $0 = outcome }
             done.signal()
         }
@@ -106,6 +103,11 @@ final class Worker<Result: Sendable>: Sendable {
             }, context)
         precondition(created == 0, "no thread")
         pthread_detach(thread)
+    }
+
+    private func perform() -> Swift.Result<Result, any Error> {
+        let body = body.take()!
+        return Swift.Result { try body() }
     }
 
     struct Hung: Error, CustomStringConvertible {

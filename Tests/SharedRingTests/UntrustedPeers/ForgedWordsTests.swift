@@ -25,7 +25,7 @@ struct ForgedWordsTests {
         }
     }
 
-    /// No wake follows: the sender then believes that nobody sleeps.
+    /// No wake follows: the sender then believes that no process sleeps.
     @Test(
         "A doorbell that is silenced over and over delays news by a check interval, and loses none",
         arguments: [WaitStrategy.sleep, .adaptive])
@@ -67,7 +67,7 @@ struct ForgedWordsTests {
         #expect(try untrusted.join() > 0)
     }
 
-    @Test("Every lane marked as in use, and lanes that do not exist: what was sent comes, and nobody else", arguments: [2, 64, 65])
+    @Test("Every lane marked as in use, and lanes that do not exist: what was sent comes, and nothing else", arguments: [2, 64, 65])
     func bitmap(lanes: Int) throws {
         let ring = try MPSCRing.anonymous(lanes: lanes, options: RingOptions(capacity: 4096))
         var producer = try ring.makeProducer(options: EndpointOptions(checkInterval: .milliseconds(5)))
@@ -80,7 +80,7 @@ struct ForgedWordsTests {
         #expect(consumer.ends == ProducerEnds())
     }
 
-    @Test("A ticket floor in a live producer's lane holds everybody's messages back, to the deadline and not beyond") func ticketFloor()
+    @Test("A ticket floor in a live producer's lane holds all messages back, to the deadline and not beyond") func ticketFloor()
         throws
     {
         let ring = try MPSCRing.anonymous(lanes: 2, order: .total, options: RingOptions(capacity: 4096))

@@ -27,7 +27,7 @@ struct HeldLockTests {
         let untrusted = UntrustedPeer(place.path("r"), shared ? O_RDONLY : O_RDWR)
         let lock = shared ? ts_lock_shared : ts_lock_exclusive
         #expect(lock(untrusted.file, sr_lock_consumer(0), 1) == 0)
-        expectError(.roleTaken, saying: "a process that did not sign") { () throws(RingError) in _ = try ring.makeConsumer() }
+        expectError(.roleTaken, saying: "an unknown process") { () throws(RingError) in _ = try ring.makeConsumer() }
         expectError(.inUse, saying: "as consumer") { () throws(RingError) in try SPSCRing.remove("r", options: place.options()) }
         var producer = try ring.makeProducer()
         try producer.send("x")
@@ -73,6 +73,42 @@ struct HeldLockTests {
         }
         for worker in workers { try worker.join() }
         #expect(place.names == ["exclusive", "shared"])
+    }
+
+    /// As one who flushes or removes the segment has them, stopped in the midst; or an untrusted peer that may read.
+    @Test("A call with a deadline keeps to it while every byte is locked, and goes on when they are free", arguments: [false, true])
+    func deadline(shared: Bool) throws {
+        let lock = shared ? ts_lock_shared : ts_lock_exclusive
+        let board = try Board.create(
+            "board", entries: [Board.Entry("a", capacity: 8)], room: Board.Room(entries: 1, byteCount: 8), options: place.options())
+        let broadcast = try BroadcastRing.create("broadcast", options: place.options())
+        let files = ["board", "broadcast"].map { UntrustedPeer(place.path($0), shared ? O_RDONLY : O_RDWR) }
+        for untrusted in files { #expect(lock(untrusted.file, sr_lock_first(), 0) == 0) }
+        for timeout in [Duration.zero, .milliseconds(20)] {
+            expectError(.timedOut, saying: "board 'board'", "locked to the deadline") { () throws(RingError) in
+                _ = try board.set("a", to: "x", timeout: timeout)
+            }
+            expectError(.timedOut, saying: "board 'board'", "locked to the deadline") { () throws(RingError) in
+                try board.addEntry("b", capacity: 8, timeout: timeout)
+            }
+            for name in [nil, "known"] {
+                expectError(.timedOut, saying: "ring 'broadcast'", "locked to the deadline") { () throws(RingError) in
+                    _ = try broadcast.makeSubscriber(as: name, timeout: timeout)
+                }
+            }
+        }
+        let workers = [
+            Worker {
+                try board.set("a", to: "set", timeout: patience)
+                try board.addEntry("b", capacity: 8, timeout: patience)
+            }, Worker { _ = try broadcast.makeSubscriber(as: "known", timeout: patience) },
+        ]
+        usleep(5000)  // more often waiting than not; either way is right
+        for untrusted in files { #expect(ts_unlock(untrusted.file, sr_lock_first(), 0) == 0) }
+        for worker in workers { try worker.join() }
+        var view = try board.makeView()
+        #expect(try view.snapshot()["a"]?.text == "set")
+        #expect(view.keys == ["a", "b"])
     }
 
     @Test("A dead producer looks alive while an untrusted peer holds its byte, and has died when it lets go", arguments: [false, true])

@@ -89,7 +89,7 @@ struct HoleTests {
 
     /// Not a promise but its limit. If this fails, the threat model says too little.
     @Test(
-        "On a full file system a hole is SIGBUS for whoever touches it", .enabled(if: geteuid() == 0, "mounting needs root"),
+        "On a full file system a hole is SIGBUS for a process that touches it", .enabled(if: geteuid() == 0, "mounting needs root"),
         .enabled(if: !SteadyStateTests.isSanitized, "a sanitizer catches SIGBUS itself"))
     func full() throws {
         guard let mountPoint = place.mountSmall(byteCount: 65536) else { return }

@@ -38,8 +38,12 @@ struct ReadOnlyTests {
         #expect(fcntl(copy, 1033, 0x2 | 0x4 | seal) == 0)
         let opened = try SPSCRing.open(descriptor: copy)
         for _ in 0..<2 {  // no role is kept
-            expectError(.system, saying: "mapped", "Operation not permitted") { () throws(RingError) in _ = try opened.makeProducer() }
-            expectError(.system, saying: "mapped", "Operation not permitted") { () throws(RingError) in _ = try opened.makeConsumer() }
+            expectError(.system, saying: "descriptor \(copy)", "mapped", "Operation not permitted") { () throws(RingError) in
+                _ = try opened.makeProducer()
+            }
+            expectError(.system, saying: "descriptor \(copy)", "mapped", "Operation not permitted") { () throws(RingError) in
+                _ = try opened.makeConsumer()
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ struct ReplacedTests {
         }
     }
 
-    @Test("A byte for byte copy is not the ring: who attaches to it meets nobody of the old one, and nothing is made anew") func copy()
+    @Test("A byte for byte copy is not the ring: an attached process meets none of the old one, and nothing is made anew") func copy()
         throws
     {
         let ring = try SPSCRing.create("r", options: place.options())
@@ -75,13 +75,13 @@ struct ReplacedTests {
         try bytes.write(to: URL(fileURLWithPath: place.path("r")))
         var consumer = try ring.makeConsumer(options: EndpointOptions(checkInterval: .milliseconds(10)))
         #expect(try consumer.pollText() == "x")
-        // In the copy nobody holds the producer's byte, and its epoch says that somebody came.
+        // In the copy no process holds the producer's byte, and its epoch says that one attached.
         expectError(.peerDied) { () throws(RingError) in _ = try consumer.next(timeout: patience) }
         try producer.send("y")
         #expect(try consumer.pollText() == "(empty)")
     }
 
-    /// Two rings change names all the time: whoever attaches has mapped and locked one and the same.
+    /// Two rings change names all the time: a process that attaches has mapped and locked one and the same.
     @Test("While others attach, over and over: what is locked is what is mapped") func exchanged() throws {
         for name in ["a", "b"] { _ = try SPSCRing.create(name, options: place.options()) }
         let isOver = Turn()

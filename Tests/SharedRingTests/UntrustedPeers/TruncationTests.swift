@@ -50,7 +50,7 @@ struct TruncationTests {
 
     /// Not a promise but its limit. If this fails, the threat model says too little.
     @Test(
-        "A named ring truncated under its users is SIGBUS for whoever touches it",
+        "A named ring truncated under its users is SIGBUS for a process that touches it",
         .enabled(if: !SteadyStateTests.isSanitized, "a sanitizer catches SIGBUS itself"))
     func attached() throws {
         let peer = try Peer(["producer", "r", "directory=\(place.path)"], environment: ["SWIFT_BACKTRACE=enable=no"])

@@ -115,6 +115,56 @@ struct CancelTests {
         try sending.join()
     }
 
+    @Test(
+        "So does a subscriber whose messages never cease, and its publisher", arguments: [Subscriber.Delivery.reliable, .lossy, .softGated])
+    func withoutPauseInBroadcast(delivery: Subscriber.Delivery) throws {
+        let ring = try BroadcastRing.anonymous(subscribers: 1, options: RingOptions(capacity: 1 << 16))
+        let publisher = try ring.makePublisher()
+        let subscriber = try ring.makeSubscriber(delivery)
+        let cancellers = [publisher.canceller, subscriber.canceller]
+        let (sender, receiver) = (Box(publisher), Box(subscriber))
+        let count = Turn()
+        let sending = Worker {
+            var publisher = sender.take()
+            expectError(.cancelled) { () throws(RingError) in while true { try publisher.send(value: 1, timeout: patience) } }
+        }
+        let receiving = Worker {
+            var subscriber = receiver.take()
+            expectError(.cancelled) { () throws(RingError) in
+                while try subscriber.next(timeout: patience) != nil { count.set(count.value + 1) }
+            }
+        }
+        #expect(count.wait(for: 10_000))
+        cancellers[1].cancel()
+        try receiving.join()
+        cancellers[0].cancel()
+        try sending.join()
+    }
+
+    @Test("A publisher that a soft gate holds up is cancelled") func softGate() throws {
+        let ring = try BroadcastRing.anonymous(subscribers: 1, options: RingOptions(capacity: 4096))
+        let gate = try ring.makeSubscriber(.softGated)
+        let publisher = try ring.makePublisher(
+            waiting: .sleep, options: EndpointOptions(checkInterval: longCheckInterval, softGatePatience: longCheckInterval))
+        let canceller = publisher.canceller
+        let box = Box(publisher)
+        let sending = Worker {
+            var publisher = box.take()
+            var sent = 0
+            expectError(.cancelled) { () throws(RingError) in
+                while true {
+                    try publisher.send(value: sent)
+                    sent += 1
+                }
+            }
+            return sent
+        }
+        #expect(eventually { (try? ring.report().subscribers.first?.holdsPublisherUp) == true })
+        canceller.cancel()
+        #expect(try sending.join() < 4096 / 16)
+        try gate.close()
+    }
+
     @Test("A canceller that outlives its endpoint touches nothing of the next one's") func outlives() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let old = try { () throws in try ring.makeConsumer().canceller }()

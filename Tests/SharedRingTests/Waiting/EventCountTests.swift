@@ -26,7 +26,7 @@ private final class Shared: @unchecked Sendable {
     /// Nothing but a wake ends its sleep before the test's patience does.
     func sleeper(_ barrier: Sleeper.Barrier = .symmetric, _ strategy: WaitStrategy = .sleep) -> Sleeper {
         Sleeper(
-            word: .eventCount(word), barrier: barrier, strategy: strategy, slice: longCheckInterval.wholeNanoseconds,
+            word: .eventCount(word), barrier: barrier, strategy: strategy, checkInterval: longCheckInterval.wholeNanoseconds,
             cancelFlag: CancelFlag(word: .eventCount(word), keeping: self), sleeps: sleeps, ring: "r")
     }
 
@@ -52,7 +52,7 @@ private final class Numbered: Awaited, @unchecked Sendable {
 
     func prepareToWait() {}
     func isReady() -> Bool { number() }
-    func isReadyOnLookingAround() -> Bool { number() }
+    func isReadyOnCheckingPeers() -> Bool { number() }
     func handOver(saying error: RingError) {}
     func takeBack() {}
 }
@@ -88,7 +88,7 @@ struct EventCountTests {
                 let sleeper = shared.sleeper(barrier)
                 try sleeper.wait(until: Deadline(after: patience), for: "news") {
                     news.value == 1 ? () : nil
-                } lookAround: {
+                } checkPeers: {
                     nil
                 }
             }
@@ -104,7 +104,7 @@ struct EventCountTests {
     func soak(_ barrier: Sleeper.Barrier) throws {
         #expect(sr_membarrier_register() == 0)
         let shared = Shared()
-        let rounds = Int(soakFactor * 2_000)
+        let rounds = Int(soaking: 2_000)
         let commits = [Turn(), Turn()]
         let sleepers = (0..<4).map { number in
             Worker { () throws -> Int in
@@ -114,7 +114,7 @@ struct EventCountTests {
                     seen = try sleeper.wait(until: Deadline(after: patience), for: "news") {
                         let now = commits.map(\.value)
                         return now == seen ? nil : now
-                    } lookAround: {
+                    } checkPeers: {
                         nil
                     }
                     waits += 1
@@ -146,7 +146,7 @@ struct EventCountTests {
             do throws(RingError) {
                 try first.take().wait(until: Deadline(after: patience), for: "news") {
                     nil as Void?
-                } lookAround: {
+                } checkPeers: {
                     nil
                 }
                 return nil
@@ -157,7 +157,7 @@ struct EventCountTests {
         let other = Worker {
             try second.take().wait(until: Deadline(after: patience), for: "news") {
                 news.value == 1 ? () : nil
-            } lookAround: {
+            } checkPeers: {
                 nil
             }
         }
@@ -178,7 +178,7 @@ struct EventCountTests {
         let worker = Worker {
             try box.take().wait(until: Deadline(after: patience), for: "news") {
                 news.value == 1 ? () : nil
-            } lookAround: {
+            } checkPeers: {
                 nil
             }
         }

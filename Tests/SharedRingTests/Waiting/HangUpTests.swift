@@ -13,11 +13,11 @@ struct HangUpTests {
         let consumer = try SPSCRing.anonymous(options: options).makeConsumer(
             waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600)))
         let sleeper = consumer.core.role.sleeper
-        consumer.core.role.cancelFlag.noteHangUp()  // its wake found nobody asleep
+        consumer.core.role.cancelFlag.noteHangUp()  // its wake found no sleeper
         // The word is 1 behind the barrier, and 0 where the deadline has passed.
-        let word = try sleeper.wait(until: Deadline(after: .seconds(20)), for: "message") { () throws(RingError) -> UInt32? in
+        let word = try sleeper.wait(until: Deadline(after: patience), for: "message") { () throws(RingError) -> UInt32? in
             nil
-        } lookAround: { () throws(RingError) in
+        } checkPeers: { () throws(RingError) in
             sr_load_acquire_u32(sleeper.doorbell)
         }
         #expect(word == 1)

@@ -6,9 +6,9 @@ import Testing
 /// The short form of `TestPeer wakeups`, which see. `SHAREDRING_SOAK_SECONDS` multiplies the messages.
 @Suite("No wakeup is lost by any way of sending, acknowledging or cancelling", .oneByOne, .serialized)
 struct WakeupSoakTests {
-    @Test("Slices of ten minutes", arguments: WakeupSoak.all) func soak(_ plan: WakeupSoak) throws {
+    @Test("Check intervals of ten minutes", arguments: WakeupSoak.all) func soak(_ plan: WakeupSoak) throws {
         var plan = plan
-        plan.messages = Int(200 * soakFactor)
+        plan.messages = Int(soaking: 200)
         // Who waits adaptively may find something every time before it would sleep, and then nothing was tried: once more.
         var tried = WakeupSoak.Tally()
         for _ in 0..<50 {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import SharedRing
 
-/// Slices of ten minutes: nothing but the doorbells wakes anybody, so a lost wakeup is a hang, and the join's bound
+/// A check interval of ten minutes: nothing but the doorbells wakes a sleeper, so a lost wakeup is a hang, and the join's bound
 /// makes it a failure. `SHAREDRING_SOAK_SECONDS` makes the soak longer.
 @Suite("No wakeup is lost", .oneByOne, .serialized)
 struct WakeupTests {
@@ -23,8 +23,8 @@ struct WakeupTests {
     /// Seconds, against hanging.
     static let bound = patienceSeconds + 10 * soakFactor
 
-    /// Messages for about a quarter of a second a case. (Two spinning threads on a shared core need a time slice a turn.)
-    private func count(_ waiting: WaitStrategy) -> Int { Int(soakFactor * (waiting == .spin ? 300 : 5_000)) }
+    /// Messages for about a quarter of a second a case. (Two spinning threads on a shared core need a time interval a turn.)
+    private func count(_ waiting: WaitStrategy) -> Int { Int(soaking: waiting == .spin ? 150 : 2_000) }
 
     @Test("Between two threads, through 4 KiB, with pauses at random", arguments: cases) func threads(_ test: Case) throws {
         var options = RingOptions(capacity: 4096)
@@ -62,7 +62,7 @@ struct WakeupTests {
         let served = Box(try there.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600))))
         let reply = Box(try back.makeProducer(options: EndpointOptions(checkInterval: .seconds(600))))
         let answered = Box(try back.makeConsumer(waiting: .sleep, options: EndpointOptions(checkInterval: .seconds(600))))
-        let rounds = Int(soakFactor * 3_000)
+        let rounds = Int(soaking: 3_000)
         let client = Worker {
             var request = request.take()
             var answered = answered.take()

@@ -3,7 +3,9 @@ import SharedRing
 
 /// Writers that are killed at random instants while readers read and waiters wait, until so many values were written.
 ///
-///     TestPeer board-torture [writes=100000] [kills=50] [size=48] [readers=2] [seconds=100] [directory=…] [time=yes]
+///     TestPeer board-torture [writes=100000] [kills=50] [reads=1] [size=48] [readers=2] [seconds=100] [seed=N] [directory=…] [time=yes]
+///
+/// It ends when there were so many writes, kills and reads. The seed decides when writers are killed, as far as the machine lets it.
 ///
 /// A value's words are all its version, so a torn value, or one of another version, is seen. Every value is read in place of the one before, so a
 /// step back is seen. The last value has a tag: a waiter that misses it never ends, which is a failure. Prints what happened; exits 0 if nothing did.
@@ -17,6 +19,10 @@ struct BoardTorture {
     private var kills = 50
     private var size = 48
     private var readers = 2
+    private var reads: UInt64 = 1
+    private var seed = UInt64.random(in: 0 ... .max)
+    /// Which reader this process is.
+    private var number = 0
     private var seconds = 100.0
     private var keepsTime = false
     private let words: [String]
@@ -31,6 +37,9 @@ struct BoardTorture {
             case "kills": kills = Int(parts[1])!
             case "size": size = max(8, Int(parts[1])! / 8 * 8)
             case "readers": readers = Int(parts[1])!
+            case "reads": reads = UInt64(parts[1])!
+            case "seed": seed = UInt64(parts[1])!
+            case "number": number = Int(parts[1])!
             case "seconds": seconds = Double(parts[1])!
             case "directory": setup.options.directory = parts[1]
             case "time": keepsTime = parts[1] == "yes"
@@ -52,8 +61,8 @@ struct BoardTorture {
 
     // MARK: The parent
 
-    private func start(_ role: String) -> pid_t {
-        let arguments = (["/proc/self/exe", role] + words).map { strdup($0) } + [nil]
+    private func start(_ role: String, number: Int = 0) -> pid_t {
+        let arguments = (["/proc/self/exe", role] + words + ["number=\(number)"]).map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         var pid: pid_t = 0
         guard posix_spawn(&pid, "/proc/self/exe", nil, nil, arguments, environ) == 0 else { fatalError("can't start a process") }
@@ -61,10 +70,12 @@ struct BoardTorture {
     }
 
     private func run() throws {
+        let counts = (0..<readers).map { Board.Entry(countKey($0), capacity: MemoryLayout<Count>.size) }
         let board = try Board.create(
-            Self.name, entries: [Board.Entry(Self.key, capacity: size)], keepsTime: keepsTime, options: setup.options)
+            Self.name, entries: [Board.Entry(Self.key, capacity: size)] + counts, keepsTime: keepsTime, options: setup.options)
         let end = Date().addingTimeInterval(seconds)
-        var onlookers = (0..<readers).map { _ in start("board-torture-read") } + [start("board-torture-wait"), start("board-torture-wait")]
+        var onlookers =
+            (0..<readers).map { start("board-torture-read", number: $0) } + [start("board-torture-wait"), start("board-torture-wait")]
         var writer = start("board-torture-write")
         func fail(_ why: String) -> Never {
             say("FAILED: \(why)")
@@ -73,8 +84,10 @@ struct BoardTorture {
         }
         var reader = try board.makeReader(Self.key)
         var killed = 0
-        var random = SystemRandomNumberGenerator()
-        while try killed < kills || reader.version < writes {
+        var random = SplitMix(seed: seed)
+        let counters = try counts.map { Counter(try board.makeReader($0.key)) }
+        func total() throws -> Count { try counters.indices.reduce(into: Count()) { $0 += try counters[$1].count() } }
+        while try killed < kills || reader.version < writes || total().reads < reads {
             usleep(UInt32.random(in: 0..<3000, using: &random))
             if Date() > end { fail("not over after \(seconds) s") }
             var status: Int32 = 0
@@ -101,9 +114,14 @@ struct BoardTorture {
             }
         }
         let versions = last.version
+        let counted = try total()
+        // A reader has read the last value at least.
+        if counted.reads < UInt64(readers) { fail("\(counted.reads) reads of \(readers) readers were counted") }
         last.close()
         try Board.remove(Self.name, options: setup.options)
-        say("passed: \(versions) values, \(killed) writers killed, \(readers) readers and 2 waiters; 0 torn, 0 steps back, 0 missed")
+        say(
+            "passed: \(versions) values, \(killed) writers killed, \(counted.reads) reads by \(readers) readers in \(counted.tries) tries, "
+                + "\(counted.failures) of them given up, 2 waiters, seed \(seed); 0 torn, 0 steps back, 0 missed")
     }
 
     // MARK: The children
@@ -135,18 +153,51 @@ struct BoardTorture {
         exit(1)
     }
 
+    /// What a reader has done. It is the value of an entry of its own, so that it can be seen while the reader goes on.
+    private struct Count: AnyBytes {
+        var reads: UInt64 = 0
+        var tries: UInt64 = 0
+        var failures: UInt64 = 0
+
+        static func += (one: inout Count, other: Count) {
+            one.reads += other.reads
+            one.tries += other.tries
+            one.failures += other.failures
+        }
+    }
+
+    private final class Counter {
+        private var reader: BoardReader
+
+        init(_ reader: consuming BoardReader) { self.reader = reader }
+
+        func count() throws -> Count { try reader.value(as: Count.self) ?? Count() }
+    }
+
+    private func countKey(_ number: Int) -> String { "reads \(number)" }
+
     private func read() throws {
-        var reader = try Board.open(Self.name, options: setup.options).makeReader(Self.key)
+        let board = try Board.open(Self.name, options: setup.options)
+        var reader = try board.makeReader(Self.key)
+        var counter = try board.makeWriter(countKey(number))
         var words = [UInt64](repeating: 0, count: size / 8)
         var last: UInt64 = 0
+        var count = Count()
         while true {
+            var isLast = false
             do throws(RingError) {
                 guard let stamp = try reader.read(words: &words) else { continue }
+                count.reads += 1
                 check(words.span, stamp, &last)
-                if stamp.tag == Self.lastTag { return }
+                isLast = stamp.tag == Self.lastTag
             } catch {
                 if error.code != .writerTooFast { throw error }
+                count.failures += 1
             }
+            guard isLast || (count.reads + count.failures) % 4096 == 0 else { continue }
+            count.tries = count.reads + count.failures + reader.retries
+            try counter.set(value: count)
+            if isLast { return }
         }
     }
 

@@ -15,15 +15,15 @@ extension MergingConsumer: SoakSource {}
 final class SoakReceiver<Source: SoakSource & ~Copyable>: @unchecked Sendable {
     private var source: Source?
     private let plan: WakeupSoak
-    private let crew: SoakCrew
+    private let threads: SoakThreads
     private var patterns: [Pattern]
     private var lastTicket: UInt64?
     private var count = 0
     private var mismatch: Int?
 
-    init(_ plan: WakeupSoak, _ source: consuming Source, _ crew: SoakCrew) {
+    init(_ plan: WakeupSoak, _ source: consuming Source, _ threads: SoakThreads) {
         self.plan = plan
-        self.crew = crew
+        self.threads = threads
         patterns = (0..<plan.producers).map { Pattern(seed: plan.seed &+ UInt64($0), largest: WakeupSoak.largest) }
         self.source = consume source
     }
@@ -45,7 +45,7 @@ final class SoakReceiver<Source: SoakSource & ~Copyable>: @unchecked Sendable {
                     if let message = try source.next(timeout: nil) { check(message) } else { isOver = true }
                 } catch {
                     guard error.code == .cancelled else { throw error }
-                    crew.noteCancelled()
+                    threads.noteCancelled()
                     canceller.reset()
                 }
             }

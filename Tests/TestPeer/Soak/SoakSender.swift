@@ -5,12 +5,12 @@ import SharedRing
 final class SoakSender: @unchecked Sendable {
     private var producer: Producer?
     private let plan: WakeupSoak
-    private let crew: SoakCrew
+    private let threads: SoakThreads
     private let lane: Int
 
-    init(_ plan: WakeupSoak, _ producer: consuming Producer, _ crew: SoakCrew) {
+    init(_ plan: WakeupSoak, _ producer: consuming Producer, _ threads: SoakThreads) {
         self.plan = plan
-        self.crew = crew
+        self.threads = threads
         lane = producer.lane
         self.producer = consume producer
     }
@@ -68,7 +68,7 @@ final class SoakSender: @unchecked Sendable {
                     break
                 } catch {
                     guard error.code == .cancelled else { throw error }
-                    crew.noteCancelled()
+                    threads.noteCancelled()
                     canceller.reset()
                 }
             }
@@ -82,7 +82,7 @@ final class SoakSender: @unchecked Sendable {
         while true {
             do throws(RingError) { return try body(&producer) } catch {
                 guard error.code == .cancelled else { throw error }
-                crew.noteCancelled()
+                threads.noteCancelled()
                 producer.canceller.reset()
             }
         }

@@ -121,29 +121,29 @@ public struct WakeupSoak: Sendable, CustomStringConvertible {
         _ descriptor: Int32, _ consumer: consuming Source, within seconds: Double, _ makeProducer: () throws(RingError) -> Producer
     ) throws -> Tally {
         defer { close(descriptor) }
-        let crew = SoakCrew()
+        let threads = SoakThreads()
         var cancellers = [consumer.canceller]
         for _ in 0..<producers {
             let producer = try makeProducer()
             cancellers.append(producer.canceller)
-            let sender = SoakSender(self, producer, crew)
-            crew.start { try sender.run() }
+            let sender = SoakSender(self, producer, threads)
+            threads.start { try sender.run() }
         }
-        let receiver = SoakReceiver(self, consumer, crew)
-        crew.start { try receiver.run() }
-        if cancels { crew.startBeside { [cancellers] in Self.cancel(cancellers, seed: seed, crew) } }
+        let receiver = SoakReceiver(self, consumer, threads)
+        threads.start { try receiver.run() }
+        if cancels { threads.startBeside { [cancellers] in Self.cancel(cancellers, seed: seed, threads) } }
 
-        let isOver = crew.wait(within: seconds)
+        let isOver = threads.wait(within: seconds)
         var tally = try Self.statistics(of: descriptor)
         guard isOver else { throw Failure(description: "HUNG: \(self); \(tally)") }
-        tally.received = try crew.outcome()
-        tally.cancelled = crew.cancelled
+        tally.received = try threads.outcome()
+        tally.cancelled = threads.cancelled
         return tally
     }
 
-    private static func cancel(_ cancellers: [Canceller], seed: UInt64, _ crew: SoakCrew) {
+    private static func cancel(_ cancellers: [Canceller], seed: UInt64, _ threads: SoakThreads) {
         var random = SplitMix(seed: seed ^ 0xc)
-        while !crew.isOver {
+        while !threads.isOver {
             let bits = random.next()
             cancellers[Int(bits % UInt64(cancellers.count))].cancel()
             usleep(UInt32((bits >> 16) % 2000))

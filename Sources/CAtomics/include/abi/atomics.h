@@ -3,9 +3,9 @@
  * The order is in the name; there is no default. What the names mean:
  *
  *   load_acquire    whatever the storing side wrote before its store_release is visible after this load
- *   store_release   whatever this side wrote before is visible to who loads this value with acquire
+ *   store_release   whatever this side wrote before is visible to a side that loads this value with acquire
  *   relaxed         no order, only: not torn, not invented, not repeated by the compiler
- *   fence_full      stores before it are visible to everybody before loads after it are made: the only
+ *   fence_full      stores before it are visible to all before loads after it are made: the only
  *                   thing that orders a store before a later load (Dekker's pattern, twice in the doorbell)
  *
  * The words are plain integers, because Swift drops `_Atomic` fields. The functions take `void *`, because
@@ -56,6 +56,14 @@ SR_INLINE uint64_t sr_fetch_add_acq_rel_u64(void *p, uint64_t v) { return __atom
 SR_INLINE uint32_t sr_fetch_or_acq_rel_u32(void *p, uint32_t v) { return __atomic_fetch_or((uint32_t *)p, v, __ATOMIC_ACQ_REL); }
 SR_INLINE uint64_t sr_fetch_or_acq_rel_u64(void *p, uint64_t v) { return __atomic_fetch_or((uint64_t *)p, v, __ATOMIC_ACQ_REL); }
 
+/* Stores `desired` if the word is `expected`. 1: it was. */
+SR_INLINE int sr_compare_exchange_acq_rel_u64(void *p, uint64_t expected, uint64_t desired) {
+    return __atomic_compare_exchange_n((uint64_t *)p, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+SR_INLINE int sr_compare_exchange_acq_rel_u32(void *p, uint32_t expected, uint32_t desired) {
+    return __atomic_compare_exchange_n((uint32_t *)p, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
 /* On x86 a locked read-modify-write of one's own stack is a full barrier, and several times cheaper than the
  * mfence that compilers emit for a seq_cst fence (mfence also waits for non-temporal stores and clflush). */
 SR_INLINE void sr_fence_full(void) {
@@ -66,7 +74,7 @@ SR_INLINE void sr_fence_full(void) {
 #endif
 }
 
-/* What was read or written before is visible to who sees what is stored after, with whatever store. No instruction on x86. */
+/* What was read or written before is visible to a side that sees what is stored after, with whatever store. No instruction on x86. */
 SR_INLINE void sr_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 
 /* What was read before, with whatever load, is no newer than what is read after. No instruction on x86. */

@@ -4,7 +4,8 @@
  *   1024      struct sr_entry_control of entry 0, then of entry 1, …
  *
  * An entry has SR_BOARD_SLOTS slots in the data area. Slot s of an entry stands at data_offset + entry.data_offset + s * stride, where stride is
- * sr_slot_stride(entry.capacity, keeps_time): the slot's header, the time of writing if the board keeps it, and the value.
+ * sr_slot_stride(entry.capacity, keeps_time): the slot's header, the time of writing if the board keeps it, and the value. The value of an entry whose
+ * capacity is SR_ALIGNED_VALUE or more begins at a cache line of its own: see sr_slot_prefix.
  */
 #ifndef SHAREDRING_BOARD_H
 #define SHAREDRING_BOARD_H
@@ -20,6 +21,8 @@
 #define SR_LARGEST_KEY 64u
 #define SR_LARGEST_BOARD_VALUE (1u << 30)
 #define SR_SLOT_ALIGNMENT 64u
+/* From this capacity on a value begins at a cache line of its own: copies of large values are up to twice as fast from there. */
+#define SR_ALIGNED_VALUE 1024u
 #define SR_ENTRY_ALIGNMENT 128u
 
 /* The lock bytes of a board. */
@@ -30,7 +33,7 @@
 struct sr_board_control {
     struct sr_segment_control segment; /* as in every segment */
 
-    uint32_t event_word; /* of readers of several entries: see *Event words*. Written by readers that go to sleep and by whoever wakes them */
+    uint32_t event_word; /* of readers of several entries: see *Event words*. Written by readers that go to sleep and by the process that wakes them */
     uint8_t pad0[SR_GROUP - 4];
 
     struct sr_holder holder;               /* the process that last added an entry. Written under the board's byte */
@@ -51,21 +54,20 @@ struct sr_entry_control {
     uint8_t key[64];       /* padded with NUL */
     uint64_t reserved0[5]; /* zero */
 
-    /* Written by the entry's writer. */
+    /* Written by the entry's writer; the event word also by readers of this entry. The writer stores the turn and then loads the event word. */
     uint64_t turn;         /* how often a value was set; slot `turn mod 4` has the latest. 0: there is none yet */
-    uint32_t writer_epoch; /* 0 nobody came yet, odd attached (or died so), even closed */
+    uint32_t writer_epoch; /* 0 never attached, odd attached (or died so), even closed */
     uint32_t reserved1;    /* zero */
     uint64_t wakes;        /* times a writer woke readers, for observers */
-    uint8_t pad0[SR_GROUP - 24];
-
-    uint32_t event_word; /* of readers of this entry alone: see *Event words*. Written by readers that go to sleep and by whoever wakes them */
-    uint8_t pad1[SR_GROUP - 4];
+    uint32_t event_word;   /* of readers of this entry alone: see *Event words*. Written by readers that go to sleep and by the process that wakes them */
+    uint8_t pad0[SR_GROUP - 28];
+    uint8_t reserved2[SR_GROUP]; /* zero */
 
     struct sr_holder holder; /* written by the entry's writer */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_entry_control) == 512, "the block's size");
 SR_STATIC_ASSERT(offsetof(struct sr_entry_control, turn) == 128, "a group of its own");
-SR_STATIC_ASSERT(offsetof(struct sr_entry_control, event_word) == 256, "a group of its own");
+SR_STATIC_ASSERT(offsetof(struct sr_entry_control, event_word) < 128 + 64, "in the turn's cache line, which the writer has anyway");
 SR_STATIC_ASSERT(offsetof(struct sr_entry_control, holder) == 384, "a group of its own");
 
 /* The header of a slot. A value of 48 bytes shares its cache line, also with the time. */
@@ -83,11 +85,14 @@ SR_INLINE int64_t sr_lock_entry(uint32_t index) { return SR_LOCK_BYTE(SR_ROLE_EN
 /* From the start of the control area. */
 SR_INLINE uint64_t sr_entry_offset(uint32_t entry) { return sizeof(struct sr_board_control) + entry * sizeof(struct sr_entry_control); }
 
-/* The bytes in front of a slot's value. */
-SR_INLINE uint64_t sr_slot_prefix(uint32_t keeps_time) { return sizeof(struct sr_slot_header) + (keeps_time ? sizeof(int64_t) : 0); }
+/* The bytes in front of a slot's value: the header, the time if it is kept, and what a large value's alignment needs. */
+SR_INLINE uint64_t sr_slot_prefix(uint64_t capacity, uint32_t keeps_time) {
+    if (capacity >= SR_ALIGNED_VALUE) return SR_SLOT_ALIGNMENT;
+    return sizeof(struct sr_slot_header) + (keeps_time ? sizeof(int64_t) : 0);
+}
 /* From slot to slot, in bytes. The capacity is at most SR_LARGEST_BOARD_VALUE. */
 SR_INLINE uint64_t sr_slot_stride(uint64_t capacity, uint32_t keeps_time) {
-    return (sr_slot_prefix(keeps_time) + capacity + SR_SLOT_ALIGNMENT - 1) / SR_SLOT_ALIGNMENT * SR_SLOT_ALIGNMENT;
+    return (sr_slot_prefix(capacity, keeps_time) + capacity + SR_SLOT_ALIGNMENT - 1) / SR_SLOT_ALIGNMENT * SR_SLOT_ALIGNMENT;
 }
 /* All slots of an entry, in bytes: a multiple of SR_ENTRY_ALIGNMENT. */
 SR_INLINE uint64_t sr_entry_size(uint64_t capacity, uint32_t keeps_time) { return SR_BOARD_SLOTS * sr_slot_stride(capacity, keeps_time); }
@@ -122,6 +127,7 @@ SR_INLINE uint64_t sr_board_layout_hash(uint64_t common) {
         offsetof(struct sr_board_shape, data_size),
         SR_BOARD_SLOTS,
         SR_SLOT_ALIGNMENT,
+        SR_ALIGNED_VALUE,
         SR_ROLE_BOARD,
         SR_ROLE_ENTRY,
         sizeof(struct sr_board_control),

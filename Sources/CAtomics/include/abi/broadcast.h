@@ -27,6 +27,11 @@
 /* In `tail` of a checkpoint of this kind: the record that ends there is an end record. No record boundary has this bit. */
 #define SR_BROADCAST_BEHIND_END 1ULL
 
+#define SR_LARGEST_SUBSCRIBER_NAME 64u
+
+/* The lock byte of a process that looks for a subscriber's name, until the name stands in its slot. */
+#define SR_ROLE_NAMES 7
+
 /* What all share. */
 struct sr_broadcast_control {
     struct sr_segment_control segment; /* as in every segment */
@@ -34,7 +39,7 @@ struct sr_broadcast_control {
     uint32_t events; /* an event count: bit 0, there may be a sleeper; the bits above count wakes. Written by sleepers and wakers */
     uint8_t pad0[SR_GROUP - 4];
 
-    uint64_t slots_used[SR_LARGEST_SUBSCRIBER_COUNT / 64]; /* slot `i` is bit `i mod 64` of word `i / 64`: somebody attached to it once. Written by subscribers, never cleared */
+    uint64_t slots_used[SR_LARGEST_SUBSCRIBER_COUNT / 64]; /* slot `i` is bit `i mod 64` of word `i / 64`: a subscriber has attached to it. Written by subscribers, never cleared */
     uint8_t pad1[SR_GROUP - 32];
 
     uint64_t checkpoint_turn; /* modulo 16 it says which checkpoint is the newest; the next one may be half written. Written by the publisher */
@@ -51,18 +56,29 @@ SR_STATIC_ASSERT(offsetof(struct sr_broadcast_control, checkpoints) == 512, "beh
 /* One per slot. */
 struct sr_subscriber_control {
     /* Written by the subscriber, read by the publisher when its ring looks full. */
-    uint64_t head;   /* everything before it is acknowledged; `0xffffffffffffffff`: holds nothing back. Written by the subscriber; by the publisher, for a dead one */
-    uint32_t joined; /* 1: the head is one that a subscriber joined at. Written by the subscriber */
-    uint32_t epoch;  /* 0 nobody came yet, odd attached (or died so), even closed. Written by the subscriber */
-    uint8_t pad0[SR_GROUP - 16];
+    uint64_t head;    /* everything before it is acknowledged; `0xffffffffffffffff`: holds nothing back. Written by the subscriber; by the publisher, for a dead one */
+    uint32_t joined;  /* 1: the head is one that a subscriber joined at. Written by the subscriber */
+    uint32_t epoch;   /* 0 never attached, odd attached (or died so), even closed. Written by the subscriber */
+    uint32_t durable; /* 1: the head holds back also while the slot's byte is free. Written by the subscriber, and by the process that removes it */
+    uint32_t soft;    /* 1: a soft gate: its subscriber copies, and the publisher may ignore the head. Written by the subscriber */
+    uint8_t pad0[SR_GROUP - 24];
 
-    struct sr_consumer_statistics statistics;        /* written by the subscriber */
-    struct sr_holder holder;                         /* written by the subscriber */
-    uint8_t reserved[SR_GROUP];                      /* zero */
+    struct sr_consumer_statistics statistics; /* written by the subscriber */
+    struct sr_holder holder;                  /* written by the subscriber */
+
+    uint32_t name_length; /* of the name under which its subscriber comes back: 1 to 64 bytes; 0: none. Written by the subscriber, and by the process that removes it */
+    uint8_t name[SR_LARGEST_SUBSCRIBER_NAME]; /* written by the subscriber */
+    uint32_t reserved0;       /* zero */
+    uint64_t missed_messages; /* of a soft gate's subscriber, for observers: what was written over before it was copied. Written by the subscriber */
+    uint64_t missed_bytes;    /* the payloads' bytes. Written by the subscriber */
+    uint8_t reserved[SR_GROUP - 24 - SR_LARGEST_SUBSCRIBER_NAME]; /* zero */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_subscriber_control) == 512, "the block's size");
 SR_STATIC_ASSERT(offsetof(struct sr_subscriber_control, joined) == 8, "beside the head");
 SR_STATIC_ASSERT(offsetof(struct sr_subscriber_control, epoch) == 12, "beside the head");
+SR_STATIC_ASSERT(offsetof(struct sr_subscriber_control, durable) == 16, "beside the head");
+SR_STATIC_ASSERT(offsetof(struct sr_subscriber_control, soft) == 20, "beside the head");
+SR_STATIC_ASSERT(offsetof(struct sr_subscriber_control, name_length) == 384, "a group of its own");
 SR_STATIC_ASSERT(offsetof(struct sr_subscriber_control, statistics) == 128, "a group of its own");
 SR_STATIC_ASSERT(offsetof(struct sr_subscriber_control, holder) == 256, "a group of its own");
 
@@ -70,6 +86,8 @@ SR_NONNULL_BEGIN
 
 #define SR_BROADCAST_PUBLISHER_OFFSET sizeof(struct sr_broadcast_control)
 #define SR_BROADCAST_FIRST_SLOT_OFFSET (sizeof(struct sr_broadcast_control) + sizeof(struct sr_lane_control))
+
+SR_INLINE int64_t sr_lock_names(void) { return SR_LOCK_BYTE(SR_ROLE_NAMES, 0); }
 
 /* From the start of the control area: the publisher's block, and a slot's. */
 SR_INLINE uint64_t sr_publisher_offset(void) { return SR_BROADCAST_PUBLISHER_OFFSET; }
@@ -89,6 +107,12 @@ SR_INLINE uint64_t *sr_broadcast_turn(struct sr_broadcast_control *c) { return &
 SR_INLINE uint64_t *sr_subscriber_head(struct sr_subscriber_control *s) { return &s->head; }
 SR_INLINE uint32_t *sr_subscriber_joined(struct sr_subscriber_control *s) { return &s->joined; }
 SR_INLINE uint32_t *sr_subscriber_epoch(struct sr_subscriber_control *s) { return &s->epoch; }
+SR_INLINE uint32_t *sr_subscriber_durable(struct sr_subscriber_control *s) { return &s->durable; }
+SR_INLINE uint32_t *sr_subscriber_soft(struct sr_subscriber_control *s) { return &s->soft; }
+SR_INLINE uint64_t *sr_subscriber_missed_messages(struct sr_subscriber_control *s) { return &s->missed_messages; }
+SR_INLINE uint64_t *sr_subscriber_missed_bytes(struct sr_subscriber_control *s) { return &s->missed_bytes; }
+SR_INLINE uint32_t *sr_subscriber_name_length(struct sr_subscriber_control *s) { return &s->name_length; }
+SR_INLINE uint8_t *sr_subscriber_name(struct sr_subscriber_control *s) { return s->name; }
 SR_INLINE uint64_t *sr_subscriber_sleeps(struct sr_subscriber_control *s) { return &s->statistics.sleeps; }
 SR_INLINE uint64_t *sr_subscriber_wakes(struct sr_subscriber_control *s) { return &s->statistics.wakes; }
 SR_INLINE struct sr_holder *sr_subscriber_holder(struct sr_subscriber_control *s) { return &s->holder; }
@@ -107,7 +131,7 @@ SR_INLINE void sr_publish_broadcast_checkpoint(struct sr_broadcast_control *c, s
     sr_fence_release(); /* a reader that sees what is written from now on sees this checkpoint */
 }
 
-/* By anybody: the checkpoint that was published `back` turns before the newest one, 0 to 15. 1: it is whole. 0: there is none so old, or it was written over
+/* By any process: the checkpoint that was published `back` turns before the newest one, 0 to 15. 1: it is whole. 0: there is none so old, or it was written over
  * meanwhile. */
 SR_INLINE int sr_load_broadcast_checkpoint(struct sr_broadcast_control *c, uint64_t back, struct sr_checkpoint *published) {
     /* SYNC: checkpoint (pairs with sr_publish_broadcast_checkpoint). The last load is relaxed: the acquire loads before it order it. */
@@ -145,8 +169,14 @@ SR_INLINE uint64_t sr_broadcast_layout_hash(uint64_t common) {
         offsetof(struct sr_subscriber_control, head),
         offsetof(struct sr_subscriber_control, joined),
         offsetof(struct sr_subscriber_control, epoch),
+        offsetof(struct sr_subscriber_control, durable),
+        offsetof(struct sr_subscriber_control, soft),
         offsetof(struct sr_subscriber_control, statistics),
         offsetof(struct sr_subscriber_control, holder),
+        offsetof(struct sr_subscriber_control, name_length),
+        offsetof(struct sr_subscriber_control, name),
+        offsetof(struct sr_subscriber_control, missed_messages),
+        SR_ROLE_NAMES,
         SR_RECORD_END,
     };
     return sr_hash_words(common, facts, sizeof facts / sizeof facts[0]);

@@ -23,7 +23,7 @@ struct sr_lanes_control {
     uint64_t tickets; /* total order: the next ticket. Written by producers */
     uint8_t pad0[SR_GROUP - 8];
 
-    uint64_t lanes_used[SR_LARGEST_LANE_COUNT / 64]; /* lane `i` is bit `i mod 64` of word `i / 64`: somebody attached to it once. Written by producers, never cleared */
+    uint64_t lanes_used[SR_LARGEST_LANE_COUNT / 64]; /* lane `i` is bit `i mod 64` of word `i / 64`: a producer has attached to it. Written by producers, never cleared */
     uint64_t lanes_marked[SR_LARGEST_LANE_COUNT / 64]; /* zero; for lanes that have something */
     uint8_t reserved[1024 - 4 * SR_GROUP]; /* zero */
 };
@@ -52,10 +52,10 @@ SR_STATIC_ASSERT(sizeof(struct sr_producer_statistics) == SR_GROUP - 72, "the re
 
 /* One per consumer: a segment may have many. */
 struct sr_consumer_control {
-    uint32_t doorbell; /* 0 awake, 1 the consumer sleeps. Written by the consumer and by whoever wakes it */
+    uint32_t doorbell; /* 0 awake, 1 the consumer sleeps. Written by the consumer and by the process that wakes it */
     uint8_t pad0[SR_GROUP - 4];
 
-    uint32_t epoch;             /* 0 nobody came yet, odd attached (or died so), even closed. Written by the consumer */
+    uint32_t epoch;             /* 0 never attached, odd attached (or died so), even closed. Written by the consumer */
     uint32_t unreported_death;  /* not 0: a consumer noted a producer's death and has not reported it, see *What was reported*. Written by the consumer */
     uint8_t pad1[SR_GROUP - 8];
 
@@ -83,7 +83,7 @@ SR_STATIC_ASSERT(sizeof(struct sr_checkpoint) == 32, "a checkpoint's size");
 struct sr_lane_control {
     /* Written by the producer, read by the consumer. */
     uint64_t ticket_floor;   /* total order: a ticket under way is not below this; `0xffffffffffffffff`: none is. Written by the producer; by the consumer, for a dead one */
-    uint32_t producer_epoch; /* 0 nobody came yet, odd attached (or died so), even closed. Written by the producer */
+    uint32_t producer_epoch; /* 0 never attached, odd attached (or died so), even closed. Written by the producer */
     uint8_t pad0[SR_GROUP - 12];
 
     /* Written by the producer, for observers, and for a consumer's look once a lap. */
@@ -91,13 +91,13 @@ struct sr_lane_control {
     struct sr_checkpoint checkpoints[2]; /* written by the producer */
     struct sr_producer_statistics producer_statistics; /* written by the producer */
 
-    /* Written by the consumer, read by the producer when its ring looks full: the acknowledgement. */
+    /* Written by the consumer, read by the producer when its ring looks full: the acknowledgement. Per lane: a consumer has one head and one reported end for each of its lanes. */
     uint64_t head;         /* everything before it is acknowledged. Written by the consumer */
     uint32_t reported_end; /* the newest producer epoch whose end was reported, for the next consumer. Written by the consumer */
     uint8_t pad1[SR_GROUP - 12];
 
     /* The producer sleeps here when the lane is full. */
-    uint32_t space_doorbell; /* 0 awake, 1 the producer sleeps. Written by the producer and by whoever wakes it */
+    uint32_t space_doorbell; /* 0 awake, 1 the producer sleeps. Written by the producer and by the process that wakes it */
     uint8_t pad2[SR_GROUP - 4];
 
     struct sr_holder producer_holder;                  /* written by the producer */
@@ -170,7 +170,7 @@ SR_INLINE void sr_publish_checkpoint(struct sr_lane_control *l, struct sr_checkp
     sr_fence_release(); /* a reader that sees what is written from now on sees this checkpoint */
 }
 
-/* By anybody: the checkpoint that is published now. While one is published again and again, the last that was tried may be a mixture. */
+/* By any process: the checkpoint that is published now. While one is published again and again, the last that was tried may be a mixture. */
 SR_INLINE struct sr_checkpoint sr_load_checkpoint(struct sr_lane_control *l) {
     struct sr_checkpoint published = {0, 0, 0, 0};
     for (int tries = 0; tries < 8; tries++) {

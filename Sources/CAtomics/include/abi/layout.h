@@ -6,6 +6,7 @@
  *   lanes.h    the control blocks of kinds 1 and 2: lanes, their consumer
  *   broadcast.h  the control blocks of kind 3: a publisher, its subscribers
  *   board.h    the control blocks of kind 4: entries
+ *   call.h     the control blocks of kind 5: slots, servers
  *
  * A new kind adds a shape, a header for its blocks, and a case to sr_layout_hash.
  */
@@ -18,6 +19,7 @@
 #include "lanes.h"
 #include "broadcast.h"
 #include "board.h"
+#include "call.h"
 
 SR_NONNULL_BEGIN
 
@@ -53,6 +55,7 @@ SR_INLINE uint64_t sr_layout_hash(uint32_t kind) {
     case SR_KIND_MPSC: return sr_lanes_layout_hash(sr_layout_hash_common());
     case SR_KIND_BROADCAST: return sr_broadcast_layout_hash(sr_layout_hash_common());
     case SR_KIND_BOARD: return sr_board_layout_hash(sr_layout_hash_common());
+    case SR_KIND_CALL: return sr_call_layout_hash(sr_layout_hash_common());
     default: return 0;
     }
 }

@@ -28,9 +28,10 @@
 #define SR_KIND_MPSC 2
 #define SR_KIND_BROADCAST 3
 #define SR_KIND_BOARD 4
+#define SR_KIND_CALL 5
 
 /* Required: a reader refuses a segment with a bit that it does not know. */
-#define SR_FEATURE_ASYMMETRIC_BARRIER 1ULL /* every endpoint registers with membarrier(2); whoever goes to sleep issues it */
+#define SR_FEATURE_ASYMMETRIC_BARRIER 1ULL /* every endpoint registers with membarrier(2); an endpoint issues it before it sleeps */
 #define SR_FEATURE_TOTAL_ORDER 2ULL        /* records carry a ticket; ticket floors and the ticket counter are in use */
 #define SR_FEATURE_FILE_BACKED 4ULL        /* the boot id and the clean mark are in use */
 
@@ -42,7 +43,7 @@ struct sr_header {
     uint32_t header_length;        /* 512, or more in a later minor version; at most `control_offset` */
     uint64_t total_size;           /* of the file */
     uint32_t page_size;            /* of the creator */
-    uint32_t kind;                 /* 1 SPSC, 2 MPSC, 3 broadcast, 4 board */
+    uint32_t kind;                 /* 1 SPSC, 2 MPSC, 3 broadcast, 4 board, 5 call */
     uint64_t required_features;    /* 1 asymmetric barrier, 2 total order, 4 file-backed */
     uint64_t optional_features;    /* a reader ignores bits that it does not know */
     uint64_t layout_hash;          /* of the blocks that the kind uses, see *Layout hash* */
@@ -56,8 +57,9 @@ struct sr_header {
     struct sr_lanes_shape lanes;   /* of kinds 1 and 2: their shape; zero in others */
     struct sr_broadcast_shape broadcast; /* of kind 3: its shape; zero in others */
     struct sr_board_shape board;   /* of kind 4: its shape; zero in others */
+    struct sr_call_shape call;     /* of kind 5: its shape; zero in others */
     uint64_t later_shapes[4];      /* zero; for the shapes of later kinds */
-    uint64_t reserved1[23];        /* zero */
+    uint64_t reserved1[19];        /* zero */
     uint64_t checksum;             /* FNV-1a of the 504 bytes before it, whatever `header_length` is */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_header) == 512, "the header's size");
@@ -69,16 +71,16 @@ SR_STATIC_ASSERT(offsetof(struct sr_header, checksum) == 504, "the checksum's pl
 
 /* The first block of every control area. */
 struct sr_segment_control {
-    uint32_t persistent;         /* not 0: the last reader leaves the segment. Written by anybody */
-    uint32_t clean;              /* file-backed: 1 since a flush, until a process attaches; 2 until the disk knows that; then 0. Written by whoever attaches or flushes */
-    uint64_t boot_id[2];         /* file-backed: the boot in which somebody attached last. Written by whoever attaches */
+    uint32_t persistent;         /* not 0: the last reader leaves the segment. Written by any process */
+    uint32_t clean;              /* file-backed: 1 since a flush, until a process attaches; 2 until the disk knows that; then 0. Written by the process that attaches or flushes */
+    uint64_t boot_id[2];         /* file-backed: the boot in which a process attached last. Written by the process that attaches */
     uint8_t reserved[SR_GROUP - 24]; /* zero */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_segment_control) == SR_GROUP, "a group");
 
 /* Who holds a role, for people: the lock byte is the truth. Written by the holder, under its byte. */
 struct sr_holder {
-    uint32_t pid;          /* in the holder's pid namespace; 0: nobody has signed */
+    uint32_t pid;          /* in the holder's pid namespace; 0: no holder stored it */
     uint32_t reserved0;    /* zero */
     uint64_t start_time;   /* field 22 of `/proc/pid/stat`: with the pid it names one process */
     int64_t attached_ns;   /* `CLOCK_REALTIME` */

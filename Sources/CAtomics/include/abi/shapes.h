@@ -11,6 +11,9 @@
 #define SR_LARGEST_LANE_COUNT 1024u
 #define SR_LARGEST_SUBSCRIBER_COUNT 256u
 #define SR_LARGEST_ENTRY_COUNT 4096u
+#define SR_LARGEST_CALL_SLOT_COUNT 1024u
+#define SR_LARGEST_SERVER_COUNT 64u
+#define SR_LARGEST_CALL_MESSAGE (1u << 27)
 
 /* Kinds 1 and 2: lanes, each with a producer, and one consumer. */
 struct sr_lanes_shape {
@@ -37,5 +40,16 @@ struct sr_board_shape {
     uint64_t reserved[2]; /* zero */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_board_shape) == 32, "a shape's size");
+
+/* Kind 5: slots, each with one client's call at a time. */
+struct sr_call_shape {
+    uint32_t slot_count;       /* 1 to 1024 */
+    uint32_t server_count;     /* how many servers there can be at a time: 1 to 64 */
+    uint32_t request_capacity; /* the largest request, in bytes: 48 to 2^27 */
+    uint32_t reply_capacity;   /* the largest reply, in bytes: 48 to 2^27 */
+    uint64_t data_size;        /* the bytes of all areas, at least those of the slots: a multiple of 128, at most 2^40 */
+    uint64_t reserved;         /* zero */
+};
+SR_STATIC_ASSERT(sizeof(struct sr_call_shape) == 32, "a shape's size");
 
 #endif

@@ -28,7 +28,7 @@ int sr_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
  * or neither. Returns how many it woke. */
 int sr_futex_clear_and_wake(uint32_t *word);
 
-/* Adds 1 to the word and wakes all who sleep on it, in one step: for a word that many sleep on. */
+/* Adds 1 to the word and wakes all its sleepers, in one step: for a word that many sleep on. */
 int sr_futex_add_and_wake(uint32_t *word);
 
 /* Whether FUTEX_WAIT_BITSET and FUTEX_WAKE_OP work in this process, tried on a word of its own: 0, or the negative errno of the first that does not. A
@@ -82,6 +82,7 @@ int sr_link_descriptor(int fd, int directory, const char *name);          /* a n
 int sr_rename_exclusive(int directory, const char *from, const char *to); /* -EEXIST if the new name is taken */
 int sr_unlink_at(int directory, const char *name);
 int sr_reopen(int fd);                                                    /* a second open file description of the same file */
+int sr_reopen_to_read(int fd);                                            /* the same, for reading only */
 int sr_facts(int fd, struct sr_file_facts *facts);
 int sr_facts_at(int directory, const char *name, struct sr_file_facts *facts); /* does not follow a link */
 int sr_allocate(int fd, uint64_t size);                                   /* fallocate: all of it, now */
@@ -96,6 +97,8 @@ uint32_t sr_effective_user(void);
  * 1 as well if it is that id and /proc does not tell. */
 int sr_is_user_unmapped(uint32_t user);
 uint64_t sr_page_size(void);
+/* Of a core's second-level cache, in bytes; 0: not known. */
+uint64_t sr_second_level_cache(void);
 
 /* --- anonymous segments ------------------------------------------------------------------------------------ */
 
@@ -109,10 +112,10 @@ int sr_duplicate_for_user(int fd, int inheritable); /* not the library's: a fork
 
 /* --- role bytes: write locks of the open file description ---------------------------------------------------- */
 
-/* length 0: to the end of everything. -EAGAIN: somebody else holds part of it. */
+/* length 0: to the end of everything. -EAGAIN: another description holds part of it. */
 int sr_lock(int fd, int64_t start, int64_t length);
 int sr_unlock(int fd, int64_t start, int64_t length);
-/* 0 nobody else holds any of it; 1 somebody holds a byte of it; 2 somebody holds everything from some byte on
+/* 0 no other description holds any of it; 1 another holds a byte of it; 2 another holds everything from some byte on
  * (a remover at work). */
 int sr_lock_query(int fd, int64_t start, int64_t length);
 
@@ -132,7 +135,7 @@ extern uint32_t sr_fork_count;
  * forked child its mapping is gone and its lock descriptor closed, and it must not touch either. */
 SR_INLINE uint32_t sr_fork_generation(void) { return __atomic_load_n(&sr_fork_count, __ATOMIC_RELAXED); }
 
-/* A word that in a forked child is UINT64_MAX before anybody there can read it: what makes every fast path of an endpoint fail there,
+/* A word that in a forked child is UINT64_MAX before any thread there can read it: what makes every fast path of an endpoint fail there,
  * without its asking each time. */
 struct sr_fork_gate {
     struct sr_fork_gate *SR_NULLABLE previous, *SR_NULLABLE next;
@@ -144,7 +147,7 @@ void sr_fork_gate_remove(struct sr_fork_gate *gate);
 /* The text for an errno, a constant; NULL if it is unknown. */
 const char *SR_NULLABLE sr_error_text(int error);
 
-/* --- this process, for owner cards ---------------------------------------------------------------------------------- */
+/* --- this process, for holder information ---------------------------------------------------------------------------------- */
 
 uint32_t sr_process_id(void);
 uint64_t sr_process_start_time(void);                 /* field 22 of /proc/self/stat; 0 if there is no /proc */

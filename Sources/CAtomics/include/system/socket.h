@@ -15,6 +15,8 @@ SR_NONNULL_BEGIN
  *                                     <-  WELCOME, the version, with the descriptors of the ring to the listener and of the
  *                                         ring to the client, in both of which it holds its role; or REFUSAL, why
  *     ATTACHED: has taken its roles   ->
+ *
+ * A listener that hands out a call service answers a hello with SERVICE, and the descriptor of its segment; that is all.
  */
 struct sr_link_packet {
     uint64_t magic;
@@ -32,6 +34,7 @@ SR_STATIC_ASSERT(sizeof(struct sr_link_packet) == 64, "");
 #define SR_LINK_WELCOME 2
 #define SR_LINK_ATTACHED 3
 #define SR_LINK_REFUSAL 4
+#define SR_LINK_SERVICE 5
 #define SR_LINK_REFUSED_USER 1    /* the listener does not serve this user */
 #define SR_LINK_REFUSED_VERSION 2 /* no version in common; the packet names the listener's */
 #define SR_LINK_REFUSED_PACKET 3  /* that was no hello */
@@ -54,7 +57,7 @@ struct sr_wait_entry {
 /* Waits until something can be read from one of them, at most 128, or until the deadline. How many; 0 also after a signal. */
 int sr_wait_any(struct sr_wait_entry *entries, uint32_t count, int64_t deadline_ns);
 
-/* Connected; -ECONNREFUSED: nobody listens there. Waits for room in the listener's queue until the deadline. */
+/* Connected; -ECONNREFUSED: no process listens there. Waits for room in the listener's queue until the deadline. */
 int sr_socket_connect(const char *path, int64_t deadline_ns);
 
 struct sr_socket_peer {
@@ -68,7 +71,7 @@ int sr_socket_send(int fd, const void *bytes, uint32_t count, const int *descrip
  * which has room for two. More came: all are closed, and it is -EBADMSG. Some did not fit into this process: the same, -EMFILE. */
 int sr_socket_receive(int fd, void *bytes, uint32_t count, int *descriptors, uint32_t *descriptor_count, int64_t deadline_ns);
 
-int sr_socket_shut(int fd); /* the other side sees a hang-up, whoever else holds the descriptor */
+int sr_socket_shut(int fd); /* the other side sees a hang-up, whichever process else holds the descriptor */
 int sr_socket_is_hung_up(int fd);
 
 /* --- watching for hang-ups --------------------------------------------------------------------------------- */

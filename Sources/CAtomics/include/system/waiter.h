@@ -33,7 +33,7 @@ int sr_futex_waitv_offered(void);
  * that was woken; -EAGAIN one had another value; -ETIMEDOUT; -EINTR. */
 int sr_futex_waitv(struct sr_futex_wait *words, uint32_t count, int64_t deadline_ns);
 
-/* Wakes all who sleep on a word whose value was changed before. */
+/* Wakes all sleepers on a word whose value was changed before. */
 int sr_futex_wake(uint32_t *word);
 
 SR_INLINE uint32_t sr_fetch_add_acq_rel_u32(void *p, uint32_t v) { return __atomic_fetch_add((uint32_t *)p, v, __ATOMIC_ACQ_REL); }

@@ -37,8 +37,10 @@ final class LossyFeed: @unchecked Sendable {
     /// - Parameters:
     ///   - data: the double mapping, which the owner keeps.
     ///   - start: where to begin.
+    ///   - deadline: how long to try that, beside a publisher that writes over each place; the first try is made in any case.
     init(
-        data: UnsafeRawPointer, shape: LaneShape, checkpoints: CheckpointPlace, start: SubscriptionStart, ring: String
+        data: UnsafeRawPointer, shape: LaneShape, checkpoints: CheckpointPlace, start: SubscriptionStart, until deadline: Deadline,
+        ring: String
     ) throws(RingError) {
         unsafe self.data = data
         self.shape = shape
@@ -50,7 +52,7 @@ final class LossyFeed: @unchecked Sendable {
         unsafe words = .allocate(capacity: 1)
         unsafe words.initialize(to: sr_lane_control())
         source = LossyReader(shape, at: LossyReader.Place(0, sent: nil))
-        source = LossyReader(shape, at: try place(of: start))
+        source = LossyReader(shape, at: try place(of: start, until: deadline))
         unsafe sr_store_relaxed_u64(buffer, 0)
         unsafe sr_store_relaxed_u64(sr_head(words), source.position)
     }
@@ -64,7 +66,7 @@ final class LossyFeed: @unchecked Sendable {
     private(set) var before = LossyReader.Totals()
 
     private static func noMemory(_ size: Int, _ ring: String) -> RingError {
-        RingError(.system, ring: ring, errno: SystemFailure.noMemory, "no memory for a copy of \(size) bytes")
+        RingError(.system, ring: ring, errno: SystemFailure.noMemory, "no memory for a copy of \(counted(size, "byte"))")
     }
 
     private func header(at position: UInt64) -> RecordHeader {
@@ -74,8 +76,13 @@ final class LossyFeed: @unchecked Sendable {
 
     // MARK: Beginning
 
-    private func place(of start: SubscriptionStart) throws(RingError) -> LossyReader.Place {
+    private func place(of start: SubscriptionStart, until deadline: Deadline) throws(RingError) -> LossyReader.Place {
         for turn in 0..<1_000 {
+            if turn > 0, deadline.isPassed(at: sr_now_ns()) {
+                throw RingError(
+                    .timedOut, ring: ring,
+                    "its publisher wrote over each of \(turn) places where this subscriber tried to begin, to the deadline")
+            }
             if turn > 16 { sr_sleep_ns(1_000_000) }
             _ = try checkpoints.newestPossible(shape, ring: ring)
             guard let first = checkpoints.first(start, shape) else { continue }
@@ -92,6 +99,9 @@ final class LossyFeed: @unchecked Sendable {
         }
         throw RingError(.timedOut, ring: ring, "its publisher wrote over each of 1,000 places where this subscriber tried to begin")
     }
+
+    /// Everything before it was copied, or was missed.
+    var position: UInt64 { source.position }
 
     // MARK: Feeding
 

@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// The slots of a broadcast's subscribers, as its publisher sees them: the heads that hold it back, and who stands there.
+/// The slots of a broadcast's subscribers, as its publisher sees them: the heads that hold it back, and the subscribers they belong to.
 ///
 /// Every word of a slot is another process's. A head that is no record boundary, or lies outside what the publisher still keeps, holds nothing back. A
 /// slot is no more than that: no value in it is an error.
@@ -14,15 +14,33 @@ final class SubscriberHeads: @unchecked Sendable {
     /// How often a publisher that finds no room looks for dead subscribers, in nanoseconds.
     private let checkInterval: Int64
     private var nextCheck: Int64 = 0
+    /// How long a soft gate may hold this publisher up, in nanoseconds.
+    private let patience: Int64
+    /// Of each slot, the soft head for which this publisher found no room last.
+    private var refusals: [Refusal?]
+
+    /// A soft head for which there was no room.
+    private struct Refusal {
+        let head: UInt64
+        /// When that was found out.
+        let since: Int64
+        /// Whether the patience is at an end: this head holds nothing back any more.
+        var isIgnored = false
+    }
 
     // SAFETY, for the whole class: all words lie in the control mapping, which the publisher's attachment keeps.
 
-    init(_ control: UnsafeMutablePointer<sr_broadcast_control>, _ header: SegmentHeader, lock: RoleLock, checkInterval: Int64) {
+    init(
+        _ control: UnsafeMutablePointer<sr_broadcast_control>, _ header: SegmentHeader, lock: RoleLock, checkInterval: Int64,
+        patience: Int64
+    ) {
         unsafe self.control = control
         shape = LaneShape(header)
         slotCount = header.slotCount
         self.lock = lock
         self.checkInterval = checkInterval
+        self.patience = patience
+        refusals = Array(repeating: nil, count: header.slotCount)
     }
 
     /// Calls the body with each slot that was ever used.
@@ -58,11 +76,45 @@ final class SubscriberHeads: @unchecked Sendable {
             // SYNC: space-given (pairs with LaneReader.storeHead): what the subscriber read there, it has finished reading.
             // SYNC: join (pairs with SubscriberSlot.join): the second look of LaneWriter.extend, behind its barrier.
             let head = unsafe sr_load_acquire_u64(sr_subscriber_head(words))
-            guard isValid(head, open: open, tail: tail) else { return }
+            guard isValid(head, open: open, tail: tail), unsafe !isIgnored(head, slot, words) else { return }
             if let known = slowest, head &- open >= known.head &- open { return }
             slowest = (slot, head)
         }
         return slowest
+    }
+
+    // MARK: Soft gates
+
+    private func isSoft(_ words: UnsafeMutablePointer<sr_subscriber_control>) -> Bool {
+        // SYNC: soft-gate (pairs with SubscriberSlot.enterSoftly and .takeName): behind the head's load.
+        unsafe sr_load_acquire_u32(sr_subscriber_soft(words)) == 1
+    }
+
+    private func isIgnored(_ head: UInt64, _ slot: Int, _ words: UnsafeMutablePointer<sr_subscriber_control>) -> Bool {
+        guard let refusal = refusals[slot], refusal.isIgnored, refusal.head == head else { return false }
+        return unsafe isSoft(words)
+    }
+
+    /// There is no room: has soft heads before a position hold nothing back any more, if they did so for as long as this publisher has patience. A head
+    /// that has moved begins anew.
+    ///
+    /// What such a head protected is written over then, and so its subscriber counts it as missed. It needs no notice: it judges each copy anyway.
+    ///
+    /// - Returns: whether there was one.
+    private func passOver(before position: UInt64, open: UInt64, tail: UInt64, at now: Int64) -> Bool {
+        var isAnyIgnored = false
+        unsafe forEachSlot { slot, words in
+            // SYNC: space-given (pairs with SubscriberSlot.storeSoftHead)
+            let head = unsafe sr_load_acquire_u64(sr_subscriber_head(words))
+            guard isValid(head, open: open, tail: tail), head &- open < position &- open, unsafe isSoft(words) else { return }
+            var refusal = refusals[slot].flatMap { $0.head == head ? $0 : nil } ?? Refusal(head: head, since: now)
+            if !refusal.isIgnored, now &- refusal.since >= patience {
+                refusal.isIgnored = true
+                isAnyIgnored = true
+            }
+            refusals[slot] = refusal
+        }
+        return isAnyIgnored
     }
 
     // MARK: The dead
@@ -72,16 +124,22 @@ final class SubscriberHeads: @unchecked Sendable {
     /// Only under the byte: a subscriber that has just taken it would lose its head otherwise. The epoch stays odd, which says that the subscriber died. Two
     /// system calls a slot that holds the publisher back.
     ///
+    /// Soft gates are passed over as well, if their time has come.
+    ///
     /// - Returns: whether there was one.
     func clearDead(before position: UInt64, open: UInt64, tail: UInt64) -> Bool {
-        var isAnyCleared = false
+        var isAnyCleared = passOver(before: position, open: open, tail: tail, at: sr_now_ns())
         unsafe forEachSlot { slot, words in
             let head = unsafe sr_load_acquire_u64(sr_subscriber_head(words))
             guard isValid(head, open: open, tail: tail), head &- open < position &- open else { return }
             let role = Role.subscriber(slot)
+            // A durable one holds the publisher back also while it is not there.
+            if unsafe Self.isDurable(words) { return }
             // A failing call is no proof of death.
             guard (try? lock.take(role)) == true else { return }
-            defer { lock.release(role) }
+            defer { lock.unlock(role) }
+            // Again, with the byte in hand: it may have come, become durable and died in between.
+            if unsafe Self.isDurable(words) { return }
             // SYNC: space-given (pairs with SpaceGate.state): the byte orders this side after the one that died.
             if unsafe sr_load_relaxed_u64(sr_subscriber_head(words)) != sr_no_head() {
                 unsafe sr_store_release_u64(sr_subscriber_head(words), sr_no_head())
@@ -91,10 +149,15 @@ final class SubscriberHeads: @unchecked Sendable {
         return isAnyCleared
     }
 
+    private static func isDurable(_ words: UnsafeMutablePointer<sr_subscriber_control>) -> Bool {
+        // SYNC: durable (pairs with SubscriberSlot.makeDurable and .remove)
+        unsafe sr_load_acquire_u32(sr_subscriber_durable(words)) == 1
+    }
+
     /// `clearDead`, at most once a check interval: for a publisher that finds no room and does not wait.
     func clearDeadIfDue(before position: UInt64, open: UInt64, tail: UInt64) -> Bool {
         let now = sr_now_ns()
-        guard now >= nextCheck else { return false }
+        guard now >= nextCheck else { return passOver(before: position, open: open, tail: tail, at: now) }
         nextCheck = now &+ checkInterval
         return clearDead(before: position, open: open, tail: tail)
     }
@@ -112,7 +175,7 @@ final class SubscriberHeads: @unchecked Sendable {
     var attachedCount: Int {
         var count = 0
         unsafe forEachSlot { slot, words in
-            if unsafe Self.hasJoined(words), (try? lock.holder(of: .subscriber(slot))) != .nobody { count += 1 }
+            if unsafe Self.hasJoined(words), (try? lock.holder(of: .subscriber(slot))) != .free { count += 1 }
         }
         return count
     }

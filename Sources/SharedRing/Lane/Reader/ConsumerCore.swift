@@ -33,7 +33,7 @@ final class ConsumerCore: @unchecked Sendable {
 
     /// Goes on where the last consumer's acknowledgements ended. The attachment holds the consumer's byte.
     convenience init(
-        attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy, slice: Duration, prefault: Bool
+        attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy, checkInterval: Duration, prefault: Bool
     ) throws(RingError) {
         let header = attachment.header
         let lane = unsafe attachment.lane(0)
@@ -45,13 +45,15 @@ final class ConsumerCore: @unchecked Sendable {
             firstPolls: waiting == .sleep ? 0 : 64, ring: attachment.ring, lane: 0, lock: attachment.lock)
         // SAFETY: the epoch and the doorbell lie in the control mapping, which the attachment keeps.
         unsafe self.init(
-            reader, mapping: mapping, ConsumerRole(attachment, seat: .consumer(of: attachment), waiting: waiting, slice: slice),
+            reader, mapping: mapping,
+            ConsumerRole(attachment, seat: .consumer(of: attachment), waiting: waiting, checkInterval: checkInterval),
             PeerWatch.producer(of: lane, number: 0), nil)
     }
 
     /// Receives what a broadcast's subscription allows. It ends in order if this throws.
     convenience init(
-        _ subscription: Subscription, of attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy, slice: Duration
+        _ subscription: Subscription, of attachment: Attachment, acknowledgement: Acknowledgement, waiting: WaitStrategy,
+        checkInterval: Duration
     ) throws(RingError) {
         // SAFETY: as above.
         let producer = unsafe PeerWatch.publisher(attachment.lane(0))
@@ -59,10 +61,10 @@ final class ConsumerCore: @unchecked Sendable {
         do throws(RingError) {
             reader = try subscription.makeReader(isManual: acknowledgement == .manual, firstPolls: waiting == .sleep ? 0 : 64)
         } catch {
-            subscription.leave()
+            subscription.drop()
             throw error
         }
-        let role = ConsumerRole(attachment, seat: subscription.seat, waiting: waiting, slice: slice)
+        let role = ConsumerRole(attachment, seat: subscription.seat, waiting: waiting, checkInterval: checkInterval)
         self.init(reader, mapping: nil, role, producer, subscription)
     }
 
@@ -83,15 +85,15 @@ final class ConsumerCore: @unchecked Sendable {
     /// Whether it looks for this side or not.
     private func wakeProducer() {
         // SAFETY: as in `init`. The publisher does not know of a lossy subscriber.
-        if subscription?.isLossy != true { unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0))) }
+        if subscription?.hasSlot != false { unsafe Doorbell.wake(sr_space_doorbell(attachment.lane(0))) }
     }
 
     deinit {
         // What was used up is acknowledged; but the role ends without a close, which the other side reads as a death.
         if !attachment.isInherited && !isEnded {
             settle()
-            subscription?.leave()
-            attachment.giveBack()
+            subscription?.drop()
+            attachment.unlock()
         }
         role.cancelFlag.detach()
         unsafe ReaderStorage.recycle(reader)
@@ -102,7 +104,7 @@ final class ConsumerCore: @unchecked Sendable {
     /// Deals with whatever stands at the head and is not simply a message. Nil: nothing is there.
     @usableFromInline
     @inline(never)
-    func look() throws(RingError) -> Arrival? {
+    func poll() throws(RingError) -> Arrival? {
         try requireUsable()
         unsafe reader.pointee.finishWhatIsOut()
         settle()  // an end that was reported before; its caller has come back since
@@ -113,17 +115,17 @@ final class ConsumerCore: @unchecked Sendable {
             if let subscription { try unsafe subscription.refill(reader) }
             let header = unsafe reader.pointee.poll()
             if header.isAbsent {
-                if producer.unmarkedClose(isQuiet: { !isAnythingThere }) != nil { return .ended }
+                if producer.unrecordedClose(isQuiet: { !isAnythingThere }) != nil { return .ended }
                 guard isEndDue else { return nil }
                 isEndDue = false
-                return try lookAround()
+                return try checkPeers()
             }
             if unsafe reader.pointee.shape.admits(header) { return .message }
-            guard unsafe reader.pointee.isMark(header, since: begin) else { throw unsafe reader.pointee.reject(header) }
+            guard unsafe reader.pointee.isEndRecord(header, since: begin) else { throw unsafe reader.pointee.reject(header) }
 
             let isFirst = unsafe reader.pointee.head == reader.pointee.start
-            unsafe reader.pointee.stepOverMark()
-            switch producer.noteMark(header.tag, isFirst: isFirst) {
+            unsafe reader.pointee.stepOverEndRecord()
+            switch producer.noteEndRecord(header.tag, isFirst: isFirst) {
             case nil: continue  // this death was reported already
             case .closed: return .ended
             case .died: throw diedError
@@ -136,9 +138,9 @@ final class ConsumerCore: @unchecked Sendable {
         let start = sr_now_ns()
         defer { unsafe reader.pointee.noteWait(since: start) }
         return try role.sleeper.wait(until: deadline, for: "message") { () throws(RingError) in
-            try look()
-        } lookAround: { () throws(RingError) in
-            try lookAround()
+            try poll()
+        } checkPeers: { () throws(RingError) in
+            try checkPeers()
         }
     }
 
@@ -150,7 +152,7 @@ final class ConsumerCore: @unchecked Sendable {
     }
 
     /// Whether the producer has gone.
-    private func lookAround() throws(RingError) -> Arrival? {
+    private func checkPeers() throws(RingError) -> Arrival? {
         let end = try producer.end(lock: attachment.lock) { () throws(RingError) in
             isAnythingThere
         }
@@ -167,17 +169,17 @@ final class ConsumerCore: @unchecked Sendable {
         try role.sleeper.wait(until: deadline, for: "producer") { () throws(RingError) in
             // The epoch first, which costs no system call.
             isProducerThere ? () : nil
-        } lookAround: {
+        } checkPeers: {
             nil
         }
     }
 
     private var diedError: RingError {
         let holder = attachment.segment.holder(of: .lane(0)).map { "\($0)" } ?? "unknown"
-        return attachment.error(.peerDied, "its producer went away without closing the stream; the last to sign was \(holder)")
+        return attachment.error(.peerDied, "its producer went away without closing the stream; its last known holder was \(holder)")
     }
 
-    /// Before this side waits or ends: what was used up is given back, what was reported is kept. With manual acknowledgement both
+    /// Before this side waits or ends: what was used up is acknowledged, what was reported is kept. With manual acknowledgement both
     /// wait for the call.
     private func settle() { if unsafe !reader.pointee.isManual { acknowledgeAll() } }
 
@@ -205,7 +207,7 @@ final class ConsumerCore: @unchecked Sendable {
 
     var isProducerAttached: Bool { attachment.isHeld(.lane(0)) }
 
-    var isProducerThere: Bool { producer.hasSomebodyCome && isProducerAttached }
+    var isProducerThere: Bool { producer.isAttachedOrDead && isProducerAttached }
 
     private func requireUsable() throws(RingError) {
         try role.requireUsable()
@@ -240,7 +242,9 @@ final class ConsumerCore: @unchecked Sendable {
         return try role.removeRing {
             // What was handed out and not acknowledged must still be there for the next consumer.
             // And a sender may have come and died meanwhile: that is to be reported first.
+            // And a durable subscriber is to come back to it.
             unsafe !isAnythingThere && reader.pointee.published == reader.pointee.head && !producer.hasUnreportedEnd
+                && subscription?.isAnyDurable != true
         }
     }
 }
@@ -263,10 +267,10 @@ extension ConsumerCore: ProducerAwaited {
         if isProducerWanted { return isProducerThere }
         if isAnythingThere { return true }
         var producer = producer
-        return producer.unmarkedClose { !isAnythingThere } != nil
+        return producer.unrecordedClose { !isAnythingThere } != nil
     }
 
-    func isReadyOnLookingAround() -> Bool {
+    func isReadyOnCheckingPeers() -> Bool {
         if isProducerWanted { return isReady() }
         var producer = producer
         do throws(RingError) {

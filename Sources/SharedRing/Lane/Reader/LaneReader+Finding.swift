@@ -4,7 +4,7 @@ public import CSharedRing
 extension LaneReader {
     /// The header at the head; absent if nothing is there yet. The only load by which a message is ever seen.
     @inlinable
-    func poll() -> RecordHeader { unsafe Self.header(at: place) }
+    func poll() -> RecordHeader { unsafe Self.header(at: cursor) }
 
     @inlinable
     @inline(__always)
@@ -36,8 +36,8 @@ extension LaneReader {
     /// Where the payload of the record at the head stands.
     @inlinable
     var payload: UnsafeRawPointer {
-        // SAFETY: the place lies in the first mapping; a count that `admits` let pass ends in the second.
-        unsafe place + shape.messageOffset
+        // SAFETY: the cursor lies in the first mapping; a count that `admits` let pass ends in the second.
+        unsafe cursor + shape.messageOffset
     }
 
     /// The error for a header that no producer writes. Nothing of the record was used.
@@ -51,15 +51,15 @@ extension LaneReader {
             } else if header.isPresent {
                 "\(bits), a message of \(shape.messageSize(header)) bytes where \(shape.largestMessage) is the largest"
             } else {
-                "\(bits), without the mark of a record"
+                "\(bits), without the bit that every record has"
             }
         poison(with: what)
         return poison!
     }
 
-    /// Whether this is an end mark, and no more of them were met since the position `begin` than a lane can hold: a stranger's lane
-    /// may be full of them, and a consumer that stepped over one after the other would go round for ever.
-    func isMark(_ header: RecordHeader, since begin: UInt64) -> Bool { header.isEnd && head &- begin < shape.capacity }
+    /// Whether this is an end record, and no more of them were met since the position `begin` than a lane can hold. An untrusted peer's
+    /// lane may be full of them, and a consumer that stepped over one after the other would go round for ever.
+    func isEndRecord(_ header: RecordHeader, since begin: UInt64) -> Bool { header.isEnd && head &- begin < shape.capacity }
 
     /// A message that stands at the head and may go out.
     @frozen
@@ -94,14 +94,14 @@ extension LaneReader {
             guard finishWhatIsOut() else { return nil }
         }
         // Both worked out before the header is loaded: behind that the compiler would have to load everything anew.
-        let (place, id) = unsafe (place, handedOut &+ 1)
-        let header = unsafe Self.header(at: place)
+        let (cursor, id) = unsafe (cursor, handedOut &+ 1)
+        let header = unsafe Self.header(at: cursor)
         // Relaxed: what a canceller stored is seen soon, and orders nothing.
         if unsafe _slowPath(UInt64(header.size) != sr_load_relaxed_u64(&lastSize)) {
             return takes(header, beforeWaiting: beforeWaiting) ? findAnew(header, id) : nil
         }
         // 8 is SR_RECORD_HEADER_SIZE: a lane with tickets has `noSize`, and never comes here.
-        return unsafe Found(place + 8, header.byteCount, header.tag, id)
+        return unsafe Found(cursor + 8, header.byteCount, header.tag, id)
     }
 
     /// Whether the record at the head, which has this header, is a message of this lane, and may be handed out. It is the last one then.

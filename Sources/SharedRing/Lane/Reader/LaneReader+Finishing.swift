@@ -1,6 +1,6 @@
 public import CSharedRing
 
-/// The end of a loan, and the space that is given back.
+/// The end of a loan, and the acknowledgement of its space.
 extension LaneReader {
     /// Finishes a message that is out although its user came back: it was not used since, but is not destroyed yet. False: nothing
     /// may be handed out any more.
@@ -25,11 +25,11 @@ extension LaneReader {
     @inline(__always)
     mutating func finish(spacing: Int) {
         // SAFETY: as the lane is mapped twice, the next header follows this record wherever it ends.
-        let next = unsafe place + spacing
-        unsafe place = next
+        let next = unsafe cursor + spacing
+        unsafe cursor = next
         // At once when nothing more is there, or a producer that waits for this space and a consumer that waits for its message
         // would wait for ever. And if it is due: lazily, since every store of `head` may cost the producer a cache miss.
-        if unsafe _slowPath(next >= due) || _slowPath(Self.header(at: next).isAbsent) { giveBack() }
+        if unsafe _slowPath(next >= cursorLimit) || _slowPath(Self.header(at: next).isAbsent) { acknowledgeFinished() }
     }
 
     /// Hands out the messages that are there now, at most `limit`, with the position kept in a register. Returns how many the
@@ -57,18 +57,18 @@ extension LaneReader {
                 do throws(Failure) {
                     try body(message)
                 } catch {
-                    unsafe reader.pointee.giveBack()
+                    unsafe reader.pointee.acknowledgeFinished()
                     throw error
                 }
                 header = unsafe reader.pointee.step(spacing, from: start)
                 count &+= 1
                 if count == limit {
-                    if header.isAbsent { unsafe reader.pointee.giveBack() }
+                    if header.isAbsent { unsafe reader.pointee.acknowledgeFinished() }
                     return count
                 }
             } while header.bits == first.bits
         }
-        unsafe reader.pointee.giveBack()
+        unsafe reader.pointee.acknowledgeFinished()
         return count
     }
 
@@ -76,10 +76,10 @@ extension LaneReader {
     @inlinable
     @inline(__always)
     mutating func step(_ spacing: Int, from start: UInt64) -> RecordHeader {
-        let next = unsafe place + spacing
-        unsafe place = next
-        if unsafe _slowPath(next >= due) {
-            guard giveBack(of: start) else { return RecordHeader(bits: 0) }
+        let next = unsafe cursor + spacing
+        unsafe cursor = next
+        if unsafe _slowPath(next >= cursorLimit) {
+            guard acknowledgeFinished(since: start) else { return RecordHeader(bits: 0) }
         }
         return unsafe Self.header(at: next)
     }
@@ -87,23 +87,23 @@ extension LaneReader {
     /// Acknowledges everything that was finished, unless that is the user's to do, or its process was forked: a body may have done that.
     @usableFromInline
     @inline(never)
-    mutating func giveBack() {
-        guard loan != .ended else { return settlePlace() }
-        let isDue = unsafe place >= due
+    mutating func acknowledgeFinished() {
+        guard loan != .ended else { return settleCursor() }
+        let isDue = unsafe cursor >= cursorLimit
         // Where there is no membarrier, a canceller's store to `lastSize` may be lost to one of ours: until here.
         if isDue {
             _ = forgetSizeIfCancelled()
             proveWritten()
         }
         if !isManual && head != published { publish() }
-        if isDue { settlePlace() }
+        if isDue { settleCursor() }
     }
 
-    /// `giveBack` in a run. False: the run ends, because it is a lap long, or the lane was poisoned.
+    /// `acknowledgeFinished` in a run. False: the run ends, because it is a lap long, or the lane was poisoned.
     @usableFromInline
     @inline(never)
-    mutating func giveBack(of start: UInt64) -> Bool {
-        giveBack()
+    mutating func acknowledgeFinished(since start: UInt64) -> Bool {
+        acknowledgeFinished()
         return !isLap(from: start) && poison == nil
     }
 
@@ -151,12 +151,12 @@ extension LaneReader {
         }
     }
 
-    /// Steps over the end mark at the head. It is acknowledged when the caller, who is told of it now, comes back: were this
+    /// Steps over the end record at the head. It is reported to the caller now, and acknowledged when the caller comes back: were this
     /// process killed before, the next consumer is to find it.
-    mutating func stepOverMark() {
-        unsafe place += Int(shape.spacingOfEnd)
-        guard unsafe place >= due else { return }
+    mutating func stepOverEndRecord() {
+        unsafe cursor += Int(shape.spacingOfEnd)
+        guard unsafe cursor >= cursorLimit else { return }
         proveWritten()
-        settlePlace()
+        settleCursor()
     }
 }

@@ -4,9 +4,9 @@ extension LaneReader {
     /// The first invariant that does not hold, in words; nil if all do. For tests and fuzzers, between two calls. See the list at the type.
     mutating func checkInvariants() -> String? {
         let head = head
-        let offset = unsafe place - data
-        guard (0..<Int(shape.capacity)).contains(offset) else { return "the place is \(offset) bytes into a mapping of \(shape.capacity)" }
-        guard UInt64(offset) == head & shape.mask else { return "the place is \(offset) bytes in, the head is \(head)" }
+        let offset = unsafe cursor - data
+        guard (0..<Int(shape.capacity)).contains(offset) else { return "the cursor is \(offset) bytes into a mapping of \(shape.capacity)" }
+        guard UInt64(offset) == head & shape.mask else { return "the cursor is \(offset) bytes in, the head is \(head)" }
         guard shape.isAligned(head), shape.isAligned(published) else { return "\(published) or \(head) is no record boundary" }
         guard Int64(bitPattern: head &- published) >= 0 else { return "\(published) is acknowledged, and the head is \(head)" }
 
@@ -23,12 +23,12 @@ extension LaneReader {
                 return "records of size 0x\(String(size, radix: 16)) are taken to be \(lastSpacing) bytes long"
             }
         }
-        guard ticketPosition == Self.noTicket || Int64(bitPattern: head &- ticketPosition) >= 0 else {
+        guard ticketPosition == Self.noTicket || Int64(bitPattern: ticketPosition &- head) < Int64(shape.capacity) else {
             return "the ticket of position \(ticketPosition) was seen, and the head is \(head)"
         }
 
         if poison != nil { return loan == .ended ? nil : "the lane is poisoned, and its loan is \(loan)" }
-        guard unsafe place < due else { return "the place is \(offset) bytes in, and was due at \(unsafe due - data)" }
+        guard unsafe cursor < cursorLimit else { return "the cursor is \(offset) bytes in, its limit at \(unsafe cursorLimit - data)" }
         guard (1...shape.capacity).contains(nextProof &- head) else { return "the next proof is at \(nextProof), the head is \(head)" }
         return nil
     }

@@ -26,16 +26,16 @@ extension LaneReader {
         if !isPossible { poison(with: "its records reach to position \(head), where its producer can't have written") }
     }
 
-    /// Whether nobody could write since the last time, of a lane whose producers publish no checkpoints. At most one system call.
+    /// Whether no process could write since the last call, of a lane whose producers publish no checkpoints. At most one system call.
     ///
-    /// Such a producer keeps to the head alone. Who finds the byte free has seen all that its last holder could write: up to a capacity
-    /// beyond the head. The next one stores a new epoch before it commits a message.
+    /// Such a producer keeps to the head alone. A consumer that finds the byte free has seen all that the last holder could write:
+    /// up to a capacity beyond the head. The next one stores a new epoch before it commits a message.
     private mutating func isLapIdle() -> Bool {
-        // SYNC: epoch (pairs with ProducerCore.init and .close): whoever committed what was read has stored its epoch before.
+        // SYNC: epoch (pairs with ProducerCore.init and .close): the producer of each record that was read stored its epoch before.
         let epoch = unsafe sr_load_acquire_u32(sr_producer_epoch(control))
         let wasIdle = idleEpoch == epoch
         // The epoch before the byte. A failing query is no proof.
-        let isFree = epoch & 1 == 0 || (try? lock.holder(of: .lane(lane))) == .nobody
+        let isFree = epoch & 1 == 0 || (try? lock.holder(of: .lane(lane))) == .free
         // An odd epoch that was only loaded, as at the start, says nothing of the byte; one that was kept does.
         let isProof = wasIdle && isFree && (epoch & 1 == 0 || isIdleEpochProven)
         idleEpoch = epoch

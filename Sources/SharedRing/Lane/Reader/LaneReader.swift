@@ -8,11 +8,11 @@ import Synchronization
 /// reads the data, though mostly through a writable mapping; see `EndpointOptions.isDataReadOnly`.
 ///
 /// Invariants between two calls, whatever other processes write; `checkInvariants` checks them:
-/// - The place lies in the first mapping, and where the head's position does. The head is a record boundary.
+/// - The cursor lies in the first mapping, and where the head's position does. The head is a record boundary.
 /// - `published` is a record boundary at or before the head.
 /// - The loan is one of the states of `Loan`. While a message is out, `lastSpacing` is what its record takes.
 /// - `lastSize` is `noSize`, or the size of a message of this lane whose record takes `lastSpacing`.
-/// - The lane is poisoned, or `due` lies behind the place, and the next proof at most a lap behind the head.
+/// - The lane is poisoned, or `cursorLimit` lies behind the cursor, and the next proof at most a lap behind the head.
 /// - A poisoned reader hands out nothing.
 ///
 /// What is where: `+Finding`, the next message; `+Finishing`, the loan's end and acknowledgement; `+Laps`, a lane without an end; `+TotalOrder`,
@@ -22,7 +22,7 @@ import Synchronization
 struct LaneReader: ~Copyable {
     // Read by every receive, and no more than these; see `LaneWriter`.
     /// Where the next record stands that is to be handed out. It lies in the first mapping of the two.
-    @usableFromInline var place: UnsafeRawPointer
+    @usableFromInline var cursor: UnsafeRawPointer
     /// The loan of a message, in one word; `loan` says which state it is. Even: none is out. Odd: one is, of which it is the id; or
     /// `nothingMore`. It only grows, and every reader of this process has numbers of its own. A forked child finds `nothingMore` in it.
     @usableFromInline var handedOut: UInt64
@@ -31,19 +31,19 @@ struct LaneReader: ~Copyable {
     /// canceller is used, which stores it from any thread. So both store and load it as an atomic word.
     @usableFromInline var lastSize: UInt64
     @usableFromInline var lastSpacing: Int
-    /// From this place on space is given back though more messages are there; or here the first mapping ends.
-    @usableFromInline var due: UnsafeRawPointer
+    /// From this address on finished messages are acknowledged although more messages are there. At most the end of the first mapping.
+    @usableFromInline var cursorLimit: UnsafeRawPointer
 
     @usableFromInline let data: UnsafeRawPointer
     @usableFromInline let shape: LaneShape
-    /// A position, and its place: they say what `head` is.
+    /// A position, and its address: `head` follows from them and the cursor.
     var knownHead: UInt64
-    var knownPlace: UnsafeRawPointer
+    var knownCursor: UnsafeRawPointer
     /// Where this consumer began.
     let start: UInt64
     /// When the head gets here it is asked whether a producer can have written so far: a lap after it was asked last.
     var nextProof: UInt64
-    /// Where producers publish no checkpoints: an epoch in which nobody could write beyond `nextProof`, because nobody held the lane's byte.
+    /// Where producers publish no checkpoints: an epoch in which no process could write beyond `nextProof`, because none held the lane's byte.
     var idleEpoch: UInt32
     /// Whether the byte was free then. A producer that came before this consumer may hold it.
     var isIdleEpochProven = false
@@ -69,9 +69,10 @@ struct LaneReader: ~Copyable {
     /// Whether acknowledging waits for an explicit call.
     @usableFromInline let isManual: Bool
 
-    /// Total order: the ticket that was seen last, and the position of its record; before the first one, no position.
+    /// Total order: the largest ticket that was seen, and the position of its record; before the first one, no position. It is that of the record at the
+    /// head, or of one before, or of one behind: the last of a run that is being handed out.
     @usableFromInline var ticket: UInt64 = 0
-    @usableFromInline var ticketPosition = LaneReader.noTicket
+    var ticketPosition = LaneReader.noTicket
     /// In `ticketPosition`: no ticket was seen. No record boundary is odd.
     static let noTicket: UInt64 = 1
     var pacing = Pacing()
@@ -117,12 +118,12 @@ struct LaneReader: ~Copyable {
         start = head
         knownHead = head
         nextProof = head &+ shape.capacity
-        // SYNC: epoch (pairs with ProducerCore.init and .close). Odd is no epoch of which it is known that nobody held the byte.
+        // SYNC: epoch (pairs with ProducerCore.init and .close). Of an odd epoch it is not known that no process held the byte.
         idleEpoch = unsafe sr_load_acquire_u32(sr_producer_epoch(control))
-        unsafe knownPlace = data + Int(head & shape.mask)
-        unsafe place = knownPlace
-        unsafe due = place
-        settlePlace()
+        unsafe knownCursor = data + Int(head & shape.mask)
+        unsafe cursor = knownCursor
+        unsafe cursorLimit = cursor
+        settleCursor()
         guard head & (shape.alignment &- 1) == 0 else {
             throw RingError(
                 .poisoned, ring: ring,
@@ -137,17 +138,17 @@ struct LaneReader: ~Copyable {
 
     /// The position of the next record to hand out.
     @usableFromInline
-    var head: UInt64 { unsafe knownHead &+ UInt64(bitPattern: Int64(place - knownPlace)) }
+    var head: UInt64 { unsafe knownHead &+ UInt64(bitPattern: Int64(cursor - knownCursor)) }
 
-    /// Brings the place back to the first mapping, and works out when it is to be looked at again.
-    mutating func settlePlace() {
+    /// Brings the cursor back to the first mapping, and works out its limit.
+    mutating func settleCursor() {
         let head = head
-        // SAFETY: a place before the end of the first mapping, and no record there is longer than a mapping.
+        // SAFETY: the cursor lies before the end of the second mapping, since no record there is longer than a mapping.
         let end = unsafe data + Int(shape.capacity)
-        if unsafe place >= end { unsafe place -= Int(shape.capacity) }
+        if unsafe cursor >= end { unsafe cursor -= Int(shape.capacity) }
         knownHead = head
-        unsafe knownPlace = place
-        unsafe due = min(place + min(largestLag, Int(truncatingIfNeeded: nextProof &- head)), end)
+        unsafe knownCursor = cursor
+        unsafe cursorLimit = min(cursor + min(largestLag, Int(truncatingIfNeeded: nextProof &- head)), end)
     }
 
     // MARK: Refusing

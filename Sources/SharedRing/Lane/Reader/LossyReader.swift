@@ -28,6 +28,18 @@ struct LossyReader {
 
         init(_ checkpoint: Checkpoint) { self.init(messages: checkpoint.messages, byteCount: checkpoint.byteCount) }
 
+        /// What the records from one position to another amount to. Nil: the records do not lead from one to the other.
+        init?(_ shape: LaneShape, from start: UInt64, to end: UInt64, header: (UInt64) -> RecordHeader) {
+            var walk = RecordWalk(shape, from: start, limit: end)
+            while walk.position != end {
+                switch walk.next(header) {
+                case .message(let record): count(record)
+                case .end: break
+                case .absent, .malformed, .beyondCapacity: return nil
+                }
+            }
+        }
+
         mutating func count(_ record: RecordWalk.Record) {
             messages &+= 1
             byteCount &+= UInt64(record.byteCount)

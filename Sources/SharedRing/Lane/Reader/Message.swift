@@ -1,9 +1,9 @@
-import CSharedRing
+public import CSharedRing
 
 /// A received message, in place: a view into the ring.
 ///
 /// A message borrows its consumer, which can do nothing else while the view exists; the compiler sees to it, and to it
-/// that the view does not outlive the consumer. With automatic acknowledgement its space is given back when the view ends.
+/// that the view does not outlive the consumer. With automatic acknowledgement it is acknowledged when the view ends.
 ///
 /// The bytes are the sender's memory: a hostile sender can change them while they are read. Copy them before checking them
 /// if that matters.
@@ -67,9 +67,14 @@ public struct Message: ~Copyable, ~Escapable {
     @inlinable
     public var lane: Int { unsafe reader.pointee.lane }
 
-    /// Grows from message to message, though not by one: its position in its lane, or, in a total order, its ticket.
+    /// Grows from message to message, though not by one: its position in its lane, or, in a total order, its ticket. The ticket was checked when the
+    /// message was found and is read from the ring again, as its bytes are: an untrusted sender may have changed it meanwhile.
     @inlinable
-    public var sequence: UInt64 { unsafe reader.pointee.shape.prefix == 0 ? reader.pointee.head : reader.pointee.ticket }
+    public var sequence: UInt64 {
+        if unsafe reader.pointee.shape.prefix == 0 { return unsafe reader.pointee.head }
+        // SAFETY: the ticket stands before the payload. Relaxed: the header brought it along.
+        return unsafe sr_load_relaxed_u64(start - 8)
+    }
 
     /// The payload as a text; what is not UTF-8 is repaired. Allocates.
     public var text: String {

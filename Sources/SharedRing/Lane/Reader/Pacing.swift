@@ -4,7 +4,7 @@ import CSharedRing
 ///
 /// A consumer at the producer's heels takes from it, at every look, the cache line that it is writing: messages then cross one
 /// by one, at the pace of line transfers. If it stays away for a moment, several are there when it comes back, and both work
-/// undisturbed. But to one who waits for an answer the moment is pure delay. Which of the two it is can't be told from here, so it
+/// undisturbed. But to a consumer that waits for an answer the moment is pure delay. Which of the two it is can't be told from here, so it
 /// is tried: now and then, and the rarer the more often it was in vain, a few pauses of each length are made. The best length is kept if bytes
 /// came faster with it than without. (Each length is tried, since the gain is no slope to be climbed: mostly only the long ones pay.)
 ///
@@ -40,6 +40,9 @@ struct Pacing {
     private var start: Int64 = 0
     private var startHead: UInt64 = 0
     private var lastHead: UInt64 = 0
+
+    /// Whether the next call of `pause` may pause.
+    var isPausing: Bool { pause > 0 }
 
     /// Nothing was found at `head`; the record before it took `spacing` bytes. Pauses, or doesn't.
     mutating func pause(at head: UInt64, spacing: UInt64) {

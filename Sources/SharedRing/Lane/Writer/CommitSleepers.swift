@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// Whom a commit wakes. Chosen when the writer is made; used when the word that a commit looks at says that somebody may be asleep.
+/// The sleepers that a commit wakes. Chosen when the writer is made; used when the word that a commit loads says that there may be one.
 ///
 /// A lane has one consumer, which sleeps on a doorbell. The subscribers of a broadcast sleep on an event count, whose word is odd while there may be a sleeper. A
 /// commit tests the lowest bit of either word.
@@ -11,7 +11,7 @@ enum CommitSleepers {
     /// Many subscribers, asleep on this event count.
     case many(events: UnsafeMutablePointer<UInt32>)
 
-    /// The word that says whether somebody may be asleep.
+    /// The word that says whether there may be a sleeper.
     var word: UnsafeMutablePointer<UInt32> {
         switch self {
         case .one(let doorbell): unsafe doorbell

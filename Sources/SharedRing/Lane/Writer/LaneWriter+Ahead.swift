@@ -58,7 +58,7 @@ extension LaneWriter {
     }
 
     /// Of a cache line, in bytes. Where lines are longer, two stores go to one.
-    private static var lineSize: Int { 64 }
+    static var lineSize: Int { 64 }
 
     /// In bytes; the store buffer has no room for more lines at a time.
     private static var longestAhead: Int { 2048 }

@@ -8,8 +8,11 @@ extension LaneWriter {
     @inline(__always)
     static func prefetch(_ place: UnsafeMutableRawPointer) {
         // SAFETY: nothing is read or written, and no address faults.
-        unsafe sr_prefetch_to_write(place + 1024)
+        unsafe sr_prefetch_to_write(place + askedAhead)
     }
+
+    /// How far ahead lines are asked for.
+    @inlinable static var askedAhead: Int { 1024 }
 
     /// Where a message goes for which there is room.
     @frozen

@@ -14,8 +14,8 @@ extension LaneWriter {
 
         // A lower bound: the counter only grows. Relaxed, since any old value is one too.
         let floor = unsafe sr_load_relaxed_u64(tickets)
-        // SYNC: ticket-floor (pairs with LaneMerger.sweep): stored before the ticket is drawn, and visible to whoever sees the
-        // counter after it.
+        // SYNC: ticket-floor (pairs with LaneMerger.sweep): stored before the ticket is drawn, and visible to a consumer that
+        // loads the counter after it.
         unsafe sr_store_release_u64(sr_ticket_floor(control), floor)
         // SYNC: ticket (pairs with LaneMerger.sweep and .makeReady): carries the floor with it.
         let ticket = unsafe sr_fetch_add_acq_rel_u64(tickets, UInt64(truncatingIfNeeded: count))
@@ -26,14 +26,14 @@ extension LaneWriter {
             // Relaxed: the first header's release store makes it visible.
             unsafe sr_store_relaxed_u64(place(at: position) + Int(SR_RECORD_HEADER_SIZE), ticket &+ index)
             position &+= shape.spacing(shape.messageSize(current))
-            // The others' headers are read back from the segment. A stranger may have changed them: keep inside the batch.
+            // The others' headers are read back from the segment. An untrusted peer may have changed them: keep inside the batch.
             guard position &- start < tail &- start else { break }
             current = unsafe RecordHeader(bits: sr_load_relaxed_u64(place(at: position)))
             guard shape.admits(current) else { break }
         }
 
         unsafe Self.storeHeader(header, at: place(at: start))
-        // SYNC: ticket-floor (pairs with LaneMerger.sweep): who sees it taken back sees the record too.
+        // SYNC: ticket-floor (pairs with LaneMerger.sweep): a consumer that sees the floor cleared sees the record, too.
         unsafe sr_store_release_u64(sr_ticket_floor(control), UInt64.max)  // SR_NO_TICKET_FLOOR
         // Only now: a consumer that is woken while the floor stands finds nothing it may take, and sleeps again.
         ringDoorbell()

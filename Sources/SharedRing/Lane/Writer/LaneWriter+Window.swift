@@ -133,7 +133,8 @@ extension LaneWriter {
         guard (0...shape.largestMessage).contains(byteCount) else {
             throw RingError(
                 .messageTooLarge, ring: ring,
-                "a message of \(byteCount) bytes was given; the largest is \(shape.largestMessage), by the ring's capacity")
+                "a message of \(SharedRing.counted(byteCount, "byte")) was given; the largest is \(shape.largestMessage), by the ring's capacity"
+            )
         }
         let position = unsafe position(of: start)
         moveToFirstMapping()
@@ -155,8 +156,24 @@ extension LaneWriter {
         // In the first mapping, so that the record ends in the second.
         guard unsafe cursor < data + Int(shape.capacity), (0...shape.largestMessage).contains(byteCount) else { return nil }
         let room = if case .subscribers = gate { left(at: tail, by: lastHead) } else { left(at: tail, before: published.writeLimit) }
-        return byteCount <= room ? Slot(self) : nil
+        guard byteCount <= room else { return nil }
+        askForLines(of: byteCount, room: room)
+        return Slot(self)
     }
+
+    /// `Slot` asks for one line ahead; this asks for the others that a message like this one will take. The drawing of a ticket, as the symmetric barrier,
+    /// waits until every store before it is done: each line that has not come yet holds it up. Not beyond the room, where the consumer reads.
+    private func askForLines(of byteCount: Int, room: Int) {
+        var line = Self.lineSize
+        let end = min(byteCount + shape.messageOffset, Self.longestAsked, room - Self.askedAhead)
+        while line < end {
+            unsafe Self.prefetch(cursor + line)
+            line += Self.lineSize
+        }
+    }
+
+    /// Behind so much, a message's stores of one message keep as many lines on their way as the processor can.
+    private static var longestAsked: Int { 512 }
 
     /// `makeRoom`, and if there is none, that is counted.
     @usableFromInline
@@ -178,11 +195,12 @@ extension LaneWriter {
     @usableFromInline
     @inline(never)
     mutating func makeSlot(for byteCount: Int) throws(RingError) -> Slot? {
+        if let slot = slotBelowLimit(for: byteCount) { return slot }
         if isAwaited { return nil }
         return try makeRoomOrCount(for: byteCount) ? Slot(self) : nil
     }
 
-    /// `makeRoomOrCount` for who does not wait: also false while a task waits.
+    /// `makeRoomOrCount` for a caller that does not wait: also false while a task waits.
     @usableFromInline
     @inline(never)
     @unsafe

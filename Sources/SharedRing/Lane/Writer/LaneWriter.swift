@@ -88,7 +88,7 @@ struct LaneWriter: ~Copyable {
 
     /// Takes a lane over where its last producer left it: walks the committed records from head to the first absent one.
     ///
-    /// The caller holds the lane's byte, so nobody else writes; the consumer may be reading. `data` is the double mapping.
+    /// The caller holds the lane's byte, so no other process writes; the consumer may be reading. `data` is the double mapping.
     /// Throws `poisoned` if the walk meets what no producer writes. O(records in the lane).
     init(
         data: UnsafeMutableRawPointer, shape: LaneShape, control: UnsafeMutablePointer<sr_lane_control>,

@@ -12,17 +12,17 @@ final class ProducerCore: @unchecked Sendable {
     private var peers: ProducerPeers
     let cancelFlag: CancelFlag
     let watch: Watch
-    /// Whether the last checkpoint was published, and the byte given back; otherwise `deinit` does both.
+    /// Whether the last checkpoint was published, and the byte unlocked; otherwise `deinit` does both.
     private(set) var isClosed = false
     /// Which of the tasks that share this producer may use it.
     let turns = TurnQueue()
-    /// What an asynchronous wait is for. Only who has the turn changes it.
+    /// What an asynchronous wait is for. Changed by the task that has the turn.
     private var wanted = Wanted.room(0)
     /// The lane's protocol state, at a fixed address.
     @usableFromInline let writer: UnsafeMutablePointer<LaneWriter>
 
     /// Takes the lane over from its last producer, if there was one. The attachment holds the lane's byte.
-    init(attachment: Attachment, waiting: WaitStrategy, slice: Duration, prefault: Bool) throws(RingError) {
+    init(attachment: Attachment, waiting: WaitStrategy, checkInterval: Duration, patience: Duration, prefault: Bool) throws(RingError) {
         let header = attachment.header
         let ring = attachment.ring
         guard case .lane(let lane) = attachment.role else { fatalError("a producer was made of the consumer's role") }
@@ -31,9 +31,9 @@ final class ProducerCore: @unchecked Sendable {
 
         // SAFETY, for the whole initialiser: all words lie in the control mapping, which the attachment keeps; the holder information and
         // the epoch are written only by the holder of the byte, which is this side.
-        unsafe HolderInformation.sign(sr_producer_holder(laneControl))
+        unsafe HolderInformation.store(in: sr_producer_holder(laneControl))
         unsafe epoch = sr_producer_epoch(laneControl)
-        var writer = try Self.takeOver(lane, of: attachment, mapping, slice: slice)
+        var writer = try Self.takeOver(lane, of: attachment, mapping, checkInterval: checkInterval, patience: patience)
         // A ticket above the last producer's floor is that of a record that was walked over, or no record will ever have it.
         // SYNC: ticket-floor (pairs with LaneMerger.sweep): the walk before.
         unsafe sr_store_release_u64(sr_ticket_floor(laneControl), UInt64.max)  // SR_NO_TICKET_FLOOR
@@ -42,9 +42,9 @@ final class ProducerCore: @unchecked Sendable {
             // The one before died. Its stream was cut off, and the consumer must not take it and ours for one.
             writer.commitEnd(epoch: before)
         }
-        // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's mark, come before.
+        // SYNC: epoch (pairs with PeerWatch): the place in the lane, and a predecessor's end record, come before.
         unsafe sr_store_release_u32(epoch, sr_epoch_at_attach(before))
-        // Whoever waits for a peer finds one now.
+        // A consumer that waits for a producer finds one now.
         writer.sleepers.wake()
         peers =
             if let heads = writer.subscribers { .subscribers(heads) } else { unsafe .consumer(PeerWatch.consumer(attachment.consumer)) }
@@ -54,20 +54,26 @@ final class ProducerCore: @unchecked Sendable {
         unsafe sr_fork_gate_add(&self.writer.pointee.forkGate, &self.writer.pointee.windowEnd)
         self.attachment = attachment
         self.lane = lane
+        let checkInterval =
+            switch peers {
+            case .consumer: checkInterval
+            // A soft gate is to hold this side up for no longer than its patience.
+            case .subscribers: min(checkInterval, max(patience, .milliseconds(1)))
+            }
         let doorbell = unsafe sr_space_doorbell(laneControl)
         unsafe sr_store_relaxed_u32(doorbell, 0)  // whatever the last producer left there; relaxed: see Sleeper
         cancelFlag = unsafe CancelFlag(doorbell: doorbell, keeping: attachment)
         sleeper = unsafe Sleeper(
             doorbell: doorbell, barrier: header.usesAsymmetricBarrier ? .membarrier : .symmetric, strategy: waiting,
-            slice: slice.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
+            checkInterval: checkInterval.wholeNanoseconds, cancelFlag: cancelFlag, sleeps: sr_producer_sleeps(laneControl), ring: ring)
         watch = Watch(sleeper)
         unsafe cancelFlag.attach(&self.writer.pointee.cancelled, closing: &self.writer.pointee.windowEnd)
     }
 
     /// The protocol's side of a lane, where its last producer left it.
-    private static func takeOver(_ lane: Int, of attachment: Attachment, _ mapping: Mapping, slice: Duration) throws(RingError)
-        -> LaneWriter
-    {
+    private static func takeOver(
+        _ lane: Int, of attachment: Attachment, _ mapping: Mapping, checkInterval: Duration, patience: Duration
+    ) throws(RingError) -> LaneWriter {
         let header = attachment.header
         switch header.shape {
         case .lanes:
@@ -80,18 +86,19 @@ final class ProducerCore: @unchecked Sendable {
                 usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: attachment.ring, lane: lane)
         case .broadcast:
             let heads = unsafe SubscriberHeads(
-                attachment.broadcast, header, lock: attachment.lock, checkInterval: slice.wholeNanoseconds)
+                attachment.broadcast, header, lock: attachment.lock, checkInterval: checkInterval.wholeNanoseconds,
+                patience: patience > .zero ? patience.wholeNanoseconds : 0)
             return try unsafe LaneWriter(
                 data: mapping.base, shape: LaneShape(header), broadcast: attachment.broadcast, heads: heads,
                 usesAsymmetricBarrier: header.usesAsymmetricBarrier, ring: attachment.ring)
-        case .board: preconditionFailure("a board has no lane")
+        case .board, .call: preconditionFailure("it has no lane")
         }
     }
 
     deinit {
         // Not closed: to the consumer this producer died. In a forked child nothing of the parent's is touched.
         if !isClosed && !attachment.isInherited { unsafe writer.pointee.publishCheckpoint() }
-        attachment.giveBack()
+        attachment.unlock()
         cancelFlag.detach()
         unsafe sr_fork_gate_remove(&writer.pointee.forkGate)
         unsafe writer.deinitialize(count: 1)
@@ -107,12 +114,12 @@ final class ProducerCore: @unchecked Sendable {
         try sleepForRoom(for: byteCount, until: deadline)
     }
 
-    /// The rest of it, for who has found and counted that there is none.
+    /// The rest of `waitForRoom`, after a count of "full".
     func sleepForRoom(for byteCount: Int, until deadline: Deadline) throws(RingError) {
         do throws(RingError) {
             try sleeper.wait(until: deadline, for: "room in the ring") { () throws(RingError) in
                 try hasRoom(for: byteCount) ? () : nil
-            } lookAround: { () throws(RingError) in
+            } checkPeers: { () throws(RingError) in
                 try checkPeers(for: .room(byteCount)) { () throws(RingError) in
                     try hasRoom(for: byteCount)
                 } ? () : nil
@@ -134,7 +141,7 @@ final class ProducerCore: @unchecked Sendable {
         do throws(RingError) {
             try sleeper.wait(until: deadline, for: "acknowledgement") { () throws(RingError) in
                 try isAcknowledged() ? () : nil
-            } lookAround: { () throws(RingError) in
+            } checkPeers: { () throws(RingError) in
                 try checkPeers(for: .acknowledgement) { () throws(RingError) in try isAcknowledged() } ? () : nil
             }
         } catch {
@@ -147,7 +154,7 @@ final class ProducerCore: @unchecked Sendable {
         try attachment.requireOwnProcess()
         try sleeper.wait(until: deadline, for: peers.what) { () throws(RingError) in
             arePeersThere(count) ? () : nil
-        } lookAround: {
+        } checkPeers: {
             nil
         }
     }
@@ -155,7 +162,7 @@ final class ProducerCore: @unchecked Sendable {
     /// Whether a consumer is attached, or so many subscribers are. Without a system call where they have not come.
     private func arePeersThere(_ count: Int) -> Bool {
         switch peers {
-        case .consumer(let consumer): consumer.hasSomebodyCome && isPeerAttached
+        case .consumer(let consumer): consumer.isAttachedOrDead && isPeerAttached
         case .subscribers(let heads): heads.joinedCount >= count && heads.attachedCount >= count
         }
     }
@@ -193,9 +200,13 @@ final class ProducerCore: @unchecked Sendable {
         else { return error }
         let behind = unsafe writer.pointee.tail &- slowest.head
         guard behind > 0 else { return error }
-        let holder = attachment.segment.holder(of: .subscriber(slowest.slot)).map { "\($0)" } ?? "a process that did not sign"
+        let holder = attachment.segment.holder(of: .subscriber(slowest.slot)).map { "\($0)" } ?? "an unknown process"
+        let claim = try? SlotClaim(of: slowest.slot, in: attachment.segment, ring: attachment.ring)
+        let isAway = claim?.isDurable == true && !attachment.isHeld(.subscriber(slowest.slot))
         return attachment.error(
-            .timedOut, "\(error.detail): subscriber \(slowest.slot), \(holder), holds it up; it is \(behind) bytes behind")
+            .timedOut,
+            "\(error.detail): subscriber \(slowest.slot)\(claim?.suffix ?? ""), \(isAway ? "which is durable and away, last " : "")\(holder), holds it up; it is \(behind) bytes behind"
+        )
     }
 
     private var holderOfConsumer: String { attachment.segment.holder(of: .consumer).map { "\($0)" } ?? "unknown" }
@@ -220,10 +231,11 @@ final class ProducerCore: @unchecked Sendable {
         unsafe writer.pointee.commitEnd(epoch: after)
         unsafe writer.pointee.publishCheckpoint()
         isClosed = true
-        // SYNC: epoch (pairs with PeerWatch): who sees it even sees the end record too.
+        // SYNC: epoch (pairs with PeerWatch): a consumer that sees it even sees the end record, too.
         unsafe sr_store_release_u32(epoch, after)
+        attachment.unlock()
+        // Behind the byte: what is woken by this may remove the ring, or take the role.
         unsafe writer.pointee.sleepers.wake()
-        attachment.giveBack()
     }
 
     /// `close`, for a producer that its owner keeps: everything but ending it again throws `ended` from now on.
@@ -291,7 +303,7 @@ extension ProducerCore: Awaited {
         return unsafe writer.pointee.fits(byteCount, by: head)
     }
 
-    func isReadyOnLookingAround() -> Bool {
+    func isReadyOnCheckingPeers() -> Bool {
         if case .peers = wanted { return isReady() }
         guard case .consumer(var consumer) = peers else {
             if case .subscribers(let heads) = peers { clearDead(among: heads, for: wanted) }

@@ -14,7 +14,7 @@ enum SpaceGate {
     enum State: Equatable {
         /// Everything before this position is needed no more.
         case head(UInt64)
-        /// A head that no consumer stores. Whoever stored it is not to be believed in anything.
+        /// A head that no consumer stores. No word of the process that stored it is believed any more.
         case impossible(UInt64)
     }
 

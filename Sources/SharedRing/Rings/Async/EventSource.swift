@@ -94,6 +94,13 @@ public struct EventSource<Source: MessageSource & ~Copyable>: ~Copyable, @unchec
         lease.event.takeBack()
         try source.close()
     }
+
+    /// Ends the consumer in order, where this value can't be given away; see ``Consumer/end()``. Waits for the waiter thread to let go of it, some
+    /// microseconds. The descriptor stays open, and readable, until this value goes.
+    public mutating func end() throws(RingError) {
+        lease.event.takeBack()
+        try source.end()
+    }
 }
 
 extension EventSource where Source == MergingConsumer {

@@ -8,7 +8,7 @@
 /// ``Consumer/next(timeout:)`` throws, a cancelled task's `cancelled` among it: a stream that was cut off is never taken for a
 /// whole one. Nothing is read ahead, so the ring's capacity is the back-pressure.
 ///
-/// With automatic acknowledgement a message's space is given back when it is copied. With manual acknowledgement it is when
+/// With automatic acknowledgement a message is acknowledged when it is copied. With manual acknowledgement it is when
 /// the *next* one is asked for: a loop whose body dies gets its message again.
 ///
 /// Each message is copied and allocated. Where that is too slow, take ``Consumer/waitUntilReady(timeout:)`` and read in place.

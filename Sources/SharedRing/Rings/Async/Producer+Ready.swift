@@ -79,6 +79,9 @@ extension Producer {
     /// Waits, without holding a thread, until the consumer has acknowledged every message sent so far. What other tasks send meanwhile
     /// with this producer waits behind it.
     ///
+    /// Of a broadcast as in a thread: a durable subscriber that is away is waited for, without a timeout for ever. A subscriber with a name that died and is
+    /// not durable loses its place.
+    ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `forked`, `ended`, `poisoned`; `cancelled` if the task is cancelled or the ``canceller`` was used;
     ///   `peerDied` or `peerClosed` if the consumer has gone before it acknowledged.

@@ -77,7 +77,7 @@ extension ProducerCore {
             throw attachment.error(.invalidOption, "it has one consumer and no subscribers; wait for its peer")
         }
         guard (0...room).contains(count) else {
-            throw attachment.error(.invalidOption, "it has room for \(room) subscribers, and \(count) are to be waited for")
+            throw attachment.error(.invalidOption, "it has room for \(counted(room, "subscriber")), and \(count) are to be waited for")
         }
     }
 }

@@ -40,16 +40,16 @@ extension Subscriber: MessageSource {
     @_lifetime(&self)
     public mutating func poll() throws(RingError) -> PollResult {
         if let message = nextIfAvailable() { return .message(message) }
-        return try lookFurther()
+        return try pollFurther()
     }
 
     /// The rest of `poll`.
     @usableFromInline
     @inline(never)
     @_lifetime(&self)
-    mutating func lookFurther() throws(RingError) -> PollResult {
+    mutating func pollFurther() throws(RingError) -> PollResult {
         while true {
-            switch try core.look() {
+            switch try core.poll() {
             case .ended: return .ended
             case nil: return .empty
             case .message: if let message = nextIfAvailable() { return .message(message) }
@@ -94,7 +94,7 @@ extension Subscriber: MessageSource {
 
 extension ConsumerCore {
     /// Of a lossy subscriber: copies what is there now, if all of the last copy was handed out. False: nothing was there, or this is none. What went
-    /// wrong is found again by `look`.
+    /// wrong is found again by `poll`.
     func refill() -> Bool {
         guard let subscription, subscription.isLossy, unsafe reader.pointee.isOfThisProcess, unsafe reader.pointee.loan == .none else {
             return false

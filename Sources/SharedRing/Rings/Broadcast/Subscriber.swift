@@ -16,6 +16,12 @@ public struct Subscriber: ~Copyable, @unchecked Sendable {
     public enum Delivery: Sendable {
         /// The publisher waits.
         case reliable
+        /// The publisher waits, also while the subscriber is not there, whether it closed or died: until it comes back under its name, or is removed with
+        /// `removeSubscriber(named:)` of ``BroadcastRing``. It needs a name.
+        case durable
+        /// The publisher waits as long as it has patience (``EndpointOptions/softGatePatience``), and goes on then; what it writes over is missed. *Reliable while
+        /// it keeps up*: while it reads, it misses nothing. It copies as a lossy one does, and has a place as a reliable one does.
+        case softGated
         /// The publisher goes on, and what it writes over is missed.
         case lossy
     }
@@ -69,7 +75,20 @@ public struct Subscriber: ~Copyable, @unchecked Sendable {
     public var largestMessage: Int { unsafe reader.pointee.shape.largestMessage }
 
     /// Whether the publisher waits for this subscriber.
-    public var delivery: Delivery { subscription.isLossy ? .lossy : .reliable }
+    public var delivery: Delivery {
+        switch (subscription.isLossy, subscription.hasSlot) {
+        case (true, false): .lossy
+        case (true, true): .softGated
+        case (false, _): subscription.isDurable ? .durable : .reliable
+        }
+    }
+
+    /// The name under which it comes back; nil: it has none.
+    public var name: String? { subscription.name.isEmpty ? nil : String(decoding: subscription.name, as: UTF8.self) }
+
+    /// Whether it went on where the last subscriber of its name had acknowledged. What that one had received and not acknowledged comes again. If this
+    /// is false, it began where it was asked to.
+    public var isResumed: Bool { subscription.isResumed }
 
     /// What was sent in the ring before this subscriber's first message, and so not to it. Exact.
     public var sentBefore: Count { Count(subscription.before) }
@@ -86,7 +105,7 @@ public struct Subscriber: ~Copyable, @unchecked Sendable {
     /// Whether the ring is to stay when its last reader is done with it; see ``RingOptions/isPersistent``.
     public var isRingPersistent: Bool { core.attachment.isPersistent }
 
-    /// None: a subscriber ends with each publisher, and `next` tells how.
+    /// None: a subscriber ends with each publisher, and `next` returns or throws how.
     public var ends: ProducerEnds { ProducerEnds() }
 
     /// Nil: as ``ends``.
@@ -107,6 +126,9 @@ public struct Subscriber: ~Copyable, @unchecked Sendable {
     // MARK: Ending
 
     /// Ends this subscriber in order: it holds nothing up any more, and its place is free.
+    ///
+    /// A durable one keeps its place, and goes on holding the publisher up with what it has not acknowledged. One with a name that is dropped instead leaves
+    /// its head behind, as if it were killed: it can go on there as long as the publisher has not needed the room.
     ///
     /// - Throws: `poisoned`, `forked`.
     public consuming func close() throws(RingError) {

@@ -260,7 +260,7 @@ extension Producer.Batch {
     @inlinable
     @inline(__always)
     mutating func write(byteCount: Int, tag: UInt32, _ body: (inout MutableRawSpan) -> Void) {
-        var bytes = unsafe MutableRawSpan(_unsafeStart: state.place + shape.messageOffset, byteCount: byteCount)
+        var bytes = unsafe MutableRawSpan(_unsafeStart: state.cursor + shape.messageOffset, byteCount: byteCount)
         body(&bytes)
         advance(byteCount: byteCount, tag: tag)
     }
@@ -268,20 +268,20 @@ extension Producer.Batch {
     @inlinable
     @inline(__always)
     mutating func write(_ bytes: RawSpan, tag: UInt32) {
-        unsafe LaneWriter.copy(bytes, to: state.place + shape.messageOffset)
+        unsafe LaneWriter.copy(bytes, to: state.cursor + shape.messageOffset)
         advance(byteCount: bytes.byteCount, tag: tag)
     }
 
     @inlinable
     mutating func write(_ bytes: some Collection<UInt8>, byteCount: Int, tag: UInt32) {
-        let written = unsafe LaneWriter.copy(bytes, count: byteCount, to: state.place + shape.messageOffset)
+        let written = unsafe LaneWriter.copy(bytes, count: byteCount, to: state.cursor + shape.messageOffset)
         advance(byteCount: written, tag: tag)
     }
 
     @inlinable
     @inline(__always)
     mutating func write<Value: BitwiseCopyable>(value: Value, tag: UInt32) {
-        unsafe (state.place + shape.messageOffset).storeBytes(of: value, as: Value.self)
+        unsafe (state.cursor + shape.messageOffset).storeBytes(of: value, as: Value.self)
         advance(byteCount: MemoryLayout<Value>.size, tag: tag)
     }
 }

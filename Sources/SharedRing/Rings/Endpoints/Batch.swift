@@ -24,14 +24,14 @@ extension Producer {
         @usableFromInline
         struct State {
             /// Where the next record goes. The writer's cursor stays at the first one until the commit.
-            @usableFromInline var place: UnsafeMutableRawPointer
+            @usableFromInline var cursor: UnsafeMutableRawPointer
             /// The header of the first record, which is stored last. Absent: nothing was appended.
             @usableFromInline var first = RecordHeader(bits: 0)
             @usableFromInline var count = 0
             @usableFromInline var byteCount = 0
 
             @inlinable
-            init(_ place: UnsafeMutableRawPointer) { unsafe self.place = place }
+            init(_ cursor: UnsafeMutableRawPointer) { unsafe self.cursor = cursor }
         }
 
         /// How many messages are appended and not committed.
@@ -52,7 +52,7 @@ extension Producer {
         @inline(__always)
         deinit { unsafe core.release() }
 
-        // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at `place` before it is written; `core` is released by
+        // SAFETY, for every `unsafe` here: as in `Claim`; every record was found to fit at the cursor before it is written; `core` is released by
         // `deinit` alone.
 
         /// Sends what was appended. Nothing appended: does nothing.
@@ -67,7 +67,7 @@ extension Producer {
             // A copy of the pointer: with the thread sanitizer on, Swift 6.3 takes a mutation through `self.writer` for an escape.
             let writer = unsafe writer
             unsafe Self.commit(state, writer)
-            state = unsafe State(state.place)
+            state = unsafe State(state.cursor)
         }
 
         @unsafe
@@ -75,37 +75,37 @@ extension Producer {
         @inline(__always)
         static func commit(_ state: State, _ writer: UnsafeMutablePointer<LaneWriter>) {
             guard !state.first.isAbsent else { return }
-            unsafe LaneWriter.terminate(state.place)
-            unsafe writer.pointee.publish(batch: state.first, to: state.place, count: state.count, byteCount: state.byteCount)
+            unsafe LaneWriter.terminate(state.cursor)
+            unsafe writer.pointee.publish(batch: state.first, to: state.cursor, count: state.count, byteCount: state.byteCount)
         }
 
         @inlinable
         @inline(__always)
-        func isReady(for byteCount: Int) -> Bool { unsafe writer.fits(byteCount, at: state.place) }
+        func isReady(for byteCount: Int) -> Bool { unsafe writer.fits(byteCount, at: state.cursor) }
 
-        /// The record at `place` is written. All but the first get their header now: the consumer does not poll there before the first has its own.
+        /// The record at the cursor is written. All but the first get their header now: the consumer does not poll there before the first has its own.
         @inlinable
         @inline(__always)
         mutating func advance(byteCount: Int, tag: UInt32) {
-            unsafe LaneWriter.prefetch(state.place)
+            unsafe LaneWriter.prefetch(state.cursor)
             let header = shape.header(byteCount: byteCount, tag: tag)
             if state.first.isAbsent {
                 state.first = header
             } else {
                 // Relaxed: the first header's release store makes it visible.
-                unsafe sr_store_relaxed_u64(state.place, header.bits)
+                unsafe sr_store_relaxed_u64(state.cursor, header.bits)
             }
-            unsafe state.place += Int(truncatingIfNeeded: shape.spacing(byteCount))
+            unsafe state.cursor += Int(truncatingIfNeeded: shape.spacing(byteCount))
             state.count &+= 1
             state.byteCount &+= byteCount
         }
 
-        /// Whether there is room at `place`, if need be after a look at the consumer's head.
+        /// Whether there is room at the cursor, if need be after a look at the consumer's head.
         @inlinable
         @inline(__always)
         mutating func findRoom(for byteCount: Int) throws(RingError) -> Bool {
-            let found = try unsafe Self.findRoom(writer, byteCount, at: state.place)
-            unsafe state.place = found.place
+            let found = try unsafe Self.findRoom(writer, byteCount, at: state.cursor)
+            unsafe state.cursor = found.place
             return unsafe found.isRoom
         }
 
@@ -132,9 +132,9 @@ extension Producer {
             var state = state
             do throws(RingError) {
                 try core.requireNotCancelled()
-                if try unsafe core.writer.pointee.makeRoomOrCount(for: byteCount, at: &state.place) { return (state, nil) }
+                if try unsafe core.writer.pointee.makeRoomOrCount(for: byteCount, at: &state.cursor) { return (state, nil) }
                 unsafe commit(state, core.writer)
-                state = unsafe State(state.place)
+                state = unsafe State(state.cursor)
                 try core.sleepForRoom(for: byteCount, until: Deadline(after: timeout))
                 return (unsafe State(core.writer.pointee.cursor), nil)
             } catch {

@@ -60,7 +60,7 @@ extension LaneWriter {
     @usableFromInline
     @inline(never)
     func overcommitted(_ count: Int, of claimed: Int) -> RingError {
-        RingError(.messageTooLarge, ring: ring, "\(count) bytes were committed of a claim of \(claimed)")
+        RingError(.messageTooLarge, ring: ring, "a claim of \(SharedRing.counted(claimed, "byte")) was committed with \(count)")
     }
 }
 

@@ -1,4 +1,4 @@
-// SAFETY, for every `unsafe` here: the reader lives as long as `core`; nobody else uses it, since this consumer is borrowed
+// SAFETY, for every `unsafe` here: the reader lives as long as `core`; nothing else uses it, since this consumer is borrowed
 // exclusively; a message is made only of a header that `admits` let pass.
 
 extension Consumer: MessageSource {
@@ -22,8 +22,8 @@ extension Consumer: MessageSource {
             if let found = unsafe reader.pointee.find(beforeWaiting: true) {
                 return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
             }
-            // Only waiting is apart, and whoever finds something comes back here: a message that is made in the caller's frame
-            // stays in registers, one that a call returned does not.
+            // Waiting is a call of its own, which returns here: a message that is made in this frame stays in registers, one that a
+            // call returned does not.
             patience = try waitForMessage(timeout: timeout, patience)
             if patience == .ended { return nil }
         }
@@ -40,23 +40,23 @@ extension Consumer: MessageSource {
 
     /// The next message, in place, if there is one now.
     ///
-    /// - Throws: `poisoned`, `forked`; `peerDied` if a successor marked its producer's death. (That a producer died just now
+    /// - Throws: `poisoned`, `forked`; `peerDied` if a successor wrote an end record for its producer. (That a producer died just now
     ///   is found out only by waiting.)
     @inlinable
     @inline(__always)
     @_lifetime(&self)
     public mutating func poll() throws(RingError) -> PollResult {
         if let message = nextIfAvailable() { return .message(message) }
-        return try lookFurther()
+        return try pollFurther()
     }
 
     /// The rest of `poll`.
     @usableFromInline
     @inline(never)
     @_lifetime(&self)
-    mutating func lookFurther() throws(RingError) -> PollResult {
+    mutating func pollFurther() throws(RingError) -> PollResult {
         while true {
-            switch try core.look() {
+            switch try core.poll() {
             case .ended: return .ended
             case nil: return .empty
             case .message: if let message = nextIfAvailable() { return .message(message) }

@@ -73,7 +73,8 @@ public struct Consumer: ~Copyable, @unchecked Sendable {
     /// Removes the ring's name if no other process is attached, nothing is left in it, and it is not persistent.
     ///
     /// Afterwards this consumer can only be closed or dropped. The proof that none is attached is the lock on every role
-    /// byte, so no sender is lost: one that comes a moment later makes a new ring.
+    /// byte, so no sender is lost: one that comes a moment later makes a new ring. A producer that has closed and not quite gone is waited for, up to
+    /// 20 milliseconds.
     ///
     /// - Returns: whether it was removed. If not, go on receiving: a producer has come.
     public mutating func removeRingIfUnused() throws(RingError) -> Bool {

@@ -129,7 +129,8 @@ extension MergingConsumer: MessageSource {
         var patience = Patience.fresh
         while true {
             if let message = takeFromLane(beforeWaiting: true) { return message }
-            patience = try waitForMessage(timeout: timeout, patience)  // as `Consumer.next`
+            // A call of its own, and its result is no message: see `Consumer.next`.
+            patience = try waitForMessage(timeout: timeout, patience)
             if patience == .ended { return nil }
         }
     }
@@ -151,17 +152,17 @@ extension MergingConsumer: MessageSource {
     @_lifetime(&self)
     public mutating func poll() throws(RingError) -> PollResult {
         if let message = takeFromLane() { return .message(message) }
-        return try lookFurther()
+        return try pollFurther()
     }
 
     /// The rest of `poll`.
     @usableFromInline
     @inline(never)
     @_lifetime(&self)
-    mutating func lookFurther() throws(RingError) -> PollResult {
+    mutating func pollFurther() throws(RingError) -> PollResult {
         if core.stay(.zero), let message = takeFromLane() { return .message(message) }
         while true {
-            switch try core.look() {
+            switch try core.poll() {
             case .ended: return .ended
             case nil: return .empty
             case .message: if let message = takeFromLane() { return .message(message) }
@@ -175,16 +176,16 @@ extension MergingConsumer: MessageSource {
     @_lifetime(&self)
     public mutating func nextIfAvailable() -> Message? {
         if let message = takeFromLane() { return message }
-        return lookForMessage()
+        return pollForMessage()
     }
 
     /// The rest of `nextIfAvailable`.
     @usableFromInline
     @inline(never)
     @_lifetime(&self)
-    mutating func lookForMessage() -> Message? {
+    mutating func pollForMessage() -> Message? {
         if core.stay(.zero), let message = takeFromLane() { return message }
-        guard core.lookForMessage() else { return nil }
+        guard core.pollForMessage() else { return nil }
         return takeFromLane()
     }
 
@@ -200,9 +201,12 @@ extension MergingConsumer: MessageSource {
         var count = 0
         // In a total order how far a lane may be read is found out message by message.
         if core.isTotallyOrdered {
-            let tickets = core.ticketsDrawn()
+            let end = core.beginDrainInTotalOrder()
+            defer { core.endDrain() }
+            let cursor = unsafe cursor
             while count < limit, let message = nextIfAvailable() {
-                guard message.sequence < tickets else {
+                // That of the last of its run: no run goes over the end.
+                guard unsafe cursor.pointee.reader.pointee.ticket < end else {
                     message.putBack()
                     break
                 }
@@ -226,7 +230,7 @@ extension MergingConsumer: MessageSource {
                 count &+= taken
                 if taken == room && core.stay(.zero) { continue }
             }
-            if count == limit || !core.lookForMessage() { break }
+            if count == limit || !core.pollForMessage() { break }
         }
         return count
     }

@@ -206,6 +206,7 @@ extension LaneReader {
     @usableFromInline
     @inline(never)
     func mismatch(_ found: Int, _ room: Int) -> RingError {
-        RingError(.sizeMismatch, ring: ring, "the next message has \(found) bytes, the buffer \(room); the message stays in the ring")
+        RingError(
+            .sizeMismatch, ring: ring, "the next message has \(counted(found, "byte")), the buffer \(room); the message stays in the ring")
     }
 }

@@ -25,8 +25,8 @@ public struct Producer: ~Copyable, @unchecked Sendable {
     /// The lane this producer writes; 0 in a ring with one.
     public var lane: Int { core.lane }
 
-    /// How many bytes a message may have to fit now; 0 also if none fits. A lower bound: the consumer may be giving space
-    /// back at this moment, and up to an eighth of the capacity is given back late.
+    /// How many bytes a message may have to fit now; 0 also if none fits. A lower bound: the consumer may be acknowledging
+    /// at this moment, and up to an eighth of the capacity is acknowledged late.
     public var freeBytes: Int {
         mutating get {
             // SAFETY: see `send`.
@@ -57,7 +57,9 @@ public struct Producer: ~Copyable, @unchecked Sendable {
 
     /// Waits until the consumer has acknowledged every message sent so far. Blocks the thread; in a task the asynchronous form is meant.
     ///
-    /// Of a broadcast: every reliable subscriber that is attached. Without one it returns at once.
+    /// Of a broadcast: every reliable subscriber that is attached, and every durable one, attached or not. Without one it returns at once. A durable one that
+    /// is away and does not come back is waited for until the timeout: without one, for ever. A subscriber with a name that died and is not durable is not
+    /// waited for. It loses its place by this call: under its name the next one begins anew, and what it had not acknowledged does not come again.
     ///
     /// - Parameter timeout: nil, for ever; zero, not at all.
     /// - Throws: `timedOut`, `cancelled`, `ended`; `peerDied` or `peerClosed` if the consumer has gone before it acknowledged: once,

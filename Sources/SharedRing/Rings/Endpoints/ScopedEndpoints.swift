@@ -146,12 +146,13 @@ extension MPSCRing {
 // MARK: - What all of them do
 
 /// What a body has for its length.
-private protocol ScopedEndpoint: ~Copyable { consuming func close() throws(RingError) }
+protocol ScopedEndpoint: ~Copyable { consuming func close() throws(RingError) }
 extension Producer: ScopedEndpoint {}
 extension Consumer: ScopedEndpoint {}
 extension MergingConsumer: ScopedEndpoint {}
+extension Subscriber: ScopedEndpoint {}
 
-private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
     _ endpoint: consuming Endpoint, after body: (inout Endpoint) throws(RingError) -> Result
 ) throws(RingError) -> Result {
     let result = try body(&endpoint)
@@ -159,7 +160,7 @@ private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
     return result
 }
 
-private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
     _ endpoint: consuming Endpoint, after body: (inout Endpoint) async throws(RingError) -> Result
 ) async throws(RingError) -> Result {
     let result = try await body(&endpoint)
@@ -168,7 +169,7 @@ private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
 }
 
 @_disfavoredOverload
-private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
     _ endpoint: consuming Endpoint, after body: (inout Endpoint) throws -> Result
 ) throws -> Result {
     let result = try body(&endpoint)
@@ -177,7 +178,7 @@ private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
 }
 
 @_disfavoredOverload
-private func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
+func closing<Endpoint: ScopedEndpoint & ~Copyable, Result>(
     _ endpoint: consuming Endpoint, after body: (inout Endpoint) async throws -> Result
 ) async throws -> Result {
     let result = try await body(&endpoint)

@@ -102,7 +102,7 @@ public struct MPSCRing: MessageRing {
     ///
     /// - Parameters:
     ///   - ending: when there is nothing more to come.
-    ///   - acknowledgement: when a message's space is given back.
+    ///   - acknowledgement: when a message is acknowledged.
     ///   - waiting: how to wait for a message.
     ///   - options: see ``EndpointOptions``.
     /// - Throws: as ``SPSCRing/makeConsumer(acknowledgement:waiting:options:)``.
@@ -114,6 +114,6 @@ public struct MPSCRing: MessageRing {
             try LaneMerger(
                 attachment: try handle.attach(.consumer, options), expectedEnds: ending.expected, budget: options.budget,
                 acknowledgement: acknowledgement,
-                waiting: waiting, slice: options.checkInterval, prefault: options.prefault))
+                waiting: waiting, checkInterval: options.checkInterval, prefault: options.prefault))
     }
 }

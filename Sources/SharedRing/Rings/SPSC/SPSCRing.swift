@@ -79,7 +79,7 @@ public struct SPSCRing: MessageRing {
     /// Becomes the ring's consumer, at the first message that no earlier consumer acknowledged.
     ///
     /// - Parameters:
-    ///   - acknowledgement: when a message's space is given back.
+    ///   - acknowledgement: when a message is acknowledged.
     ///   - waiting: how to wait for a message.
     ///   - options: see ``EndpointOptions``.
     /// - Throws: as ``makeProducer(waiting:options:)``.
@@ -90,7 +90,7 @@ public struct SPSCRing: MessageRing {
         Consumer(
             try ConsumerCore(
                 attachment: try handle.attach(.consumer, options), acknowledgement: acknowledgement, waiting: waiting,
-                slice: options.checkInterval,
+                checkInterval: options.checkInterval,
                 prefault: options.prefault))
     }
 }

@@ -10,7 +10,7 @@ protocol Awaited: AnyObject, Sendable {
     func isReady() -> Bool
 
     /// Whether it would, now that the other side was looked at too. May make system calls.
-    func isReadyOnLookingAround() -> Bool
+    func isReadyOnCheckingPeers() -> Bool
 
     /// Keeps the owner's calls away from the private state.
     func handOver(saying error: RingError)

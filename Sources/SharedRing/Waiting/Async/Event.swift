@@ -1,27 +1,44 @@
 import CSharedRing
 import Synchronization
 
-/// The descriptor of an event source, and whose turn it is: the owner's, who looks, or the waiter thread's, who waits.
-final class Event: @unchecked Sendable {
-    private enum Turn: UInt32, AtomicRepresentable {
-        case owner
-        case waiter
-        /// The waiter thread is done, and the owner has not come back yet.
-        case over
+/// The descriptor of an event source, and which side has the endpoint: the owner polls it, or the waiter thread waits on it.
+final class Event: Sendable {
+    /// What the waiter thread reports the end of a wait to. It does not keep the endpoint, which may end while the thread is still reporting.
+    private final class Signal: @unchecked Sendable {
+        enum Turn: UInt32, AtomicRepresentable {
+            case owner
+            case waiter
+            /// The waiter thread is done, and the owner has not come back yet.
+            case over
+        }
+
+        let descriptor: Descriptor
+        let turn = Atomic(Turn.owner)
+        /// Written by the waiter thread before it says `over`.
+        var wasCancelled = false
+
+        init(_ descriptor: Descriptor) { self.descriptor = descriptor }
+
+        func report(_ outcome: Watch.Outcome) {
+            wasCancelled = outcome == .cancelled
+            // SYNC: event-over (pairs with `isOwned`). Stored before the descriptor becomes readable: an owner that sees it readable
+            // finds the endpoint free.
+            turn.store(.over, ordering: .releasing)
+            _ = descriptor.withNumber { sr_event_set($0) }
+        }
     }
 
-    let descriptor: Descriptor
+    private let signal: Signal
     private let endpoint: any Awaited
     private let watch: Watch
     private let generation = sr_fork_generation()
-    private let turn = Atomic(Turn.owner)
-    /// Written by the waiter thread before it says `over`.
-    private var wasCancelled = false
+
+    var descriptor: Descriptor { signal.descriptor }
 
     init(_ endpoint: any Awaited, _ watch: Watch) throws(RingError) {
         let number = sr_event()
         guard number >= 0 else { throw RingError(.system, ring: watch.sleeper.ring, errno: -number, "no event descriptor") }
-        descriptor = Descriptor(number)
+        signal = Signal(Descriptor(number))
         self.endpoint = endpoint
         self.watch = watch
         _ = descriptor.withNumber { sr_event_set($0) }
@@ -29,13 +46,19 @@ final class Event: @unchecked Sendable {
 
     /// Whether the owner may look. Takes the endpoint back where the wait is over.
     var isOwned: Bool {
-        // SYNC: event-over (pairs with `arm`): the waiter thread's uses of the endpoint come before.
-        switch turn.load(ordering: .acquiring) {
+        // SYNC: event-over (pairs with `Signal.report`), for both loads: the waiter thread's uses of the endpoint come before.
+        switch signal.turn.load(ordering: .acquiring) {
         case .owner: return true
-        case .waiter: return false
+        case .waiter:
+            // The end of the wait before may set the descriptor late, behind the `arm` that followed: it would be readable until the next message. So it
+            // is cleared here. Should this wait have ended meanwhile, its own setting may have been cleared; the second look finds that.
+            _ = descriptor.withNumber { sr_event_clear($0) }
+            guard signal.turn.load(ordering: .acquiring) == .over else { return false }
+            _ = descriptor.withNumber { sr_event_set($0) }
+            fallthrough
         case .over:
-            turn.store(.owner, ordering: .relaxed)  // relaxed: only the owner reads it until the next hand-over
-            watch.giveBack(endpoint)
+            signal.turn.store(.owner, ordering: .relaxed)  // relaxed: only the owner reads it until the next hand-over
+            watch.finishWait(of: endpoint)
             return true
         }
     }
@@ -50,23 +73,18 @@ final class Event: @unchecked Sendable {
 
     /// Nothing is there: the descriptor is not readable from now until something is.
     func arm() throws(RingError) {
-        if wasCancelled, watch.sleeper.cancelFlag.isRaised {
+        if signal.wasCancelled, watch.sleeper.cancelFlag.isRaised {
             throw RingError(.cancelled, ring: watch.sleeper.ring, "waiting for message was cancelled")
         }
-        wasCancelled = false
+        signal.wasCancelled = false
         // Before the hand-over: whatever comes later is found by the waiter thread's first look, and sets it again.
         _ = descriptor.withNumber { sr_event_clear($0) }
-        turn.store(.waiter, ordering: .relaxed)  // relaxed: the pool's lock hands it over
+        signal.turn.store(.waiter, ordering: .relaxed)  // relaxed: the pool's lock hands it over
         do throws(RingError) {
             try endpoint.prepareToWait()
-            try watch.begin(for: endpoint) { [self] outcome in
-                wasCancelled = outcome == .cancelled
-                // SYNC: event-over (pairs with `isOwned`). Before the descriptor: who sees that readable finds the endpoint free.
-                turn.store(.over, ordering: .releasing)
-                _ = descriptor.withNumber { sr_event_set($0) }
-            }
+            try watch.begin(for: endpoint) { [signal] outcome in signal.report(outcome) }
         } catch {
-            turn.store(.owner, ordering: .relaxed)
+            signal.turn.store(.owner, ordering: .relaxed)
             _ = descriptor.withNumber { sr_event_set($0) }
             throw error
         }
@@ -80,12 +98,9 @@ final class Event: @unchecked Sendable {
             sr_sleep_ns(20_000)
         }
     }
-
-    /// The owner has gone.
-    func abandon() { if turn.load(ordering: .relaxed) == .waiter, sr_fork_generation() == generation { watch.abandon() } }
 }
 
-/// Ends the wait when its event source is dropped: the waiter thread keeps the event itself.
+/// Ends the wait when its event source is dropped, and waits until the waiter thread has let go of the endpoint: what it held is free then.
 final class EventLease: Sendable {
     let event: Event
 
@@ -97,5 +112,5 @@ final class EventLease: Sendable {
         EventLease(try Event(endpoint, watch))
     }
 
-    deinit { event.abandon() }
+    deinit { event.takeBack() }
 }

@@ -12,21 +12,39 @@ final class OwnThread: Sendable {
         for ring: String, _ body: @escaping @Sendable () throws(RingError) -> Value
     ) async throws(RingError) -> Value {
         let result = await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Result<Value, RingError>, Never>) in
-            let thread = OwnThread {
-                let result: Result<Value, RingError>
-                do throws(RingError) { result = .success(try body()) } catch { result = .failure(error) }
-                unsafe continuation.resume(returning: result)
-            }
-            let context = unsafe Unmanaged.passRetained(thread)
-            // SAFETY: the thread takes the reference over; should it not start, it is given back here. Either way the task is resumed once.
-            let failure = unsafe sr_thread_start(
-                "sharedring-work", { context in unsafe Unmanaged<OwnThread>.fromOpaque(context).takeRetainedValue().body() },
-                context.toOpaque())
-            if failure != 0 {
-                unsafe context.release()
-                unsafe continuation.resume(returning: .failure(RingError(.system, ring: ring, errno: -failure, "no thread to work with")))
+            // SAFETY: the task is resumed once, by the thread, or here if no thread starts.
+            do throws(SystemFailure) {
+                let work = Work(body)
+                try start("sharedring-work") {
+                    unsafe continuation.resume(returning: work.perform())  // nothing of it stays here
+                }
+            } catch {
+                let refusal = RingError(.system, ring: ring, errno: error.errno, "no thread to work with")
+                unsafe continuation.resume(returning: .failure(refusal))
             }
         }
         return try result.get()
+    }
+
+    /// What is to be done once. What its body keeps is let go of before the task resumes: whatever the task drops then is free at once.
+    private final class Work<Value: Sendable>: @unchecked Sendable {
+        private var body: (@Sendable () throws(RingError) -> Value)?
+
+        init(_ body: @escaping @Sendable () throws(RingError) -> Value) { self.body = body }
+
+        func perform() -> Result<Value, RingError> {
+            guard let body = body.take() else { preconditionFailure("it is performed once") }
+            do throws(RingError) { return .success(try body()) } catch { return .failure(error) }
+        }
+    }
+
+    /// Starts a thread that runs the body, and shows up under that name. Throws the system's refusal; the body does not run then.
+    static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemFailure) {
+        let context = unsafe Unmanaged.passRetained(OwnThread(body))
+        // SAFETY: the thread takes the reference over; should it not start, it is released here.
+        let result = unsafe sr_thread_start(
+            name, { context in unsafe Unmanaged<OwnThread>.fromOpaque(context).takeRetainedValue().body() }, context.toOpaque())
+        if result != 0 { unsafe context.release() }
+        _ = try SystemFailure.check(result)
     }
 }

@@ -77,7 +77,7 @@ final class WaiterPool: Sendable {
         }
     }
 
-    /// Frees the places of waits that are over, before their owners are told.
+    /// Frees the places of waits that are over, before their ends are reported to their owners.
     func release(_ watches: [(watch: Watch, outcome: Watch.Outcome)], of thread: WaiterThread) {
         state.withLock { _ in
             thread.served -= watches.count

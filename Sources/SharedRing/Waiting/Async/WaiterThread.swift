@@ -4,7 +4,7 @@ import CSharedRing
 ///
 /// It follows the sleeper's protocol (see `Sleeper`) for all of them: store every word, one barrier, look at each, sleep while
 /// every word has its value. A word that still has it after a wake was not rung since its look, so only the others are looked at
-/// again; all are once a slice, or once in ten after a long silence (see `Watch.interval`), and the other sides as well, in
+/// again; all are once a check interval, or once in ten after a long silence (see `Watch.interval`), and the other sides as well, in
 /// one pass.
 @safe
 final class WaiterThread: @unchecked Sendable {
@@ -34,15 +34,7 @@ final class WaiterThread: @unchecked Sendable {
         unsafe words.deallocate()
     }
 
-    func start() throws(SystemFailure) {
-        let context = unsafe Unmanaged.passRetained(self)
-        // SAFETY: the thread takes the reference over; should it not start, it is given back here.
-        let result = unsafe sr_thread_start(
-            "sharedring-wait",
-            { context in unsafe Unmanaged<WaiterThread>.fromOpaque(context).takeRetainedValue().run() }, context.toOpaque())
-        if result != 0 { unsafe context.release() }
-        _ = try SystemFailure.check(result)
-    }
+    func start() throws(SystemFailure) { try OwnThread.start("sharedring-wait") { self.run() } }
 
     // SAFETY, for all of these: both allocations are ours until `deinit`; a watch in hand keeps its doorbell mapped.
 
@@ -58,31 +50,33 @@ final class WaiterThread: @unchecked Sendable {
         // Kept from turn to turn for their memory, and empty in between.
         var asked: [(watch: Watch, isRung: Bool)] = []
         var finished: [(watch: Watch, outcome: Watch.Outcome)] = []
+        var ends: [(tell: (Watch.Outcome) -> Void, outcome: Watch.Outcome)] = []
         var seen: UInt32 = 0
-        // The last barrier did not reach every waker: all are looked at again.
+        // The last barrier did not reach every waker: all watches are polled again.
         var isUnsure = false
         while true {
             // SYNC: waiter-control (pairs with `wake`): whatever comes after this load changes the word, and the sleep ends.
             let word = unsafe sr_load_acquire_u32(control)
-            // Who brings something puts it into the pool and then changes the word. So while that is as it was when the pool was
-            // last asked (or 0, as at the start), what the pool may hold is followed by a change that this load did not see.
-            let (new, isKicked) = word == seen ? ([], false) : pool.arrivals(for: self)
+            // A thread that brings a watch puts it into the pool, and then changes the word. So an unchanged word (or 0,
+            // as at the start) says: what the pool may hold is followed by a change that this load did not see.
+            var (new, isKicked) = word == seen ? ([], false) : pool.arrivals(for: self)
             seen = word
             let now = sr_now_ns()
 
             // Those that were rung, those that are due, and the new ones. Those due soon go along with the first that is due, so
             // that many rings need one pass an interval.
-            let isPass = watches.contains { now >= $0.nextLook }
+            let isPass = watches.contains { now >= $0.nextCheck }
             for watch in watches {
                 let isRung = watch.isRung && watch.restsUntil == 0
                 let isRested = watch.restsUntil != 0 && now >= watch.restsUntil
-                let isDue = now >= watch.nextLook || watch.deadline.isPassed(at: now)
-                let goesAlong = isPass && watch.nextLook &- now < watch.interval / 2
+                let isDue = now >= watch.nextCheck || watch.deadline.isPassed(at: now)
+                let goesAlong = isPass && watch.nextCheck &- now < watch.interval / 2
                 if isRung || isRested || isDue || goesAlong || isKicked || isUnsure { asked.append((watch, isRung || isRested)) }
-                if goesAlong { watch.nextLook = now }
+                if goesAlong { watch.nextCheck = now }
             }
             watches += new
             for watch in new { asked.append((watch, false)) }
+            new = []  // or it would keep them beyond their ends
 
             var longest = Int64.max
             isUnsure = false
@@ -108,16 +102,18 @@ final class WaiterThread: @unchecked Sendable {
                     watch.countSleep()
                     watch.restsUntil = 0
                     if isRung { watch.emptyWakes += 1 }
-                    // Woken again and again for nothing: a stranger is at work, and must not make this a busy loop.
+                    // After 16 wakes without news, an untrusted peer rings: rest 1 ms a turn, so that this is no busy loop.
                     if isRung, watch.emptyWakes > 16 { watch.restsUntil = now &+ 1_000_000 }
                 }
                 if !finished.isEmpty {
                     watches.removeAll { watch in finished.contains { $0.watch === watch } }
                     pool.release(finished, of: self)
-                    for (watch, outcome) in finished { watch.finish(outcome) }
+                    for (watch, outcome) in finished { ends.append((watch.finish(), outcome)) }
                     finished.removeAll(keepingCapacity: true)
                 }
                 asked.removeAll(keepingCapacity: true)
+                for (tell, outcome) in ends { tell(outcome) }
+                ends.removeAll(keepingCapacity: true)
             }
             guard sleep(watches, control: seen, longest: longest) else { return }
         }
@@ -128,13 +124,14 @@ final class WaiterThread: @unchecked Sendable {
         let now = sr_now_ns()
         if watches.isEmpty {
             let result = unsafe sr_futex_wait(control, seen, now &+ Self.idleTime)
+            if !SystemFailure.endedAsWaitsDo(result) { sr_sleep_ns(1_000_000) }
             return result != -SystemFailure.timedOut || !pool.retire(self)
         }
         var end = longest == .max ? Int64.max : now &+ longest
         unsafe words[0] = sr_futex_wait_on(control, seen)
         var count = 1
         for watch in watches {
-            end = min(end, min(watch.nextLook, watch.deadline.nanoseconds))
+            end = min(end, min(watch.nextCheck, watch.deadline.nanoseconds))
             if watch.restsUntil != 0 {
                 end = min(end, watch.restsUntil)
             } else {
@@ -144,7 +141,7 @@ final class WaiterThread: @unchecked Sendable {
         }
         var result: Int32 = 0
         if pool.placesPerThread == 1, let watch = watches.first {
-            // Who changes the control word clears the doorbell after it, and this side stored the doorbell before this load.
+            // `wake` changes the control word, and then clears the doorbell. This thread stored the doorbell before this load.
             if watch.restsUntil != 0 {
                 sr_sleep_ns(1_000_000)
             } else if unsafe sr_load_acquire_u32(control) == seen {
@@ -153,9 +150,8 @@ final class WaiterThread: @unchecked Sendable {
         } else {
             result = unsafe sr_futex_waitv(words, UInt32(count), end)
         }
-        // The call is gone (a seccomp filter installed since) or a stranger truncated a ring: look again in moments, without it.
-        let isUsual = [-SystemFailure.tryAgain, -SystemFailure.timedOut, -SystemFailure.interrupted].contains(result)
-        if result < 0, !isUsual { sr_sleep_ns(1_000_000) }
+        // The call is gone (a seccomp filter installed since) or an untrusted peer truncated a ring: poll again in a millisecond, without it.
+        if !SystemFailure.endedAsWaitsDo(result) { sr_sleep_ns(1_000_000) }
         return true
     }
 }

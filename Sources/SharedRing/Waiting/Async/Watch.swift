@@ -15,26 +15,31 @@ final class Watch: @unchecked Sendable {
     }
 
     let sleeper: Sleeper
-    /// Thrown at whoever uses the endpoint meanwhile.
+    /// What a call on the endpoint throws meanwhile.
     private let refusal: RingError
     private let isTaken = Atomic(false)
     private let isAbandoned = Atomic(false)
-    private let isOver = Atomic(false)
-    /// How a task's wait ended.
-    private var result = Outcome.ready
+    private let report = Report()
+
+    /// How a task's wait ended. Apart from the watch: the waiter thread keeps only this beyond the end of the wait, and nothing that keeps a mapping, a
+    /// descriptor or a link's socket.
+    private final class Report: @unchecked Sendable {
+        let isOver = Atomic(false)
+        var outcome = Outcome.ready
+    }
 
     // Written by the owner before the pool's lock hands this over, then used by the waiter thread alone.
     private var completion: ((Outcome) -> Void)?
     /// The endpoint: kept, and with it the doorbell's mapping, while a thread may sleep on it.
     private var endpoint: (any Awaited)?
     private(set) var deadline = Deadline.never
-    /// When to look around next.
-    var nextLook: Int64 = 0
-    /// Looks around that found nothing, since the wait began or somebody rang.
-    private var vainLooks = 0
+    /// When to check next.
+    var nextCheck: Int64 = 0
+    /// Checks that found nothing, since the wait began or the peer rang last.
+    private var vainChecks = 0
     /// Wakes that brought nothing.
     var emptyWakes = 0
-    /// Not to be slept on before: somebody rings for nothing.
+    /// The thread does not sleep on this word before this time: its peer rings without news.
     var restsUntil: Int64 = 0
     /// The value of the word on which to sleep.
     private(set) var expected: UInt32 = 1
@@ -72,10 +77,10 @@ final class Watch: @unchecked Sendable {
         let pool = try reserve()
         await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                start(endpoint, in: pool, until: deadline) { [self] outcome in
-                    result = outcome
+                start(endpoint, in: pool, until: deadline) { [report] outcome in
+                    report.outcome = outcome
                     // SYNC: wait-over (pairs with the load below): the waiter thread's uses of the endpoint come before.
-                    isOver.store(true, ordering: .releasing)
+                    report.isOver.store(true, ordering: .releasing)
                     unsafe continuation.resume()
                 }
             }
@@ -84,13 +89,13 @@ final class Watch: @unchecked Sendable {
         }
         // SYNC: wait-over (pairs with the store above). Resuming orders the two as well; this one is ours to rely on, and seen by
         // the thread sanitizer.
-        _ = isOver.load(ordering: .acquiring)
-        let outcome = result
-        giveBack(endpoint)
+        _ = report.isOver.load(ordering: .acquiring)
+        let outcome = report.outcome
+        finishWait(of: endpoint)
         return outcome
     }
 
-    /// Waits, and calls `completion` on the waiter thread. `giveBack` is to be called after that, before the endpoint is used.
+    /// Waits, and calls `completion` on the waiter thread. `finishWait` is to be called after that, before the endpoint is used.
     func begin(for endpoint: any Awaited, _ completion: @escaping @Sendable (Outcome) -> Void) throws(RingError) {
         try occupy()
         start(endpoint, in: try reserve(), until: .never, completion)
@@ -103,16 +108,16 @@ final class Watch: @unchecked Sendable {
     }
 
     /// After the wait: the endpoint is its owner's again.
-    func giveBack(_ endpoint: any Awaited) {
+    func finishWait(of endpoint: any Awaited) {
         endpoint.takeBack()
         vacate()
     }
 
     /// A place with a waiter thread. If there is none, this watch is vacant again.
     private func reserve() throws(RingError) -> WaiterPool {
-        // Relaxed: nobody abandons or ends a wait that has not begun.
+        // Relaxed: a wait that has not begun is neither abandoned nor ended.
         isAbandoned.store(false, ordering: .relaxed)
-        isOver.store(false, ordering: .relaxed)
+        report.isOver.store(false, ordering: .relaxed)
         let pool = WaiterPool.current
         do throws(SystemFailure) {
             try pool.reserve()
@@ -132,8 +137,8 @@ final class Watch: @unchecked Sendable {
         self.deadline = deadline
         emptyWakes = 0
         restsUntil = 0
-        vainLooks = 0
-        nextLook = sr_now_ns() &+ interval
+        vainChecks = 0
+        nextCheck = sr_now_ns() &+ interval
         pool.add(self)
     }
 
@@ -162,25 +167,24 @@ final class Watch: @unchecked Sendable {
         if isAbandoned.load(ordering: .sequentiallyConsistent) { return .abandoned }
         let isOver = deadline.isPassed(at: now)
         // SYNC: hang-up (pairs with CancelFlag.noteHangUp)
-        if isRung || isOver || now >= nextLook || sleeper.cancelFlag.isHungUp {
-            if endpoint.isReadyOnLookingAround() { return .ready }
-            // Somebody is there: what comes of it is not to be found late. A stranger who rings buys looks with rings, ten each.
-            vainLooks = isRung ? 0 : vainLooks + 1
-            nextLook = now &+ interval
+        if isRung || isOver || now >= nextCheck || sleeper.cancelFlag.isHungUp {
+            if endpoint.isReadyOnCheckingPeers() { return .ready }
+            // The peer rang: go back to the short check interval. An untrusted peer that rings causes ten checks a ring at most.
+            vainChecks = isRung ? 0 : vainChecks + 1
+            nextCheck = now &+ interval
         }
         return isOver ? .timedOut : nil
     }
 
-    /// How long it is from one look around to the next: a slice, and ten of them once ten looks were in vain, so that idle rings
-    /// cost next to nothing. Only what nobody can ring for comes later then. Saturating, as slices are.
-    var interval: Int64 { vainLooks < 10 || sleeper.isPolling ? sleeper.slice : min(sleeper.slice, .max / 20) * 10 }
+    /// How long it is from one check to the next: a check interval, and ten of them once ten checks were in vain, so that idle rings
+    /// cost next to nothing. Only news that no process can ring for comes later then: a death, a missed wake. Saturating, as check intervals are.
+    var interval: Int64 { vainChecks < 10 || sleeper.isPolling ? sleeper.checkInterval : min(sleeper.checkInterval, .max / 20) * 10 }
 
-    /// Tells the owner. The thread is done with this watch then, and with its doorbell.
-    func finish(_ outcome: Outcome) {
+    /// Lets go of the endpoint. What is returned tells the owner, and keeps neither this watch nor anything of the segment: the thread calls it when it has
+    /// let go of this watch as well. So whatever the owner drops then is free at once, and a ring can be removed.
+    func finish() -> (Outcome) -> Void {
         sleeper.word.declareAwake()
-        let completion = completion.take()!
-        let endpoint = endpoint.take()
-        completion(outcome)
-        withExtendedLifetime(endpoint) {}  // should its owner have gone, it ends here
+        endpoint = nil  // should its owner have gone, it ends here
+        return completion.take()!
     }
 }

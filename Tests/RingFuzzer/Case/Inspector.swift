@@ -1,7 +1,7 @@
 import SharedRing
 
 /// Examines a named ring without a role, while its ends work and the untrusted peer writes.
-final class Onlooker {
+final class Inspector {
     private let name: String
     private let options: RingOptions
     private let tally: Tally
@@ -39,7 +39,7 @@ final class Onlooker {
             }
             tally.add(.inspected)
         } catch {
-            if isVerbose { say("  onlooker: \(error)") }
+            if isVerbose { say("  inspector: \(error)") }
             tally.add(.uninspectable)
         }
     }
@@ -50,13 +50,15 @@ final class Onlooker {
         let capacity = check.report.capacity
         expect(check.lanes.count <= check.report.laneCount, "more lanes than there are: \(check)")
         for lane in check.lanes {
-            expect(lane.messages >= 0 && lane.byteCount >= 0 && lane.closeMarks >= 0 && lane.deathMarks >= 0, "a negative count: \(lane)")
+            expect(
+                lane.messages >= 0 && lane.byteCount >= 0 && lane.closeRecords >= 0 && lane.deathRecords >= 0,
+                "a negative count: \(lane)")
             expect(
                 lane.isMoving || lane.tail &- lane.head <= UInt64(capacity) && lane.byteCount <= capacity,
                 "more than a lane can hold: \(lane)")
-            _ = (lane.needsDeathMark, lane.hasUnmarkedClose)
+            _ = (lane.needsDeathRecord, lane.hasUnrecordedClose)
         }
-        _ = (check.messages, check.byteCount, check.streamEnds, check.isMoving, check.isAnybodyAttached, check.hasAnybodyCome)
+        _ = (check.messages, check.byteCount, check.streamEnds, check.isMoving, check.isInUse, check.wasUsed)
         if isVerbose { say("  check: \(check)") }
     }
 
@@ -84,7 +86,7 @@ final class Onlooker {
     private func look(through tap: inout RingTap, _ choices: inout Choices) throws(RingError) {
         let capacity = tap.capacity
         for _ in 0...choices.below(3) {
-            for event in try tap.look() {
+            for event in try tap.poll() {
                 switch event {
                 case .message(let message):
                     tally.add(.tapped)

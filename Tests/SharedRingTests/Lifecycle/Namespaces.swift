@@ -13,7 +13,7 @@ func failure(of body: () throws(RingError) -> Void) -> RingError? {
 }
 
 /// Other surroundings than a process usually has: its own namespaces, another user.
-enum Surroundings {
+enum Namespaces {
     /// Whether this process may make namespaces and become another user.
     static let canBeChanged: Bool = {
         guard geteuid() == 0, let peer = try? Peer(["--mount", "--pid", "--fork", "true"], executable: unshare) else { return false }
@@ -41,6 +41,6 @@ extension Peer {
 
     /// A shell command that goes before the peer, in a mount namespace of its own.
     static func afterMounting(_ command: String) -> [String] {
-        [Surroundings.unshare, "--mount", "--propagation", "private", "/bin/sh", "-c", "\(command) && exec \"$@\"", "sh"]
+        [Namespaces.unshare, "--mount", "--propagation", "private", "/bin/sh", "-c", "\(command) && exec \"$@\"", "sh"]
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// The threads of one soak, and what they came to.
-final class SoakCrew: Sendable {
+final class SoakThreads: Sendable {
     private struct State {
         var working = 0
         var received = 0
