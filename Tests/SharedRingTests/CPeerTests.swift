@@ -92,7 +92,7 @@ struct CPeerTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: place.path("r"))) == before)
     }
 
-    @Test("It takes no role that somebody has") func taken() throws {
+    @Test("It takes no role that another process has") func taken() throws {
         let ring = try ring(.automatic, alignment: 8)
         let producer = try ring.makeProducer()
         #expect(try start("send", place.path("r"), "1").wait() >> 8 == 1)
