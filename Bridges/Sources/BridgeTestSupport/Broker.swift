@@ -1,0 +1,91 @@
+import Foundation
+import RingBridge
+
+/// A broker on the loopback. It is killed with its last reference.
+public final class Broker {
+    public let port: Int
+    private let workplace: Workplace
+    public let name: String
+    private let settings: String
+    public private(set) var process: ChildProcess?
+
+    public var url: String { "nats://127.0.0.1:\(port)" }
+
+    public static var isInstalled: Bool {
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains { access("\($0)/nats-server", X_OK) == 0 }
+    }
+
+    /// - Parameter settings: lines of its configuration.
+    public init(_ workplace: Workplace, name: String = "broker", port: Int? = nil, settings: String = "", starts: Bool = true) throws {
+        self.workplace = workplace
+        self.name = name
+        self.port = try port ?? Self.freePort()
+        self.settings = settings
+        if starts { try start() }
+    }
+
+    public func start() throws {
+        let file = workplace.path("\(name).conf")
+        let text = """
+            listen: "127.0.0.1:\(port)"
+            server_name: "\(name)"
+            jetstream { store_dir: "\(workplace.path(name))", max_mem: 64MB, max_file: 4GB }
+            \(settings)
+
+            """
+        try text.write(toFile: file, atomically: true, encoding: .utf8)
+        process = try ChildProcess("nats-server", ["-c", file], log: workplace.path("\(name).log"), bound: 600)
+    }
+
+    /// Ends it as a power cut of its process would.
+    public func kill() {
+        process?.send(SIGKILL)
+        process?.end()
+        process = nil
+    }
+
+    public func send(_ signal: Int32) { process?.send(signal) }
+
+    /// A port that is free now.
+    public static func freePort() throws -> Int {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
+            }
+        }
+        guard isBound else { throw ChildProcess.Failure(description: "no free port") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    /// A connection of the test itself.
+    public func connection() throws -> BrokerConnection {
+        var options = BrokerOptions()
+        options.servers = [url]
+        options.name = "test"
+        return try BrokerConnection(options)
+    }
+
+    /// Makes a stream, once the broker is there.
+    @discardableResult
+    public func makeStream(
+        _ stream: String, subjects: [String], replicas: Int = 1, duplicateMilliseconds: Int? = nil
+    ) throws -> BrokerConnection {
+        let connection = try connection()
+        try waitUntil("stream \(stream) is made") {
+            do throws(LogFailure) {
+                try connection.makeStream(stream, subjects: subjects, replicas: replicas, duplicateMilliseconds: duplicateMilliseconds)
+                return true
+            } catch {
+                guard case .unavailable = error else { throw error }
+                return false
+            }
+        }
+        return connection
+    }
+}

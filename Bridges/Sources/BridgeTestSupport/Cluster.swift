@@ -1,0 +1,44 @@
+import Foundation
+import RingBridge
+
+/// Brokers of one cluster, on the loopback.
+public final class Cluster {
+    public let brokers: [Broker]
+
+    public init(_ workplace: Workplace, count: Int) throws {
+        guard count > 1 else {
+            brokers = [try Broker(workplace)]
+            return
+        }
+        let ports = try (0..<count).map { _ in try Broker.freePort() }
+        let routes = ports.map { "nats://127.0.0.1:\($0)" }.joined(separator: ", ")
+        brokers = try (0..<count).map { index in
+            try Broker(
+                workplace, name: "broker\(index)",
+                settings: "cluster { name: \"cluster\", listen: \"127.0.0.1:\(ports[index])\", routes: [\(routes)] }")
+        }
+    }
+
+    public var url: String { brokers.map(\.url).joined(separator: ",") }
+
+    /// A connection of the test itself.
+    public func connection() throws -> BrokerConnection {
+        var options = BrokerOptions()
+        options.servers = brokers.map(\.url)
+        options.name = "test"
+        return try BrokerConnection(options)
+    }
+
+    public func makeStream(_ stream: String, subjects: [String], replicas: Int) throws -> BrokerConnection {
+        let connection = try connection()
+        try waitUntil("stream \(stream) is made") {
+            do throws(LogFailure) {
+                try connection.makeStream(stream, subjects: subjects, replicas: replicas)
+                return true
+            } catch {
+                return false  // the cluster is still finding its leader
+            }
+        }
+        return connection
+    }
+}
