@@ -32,7 +32,7 @@ static void fail(const char *what) {
 }
 
 struct ring {
-    struct sr_header header; /* a copy: the file is a stranger's */
+    struct sr_header header; /* a copy: the file is an untrusted peer's */
     struct sr_lanes_control *control;
     struct sr_consumer_control *consumer;
     struct sr_lane_control *lane;
@@ -76,8 +76,8 @@ static struct ring attach(const char *path, long long role_byte, int writes) {
     return r;
 }
 
-static void sign(struct sr_holder *card) {
-    *card = (struct sr_holder){.pid = (uint32_t)getpid(), .name = "cpeer"};
+static void store_holder(struct sr_holder *holder) {
+    *holder = (struct sr_holder){.pid = (uint32_t)getpid(), .name = "cpeer"};
 }
 
 static uint64_t spacing(const struct ring *r, uint64_t count) {
@@ -86,7 +86,7 @@ static uint64_t spacing(const struct ring *r, uint64_t count) {
 }
 static void *place(const struct ring *r, uint64_t position) { return r->data + (position & (r->header.lanes.lane_capacity - 1)); }
 
-/* Sets the word to 0 and wakes everybody on it, as one step. */
+/* Sets the word to 0 and wakes all its sleepers, as one step. */
 static void wake(uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word, FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_LT, 0));
 }
@@ -97,14 +97,14 @@ static void waker_barrier(const struct ring *r) {
     else sr_fence_full();
 }
 
-/* Says "asleep", looks again, sleeps for at most a slice, says "awake". */
+/* Says "asleep", looks again, sleeps for at most a check interval, says "awake". */
 static void sleep_until(const struct ring *r, uint32_t *doorbell, int (*has_news)(const struct ring *, uint64_t, uint64_t), uint64_t a, uint64_t b) {
     sr_store_relaxed_u32(doorbell, 1);
     if (r->is_asymmetric) syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
     else sr_fence_full();
     if (!has_news(r, a, b)) {
-        struct timespec slice = {0, 100000000};
-        syscall(SYS_futex, doorbell, FUTEX_WAIT, 1, &slice, NULL, 0);
+        struct timespec check_interval = {0, 100000000};
+        syscall(SYS_futex, doorbell, FUTEX_WAIT, 1, &check_interval, NULL, 0);
     }
     sr_store_relaxed_u32(doorbell, 0);
 }
@@ -128,7 +128,7 @@ static uint64_t commit(const struct ring *r, uint64_t tail, uint64_t need, uint6
 
 static void send_all(const char *path, long count) {
     struct ring r = attach(path, SR_LOCK_BYTE(SR_ROLE_PRODUCER, 0), 1);
-    sign(sr_producer_holder(r.lane));
+    store_holder(sr_producer_holder(r.lane));
     sr_fetch_or_acq_rel_u64(sr_lanes_used(r.control, 0), 1);
     /* Where the producer before stopped: behind its committed records. */
     uint64_t tail = sr_load_acquire_u64(sr_head(r.lane)), end = tail + r.header.lanes.lane_capacity;
@@ -148,7 +148,7 @@ static void send_all(const char *path, long count) {
     uint32_t before = sr_load_acquire_u32(sr_producer_epoch(r.lane)), epoch = sr_epoch_at_attach(before);
     if (before & 1) tail = commit(&r, tail, spacing(&r, 0), (uint64_t)before << 32 | SR_RECORD_PRESENT | SR_RECORD_END); /* it died */
     sr_store_release_u32(sr_producer_epoch(r.lane), epoch);
-    wake(sr_consumer_doorbell(r.consumer)); /* whoever waits for a peer */
+    wake(sr_consumer_doorbell(r.consumer)); /* a consumer that waits for a producer */
 
     for (long i = 0; i < count; i++) {
         char text[24];
@@ -157,7 +157,7 @@ static void send_all(const char *path, long count) {
         /* Where it is going to write, before it writes. (Once in many messages is enough, if the write limit lies far enough ahead.) */
         checkpoint.tail = tail;
         uint64_t limit = tail + need + 2 * r.header.lanes.record_alignment; /* and the end behind it */
-        /* Never back: one that was killed may have written up to its limit. Only a stranger's lies further from the tail than that. */
+        /* Never back: one that was killed may have written up to its limit. Only an untrusted peer's lies further from the tail than that. */
         if (checkpoint.write_limit - tail > r.header.lanes.lane_capacity || checkpoint.write_limit - tail < limit - tail) checkpoint.write_limit = limit;
         sr_publish_checkpoint(r.lane, checkpoint);
         checkpoint.messages++, checkpoint.bytes += size;
@@ -179,7 +179,7 @@ static int has_message(const struct ring *r, uint64_t head, uint64_t unused) {
 
 static void receive_all(const char *path) {
     struct ring r = attach(path, SR_LOCK_BYTE(SR_ROLE_CONSUMER, 0), 0);
-    sign(sr_consumer_holder(r.consumer));
+    store_holder(sr_consumer_holder(r.consumer));
     uint32_t epoch = sr_epoch_at_attach(sr_load_relaxed_u32(sr_consumer_epoch(r.consumer)));
     sr_store_release_u32(sr_consumer_epoch(r.consumer), epoch);
     wake(sr_space_doorbell(r.lane));
@@ -190,7 +190,7 @@ static void receive_all(const char *path) {
         uint64_t size = header & SR_RECORD_COUNT_MASK;
         is_over = size == SR_RECORD_END;
         if (is_over) size = 0;
-        /* Checked before it is used: it is a stranger's. */
+        /* Checked before it is used: it is an untrusted peer's. */
         if (!(header & SR_RECORD_PRESENT) || spacing(&r, size) > r.header.lanes.lane_capacity) {
             fprintf(stderr, "cpeer: the header at %llu is 0x%llx\n", (unsigned long long)head, (unsigned long long)header);
             exit(1);

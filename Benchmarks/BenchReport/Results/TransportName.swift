@@ -7,6 +7,8 @@ package enum TransportName: String, CaseIterable, Sendable {
     case tcp
     case posixQueue = "posix-mq"
     case eventfd
+    /// Mode `rtt`: a call and its reply.
+    case call
     /// Mode `mpsc`: slots that producers take by adding to one counter.
     case sharedTail = "shared-tail"
     /// Mode `mpsc`: the ring that is made for one producer, with the work of many producers for each message.
@@ -27,7 +29,7 @@ package enum TransportName: String, CaseIterable, Sendable {
 
     package func serves(_ mode: Mode) -> Bool {
         switch self {
-        case .eventfd, .line1, .line2, .futex: mode == .rtt
+        case .eventfd, .call, .line1, .line2, .futex: mode == .rtt
         case .bareRing, .stream: mode == .throughput
         case .sharedTail, .spsc: mode == .mpsc
         case .ring, .pipe: true

@@ -16,8 +16,18 @@ struct BoardBench {
         case compareAndSwap = "compare-and-swap"
         /// `pthread_rwlock_t` in shared memory.
         case rwlock
+        /// A reader asks a process that has the value, by a byte in a pipe, and gets it in another.
+        case pipe
         /// The writer renames a new file to the name; a reader opens, reads and closes.
         case rename
+
+        /// Whether what a write costs is measured.
+        var isWritten: Bool {
+            switch self {
+            case .board, .rwlock, .pipe, .rename: true
+            case .copy, .compareAndSwap: false
+            }
+        }
     }
 
     static let peerWord = "board-peer"
@@ -27,25 +37,14 @@ struct BoardBench {
     private var readers = [1, 2, 8]
     private var repeats = 5
     private var milliseconds = 60
-    private let directory = "/dev/shm/ringbench-board-\(getpid())"
+    private let directory = "/dev/shm/ringbench-board-\(getpid())-\(UInt32.random(in: 0 ... .max))"
 
     init(_ words: [String]) throws {
-        func list(_ word: String) throws -> [Int] {
-            let numbers = word.split(separator: ",").map { Int($0) }
-            guard !numbers.isEmpty, numbers.allSatisfy({ $0 ?? 0 > 0 }) else { throw Misuse("'\(word)' is no list of numbers above 0") }
-            return numbers.compactMap { $0 }
-        }
-        for place in stride(from: 0, to: words.count, by: 2) {
-            guard place + 1 < words.count else { throw Misuse("'\(words[place])' needs a value") }
-            let value = words[place + 1]
-            switch words[place] {
-            case "--size": sizes = try list(value)
-            case "--readers": readers = try list(value)
-            case "--repeats": repeats = try list(value)[0]
-            case "--milliseconds": milliseconds = try list(value)[0]
-            default: throw Misuse("there is no option '\(words[place])' of 'board'; there are --size, --readers, --repeats, --milliseconds")
-            }
-        }
+        let options = try CountOptions(words, of: "board", ["--size", "--readers", "--repeats", "--milliseconds"])
+        sizes = options.list("--size", or: sizes)
+        readers = options.list("--readers", or: readers)
+        repeats = options.number("--repeats", or: repeats)
+        milliseconds = options.number("--milliseconds", or: milliseconds)
         guard sizes.allSatisfy({ $0 >= 8 && $0 % 8 == 0 }) else { throw Misuse("a size is a multiple of 8") }
     }
 
@@ -66,28 +65,73 @@ struct BoardBench {
                     }
                 }
                 let floor = median(figures[.copy]!.map(\.nanoseconds))
+                let shared = median(figures[.compareAndSwap]!.map(\.nanoseconds))
                 for way in Way.allCases {
                     let nanoseconds = median(figures[way]!.map(\.nanoseconds))
                     let rate = median(figures[way]!.map(\.perSecond))
                     print(
                         row(
                             "\(size) B, \(count) readers", way.rawValue, decimal(nanoseconds) + " ns", decimal(rate / 1e6) + " M/s",
-                            decimal(nanoseconds / floor) + " x copy"))
+                            decimal(nanoseconds / floor) + " x copy", decimal(shared / nanoseconds) + " as fast as CAS"))
                 }
             }
         }
-        print("a writer that never pauses: nanoseconds a write, reads a second of all readers, reads that gave up")
+        print(
+            "a writer that never pauses: nanoseconds a write, and by how many round trips of a cache line (line1); reads a second of all readers,"
+        )
+        print("tries a read, and reads that gave up")
         for size in sizes {
+            try prepare(size)
             for count in [0] + readers {
-                var figures: [Figure] = []
-                for _ in 0..<repeats { figures.append(try measure(.board, size: size, readers: count, isWritten: true)) }
-                print(
-                    row(
-                        "\(size) B, \(count) readers", "board", decimal(median(figures.map(\.writeNanoseconds))) + " ns a write",
-                        decimal(median(figures.map(\.perSecond)) / 1e6) + " M reads/s",
-                        "\(figures.reduce(0) { $0 + $1.failures }) gave up"))
+                var figures: [Way: [Figure]] = [:]
+                var lines: [Double] = []
+                for _ in 0..<repeats {
+                    lines.append(try measureLine())
+                    for way in Way.allCases where way.isWritten {
+                        figures[way, default: []].append(try measure(way, size: size, readers: count, isWritten: true))
+                    }
+                }
+                let line = median(lines)
+                for way in Way.allCases where way.isWritten {
+                    let figures = figures[way]!
+                    let write = median(figures.map(\.writeNanoseconds))
+                    print(
+                        row(
+                            "\(size) B, \(count) readers", way.rawValue, decimal(write) + " ns a write", decimal(write / line) + " x line1",
+                            decimal(median(figures.map(\.perSecond)) / 1e6) + " M reads/s",
+                            way == .board ? decimal(median(figures.map(\.tries))) + " tries a read" : "",
+                            "\(figures.reduce(0) { $0 + $1.failures }) gave up"))
+                }
             }
         }
+    }
+
+    /// Nanoseconds of a round trip of one cache line, which the writer's CPU and a reader's write in turn.
+    private func measureLine() throws -> Double {
+        let cpus = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        let server = try BoardPeer([Self.peerWord, LineServer.word, directory])
+        defer { server.kill() }
+        _ = cb_pin(Int32(cpus - 1))
+        let memory = SharedPlain(directory)
+        var number: UInt64 = 0
+        func rounds(_ count: Int) {
+            for _ in 0..<count {
+                sr_store_release_u64(memory.line, number + 1)
+                while sr_load_acquire_u64(memory.line) != number + 2 { sr_pause() }
+                number += 2
+            }
+        }
+        // The first round waits for the other process.
+        rounds(1)
+        let end = sr_now_ns() + Int64(milliseconds) * 1_000_000 / 4
+        // The median of many short stretches: where the machine is busy, some of them wait for a processor.
+        var stretches: [Double] = []
+        while stretches.isEmpty || sr_now_ns() < end {
+            let start = sr_now_ns()
+            rounds(64)
+            stretches.append(Double(sr_now_ns() - start) / 64)
+        }
+        return median(stretches)
     }
 
     // MARK: A turn
@@ -97,6 +141,8 @@ struct BoardBench {
         var perSecond = 0.0
         var failures = 0
         var writeNanoseconds = 0.0
+        /// On average.
+        var tries = 0.0
     }
 
     private func prepare(_ size: Int) throws {
@@ -113,7 +159,7 @@ struct BoardBench {
         let value = open(directory + "/value", O_CREAT | O_RDWR, 0o600)
         defer { close(value) }
         let bytes = [UInt8](repeating: 1, count: size)
-        guard write(value, bytes, size) == size else { throw Failure("no room in /dev/shm") }
+        guard Glibc.write(value, bytes, size) == size else { throw Failure("no room in /dev/shm") }
     }
 
     static func options(_ directory: String) -> RingOptions {
@@ -123,41 +169,100 @@ struct BoardBench {
     }
 
     private func remove() {
-        for name in ["board", "plain", "value"] { unlink(directory + "/" + name) }
+        for name in ["board", "plain", "value", "value.new"] { unlink(directory + "/" + name) }
         rmdir(directory)
     }
 
     private func measure(_ way: Way, size: Int, readers: Int, isWritten: Bool) throws -> Figure {
         let cpus = (0..<Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))).map { $0 }
         let begin = sr_now_ns() + 200_000_000
+        var server: BoardPeer?
+        if way == .pipe {
+            for number in 0..<readers { for name in PipeServer.names(number) { mkfifo(directory + "/" + name, 0o600) } }
+            mkfifo(directory + "/" + PipeServer.values, 0o600)
+            server = try BoardPeer(
+                [Self.peerWord, PipeServer.word, "\(size)", "\(readers)", directory, "\(cpus[readers % cpus.count])"])
+        }
+        // It waits for requests for ever.
+        defer {
+            server?.kill()
+            for number in 0..<readers { for name in PipeServer.names(number) { unlink(directory + "/" + name) } }
+            unlink(directory + "/" + PipeServer.values)
+        }
         let peers = try (0..<readers).map { number in
             // Where there is a writer, it has the last CPU to itself.
             let places = isWritten && cpus.count > 1 ? cpus.count - 1 : cpus.count
             return try BoardPeer(
-                [Self.peerWord, way.rawValue, "\(size)", "\(begin)", "\(milliseconds)", directory, "\(cpus[number % places])"])
+                [
+                    Self.peerWord, way.rawValue, "\(size)", "\(begin)", "\(milliseconds)", directory, "\(cpus[number % places])",
+                    "\(number)",
+                ])
         }
         var figure = Figure()
         if isWritten {
             _ = cb_pin(Int32(cpus.last!))
-            var writer = try Board.open("board", options: Self.options(directory)).makeWriter(Self.key)
-            let bytes = [UInt8](repeating: 2, count: size)
-            while sr_now_ns() < begin {}
-            var count = 0
-            let end = begin + Int64(milliseconds) * 1_000_000
-            while sr_now_ns() < end {
-                for _ in 0..<64 { try writer.set(bytes) }
-                count += 64
-            }
-            figure.writeNanoseconds = Double(sr_now_ns() - begin) / Double(count)
+            figure.writeNanoseconds = try write(way, size, begin)
         }
         for peer in peers {
             let numbers = peer.answer()
-            guard numbers.count == 3, numbers[0] > 0 || isWritten else { throw Failure("a reader of '\(way.rawValue)' failed") }
+            guard numbers.count == 4, numbers[0] > 0 || isWritten else { throw Failure("a reader of '\(way.rawValue)' failed") }
             figure.nanoseconds += numbers[1] / max(1, numbers[0]) / Double(readers)
             figure.perSecond += numbers[0] / numbers[1] * 1e9
             figure.failures += Int(numbers[2])
+            figure.tries += (1 + numbers[3] / max(1, numbers[0])) / Double(readers)
         }
         return figure
+    }
+
+    /// Writes without a pause until the turn is over. Nanoseconds a write.
+    private func write(_ way: Way, _ size: Int, _ begin: Int64) throws -> Double {
+        let bytes = [UInt8](repeating: 2, count: size)
+        let end = begin + Int64(milliseconds) * 1_000_000
+        func loop(_ batch: Int, _ once: () throws -> Void) rethrows -> Double {
+            while sr_now_ns() < begin {}
+            // Where the machine is busy, this process may start after that.
+            let start = sr_now_ns()
+            var count = 0
+            while count == 0 || sr_now_ns() < end {
+                for _ in 0..<batch { try once() }
+                count += batch
+            }
+            return Double(sr_now_ns() - start) / Double(count)
+        }
+        switch way {
+        case .copy, .compareAndSwap: return 0
+        case .board:
+            var writer = try Board.open("board", options: Self.options(directory)).makeWriter(Self.key)
+            return try loop(64) { try writer.set(bytes) }
+        case .rwlock:
+            let memory = SharedPlain(directory)
+            return loop(1) {
+                pthread_rwlock_wrlock(memory.lock)
+                bytes.withUnsafeBytes { sr_copy(memory.bytes, $0.baseAddress!, Int64(size)) }
+                pthread_rwlock_unlock(memory.lock)
+            }
+        case .pipe:
+            // To the process that has the value. Where its pipe is full the writer waits.
+            let pipe = open(directory + "/" + PipeServer.values, O_RDWR | O_CLOEXEC)
+            defer { close(pipe) }
+            return try loop(1) {
+                var count = 0
+                while count < size {
+                    let more = bytes.withUnsafeBytes { Glibc.write(pipe, $0.baseAddress! + count, size - count) }
+                    guard more > 0 else { throw Failure("a value can't be written into a pipe") }
+                    count += more
+                }
+            }
+        case .rename:
+            return try loop(1) {
+                let file = open(directory + "/value.new", O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0o600)
+                let written = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress!, size) }
+                close(file)
+                guard written == size, rename(directory + "/value.new", directory + "/value") == 0 else {
+                    throw Failure("a value can't be renamed")
+                }
+            }
+        }
     }
 
     // MARK: Text

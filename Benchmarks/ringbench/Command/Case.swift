@@ -5,7 +5,7 @@ extension TransportName {
     /// How it waits whatever is asked for; nil if that is a choice. Kernel objects block: their reader sleeps.
     var fixedWait: WaitStrategy? {
         switch self {
-        case .ring, .spsc: nil
+        case .ring, .spsc, .call: nil
         case .bareRing, .line1, .line2, .stream: .spin
         case .sharedTail: .adaptive
         default: .sleep

@@ -6,8 +6,13 @@ enum Help {
             ringbench [options]             a survey of everything, under 30 s
             ringbench --full [options]      all of it: sizes, ways to wait, batches, many producers; under 10 minutes
             ringbench MODE [options]        one mode
+            ringbench call [options]        calls beside two rings, pipes and sockets; many clients, many callers of one client, idle
+                                            slots; some minutes. --size, --clients, --callers, --idle-slots (lists; only these
+                                            parts then), --count (calls in a turn), --repeats, --milliseconds, --json
             ringbench board [options]       reading and writing latest values: a board beside other ways; some minutes.
                                             --size, --readers (lists), --repeats, --milliseconds
+            ringbench fanout [options]      messages to many processes: a broadcast, and a channel to each; some minutes.
+                                            --size, --subscribers (lists), --repeats, --milliseconds
             ringbench compare A.json B.json what changed between two kept runs, and whether it exceeds the noise
             ringbench report A.json A.html  the page of a kept run
 
@@ -19,7 +24,7 @@ enum Help {
             idle         one message due every 100 ms; what its receiver burns meanwhile, and how late it is
             mpsc         as throughput, of several producers, each a process of its own, into one consumer
 
-        Transports   ring pipe unix-stream unix-seqpacket tcp posix-mq eventfd (rtt, 8 bytes)
+        Transports   ring pipe unix-stream unix-seqpacket tcp posix-mq eventfd (rtt, 8 bytes) call (rtt)
                      mpsc: ring, pipe with several writers, shared-tail (slots that producers take by adding to one counter),
                      and for one producer spsc: the ring that is made for one, with the same work for each message
                      throughput: bare-ring, the ring's protocol with nothing around it, a message a call; nobody could use that

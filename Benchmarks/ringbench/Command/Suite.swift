@@ -28,6 +28,14 @@ struct Suite {
         }
     }
 
+    /// These cases.
+    init(_ cases: [Case], _ options: Options) {
+        self.cases = cases
+        repeats = options.repeats
+        budget = nil
+        canary = options.cpus[0] == options.cpus[1] ? nil : Case(canaryOf: options)
+    }
+
     private mutating func add(_ mode: Mode, _ options: Options) throws {
         for name in options.transports where !name.serves(mode) {
             throw Failure("\(name.rawValue) has no \(mode.rawValue): it serves \(modes(of: name))")

@@ -59,6 +59,9 @@ extension Case {
         case .tcp: return try openPair { cb_tcp_pair($0) }
         case .ring: return try openWays { try openRing() }
         case .posixQueue: return try openWays { try openQueue() }
+        case .call:
+            let (parent, peer) = try openCalls()
+            return (Ends(sending: parent, receiving: parent), Ends(sending: peer, receiving: peer))
         case .eventfd: return try openWays { try twice(succeeded(cb_eventfd(), "no eventfd")) }
         case .line1, .futex: return try openShared(4096)
         case .line2: return try openShared(TwoLines.size)
@@ -110,6 +113,7 @@ extension TransportName {
         case .tcp: try visitor.visit(ByteSender.self, ByteReceiver.self)
         case .unixSeqpacket: try visitor.visit(PacketSender.self, PacketReceiver.self)
         case .posixQueue: try visitor.visit(QueueSender.self, QueueReceiver.self)
+        case .call: try visitor.visit(CallSender.self, CallReceiver.self)
         case .eventfd: try visitor.visit(EventSender.self, EventReceiver.self)
         case .line1: try visitor.visit(OneLine.self, OneLine.self)
         case .line2: try visitor.visit(TwoLines.self, TwoLines.self)

@@ -29,7 +29,7 @@ struct Answers {
         let logger = Logger(label: "answers")
         let board = Board()
         let feed = ConsumerService(ring, logger: logger) { message in board.note(message.integer(), of: message.tag) }
-        // Shut down from the last to the first: nobody is answered any more when the feed stops.
+        // Shut down from the last to the first: no client is answered any more when the feed stops.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [feed, AnswerService(board: board, logger: logger)], gracefulShutdownSignals: [.sigterm], logger: logger))
@@ -56,7 +56,7 @@ func usage() -> Never {
     exit(2)
 }
 
-/// A line for whoever started this process, at once.
+/// A line for the process that started this one, at once.
 func say(_ line: String) {
     let bytes = Array((line + "\n").utf8)
     _ = write(1, bytes, bytes.count)

@@ -37,10 +37,10 @@ struct LogCollector {
         do {
             try await consumer.forEach(take)
             try consumer.acknowledge()
-            print("collected \(lines) lines, all senders closed")
+            print("collected \(counted(lines, "line")), all senders closed")
         } catch let error as RingError where error.code == .peerDied {
             try consumer.acknowledge()
-            print("collected \(lines) lines, \(consumer.ends.died) senders died")
+            print("collected \(counted(lines, "line")), \(counted(consumer.ends.died, "sender")) died")
         }
         _ = try consumer.removeRingIfUnused()
         try consumer.close()
@@ -57,12 +57,15 @@ struct LogCollector {
     }
 }
 
-/// For words that make no sense. Not standard output, which may be somebody's data, and not status 0.
+/// For words that make no sense. Not standard output, which may be a reader's data, and not status 0.
 func usage() -> Never {
     let line = Array("usage: LogCollector collect RING FILE SENDERS | LogCollector log RING NAME COUNT [live|die]\n".utf8)
     _ = write(2, line, line.count)
     exit(2)
 }
+
+/// "1 line", "2 lines".
+func counted(_ count: some BinaryInteger, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
 struct CollectorFailure: Error {
     let errno: Int32

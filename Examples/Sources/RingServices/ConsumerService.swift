@@ -2,7 +2,7 @@ import Logging
 import ServiceLifecycle
 import SharedRing
 
-/// A ring's consumer as a service: from its start until graceful shutdown it hands out messages, whoever sends them.
+/// A ring's consumer as a service: from its start until graceful shutdown it hands out messages, whichever process sends them.
 ///
 /// A feeder that dies is logged, and the next one waited for. At graceful shutdown what is in the ring then is handed out, and
 /// the role given back in order: the next instance goes on where this one stopped.

@@ -2,7 +2,7 @@ import Logging
 import SharedRing
 import Synchronization
 
-/// Where swift-log's lines go: into a lane of a ring, and from there to whoever collects.
+/// Where swift-log's lines go: into a lane of a ring, and from there to the process that collects.
 ///
 /// A line that returns from `log` survives this process's death. Logging never waits: when the collector is behind and the lane
 /// full, lines are dropped, and the next one that fits says how many.

@@ -138,7 +138,7 @@ struct ExampleTests {
         let collector = try Program("LogCollector", "collect", ring, file, "5")
         let senders = try (0..<5).map { try Program("LogCollector", "log", ring, "sender\($0)", "200", $0 == 3 ? "die" : "live") }
         for (number, sender) in senders.enumerated() { #expect(try sender.wait() == (number == 3 ? -9 : 0)) }
-        #expect(try collector.line(beginning: "collected ") == "1000 lines, 1 senders died")
+        #expect(try collector.line(beginning: "collected ") == "1000 lines, 1 sender died")
         #expect(try collector.wait() == 0)
         let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 1000)
