@@ -35,6 +35,8 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
     var acknowledgedSequence: UInt64 = 0
     /// Something was taken out of the ring that its acknowledgement would cover.
     var isAcknowledgementDue = false
+    /// Those that are counted.
+    private var endsOfLanes = (closed: 0, died: 0)
     /// A message of this bridge is known to be stored.
     var hasStored = false
     /// How often in a row the broker named another place for a message.
@@ -93,7 +95,10 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
             if window.isEmpty {
                 try acknowledge()
                 if deadline != nil { return }
-                if try !waitForRing() { return }
+                if try !waitForRing() {
+                    try acknowledge()
+                    return
+                }
             } else if let end = deadline, nowMilliseconds() >= end {
                 throw BridgeError(
                     .unfinished, "the broker did not acknowledge \(window.entries.count) messages in time; they stay in the ring")
@@ -215,7 +220,9 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
             }
         } catch {
             switch error.code {
-            case .timedOut: return false
+            case .timedOut:
+                countEndsOfLanes()
+                return false
             case .peerDied:
                 counts.deaths += 1
                 isAcknowledgementDue = true
@@ -224,6 +231,16 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
         }
         try taken.get()
         return true
+    }
+
+    /// Between lanes a producer's end goes by without ending the messages. Its record waits for an acknowledgement as a message does.
+    private func countEndsOfLanes() {
+        let ends = source.ends
+        guard (ends.closed, ends.died) != endsOfLanes else { return }
+        counts.ends += UInt64(ends.closed - endsOfLanes.closed)
+        counts.deaths += UInt64(ends.died - endsOfLanes.died)
+        endsOfLanes = (ends.closed, ends.died)
+        isAcknowledgementDue = true
     }
 
     /// Everything that was taken is in the stream.
@@ -240,6 +257,7 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
         let now = nowMilliseconds()
         guard isLast || now - reportTime >= 1000 else { return }
         reportTime = now
+        countEndsOfLanes()
         counts.reconnects = log.reconnects
         counts.isConnected = log.isConnected
         counts.inFlight = window.inFlight
