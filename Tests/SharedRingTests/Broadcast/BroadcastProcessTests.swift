@@ -26,7 +26,7 @@ struct BroadcastProcessTests {
 }
 
 /// The short form; stage `torture` has five times as much, and `TestPeer broadcast-torture` runs for as long as one likes.
-@Suite("Whoever is killed or stopped, whenever: every subscriber of a broadcast received and missed exactly what was sent", .oneByOne)
+@Suite("Whoever is killed or stopped, whenever: every subscriber of a broadcast received and missed exactly what was sent", .fewAtATime)
 struct BroadcastTortureTests {
     @Test(
         "Publishers and subscribers killed, stopped and replaced at random",
