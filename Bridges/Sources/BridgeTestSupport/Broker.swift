@@ -11,6 +11,9 @@ public final class Broker {
 
     public var url: String { "nats://127.0.0.1:\(port)" }
 
+    /// The seconds after which a broker is killed that its owner left behind: longer than every test and every long form.
+    private static let bound = 6 * 3600
+
     public static var isInstalled: Bool {
         (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains { access("\($0)/nats-server", X_OK) == 0 }
     }
@@ -34,7 +37,7 @@ public final class Broker {
 
             """
         try text.write(toFile: file, atomically: true, encoding: .utf8)
-        process = try ChildProcess("nats-server", ["-c", file], log: workplace.path("\(name).log"), bound: 600)
+        process = try ChildProcess("nats-server", ["-c", file], log: workplace.path("\(name).log"), bound: Self.bound)
     }
 
     /// Ends it as a power cut of its process would.

@@ -129,6 +129,13 @@ extension BrokerConnection {
         guard status == NATS_OK else { throw Self.failure(status, code, "consumer \(consumer) of stream \(stream)") }
     }
 
+    /// Removes a stream.
+    public func remove(_ stream: String) throws(LogFailure) {
+        var code = jsErrCode(rawValue: 0)
+        let status = js_DeleteStream(jetStream, stream, nil, &code)
+        guard status == NATS_OK else { throw Self.failure(status, code, "stream \(stream)") }
+    }
+
     /// Removes all messages of a stream.
     public func purge(_ stream: String) throws(LogFailure) {
         var code = jsErrCode(rawValue: 0)
