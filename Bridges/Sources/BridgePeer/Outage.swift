@@ -22,7 +22,9 @@ struct Outage {
         let size = try settings.number("size", or: 128)
         let capacity = try settings.number("capacity", or: 1 << 20)
         let kind = try settings.text("kind", or: "spsc")
-        guard times > 0, size > 0, seconds >= 0 else { throw BridgePeer.Failure(text: "times= and size= are at least 1, seconds= at least 0") }
+        guard times > 0, size > 0, seconds >= 0 else {
+            throw BridgePeer.Failure(text: "times= and size= are at least 1, seconds= at least 0")
+        }
         let bound = times * (seconds + 300)
         let place = try Workplace()
         let broker = try Broker(place)
@@ -86,7 +88,9 @@ struct Outage {
         guard sender.end() == 0 else { throw BridgePeer.Failure(text: "the sender: \(sender.output)") }
         bridge.send(SIGTERM)
         guard bridge.end() == 0 else { throw BridgePeer.Failure(text: "the bridge's end: \(bridge.output)") }
-        print("the bridge, in KiB of its own (with the ring's pages): under load \(underLoad), without a broker \(during), afterwards \(after)")
+        print(
+            "the bridge, in KiB of its own (with the ring's pages): under load \(underLoad), without a broker \(during), "
+                + "afterwards \(after)")
         for reading in [during, after] where reading.isBeyond(underLoad, allowance: allowance) {
             throw BridgePeer.Failure(text: "the bridge's memory grew by more than \(allowance >> 10) KiB")
         }

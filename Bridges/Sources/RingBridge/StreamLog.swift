@@ -89,7 +89,8 @@ public struct OutgoingMessage {
     public var payload: UnsafeRawBufferPointer
 
     public init(
-        id: MessageID, tag: UInt32, plan: WindowPlan?, previous: MessageID? = nil, wantsReceipt: Bool = true, payload: UnsafeRawBufferPointer
+        id: MessageID, tag: UInt32, plan: WindowPlan?, previous: MessageID? = nil, wantsReceipt: Bool = true,
+        payload: UnsafeRawBufferPointer
     ) {
         self.id = id
         self.tag = tag
