@@ -129,6 +129,16 @@ extension BrokerConnection {
         guard status == NATS_OK else { throw Self.failure(status, code, "consumer \(consumer) of stream \(stream)") }
     }
 
+    /// Has a consumer of a replicated stream look for another leader. False: it has none now.
+    public func moveLeader(ofConsumer consumer: String, of stream: String) -> Bool {
+        var answer: OpaquePointer?
+        let subject = "$JS.API.CONSUMER.LEADER.STEPDOWN.\(stream).\(consumer)"
+        guard natsConnection_RequestString(&answer, connection, subject, "", 5000) == NATS_OK, let answer else { return false }
+        defer { natsMsg_Destroy(answer) }
+        let text = UnsafeRawBufferPointer(start: natsMsg_GetData(answer), count: Int(natsMsg_GetDataLength(answer)))
+        return String(decoding: text, as: UTF8.self).contains("\"success\":true")
+    }
+
     /// Removes a stream.
     public func remove(_ stream: String) throws(LogFailure) {
         var code = jsErrCode(rawValue: 0)
