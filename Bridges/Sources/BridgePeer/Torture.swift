@@ -90,7 +90,7 @@ final class Torture {
                 let draw = random.next(100)
                 let index = Int(random.next(UInt64(senders.count)))
                 let leader = cluster.brokers.first { $0.name == state.leader }
-                if draw < 25, down == nil, state.isCurrent, brokerCount > 1, let leader {
+                if draw < 25, down == nil, brokerCount > 1, let leader, cluster.isEverywhere(state.last, of: "S") {
                     leader.kill()
                     down = (leader, .now + .milliseconds(Int(200 + random.next(1500))))
                     killed["leader", default: 0] += 1

@@ -4,6 +4,8 @@ import RingBridge
 /// A broker on the loopback. It is killed with its last reference.
 public final class Broker {
     public let port: Int
+    /// Where it says over HTTP what it has itself.
+    let monitorPort: Int
     private let workplace: Workplace
     public let name: String
     private let settings: String
@@ -23,6 +25,7 @@ public final class Broker {
         self.workplace = workplace
         self.name = name
         self.port = try port ?? Self.freePort()
+        monitorPort = try Self.freePort()
         self.settings = settings
         if starts { try start() }
     }
@@ -31,6 +34,7 @@ public final class Broker {
         let file = workplace.path("\(name).conf")
         let text = """
             listen: "127.0.0.1:\(port)"
+            http: "127.0.0.1:\(monitorPort)"
             server_name: "\(name)"
             jetstream { store_dir: "\(workplace.path(name))", max_mem: 64MB, max_file: 4GB }
             \(settings)
@@ -49,21 +53,27 @@ public final class Broker {
 
     public func send(_ signal: Int32) { process?.send(signal) }
 
-    /// A port that is free now.
+    /// A port that is free now. The kernel gives none of these to an outgoing connection, which would hold it when a broker comes back to its own.
     public static func freePort() throws -> Int {
-        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
+        for _ in 0..<100 {
+            let port = Int.random(in: 10_000..<32_000)
+            let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(socket) }
+            var address = loopback(port)
+            let isBound = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            }
+            if isBound { return port }
+        }
+        throw ChildProcess.Failure(description: "no free port")
+    }
+
+    static func loopback(_ port: Int) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw ChildProcess.Failure(description: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
+        return address
     }
 
     /// A connection of the test itself.

@@ -29,6 +29,14 @@ public final class Cluster {
         return try BrokerConnection(options)
     }
 
+    /// Whether each broker has this message of the stream in its own files.
+    ///
+    /// What the stream's leader says of its replicas does not tell: a broker that was restarted counts as current when its log of the cluster is. It may
+    /// still be fetching messages then. nats-server 2.9 makes such a broker the leader, and the cluster forgets what it had acknowledged.
+    public func isEverywhere(_ sequence: UInt64, of stream: String) -> Bool {
+        brokers.allSatisfy { $0.lastSequence(of: stream).map { $0 >= sequence } ?? false }
+    }
+
     public func makeStream(_ stream: String, subjects: [String], replicas: Int) throws -> BrokerConnection {
         let connection = try connection()
         try waitUntil("stream \(stream) is made") {

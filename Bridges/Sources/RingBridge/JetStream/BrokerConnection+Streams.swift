@@ -86,8 +86,6 @@ public struct StreamState: Sendable {
     public var messages: UInt64
     /// The leader's name; nil without a cluster.
     public var leader: String?
-    /// Whether all replicas have all of it.
-    public var isCurrent: Bool
 }
 
 extension BrokerConnection {
@@ -96,17 +94,9 @@ extension BrokerConnection {
         var info: UnsafeMutablePointer<jsStreamInfo>?
         guard js_GetStreamInfo(&info, jetStream, stream, nil, nil) == NATS_OK, let info else { return nil }
         defer { jsStreamInfo_Destroy(info) }
-        var isCurrent = true
-        var leader: String?
-        if let cluster = info.pointee.Cluster?.pointee {
-            leader = cluster.Leader.map { String(cString: $0) }
-            for index in 0..<Int(cluster.ReplicasLen) {
-                guard let peer = cluster.Replicas[index]?.pointee else { continue }
-                if !peer.Current || peer.Offline { isCurrent = false }
-            }
-        }
+        let leader = info.pointee.Cluster?.pointee.Leader.map { String(cString: $0) }
         let state = info.pointee.State
-        return StreamState(first: state.FirstSeq, last: state.LastSeq, messages: state.Msgs, leader: leader, isCurrent: isCurrent)
+        return StreamState(first: state.FirstSeq, last: state.LastSeq, messages: state.Msgs, leader: leader)
     }
 }
 
