@@ -104,7 +104,7 @@ final class Torture {
                     killed["bridge", default: 0] += 1
                 }
             }
-            if senders.allSatisfy(\.isDone), down == nil, try isRingEmpty() { break }
+            if senders.allSatisfy(\.isDone), down == nil, try isRingEmpty(), try isBridgeAttached() { break }
         }
         bridge?.send(SIGTERM)
         let status = bridge?.end()
@@ -115,8 +115,21 @@ final class Torture {
 
     private func isRingEmpty() throws -> Bool { try RingReport("r", options: place.ringOptions).lanes.allSatisfy { $0.backlog == 0 } }
 
+    /// The last bridge may have been started a moment ago: before it handles SIGTERM, that signal kills it.
+    private func isBridgeAttached() throws -> Bool {
+        let consumer = try RingReport("r", options: place.ringOptions).consumer
+        guard consumer.presence == .attached, let holder = consumer.holder, let bridge else { return false }
+        return holder.processID == UInt32(bridge.id)
+    }
+
+    /// What it still waits for.
     private func state(_ connection: BrokerConnection) -> String {
-        "\(connection.state(of: "S").map { String($0.last) } ?? "?") in the stream; \(lastLines())"
+        let lanes = (try? RingReport("r", options: place.ringOptions).lanes) ?? []
+        let behind = lanes.filter { $0.backlog > 0 }.map { "lane \($0.number) \($0.backlog) B" }.joined(separator: ", ")
+        let sending = senders.filter { !$0.isDone }.map { "\($0.number).\($0.incarnation)" }.joined(separator: ", ")
+        let metrics = (try? String(contentsOfFile: place.path("metrics"), encoding: .utf8)) ?? ""
+        return "\(connection.state(of: "S").map { String($0.last) } ?? "?") in the stream; in the ring: \(behind); at work: \(sending); "
+            + "bridge \(bridge?.id ?? 0): \(lastLines()); files in \(keep())\n\(metrics)"
     }
 
     private func lastLines() -> String {

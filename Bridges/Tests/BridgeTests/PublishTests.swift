@@ -35,6 +35,27 @@ extension Bridge {
             #expect(try RingCheck("r", options: place.ringOptions).messages == 0)
         }
 
+        @Test("The end of a lane's producer, behind what was acknowledged, is acknowledged and counted", arguments: [true, false])
+        func endsOfLanes(drains: Bool) throws {
+            let ring = try MPSCRing.create("r", lanes: 4, options: place.ringOptions)
+            var producer = try ring.makeProducer()
+            try send(0..<10, to: &producer)
+            var bridge = try publish("--metrics", place.path("metrics"))
+            try waitUntil("all is acknowledged") { try ring.report().lanes[0].backlog == 0 }
+            if drains { #expect(end(bridge) == 0, "\(bridge.output)") }
+            try producer.close()
+            if drains {
+                bridge = try publish("--drain", "--metrics", place.path("metrics"))
+                #expect(bridge.end() == 0, "\(bridge.output)")
+                #expect(try ring.report().lanes[0].backlog == 0)
+            } else {
+                try waitUntil("the end is acknowledged") { try ring.report().lanes[0].backlog == 0 }
+                #expect(end(bridge) == 0, "\(bridge.output)")
+            }
+            let metrics = try String(contentsOfFile: place.path("metrics"), encoding: .utf8)
+            #expect(metrics.contains("producer_ends_total{ring=\"r\",stream=\"S\"} 1\n"), "\(metrics)")
+        }
+
         @Test("Each message carries the ring's instance, its lane and its position as its id, and its tag")
         func ids() throws {
             let ring = try SPSCRing.create("r", options: place.ringOptions)
