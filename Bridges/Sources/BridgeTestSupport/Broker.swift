@@ -81,6 +81,7 @@ public final class Broker {
         var options = BrokerOptions()
         options.servers = [url]
         options.name = "test"
+        options.answerMilliseconds = 60_000  // it answers, however busy the machine is
         return try BrokerConnection(options)
     }
 

@@ -101,13 +101,14 @@ extension BrokerConnection {
 }
 
 extension BrokerConnection {
-    /// Publishes a message that is no bridge's, and waits until it is stored.
-    public func publish(_ text: String, subject: String, tag: UInt32 = 0) throws(LogFailure) {
+    /// Publishes a message that is no bridge's, and waits until it is stored. With an id it may be published again: the broker stores it once.
+    public func publish(_ text: String, subject: String, tag: UInt32 = 0, id: String? = nil) throws(LogFailure) {
         var code = jsErrCode(rawValue: 0)
         var made: OpaquePointer?
         var status = natsMsg_Create(&made, subject, nil, text, Int32(text.utf8.count))
         defer { natsMsg_Destroy(made) }
         if status == NATS_OK, tag != 0 { status = natsMsgHeader_Set(made, "Ring-Tag", String(tag)) }
+        if status == NATS_OK, let id { status = natsMsgHeader_Set(made, "Nats-Msg-Id", id) }
         if status == NATS_OK { status = js_PublishMsg(nil, jetStream, made, nil, &code) }
         guard status == NATS_OK else { throw Self.failure(status, code, "subject \(subject)") }
     }
