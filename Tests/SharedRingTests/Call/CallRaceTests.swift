@@ -79,6 +79,89 @@ struct CallRaceTests {
         withExtendedLifetime(second) {}
     }
 
+    @Test(
+        "A request rings the servers that sleep, and an answer the client that does",
+        arguments: [RingOptions.Barrier.automatic, .symmetric])
+    func rings(barrier: RingOptions.Barrier) throws {
+        var options = RingOptions()
+        options.barrier = barrier
+        let service = try CallService.anonymous(shape: CallService.Shape(clients: 1, servers: 1), options: options)
+        let client = try service.makeClient(slots: 1, options: patient)
+        let slot = try #require(try client.pool.takeNow())
+        let server = try service.makeServer(options: patient)
+        let eventWord = sr_call_event_word(slot.memory.control)
+        let doorbell = sr_caller_doorbell(slot.memory.caller(0))
+        // As both sides leave their words when they fall asleep.
+        let asleep = EventCount.declareAsleep(eventWord)
+        post(slot)
+        #expect(sr_load_acquire_u32(eventWord) == asleep &+ 1)
+        sr_store_release_u32(doorbell, 1)
+        server.core.drop(try #require(server.core.poll()))
+        #expect(sr_load_acquire_u32(doorbell) == 0)
+        slot.finish()
+        client.pool.give(.passRetained(slot))
+        withExtendedLifetime(server) {}
+    }
+
+    @Test("The next server in a killed one's place rings the clients, and a call that the killed one started is unknown to them")
+    func nextServer() throws {
+        let service = try service(servers: 1)
+        let client = try service.makeClient(slots: 1, options: patient)
+        let slot = try #require(try client.pool.takeNow())
+        let memory = slot.memory
+        post(slot)
+        // As a server leaves it that was killed behind its claim, and a client that sleeps.
+        sr_store_release_u32(sr_server_epoch(memory.server(0)), 1)
+        sr_store_release_u64(sr_caller_claim(memory.caller(0)), sr_call_claim_word(1, sr_call_starter(0, 1)))
+        sr_store_release_u32(sr_caller_doorbell(memory.caller(0)), 1)
+        let server = try service.makeServer(options: patient)
+        #expect(sr_load_acquire_u32(sr_caller_doorbell(memory.caller(0))) == 0)
+        #expect(try memory.attachment.lock.holder(of: .server(0)) != .free)
+        #expect(outcome(slot.look(withdrawing: false)) == Int32(SR_CALL_UNKNOWN))
+        slot.finish()
+        client.pool.give(.passRetained(slot))
+        withExtendedLifetime(server) {}
+    }
+
+    @Test("A request that follows a reply at once is started, whatever the thread that answered does last") func followsReply() throws {
+        let service = try service()
+        let client = try service.makeClient(slots: 1, options: patient)
+        let slot = try #require(try client.pool.takeNow())
+        let server = try service.makeServer(options: patient)
+        let core = server.core
+        let doorbell = sr_caller_doorbell(slot.memory.caller(0))
+        let count = 10_000
+        // How many calls the answering thread was given; more than there are: it is over.
+        let given = Turn()
+        defer { given.set(count + 1) }
+        let answerer = Worker { () throws in
+            for number in 1...count {
+                let bound = Patience()
+                while given.value < number { try bound.yield() }
+                if given.value > count { return }
+                core.drop(ServerCore.Started(slot: 0, n: UInt32(number), flags: 0, byteCount: 0))
+            }
+        }
+        for number in 1...count {
+            post(slot)
+            let call = core.poll()
+            try #require(call?.n == UInt32(number), "call \(number) was not started")
+            // So the answerer makes a system call behind the reply.
+            sr_store_release_u32(doorbell, 1)
+            given.set(number)
+            let bound = Patience()
+            var looks = 0
+            while slot.reply() == nil {
+                looks += 1
+                if looks % 1000 == 0 { try bound.yield() }
+            }
+            slot.finish()
+        }
+        try answerer.join()
+        client.pool.give(.passRetained(slot))
+        withExtendedLifetime(server) {}
+    }
+
     @Test("A server that closes while a handler answers has its byte until the reply is there") func closesBehindAnswer() throws {
         let service = try service()
         let client = try service.makeClient(slots: 1, waiting: .sleep, options: EndpointOptions(checkInterval: .milliseconds(1)))
