@@ -1596,6 +1596,7 @@ static void descriptors_of_calls(void) {
     EXPECT(shr_call_begin(c, 1, &place, 0), SHR_EMPTY);
     EXPECT(shr_client_arm(c), SHR_OK);
     CHECK(!is_readable(clients, 0));
+    EXPECT(shr_call_poll(c, &reply), SHR_EMPTY);
     EXPECT(shr_answer(s, &request, "late", 4), SHR_OK);
     CHECK(is_readable(clients, 120000));
     int begun;
