@@ -24,8 +24,8 @@
  * when the other side closes or dies (SHR_PEER_CLOSED, SHR_PEER_DIED, SHR_ENDED), at most a check interval later, and by shr_*_cancel from any thread.
  *
  * THREADS. A ring may be used by many threads at once. An endpoint (producer, consumer, subscriber, board reader or writer, client, server) is used by one
- * thread at a time; only its cancel function may be called from any thread, and the calls that answer a server's requests. Two endpoints are independent of each
- * other.
+ * thread at a time; only its cancel function may be called from any thread, and the calls that answer a server's requests. Two endpoints are independent of
+ * each other.
  *
  * FORK. In a forked child the endpoints of the parent, and its handles of anonymous rings, are refused with SHR_FORKED; close them there, and open anew. A
  * message or claim that was out at the fork is not mapped there.
@@ -188,9 +188,10 @@ struct shr_facts {
     uint32_t lanes, subscribers, entries;
     uint32_t record_alignment;
     int total_order, asymmetric, durable, keeps_time;
-    uint32_t clients, servers, request_capacity, reply_capacity; /* of a call service; capacities in bytes, at least 48 */
-    uint64_t capacity;        /* of a lane; 0 of a call service */
-    uint64_t largest_message; /* bytes; 0 of a board and of a call service */
+    uint32_t clients, servers;                 /* of a call service */
+    uint32_t request_capacity, reply_capacity; /* of a call service: bytes, at least 48 */
+    uint64_t capacity;                         /* of a lane; 0 of a call service */
+    uint64_t largest_message;                  /* bytes; 0 of a board and of a call service */
     uint64_t total_size;
     int64_t created_ns; /* CLOCK_REALTIME */
     char label[64];
@@ -472,10 +473,10 @@ void shr_client_close(shr_client *client);
 
 /* Makes a call with a copy of the bytes, and waits for the reply. `retrying`: the name of an earlier call that this one repeats, or NULL. `reply` is filled in
  * whatever comes of it; its outcome is what a program decides by. SHR_OK: there is a reply.
- * At the deadline, or when it is cancelled, the call ends: it is withdrawn if no server has started it. One that was started is still open: the next call waits,
- * to its own deadline, until that one is over. With a timeout of 0 the request is made, and withdrawn if there is no answer at once.
- * Errors: call failed (refused, dropped, closed, malformed); timed out, cancelled (not executed, or still open); peer died (unknown); message too large, misuse,
- * already waiting, forked (not executed); poisoned. While its server is awake and answers soon, a call makes no system call. */
+ * At the deadline, or when it is cancelled, the call ends: it is withdrawn if no server has started it. One that was started is still open: the next call
+ * waits, to its own deadline, until that one is over. With a timeout of 0 the request is made, and withdrawn if there is no answer at once. Errors: call failed
+ * (refused, dropped, closed, malformed); timed out, cancelled (not executed, or still open); peer died (unknown); message too large, misuse, already waiting,
+ * forked (not executed); poisoned. While its server is awake and answers soon, a call makes no system call. */
 int shr_call(shr_client *client, const void *bytes, size_t count, const shr_token *retrying, shr_reply *reply, int64_t timeout_ns);
 
 /* The same in parts. Begin: room for a request of at most so many bytes, where the server reads it: sets *place. SHR_EMPTY, with a timeout of 0: the slot is in
@@ -483,8 +484,8 @@ int shr_call(shr_client *client, const void *bytes, size_t count, const shr_toke
 int shr_call_begin(shr_client *client, size_t count, void **place, int64_t timeout_ns);
 /* The request exists from now on, with `count` bytes of what was begun. Errors: message too large, misuse (nothing was begun), already waiting, forked. */
 int shr_call_post(shr_client *client, size_t count, const shr_token *retrying);
-/* Looks once whether the call under way is over: SHR_EMPTY, if it is not. Otherwise as shr_call. Once a check interval it asks whether the server lives: a system
- * call. */
+/* Looks once whether the call under way is over: SHR_EMPTY, if it is not. Otherwise as shr_call. Once a check interval it asks whether the server lives: a
+ * system call. */
 int shr_call_poll(shr_client *client, shr_reply *reply);
 /* Waits for it; at the deadline the call ends, as that of shr_call. A timeout of 0: shr_call_poll. */
 int shr_call_wait(shr_client *client, shr_reply *reply, int64_t timeout_ns);
@@ -510,8 +511,8 @@ typedef struct shr_request {
 /* Becomes a server. Several servers share the work: each call is started by one of them. Errors: role taken (with the first holder), as shr_producer_open.
  * Some allocations, some twenty system calls, and one for each slot that was ever used. */
 int shr_server_open(shr_ring *service, const struct shr_endpoint *endpoint, shr_server **server);
-/* Ends the server in order. Calls that it has started and not answered are answered as closed; calls that it has not started wait for the next server. No thread
- * answers a request of this server any more. NULL is allowed. */
+/* Ends the server in order. Calls that it has started and not answered are answered as closed; calls that it has not started wait for the next server. No
+ * thread answers a request of this server any more. NULL is allowed. */
 void shr_server_close(shr_server *server);
 /* Its number among the service's servers. */
 uint32_t shr_server_number(const shr_server *server);
@@ -537,7 +538,8 @@ int shr_is_given_up(shr_server *server, const shr_request *request);
 
 /* As shr_producer_cancel. */
 void shr_server_cancel(shr_server *server, int cancelled);
-/* As of a consumer: readable when a call waits. Call shr_server_poll until it answers SHR_EMPTY, then shr_server_arm. Calls may be answered while it is armed. */
+/* As of a consumer: readable when a call waits. Call shr_server_poll until it answers SHR_EMPTY, then shr_server_arm. Calls may be answered while it is armed.
+ */
 int shr_server_descriptor(shr_server *server);
 int shr_server_arm(shr_server *server);
 int shr_server_disarm(shr_server *server);

@@ -3,7 +3,8 @@
  * Invariants:
  * - `n` is the number of the last request in the slot, unless an untrusted peer stored another: this copy counts.
  * - `is_open` says that no reply with that number was seen. While it is true, neither the request nor an area is touched.
- * - A request is posted only while `is_open` is false: so a reply is never more than one call behind, and a number can be compared however often it has wrapped.
+ * - A request is posted only while `is_open` is false: so a reply is never more than one call behind, and a number can be compared however often it has
+ * wrapped.
  * - The client holds the byte of `slot`, and of no other slot.
  * - While the descriptor is armed, the thread behind it has the slot.
  */
@@ -151,7 +152,7 @@ static void slot_init(const struct calls *c, uint32_t number, struct slot *s) {
     s->is_open = true;
     uint32_t *epoch = sr_caller_epoch(s->control);
     sr_store_release_u32(epoch, sr_epoch_at_attach(sr_load_relaxed_u32(epoch))); /* SYNC: epoch; relaxed: the byte orders it */
-    s->is_given_up = !is_quiet_now(c, s); /* what comes of a predecessor's call is late, too */
+    s->is_given_up = !is_quiet_now(c, s);                                        /* what comes of a predecessor's call is late, too */
     s->is_inherited = s->is_open;
 }
 

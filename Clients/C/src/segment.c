@@ -631,11 +631,12 @@ static int compare_broadcasts(const struct shr_ring *ring, const struct sr_broad
 
 static int compare_calls(const struct shr_ring *ring, const struct sr_call_shape *found, const struct sr_call_shape *wanted) {
     if (memcmp(found, wanted, sizeof *found) == 0) return SHR_OK;
-    return FAIL(SHR_DIFFERENT_SHAPE, 0,
-                "it is there already, and not as it has to be: its slots are %u, not %u; its places for servers are %u, not %u; its capacities are %u and %u bytes, "
-                "not %u and %u",
-                found->slot_count, wanted->slot_count, found->server_count, wanted->server_count, found->request_capacity, found->reply_capacity,
-                wanted->request_capacity, wanted->reply_capacity);
+    return FAIL(
+        SHR_DIFFERENT_SHAPE, 0,
+        "it is there already, and not as it has to be: its slots are %u, not %u; its places for servers are %u, not %u; its capacities are %u and %u bytes, "
+        "not %u and %u",
+        found->slot_count, wanted->slot_count, found->server_count, wanted->server_count, found->request_capacity, found->reply_capacity,
+        wanted->request_capacity, wanted->reply_capacity);
 }
 
 static int compare(const struct shr_ring *ring, const struct sr_header *found, const struct sr_header *wanted) {

@@ -2,8 +2,8 @@
  *
  * Invariants:
  * - `seen[slot]` is the request's word that the owner has dealt with last, or one that no client stores.
- * - `calls[slot]` is the call that this server has started in that slot, with its stage. Only the owner makes a call held; the thread that takes it from there by
- *   a compare-and-swap answers it, once.
+ * - `calls[slot]` is the call that this server has started in that slot, with its stage. Only the owner makes a call held; the thread that takes it from there
+ * by a compare-and-swap answers it, once.
  * - A call that this server has started is answered by this server, before its epoch is even.
  * - While the descriptor is armed, the thread behind it has `seen`.
  */
@@ -21,7 +21,7 @@ enum stage {
 };
 static uint64_t stage_word(uint32_t n, enum stage stage) { return (uint64_t)n << 32 | stage; }
 
-struct place { /* what belongs to one slot */
+struct place {                    /* what belongs to one slot */
     uint8_t copy[SR_CALL_INLINE]; /* of a request that stands in its line, where the reply is written as well */
     shr_token token;              /* the first call's name, of a retry: the line may carry the client's next call once this one is answered */
     size_t begun;                 /* bytes of the answer that is written in place. Its thread's */

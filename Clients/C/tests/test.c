@@ -1637,8 +1637,8 @@ static void a_forked_child_makes_no_calls(void) {
                          shr_call_give_up(c, &reply) == SHR_FORKED && shr_client_descriptor(c) == SHR_FORKED && shr_client_arm(c) == SHR_FORKED;
         is_refused &= shr_server_poll(s, &request) == SHR_FORKED && shr_server_next(s, &request, 1) == SHR_FORKED &&
                       shr_answer(s, &mine, "x", 1) == SHR_FORKED && shr_refuse(s, &mine, "x", 1) == SHR_FORKED && shr_drop(s, &mine) == SHR_FORKED &&
-                      shr_answer_begin(s, &mine, 1, &place) == SHR_FORKED && shr_answer_commit(s, &mine, 1) == SHR_FORKED &&
-                      shr_is_given_up(s, &mine) == 0 && shr_server_descriptor(s) == SHR_FORKED && shr_server_arm(s) == SHR_FORKED;
+                      shr_answer_begin(s, &mine, 1, &place) == SHR_FORKED && shr_answer_commit(s, &mine, 1) == SHR_FORKED && shr_is_given_up(s, &mine) == 0 &&
+                      shr_server_descriptor(s) == SHR_FORKED && shr_server_arm(s) == SHR_FORKED;
         is_refused &= shr_client_open(service, NULL, &other) == SHR_FORKED && shr_server_open(service, NULL, &another) == SHR_FORKED;
         shr_client_cancel(c, 1);
         shr_server_cancel(s, 1);

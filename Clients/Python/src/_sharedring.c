@@ -176,11 +176,31 @@ typedef struct {
 static PyTypeObject *ring_type, *message_type, *claim_type;
 
 static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"mode",        "name",       "descriptor",  "kind",    "directory",        "label",
-                            "capacity",    "lanes",      "subscribers", "entries", "clients",          "servers",
-                            "request_capacity", "reply_capacity", "record_alignment", "permissions",
-                            "total_order", "keeps_time", "barrier",     "owners",  "durable",          "accepts_unflushed",
-                            "persistent",  "must_match", NULL};
+    static char *names[] = {"mode",
+                            "name",
+                            "descriptor",
+                            "kind",
+                            "directory",
+                            "label",
+                            "capacity",
+                            "lanes",
+                            "subscribers",
+                            "entries",
+                            "clients",
+                            "servers",
+                            "request_capacity",
+                            "reply_capacity",
+                            "record_alignment",
+                            "permissions",
+                            "total_order",
+                            "keeps_time",
+                            "barrier",
+                            "owners",
+                            "durable",
+                            "accepts_unflushed",
+                            "persistent",
+                            "must_match",
+                            NULL};
     const char *mode, *label = NULL;
     PyObject *name_bytes = NULL, *directory_bytes = NULL;
     int descriptor, kind;
@@ -188,8 +208,9 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     memset(&o, 0, sizeof o);
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO&ii|O&zO&O&O&O&O&O&O&O&O&O&ppiipppp", names, &mode, path_of, &name_bytes, &descriptor, &kind, path_of,
                                      &directory_bytes, &label, u64_of, &o.capacity, u32_of, &o.lanes, u32_of, &o.subscribers, u32_of, &o.entries, u32_of,
-                                     &o.clients, u32_of, &o.servers, u32_of, &o.request_capacity, u32_of, &o.reply_capacity, u32_of, &o.record_alignment, u32_of, &o.permissions, &o.total_order, &o.keeps_time, &o.barrier, &o.owners, &o.durable,
-                                     &o.accepts_unflushed, &o.persistent, &o.must_match))
+                                     &o.clients, u32_of, &o.servers, u32_of, &o.request_capacity, u32_of, &o.reply_capacity, u32_of, &o.record_alignment,
+                                     u32_of, &o.permissions, &o.total_order, &o.keeps_time, &o.barrier, &o.owners, &o.durable, &o.accepts_unflushed,
+                                     &o.persistent, &o.must_match))
         return NULL;
     const char *name = path_text(name_bytes);
     o.directory = path_text(directory_bytes);
@@ -235,10 +256,11 @@ static PyObject *ring_facts(RingObject *self, PyObject *unused) {
     (void)unused;
     struct shr_facts f;
     shr_ring_facts(self->ring, &f);
-    return Py_BuildValue("{s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:K,s:K,s:K,s:L,s:N}", "kind", f.kind, "lanes", f.lanes, "subscribers", f.subscribers, "entries",
-                         f.entries, "clients", f.clients, "servers", f.servers, "request_capacity", f.request_capacity, "reply_capacity", f.reply_capacity, "record_alignment", f.record_alignment, "total_order", f.total_order, "asymmetric", f.asymmetric, "durable", f.durable,
-                         "keeps_time", f.keeps_time, "capacity", (unsigned long long)f.capacity, "largest_message", (unsigned long long)f.largest_message,
-                         "total_size", (unsigned long long)f.total_size, "created_ns", (long long)f.created_ns, "label",
+    return Py_BuildValue("{s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:K,s:K,s:K,s:L,s:N}", "kind", f.kind, "lanes", f.lanes, "subscribers",
+                         f.subscribers, "entries", f.entries, "clients", f.clients, "servers", f.servers, "request_capacity", f.request_capacity,
+                         "reply_capacity", f.reply_capacity, "record_alignment", f.record_alignment, "total_order", f.total_order, "asymmetric", f.asymmetric,
+                         "durable", f.durable, "keeps_time", f.keeps_time, "capacity", (unsigned long long)f.capacity, "largest_message",
+                         (unsigned long long)f.largest_message, "total_size", (unsigned long long)f.total_size, "created_ns", (long long)f.created_ns, "label",
                          PyUnicode_DecodeUTF8(f.label, (Py_ssize_t)strlen(f.label), "replace"));
 }
 
@@ -1408,7 +1430,8 @@ static PyTypeObject *request_type;
 static PyObject *call_error, *outcome_errors[SHR_CALL_STILL_OPEN + 1];
 static PyObject *call_errors[SHR_CALL_STILL_OPEN + 1][-SHR_CALL_FAILED + 1];
 
-/* What a call raises says both: what is known of the request, and what ended the call. Such classes are made when they are needed first. A borrowed reference. */
+/* What a call raises says both: what is known of the request, and what ended the call. Such classes are made when they are needed first. A borrowed reference.
+ */
 static PyObject *call_error_of(int outcome, int code) {
     if (outcome < SHR_CALL_REFUSED || outcome > SHR_CALL_STILL_OPEN || code >= 0 || code < SHR_CALL_FAILED || !errors[-code]) return base_error;
     if (outcome <= SHR_CALL_MALFORMED) return outcome_errors[outcome]; /* what ended it is that the call failed */
@@ -1811,8 +1834,12 @@ static PyMethodDef server_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static PyGetSetDef server_getters[] = {{"number", (getter)server_number, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
-static PyType_Slot server_slots[] = {{Py_tp_new, server_new},         {Py_tp_dealloc, server_dealloc},   {Py_tp_methods, server_methods},
-                                     {Py_tp_getset, server_getters},  {Py_tp_iter, consumer_iter},       {Py_tp_iternext, server_iterate},
+static PyType_Slot server_slots[] = {{Py_tp_new, server_new},
+                                     {Py_tp_dealloc, server_dealloc},
+                                     {Py_tp_methods, server_methods},
+                                     {Py_tp_getset, server_getters},
+                                     {Py_tp_iter, consumer_iter},
+                                     {Py_tp_iternext, server_iterate},
                                      {0, NULL}};
 static PyType_Spec server_spec = {"sharedring._sharedring.CallServer", sizeof(ServerObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, server_slots};
 
@@ -1879,17 +1906,21 @@ static void request_dealloc(RequestObject *self) {
 }
 
 static PyMethodDef request_methods[] = {
-    {"reply", (PyCFunction)request_reply, METH_VARARGS, NULL},      {"refuse", (PyCFunction)request_refuse, METH_VARARGS, NULL},
-    {"drop", (PyCFunction)request_drop, METH_NOARGS, NULL},         {"__bytes__", (PyCFunction)request_bytes, METH_NOARGS, NULL},
+    {"reply", (PyCFunction)request_reply, METH_VARARGS, NULL},
+    {"refuse", (PyCFunction)request_refuse, METH_VARARGS, NULL},
+    {"drop", (PyCFunction)request_drop, METH_NOARGS, NULL},
+    {"__bytes__", (PyCFunction)request_bytes, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyGetSetDef request_getters[] = {
-    {"data", (getter)request_data, NULL, NULL, NULL},           {"token", (getter)request_token, NULL, NULL, NULL},
-    {"is_retry", (getter)request_is_retry, NULL, NULL, NULL},   {"is_given_up", (getter)request_is_given_up, NULL, NULL, NULL},
+    {"data", (getter)request_data, NULL, NULL, NULL},
+    {"token", (getter)request_token, NULL, NULL, NULL},
+    {"is_retry", (getter)request_is_retry, NULL, NULL, NULL},
+    {"is_given_up", (getter)request_is_given_up, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
-static PyType_Slot request_slots[] = {{Py_tp_dealloc, request_dealloc}, {Py_tp_methods, request_methods}, {Py_tp_getset, request_getters},
-                                      {Py_sq_length, request_length},   {0, NULL}};
+static PyType_Slot request_slots[] = {
+    {Py_tp_dealloc, request_dealloc}, {Py_tp_methods, request_methods}, {Py_tp_getset, request_getters}, {Py_sq_length, request_length}, {0, NULL}};
 static PyType_Spec request_spec = {"sharedring.CallRequest", sizeof(RequestObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, request_slots};
 
 /* The classes of outcomes: what a call raises is one of these, and one of the classes of what ended it. */
@@ -1903,7 +1934,8 @@ static int add_outcome(PyObject *module, PyObject **kept, const char *name, PyOb
 static int add_outcomes(PyObject *module) {
     PyObject *failed;
     if (add_outcome(module, &call_error, "CallError", base_error,
-                    "How a call ended that brought no reply. `outcome`: what is known of the request; `token`: the call's name, or None; `refusal`: bytes.") < 0)
+                    "How a call ended that brought no reply. `outcome`: what is known of the request; `token`: the call's name, or None; `refusal`: bytes.") <
+        0)
         return -1;
     PyObject *defaults = Py_BuildValue("(sOy#)", "was not executed", Py_None, "", (Py_ssize_t)0);
     static const char *const names[] = {"outcome", "token", "refusal"};

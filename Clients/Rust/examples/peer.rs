@@ -263,7 +263,10 @@ fn serve(name: &str, words: &[String]) -> Result<()> {
                 Ok(())
             }
             ("close", _) => break,
-            _ => Ok(say("what?")),
+            _ => {
+                say("what?");
+                Ok(())
+            }
         };
         if let Err(error) = result {
             fail(&error)
