@@ -50,7 +50,8 @@ struct SegmentHeader: Sendable, Equatable {
         }
     }
 
-    static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED)
+    static let knownFeatures =
+        UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED) | UInt64(SR_FEATURE_STREAMS)
 
     var usesAsymmetricBarrier: Bool { requiredFeatures & UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) != 0 }
 
@@ -192,6 +193,9 @@ struct SegmentHeader: Sendable, Equatable {
         }
 
         let page = UInt64(Self.pageSize)
+        guard kind == .call || header.required_features & UInt64(SR_FEATURE_STREAMS) == 0 else {
+            throw refuse(.damaged, "it is of kind \(kind) and says that it has streams of replies")
+        }
         let shape = try SegmentShape(checking: header, of: kind, ring: ring)
         // No overflow below: each offset is checked against the size, and the size against 2^51.
         guard header.total_size == fileSize, fileSize < 1 << 51 else {
