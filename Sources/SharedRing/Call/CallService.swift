@@ -26,7 +26,7 @@ public struct CallService: Sendable {
         public var requestCapacity: Int
         /// The largest reply, in bytes: up to 2^27. Replies of 48 bytes always fit.
         public var replyCapacity: Int
-        /// The bytes of each slot's lane for streams of replies: rounded up to a power of two, at least 256, at most 2^30. 0: no call has a stream, and the
+        /// The bytes of each slot's lane for streams of replies: rounded up to a power of two, at least 256, at most 2^29. 0: no call has a stream, and the
         /// service takes no memory for it. A part has at most half of it, less 8 bytes. See ``CallClient/stream(_:retrying:timeout:)-(RawSpan,_,_)``.
         public var streamCapacity: Int
 

@@ -62,7 +62,7 @@ struct CallShape: Sendable, Equatable {
         let lane = header.call.stream_capacity
         guard hasStreams ? Self.streamCapacities.contains(Int(lane)) && lane & (lane - 1) == 0 : lane == 0 else {
             throw refuse(
-                "its lanes for streams have \(counted(lane, "byte")), not \(hasStreams ? "a power of two from 256 to 2^30" : "none, though it needs no such feature")"
+                "its lanes for streams have \(counted(lane, "byte")), not \(hasStreams ? "a power of two from 256 to 2^29" : "none, though it needs no such feature")"
             )
         }
         let size = header.call.data_size
