@@ -215,6 +215,7 @@ final class StreamSender: @unchecked Sendable {
     func trySend(_ bytes: RawSpan) throws(RingError) -> Bool {
         try requireUsable(bytes.byteCount, mayWait: false)
         guard let place = try unsafe beginNow(bytes.byteCount) else {
+            needed = need(StreamLane.recordSize(bytes.byteCount))
             try checkNow()
             return false
         }
