@@ -57,7 +57,8 @@ final class CallMemory: @unchecked Sendable {
     func stream(_ slot: Int) -> StreamLane {
         precondition((0..<shape.slotCount).contains(slot) && shape.hasStreams)
         return unsafe StreamLane(
-            control: sr_stream(control, UInt32(shape.serverCount), UInt32(shape.slotCount), UInt32(slot)), data: areas + shape.streamData(slot),
+            control: sr_stream(control, UInt32(shape.serverCount), UInt32(shape.slotCount), UInt32(slot)),
+            data: areas + shape.streamData(slot),
             capacity: shape.streamCapacity)
     }
 

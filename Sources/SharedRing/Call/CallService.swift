@@ -27,7 +27,7 @@ public struct CallService: Sendable {
         /// The largest reply, in bytes: up to 2^27. Replies of 48 bytes always fit.
         public var replyCapacity: Int
         /// The bytes of each slot's lane for streams of replies: rounded up to a power of two, at least 256, at most 2^29. 0: no call has a stream, and the
-        /// service takes no memory for it. A part has at most half of it, less 8 bytes. See ``CallClient/stream(_:retrying:timeout:)-(RawSpan,_,_)``.
+        /// service takes no memory for it. A part has at most half of it, less 8 bytes. See ``CallClient`` and ``CallStream``.
         public var streamCapacity: Int
 
         /// A shape, each part of which has a default.
@@ -154,7 +154,8 @@ public struct CallService: Sendable {
     public var shape: Shape {
         let shape = handle.shape
         return Shape(
-            clients: shape.slotCount, servers: shape.serverCount, requestCapacity: shape.requestCapacity, replyCapacity: shape.replyCapacity,
+            clients: shape.slotCount, servers: shape.serverCount, requestCapacity: shape.requestCapacity,
+            replyCapacity: shape.replyCapacity,
             streamCapacity: shape.streamCapacity)
     }
     /// Its creator's free text.

@@ -200,7 +200,9 @@ final class ClientSlot: @unchecked Sendable {
     }
 
     /// A server that waits for room hears that this client wants no more.
-    private func stop(_ lane: StreamLane) { if lane.stop(n, isAsymmetric: memory.isAsymmetric) { unsafe sr_count(sr_caller_wakes(control), 1) } }
+    private func stop(_ lane: StreamLane) {
+        if lane.stop(n, isAsymmetric: memory.isAsymmetric) { unsafe sr_count(sr_caller_wakes(control), 1) }
+    }
 
     /// What a predecessor left open may be a stream, whose server waits for room. It sees the slot's byte locked, so it would not learn of the predecessor's death.
     private func stopInherited() {

@@ -264,7 +264,9 @@ final class ServerCore: @unchecked Sendable {
 
     /// Gives the call back unanswered, after `take`.
     @inline(__always)
-    func putBack(_ call: Started, to stage: UInt64 = Stage.held) { unsafe sr_store_release_u64(calls + call.slot, Stage.word(call.n, stage)) }
+    func putBack(_ call: Started, to stage: UInt64 = Stage.held) {
+        unsafe sr_store_release_u64(calls + call.slot, Stage.word(call.n, stage))
+    }
 
     /// Whether the call has that stage now.
     func hasStage(_ call: Started, _ stage: UInt64) -> Bool {

@@ -50,8 +50,11 @@ struct SegmentHeader: Sendable, Equatable {
         }
     }
 
-    static let knownFeatures =
-        UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED) | UInt64(SR_FEATURE_STREAMS)
+    /// The features that a segment of that kind may need, as its number says.
+    static func knownFeatures(of kind: UInt32) -> UInt64 {
+        UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED)
+            | (kind == Kind.call.rawValue ? UInt64(SR_FEATURE_STREAMS) : 0)
+    }
 
     var usesAsymmetricBarrier: Bool { requiredFeatures & UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) != 0 }
 
@@ -193,9 +196,6 @@ struct SegmentHeader: Sendable, Equatable {
         }
 
         let page = UInt64(Self.pageSize)
-        guard kind == .call || header.required_features & UInt64(SR_FEATURE_STREAMS) == 0 else {
-            throw refuse(.damaged, "it is of kind \(kind) and says that it has streams of replies")
-        }
         let shape = try SegmentShape(checking: header, of: kind, ring: ring)
         // No overflow below: each offset is checked against the size, and the size against 2^51.
         guard header.total_size == fileSize, fileSize < 1 << 51 else {

@@ -26,7 +26,8 @@ struct StreamProcessTests {
         #expect(try client.ask("streams 300") == "streamed")
     }
 
-    @Test("A server that is killed: the parts that it sent arrive, then the outcome is unknown, and the slot is used again") func serverDies() throws {
+    @Test("A server that is killed: the parts that it sent arrive, then the outcome is unknown, and the slot is used again")
+    func serverDies() throws {
         _ = try make(clients: 1)
         let client = try Peer("stream-client", of: "c", in: place, "check-interval=10")
         for turn in 0..<3 {
@@ -98,7 +99,8 @@ struct StreamProcessTests {
         #expect(try client.line() == "100 parts, end done")
     }
 
-    @Test("A successor of a killed client stops the stream that it finds open: the server sees its byte locked, and would wait for ever") func successorStops()
+    @Test("A successor of a killed client stops the stream that it finds open: the server sees its byte locked, and would wait for ever")
+    func successorStops()
         throws
     {
         let service = try make(clients: 1)

@@ -12,11 +12,13 @@ struct StreamPair: ~Copyable {
     var server: CallServer
     let client: CallClient
 
-    init(capacity: Int = 256, slots: Int = 2, checkInterval: Duration = .milliseconds(10), barrier: RingOptions.Barrier = .automatic) throws {
+    init(capacity: Int = 256, slots: Int = 2, checkInterval: Duration = .milliseconds(10), barrier: RingOptions.Barrier = .automatic) throws
+    {
         var options = RingOptions()
         options.barrier = barrier
         let service = try CallService.anonymous(
-            shape: CallService.Shape(clients: 4, servers: 2, requestCapacity: 256, replyCapacity: 256, streamCapacity: capacity), options: options)
+            shape: CallService.Shape(clients: 4, servers: 2, requestCapacity: 256, replyCapacity: 256, streamCapacity: capacity),
+            options: options)
         let client = try service.makeClient(slots: slots, options: EndpointOptions(checkInterval: checkInterval))
         server = try service.makeServer(options: EndpointOptions(checkInterval: checkInterval))
         self.service = service
@@ -38,7 +40,8 @@ struct StreamPair: ~Copyable {
 
 @Suite("Streams: a reply of many parts, in order, with back-pressure and one end")
 struct StreamTests {
-    @Test("Parts of all sizes arrive whole and in order, and the reply behind them", arguments: [RingOptions.Barrier.automatic, .symmetric])
+    @Test(
+        "Parts of all sizes arrive whole and in order, and the reply behind them", arguments: [RingOptions.Barrier.automatic, .symmetric])
     func parts(barrier: RingOptions.Barrier) throws {
         let pair = try StreamPair(capacity: 1024, barrier: barrier)
         let canceller = pair.server.canceller
@@ -54,7 +57,9 @@ struct StreamTests {
                     for size in 0...504 { try writer.send([UInt8](repeating: UInt8(truncatingIfNeeded: size), count: size)) }
                     for size in 0...504 {
                         try writer.send(byteCount: size) { span in
-                            for index in 0..<size { span.storeBytes(of: UInt8(truncatingIfNeeded: size), toByteOffset: index, as: UInt8.self) }
+                            for index in 0..<size {
+                                span.storeBytes(of: UInt8(truncatingIfNeeded: size), toByteOffset: index, as: UInt8.self)
+                            }
                         }
                     }
                     try writer.finish("all")
@@ -382,7 +387,7 @@ struct StreamAsyncTests {
 
     @Test("As a sequence of copies, and again") func sequence() async throws {
         var pair = try StreamPair()
-        let parts = pair.client.parts(of: Array("3".utf8), timeout: asyncPatience)
+        let parts = pair.client.parts(of: Array("3".utf8), within: asyncPatience)
         let reader = Task {
             var found: [[UInt8]] = []
             for _ in 0..<2 { for try await part in parts { found.append(part) } }
@@ -396,11 +401,28 @@ struct StreamAsyncTests {
         #expect(try await reader.value == [[0], [1], [2], [0], [1], [2]])
     }
 
+    @Test("Handed to a body, one after another") func body() async throws {
+        var pair = try StreamPair()
+        let client = pair.client
+        let reader = Task {
+            var count = 0
+            let reply = try await client.stream([], timeout: asyncPatience) { part in
+                await Task.yield()
+                count += part.byteCount
+            }
+            return "\(count) \(reply.text)"
+        }
+        var writer = try await pair.server.next(timeout: asyncPatience).stream()
+        for number in 0..<100 { try await writer.send([UInt8](repeating: 0, count: number)) }
+        try writer.finish("end")
+        #expect(try await reader.value == "4950 end")
+    }
+
     @Test("A loop that is left stops its stream") func sequenceLeft() async throws {
         var pair = try StreamPair(checkInterval: longCheckInterval)
         let client = pair.client
         let reader = Task {
-            for try await part in client.parts(of: [], timeout: asyncPatience) { return part }
+            for try await part in client.parts(of: [], within: asyncPatience) { return part }
             return []
         }
         var writer = try await pair.server.next(timeout: asyncPatience).stream()

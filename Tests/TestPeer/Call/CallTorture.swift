@@ -99,7 +99,9 @@ struct CallTorture {
 
     private func run() throws {
         _ = try CallService.create(
-            Self.name, shape: CallService.Shape(clients: 4 * clients, servers: servers, requestCapacity: 1024, replyCapacity: 1024, streamCapacity: 1024),
+            Self.name,
+            shape: CallService.Shape(
+                clients: 4 * clients, servers: servers, requestCapacity: 1024, replyCapacity: 1024, streamCapacity: 1024),
             options: setup.options)
         let ledger = ledger(creating: true)
         let end = Date().addingTimeInterval(seconds)

@@ -37,7 +37,7 @@ extension CallClient {
     ///   - timeout: as of `stream` with a raw span.
     ///   - body: is given each part, in place. If it throws, the stream is stopped.
     /// - Returns: the reply that the server ended the stream with.
-    /// - Throws: ``CallError``, as `stream` with a raw span and ``CallStream/next()``; what the body throws.
+    /// - Throws: ``CallError``, as `stream` with a raw span and ``CallStream``; what the body throws.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     @discardableResult
     public func stream(
@@ -56,25 +56,48 @@ extension CallClient {
     ///   - timeout: as of the form that blocks.
     /// - Returns: the stream, before its first part.
     /// - Throws: as the form that blocks.
-    public func stream(_ request: [UInt8], retrying token: CallToken? = nil, timeout: Duration? = nil) async throws(CallError) -> CallStream {
+    public func stream(_ request: [UInt8], retrying token: CallToken? = nil, timeout: Duration? = nil) async throws(CallError) -> CallStream
+    {
         // SAFETY: as above.
         try unsafe await pool.openStreamWithoutThread(request.span.bytes, retrying: token, timeout: timeout)
     }
 
     /// Makes a call whose reply comes in parts, with bytes that stay the caller's to this call's end; see `stream` with an array.
-    public func stream(_ request: RawSpan, retrying token: CallToken? = nil, timeout: Duration? = nil) async throws(CallError) -> CallStream {
+    public func stream(_ request: RawSpan, retrying token: CallToken? = nil, timeout: Duration? = nil) async throws(CallError) -> CallStream
+    {
         try await pool.openStreamWithoutThread(request, retrying: token, timeout: timeout)
     }
 
     /// Makes a call whose reply comes in parts, with a text's UTF-8, and waits for a slot without holding a thread.
-    public func stream(_ request: String, retrying token: CallToken? = nil, timeout: Duration? = nil) async throws(CallError) -> CallStream {
+    public func stream(_ request: String, retrying token: CallToken? = nil, timeout: Duration? = nil) async throws(CallError) -> CallStream
+    {
         try await stream(Array(request.utf8), retrying: token, timeout: timeout)
     }
 
-    /// The parts of a call's reply as an asynchronous sequence of copies; see ``CallParts``.
+    /// Makes a call whose reply comes in parts, and hands each to the body, without holding a thread. Otherwise as the form that blocks.
+    ///
+    /// - Parameters:
+    ///   - request: as of the form that blocks.
+    ///   - token: as of the form that blocks.
+    ///   - timeout: as of the form that blocks.
+    ///   - body: as of the form that blocks.
+    /// - Returns: the reply that the server ended the stream with.
+    /// - Throws: ``CallError``, as the form that blocks; a cancelled task stops the stream; what the body throws.
+    @discardableResult
+    public func stream(
+        _ request: [UInt8], retrying token: CallToken? = nil, timeout: Duration? = nil, _ body: (_ part: RawSpan) async throws -> Void
+    ) async throws -> CallReply {
+        var stream = try await stream(request, retrying: token, timeout: timeout)
+        while try await stream.next() { try await body(stream.bytes) }
+        return stream.takeReply()!
+    }
+
+    /// The parts of a call's reply as an asynchronous sequence of copies; see ``CallParts``. It makes no call yet.
     ///
     /// - Parameters:
     ///   - request: at most ``requestCapacity`` bytes.
-    ///   - timeout: how long each iteration may take, from the wait for a slot to its end: nil, for ever.
-    public func parts(of request: [UInt8], timeout: Duration? = nil) -> CallParts { CallParts(client: self, request: request, timeout: timeout) }
+    ///   - limit: how long each iteration may take, from the wait for a slot to its end: nil, for ever.
+    public func parts(of request: [UInt8], within limit: Duration? = nil) -> CallParts {
+        CallParts(client: self, request: request, timeout: limit)
+    }
 }

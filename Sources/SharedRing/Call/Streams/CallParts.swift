@@ -1,4 +1,4 @@
-/// The parts of a call's reply as an asynchronous sequence of copies. Make one with ``CallClient/parts(of:timeout:)``.
+/// The parts of a call's reply as an asynchronous sequence of copies. Make one with ``CallClient/parts(of:within:)``.
 ///
 /// ```swift
 /// for try await part in client.parts(of: request) { store(part) }

@@ -1,6 +1,6 @@
 import CSharedRing
 
-/// A call whose reply has many parts, which come one after another. Make one with ``CallClient/stream(_:retrying:timeout:)-(RawSpan,_,_)``.
+/// A call whose reply has many parts, which come one after another. Make one with the `stream` of a ``CallClient``.
 ///
 /// ```swift
 /// var stream = try client.stream("every line", timeout: .seconds(10))
@@ -72,7 +72,7 @@ public struct CallStream: ~Copyable, @unchecked Sendable {
     /// Goes on to the next part if it is there. Never waits. The part before it is over. A system call once in a check interval while there is none.
     ///
     /// - Returns: false behind the last part, once the call was replied to. Nil: neither a part nor the end is there.
-    /// - Throws: as ``next()``, without a look at the deadline.
+    /// - Throws: as `next`, without a look at the deadline.
     public mutating func nextIfAvailable() throws(CallError) -> Bool? {
         guard let slot = try openSlot() else { return false }
         do throws(CallError) {
@@ -141,7 +141,7 @@ public struct CallStream: ~Copyable, @unchecked Sendable {
 
     // MARK: The end
 
-    /// The call's reply, once ``next()`` has returned false: what the server ended the stream with. Nil before, and when it was taken already.
+    /// The call's reply, once `next` has returned false: what the server ended the stream with. Nil before, and when it was taken already.
     public mutating func takeReply() -> CallReply? { reply.take() }
 
     /// Stops the stream: the call is withdrawn if no server has started it, or given up. As letting go of it does. Does not block; some system calls.

@@ -3,7 +3,7 @@ import CSharedRing
 /// A reply of many parts, which the server of a ``CallService`` sends one after another.
 ///
 /// Each part is there for the client as soon as it was sent. The stream's lane, whose capacity the service's creator chose, is the back-pressure: a server that is ahead
-/// of its client waits for room. The stream ends with ``finish(_:)-([UInt8])`` or ``refuse(_:)``, which are the call's reply: the client sees it behind the last part. A writer that
+/// of its client waits for room. The stream ends with `finish` or `refuse`, which are the call's reply: the client sees it behind the last part. A writer that
 /// ends without either fails the call (dropped).
 ///
 /// When the client stops the stream, gives the call up or goes away, each further part throws `streamStopped`, and so does one that waits for room. An error that a part

@@ -102,7 +102,9 @@ extension ClientPool {
         }
     }
 
-    private func judge(_ slot: ClientSlot, _ found: ClientSlot.StreamLook, withdrawnFor reason: RingError? = nil) throws(CallError) -> NextPart {
+    private func judge(_ slot: ClientSlot, _ found: ClientSlot.StreamLook, withdrawnFor reason: RingError? = nil) throws(CallError)
+        -> NextPart
+    {
         switch found {
         case .part(let place, let byteCount): return unsafe .part(place, byteCount: byteCount)
         case .ended(let word):
@@ -125,7 +127,8 @@ extension ClientPool {
         slot.finish()
         guard sr_call_how(word) == UInt32(SR_CALL_UNKNOWN) else { return CallError(.unknown, error, token: token) }
         return CallError(
-            .unknown, memory.attachment.error(.peerDied, "the server that started the request has gone without an answer; before, \(detail)"),
+            .unknown,
+            memory.attachment.error(.peerDied, "the server that started the request has gone without an answer; before, \(detail)"),
             token: token)
     }
 }

@@ -25,7 +25,10 @@ struct StreamReceiver {
     }
 
     /// Whether there may be something that was not handed out. One load. It changes nothing.
-    var hasMore: Bool { unsafe position != tail || sr_load_relaxed_u64(sr_stream_tail(lane.control)) != tail }  // relaxed: `step` loads it again
+    var hasMore: Bool {
+        // Relaxed: `step` loads it again.
+        unsafe position != tail || sr_load_relaxed_u64(sr_stream_tail(lane.control)) != tail
+    }
 
     @safe enum Step {
         case part(UnsafeRawPointer, byteCount: Int)
@@ -44,7 +47,8 @@ struct StreamReceiver {
             let found = unsafe sr_load_acquire_u64(sr_stream_tail(lane.control))
             guard found != tail else { return .nothing }
             guard found &- position <= lane.capacity, found & 7 == 0 else {
-                return .damaged("\(found) bytes of a stream were sent, of which \(position) were read, and it has room for \(lane.capacity)")
+                return .damaged(
+                    "\(found) bytes of a stream were sent, of which \(position) were read, and it has room for \(lane.capacity)")
             }
             tail = found
         } else if position &- head >= lane.capacity / 8 {
