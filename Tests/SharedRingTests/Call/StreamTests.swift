@@ -38,7 +38,7 @@ struct StreamPair: ~Copyable {
     }
 }
 
-@Suite("Streams: a reply of many parts, in order, with back-pressure and one end")
+@Suite("Streams: a reply of many parts, in order, with back-pressure and one end", .oneByOne)
 struct StreamTests {
     @Test(
         "Parts of all sizes arrive whole and in order, and the reply behind them", arguments: [RingOptions.Barrier.automatic, .symmetric])
@@ -205,7 +205,7 @@ struct StreamTests {
         #expect(try worker.join() == 12)
     }
 
-    @Test("A stop ends the server's wait for room, and the slot is used again once the server has ended the call", .oneByOne)
+    @Test("A stop ends the server's wait for room, and the slot is used again once the server has ended the call")
     func stopWhileWaiting() throws {
         // Only the stop itself wakes it.
         var pair = try StreamPair(slots: 1, checkInterval: longCheckInterval)
@@ -228,7 +228,7 @@ struct StreamTests {
         #expect(report.callSlots.map(\.lateReplies).reduce(0, +) >= 19)
     }
 
-    @Test("A server that closes ends the stream of another thread that waits for room: closed", .oneByOne) func closes() throws {
+    @Test("A server that closes ends the stream of another thread that waits for room: closed") func closes() throws {
         var pair = try StreamPair(checkInterval: longCheckInterval)
         let open = try pair.open()
         var stream = open.stream
@@ -250,7 +250,7 @@ struct StreamTests {
         #expect(parts == 16)
     }
 
-    @Test("The server's canceller ends a wait for room", .oneByOne) func cancelled() throws {
+    @Test("The server's canceller ends a wait for room") func cancelled() throws {
         var pair = try StreamPair(checkInterval: longCheckInterval)
         let open = try pair.open()
         var stream = open.stream
