@@ -167,6 +167,32 @@ struct PlaceTests {
         try producer.close()
     }
 
+    @Test("A receipt stands for the messages before it: a thousand messages need few")
+    func fewReceipts() throws {
+        let (ring, records) = try ring(1000)
+        let before = log.receiptsAsked
+        try publish(ring)
+        #expect(log.texts == records.map(\.text))
+        #expect(try messagesInRing() == 0)
+        #expect(log.receiptsAsked - before <= 1000 / 16)
+    }
+
+    @Test("A refusal in the midst of messages without receipts is found, and each of them is stored once")
+    func refusedWithoutReceipt() throws {
+        let (ring, records) = try ring(100)
+        // Once, the log does not take the 21st message, as if a predecessor had not come to its end yet.
+        var isRefused = false
+        log.beforeAppend = { [log] last in
+            if last == 20, !isRefused {
+                isRefused = true
+                log.refusesNext = true
+            }
+        }
+        try publish(ring)
+        #expect(isRefused && log.texts == records.map(\.text))
+        #expect(try messagesInRing() == 0)
+    }
+
     @Test("A message that the broker refuses is named, and stays in the ring", arguments: [true, false])
     func refused(inReceipt: Bool) throws {
         let (ring, records) = try ringWithLargeMessage()
