@@ -93,6 +93,22 @@ struct PlaceTests {
         #expect(try messagesInRing() == 20)
     }
 
+    @Test("What a predecessor had left on its way may come in while this bridge is at work, and beyond its window: it is skipped")
+    func lateTail() throws {
+        let (ring, records) = try ring(30)
+        // The broker has forgotten the ids, so it answers that the place is taken, and the stream is read back.
+        log.remembersIDs = false
+        var hasCome = false
+        log.beforeAppend = { [log] last in
+            guard last == 19, !hasCome else { return }
+            hasCome = true
+            log.entries += records[19...27]
+        }
+        try publish(ring) { $0.mostMessages = 10 }
+        #expect(hasCome && log.texts == records.map(\.text))
+        #expect(try messagesInRing() == 0)
+    }
+
     @Test("Messages of another ring behind those of this one are another writer's: nothing is published twice")
     func otherInstance() throws {
         let (ring, records) = try ring(20)
