@@ -16,9 +16,13 @@ final class MemoryLog: StreamLog {
     /// What it says that it takes, and what it takes, in bytes, headers included.
     var largestMessage = 1 << 20
     var largestTaken = Int.max
+    /// It stores nothing of the next append, and says that its place is another one.
+    var refusesNext = false
     /// Whether it says so in a receipt, or when it is asked to append.
     var refusesInReceipt = true
     private(set) var duplicates = 0
+    /// How many receipts were asked for.
+    private(set) var receiptsAsked = 0
     private(set) var letters: [String] = []
     /// The most bytes of payloads that had no receipt at a time.
     private(set) var mostBytesInFlight = 0
@@ -56,12 +60,15 @@ final class MemoryLog: StreamLog {
             receipt.outcome = .stored(UInt64(index + 1))
             receipt.isDuplicate = true
             duplicates += 1
+        } else if refusesNext {
+            refusesNext = false
         } else if last == entries.count, message.previous == nil || entries.last?.record.id == message.previous {
             add(message.id, plan: message.plan, text: String(decoding: message.payload, as: UTF8.self))
             receipt.outcome = .stored(last + 1)
         }
         bytesWithoutReceipt += message.payload.count
         guard message.wantsReceipt else { return }
+        receiptsAsked += 1
         receipts.append((receipt, bytesWithoutReceipt))
         bytesWithoutReceipt = 0
     }

@@ -93,6 +93,22 @@ struct PlaceTests {
         #expect(try messagesInRing() == 20)
     }
 
+    @Test("What a predecessor had left on its way may come in while this bridge is at work, and beyond its window: it is skipped")
+    func lateTail() throws {
+        let (ring, records) = try ring(30)
+        // The broker has forgotten the ids, so it answers that the place is taken, and the stream is read back.
+        log.remembersIDs = false
+        var hasCome = false
+        log.beforeAppend = { [log] last in
+            guard last == 19, !hasCome else { return }
+            hasCome = true
+            log.entries += records[19...27]
+        }
+        try publish(ring) { $0.mostMessages = 10 }
+        #expect(hasCome && log.texts == records.map(\.text))
+        #expect(try messagesInRing() == 0)
+    }
+
     @Test("Messages of another ring behind those of this one are another writer's: nothing is published twice")
     func otherInstance() throws {
         let (ring, records) = try ring(20)
@@ -165,6 +181,32 @@ struct PlaceTests {
         }
         try withProducers(count - 1, of: ring, body)
         try producer.close()
+    }
+
+    @Test("A receipt stands for the messages before it: a thousand messages need few")
+    func fewReceipts() throws {
+        let (ring, records) = try ring(1000)
+        let before = log.receiptsAsked
+        try publish(ring)
+        #expect(log.texts == records.map(\.text))
+        #expect(try messagesInRing() == 0)
+        #expect(log.receiptsAsked - before <= 1000 / 16)
+    }
+
+    @Test("A refusal in the midst of messages without receipts is found, and each of them is stored once")
+    func refusedWithoutReceipt() throws {
+        let (ring, records) = try ring(100)
+        // Once, the log does not take the 21st message, as if a predecessor had not come to its end yet.
+        var isRefused = false
+        log.beforeAppend = { [log] last in
+            if last == 20, !isRefused {
+                isRefused = true
+                log.refusesNext = true
+            }
+        }
+        try publish(ring)
+        #expect(isRefused && log.texts == records.map(\.text))
+        #expect(try messagesInRing() == 0)
     }
 
     @Test("A message that the broker refuses is named, and stays in the ring", arguments: [true, false])

@@ -261,8 +261,10 @@ extension RingPublisher where Source: ~Copyable {
                 }
             }
             if stored > window.limit {
-                // Behind the window there may be only what a predecessor left on its way.
-                guard !hasStored else { throw foreignRecord(window.base &+ UInt64(window.limit) &+ 1) }
+                // Behind the window there may be only what a predecessor left on its way. It may come in late.
+                let sequence = window.base &+ UInt64(window.limit) &+ 1
+                guard let record = try persist({ () throws(LogFailure) in try log.record(at: sequence) }) else { return }
+                guard record?.id?.instance == instance else { throw foreignRecord(sequence) }
                 _ = try readBack()
                 return
             }

@@ -37,7 +37,7 @@ extension RingPublisher where Source: ~Copyable {
         }
     }
 
-    /// How many messages share a receipt, at most. Each receipt costs the broker and the bridge about half of what a message costs.
+    /// How many messages share a receipt, at most. Each receipt costs the broker and the bridge some microseconds.
     private static var messagesAReceipt: Int { 32 }
 
     func id(of entry: Window.Entry) -> MessageID { MessageID(instance: instance, lane: entry.lane, position: entry.position) }
