@@ -370,6 +370,11 @@ final class ClientPool: @unchecked Sendable {
     /// How many callers wait for a slot. For tests. Relaxed: it orders nothing.
     var waitingCallers: Int { waiterCount.load(ordering: .relaxed) }
 
+    /// Whether a slot stays the spare one although a caller waits, which none may while no caller is giving. For tests. No lock while none waits.
+    var isSpareForgotten: Bool {
+        waitingCallers > 0 && state.withLock { unsafe !$0.waiters.isEmpty && spare.load(ordering: .sequentiallyConsistent) != nil }
+    }
+
     /// As if the service had been full for ever, or never. For tests.
     func forbidScans() { state.withLock { $0.nextScan = .max } }
     func allowScans() { state.withLock { $0.nextScan = 0 } }

@@ -1,4 +1,5 @@
 import CSharedRing
+import Foundation
 import TestSupport
 import Testing
 
@@ -24,6 +25,18 @@ struct CallRaceTests {
     }
 
     private func isStarted(_ look: ClientSlot.Look) -> Bool { if case .started = look { true } else { false } }
+
+    /// Waits as closely as one can: the other thread is to be met. Now and then it makes room for that thread on a busy machine.
+    private static func watch(_ isThere: () -> Bool) throws {
+        let bound = Patience()
+        while true {
+            for _ in 0..<1000 {
+                if isThere() { return }
+                sr_pause()
+            }
+            try bound.yield()
+        }
+    }
 
     @Test("A server answers and goes while a client asks whether it has gone: the reply counts, and the call is not unknown")
     func answersLast() throws {
@@ -136,8 +149,7 @@ struct CallRaceTests {
         defer { given.set(count + 1) }
         let answerer = Worker { () throws in
             for number in 1...count {
-                let bound = Patience()
-                while given.value < number { try bound.yield() }
+                try Self.watch { given.value >= number }
                 if given.value > count { return }
                 core.drop(ServerCore.Started(slot: 0, n: UInt32(number), flags: 0, byteCount: 0))
             }
@@ -149,12 +161,7 @@ struct CallRaceTests {
             // So the answerer makes a system call behind the reply.
             sr_store_release_u32(doorbell, 1)
             given.set(number)
-            let bound = Patience()
-            var looks = 0
-            while slot.reply() == nil {
-                looks += 1
-                if looks % 1000 == 0 { try bound.yield() }
-            }
+            try Self.watch { slot.reply() != nil }
             slot.finish()
         }
         try answerer.join()
@@ -192,6 +199,61 @@ struct CallRaceTests {
         try closer?.join()
         try caller.join()
         withExtendedLifetime(server) {}
+    }
+
+    /// A thread that is stopped for a moment wherever it just is: between any two of its instructions another goes on.
+    private final class Halting: @unchecked Sendable {
+        private let isOver = Turn()
+        private let halter: Worker<Void>
+
+        /// Stops this thread, until `end`.
+        init() {
+            signal(SIGUSR2) { _ in usleep(20) }
+            let thread = pthread_self()
+            halter = Worker { [isOver] in
+                while isOver.value == 0 {
+                    pthread_kill(thread, SIGUSR2)
+                    usleep(20)
+                }
+            }
+        }
+
+        func end() {
+            isOver.set(1)
+            try? halter.join()
+            signal(SIGUSR2, SIG_DFL)
+        }
+    }
+
+    @Test("A slot that is given back at the moment at which a caller lines up for one is that caller's") func givesWhileLiningUp() throws {
+        let service = try service()
+        let client = try service.makeClient(slots: 1, options: patient)
+        let pool = client.pool
+        let isOver = Turn()
+        let other = Worker { () throws -> Int in
+            var taken = 0
+            while isOver.value == 0 {
+                pool.give(.passRetained(try pool.take(until: Deadline(after: patience))))
+                taken += 1
+            }
+            return taken
+        }
+        // Takes the slot and gives it back over and over, and is stopped before its look for callers, behind it, and behind the gift.
+        let giver = Worker { () throws -> Bool in
+            let halting = Halting()
+            defer { halting.end() }
+            var gifts = 0
+            while gifts < 4_000_000, !pool.isSpareForgotten {
+                guard let slot = try pool.takeNow() else { continue }
+                pool.give(.passRetained(slot))
+                gifts += 1
+            }
+            return gifts == 4_000_000
+        }
+        #expect(try giver.join())
+        isOver.set(1)
+        client.cancel()
+        _ = try? other.join()
     }
 
     @Test("Withdrawn at the moment at which servers start it: one of them decides, and what was not executed was not started")
