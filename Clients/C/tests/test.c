@@ -1834,6 +1834,139 @@ static void a_service_with_streams_is_refused(void) {
     EXPECT(shr_create_anonymous(SHR_CALL, &options, &ring), SHR_INVALID_OPTION);
 }
 
+/* Clients and servers are killed at any moment. Each call is carried out once at most, and its outcome says the truth. SHAREDRING_KILLS: how many are killed. */
+enum { KILLED_CLIENTS = 3, KILLED_SERVERS = 2, KILLS = 60, MOST_CALLS = 1 << 20 };
+
+struct truth { /* shared by all processes */
+    uint32_t next, stops_clients, stops_servers, wrong;
+    uint8_t executed[MOST_CALLS], outcome[MOST_CALLS]; /* outcome: 0 the client was killed; else one more than that of enum shr_outcome */
+};
+
+static uint32_t roll(uint32_t *seed) { return (*seed = *seed * 1103515245u + 12345u) >> 16; }
+
+static void call_until_stopped(int fd, struct truth *truth, uint32_t seed) {
+    struct shr_endpoint endpoint = endpoint_of();
+    shr_ring *service;
+    shr_client *c;
+    shr_reply reply;
+    uint32_t message[25]; /* of 4 or 100 bytes */
+    endpoint.check_interval_ns = 2000000;
+    if (shr_open_descriptor(fd, SHR_CALL, NULL, &service) < 0 || shr_client_open(service, &endpoint, &c) < 0) _exit(2);
+    while (!__atomic_load_n(&truth->stops_clients, __ATOMIC_RELAXED)) {
+        uint32_t id = __atomic_fetch_add(&truth->next, 1, __ATOMIC_RELAXED);
+        if (id >= MOST_CALLS) break;
+        for (int i = 0; i < 25; i++) message[i] = id;
+        size_t size = roll(&seed) % 2 ? sizeof message : sizeof id;
+        uint32_t way = roll(&seed) % 8;
+        int result = shr_call(c, message, size, NULL, &reply, way == 0 ? 0 : way < 3 ? 300000 : PATIENCE);
+        if (result == SHR_OK && (reply.count != size || memcmp(reply.bytes, message, size) != 0)) __atomic_fetch_add(&truth->wrong, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&truth->outcome[id], (uint8_t)(reply.outcome + 1), __ATOMIC_RELEASE);
+    }
+    shr_client_close(c);
+    _exit(0);
+}
+
+static void serve_until_stopped(int fd, struct truth *truth, uint32_t seed) {
+    struct shr_endpoint endpoint = endpoint_of();
+    shr_ring *service;
+    shr_server *s;
+    shr_request held[4], request;
+    int count = 0;
+    endpoint.check_interval_ns = 2000000;
+    if (shr_open_descriptor(fd, SHR_CALL, NULL, &service) < 0 || shr_server_open(service, &endpoint, &s) < 0) _exit(2);
+    while (!__atomic_load_n(&truth->stops_servers, __ATOMIC_RELAXED)) {
+        int found = shr_server_next(s, &request, 1000000);
+        if (found == SHR_OK) {
+            uint32_t id;
+            memcpy(&id, request.bytes, sizeof id);
+            if (id >= MOST_CALLS) _exit(3);
+            __atomic_fetch_add(&truth->executed[id], 1, __ATOMIC_RELAXED);
+            held[count++] = request;
+        }
+        if (roll(&seed) % 64 == 0) { /* it ends in order, with what it holds */
+            shr_server_close(s);
+            count = 0;
+            if (shr_server_open(service, &endpoint, &s) < 0) _exit(4);
+        }
+        while (count == 4 || (count > 0 && (found != SHR_OK || roll(&seed) % 2))) {
+            uint32_t which = roll(&seed) % (uint32_t)count, way = roll(&seed) % 16;
+            request = held[which];
+            held[which] = held[--count];
+            if (way == 0)
+                shr_drop(s, &request);
+            else if (way == 1)
+                shr_refuse(s, &request, "no", 2);
+            else
+                shr_answer(s, &request, request.bytes, request.count);
+        }
+    }
+    shr_server_close(s);
+    _exit(0);
+}
+
+static pid_t start_one(int fd, struct truth *truth, int is_server, uint32_t seed) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child != 0) return child;
+    alarm(300);
+    if (is_server) serve_until_stopped(fd, truth, seed);
+    call_until_stopped(fd, truth, seed);
+    return 0;
+}
+
+static void calls_survive_kills(void) {
+    struct truth *truth = (struct truth *)mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (truth == MAP_FAILED) exit(1);
+    struct shr_options options = call_options();
+    options.clients = KILLED_CLIENTS + 1; /* a slot that a killed server keeps open is settled in time, but not at once */
+    options.servers = KILLED_SERVERS;
+    shr_ring *service = make(SHR_CALL, options);
+    int fd = shr_ring_descriptor(service, 0), status;
+    pid_t children[KILLED_CLIENTS + KILLED_SERVERS];
+    uint32_t seed = (uint32_t)time(NULL) ^ (uint32_t)getpid(), first = seed;
+    for (int i = 0; i < KILLED_CLIENTS + KILLED_SERVERS; i++) children[i] = start_one(fd, truth, i < KILLED_SERVERS, roll(&seed));
+    int wanted = getenv("SHAREDRING_KILLS") ? atoi(getenv("SHAREDRING_KILLS")) : KILLS;
+    for (int kills = 0; kills < wanted; kills++) {
+        usleep(roll(&seed) % 4000);
+        int which = (int)(roll(&seed) % (KILLED_CLIENTS + KILLED_SERVERS));
+        kill(children[which], SIGKILL);
+        CHECK(waitpid(children[which], &status, 0) == children[which] && WIFSIGNALED(status));
+        children[which] = start_one(fd, truth, which < KILLED_SERVERS, roll(&seed));
+    }
+    while (__atomic_load_n(&truth->next, __ATOMIC_RELAXED) < 300) usleep(1000); /* so that there is something to count */
+    __atomic_store_n(&truth->stops_clients, 1, __ATOMIC_RELAXED);
+    for (int i = KILLED_SERVERS; i < KILLED_CLIENTS + KILLED_SERVERS; i++) CHECK(waitpid(children[i], &status, 0) == children[i] && status == 0);
+    /* No slot is left in use: the servers have answered all that they started. */
+    shr_client *c;
+    shr_reply reply;
+    uint32_t last = MOST_CALLS - 1;
+    for (int i = 0; i <= KILLED_CLIENTS; i++) {
+        int result;
+        c = client_of(service);
+        while ((result = shr_call(c, &last, sizeof last, NULL, &reply, PATIENCE)) == SHR_CALL_FAILED) continue;
+        EXPECT(result, SHR_OK);
+        if (i == KILLED_CLIENTS) shr_client_close(c); /* the others keep their slots, so that each is another one */
+    }
+    __atomic_store_n(&truth->stops_servers, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < KILLED_SERVERS; i++) CHECK(waitpid(children[i], &status, 0) == children[i] && status == 0);
+    uint32_t counts[9] = {0}, lies = 0, calls = truth->next < MOST_CALLS - 1 ? truth->next : MOST_CALLS - 1;
+    for (uint32_t id = 0; id < calls; id++) {
+        int outcome = truth->outcome[id] - 1, times = truth->executed[id];
+        counts[truth->outcome[id]]++;
+        int is_true = outcome == SHR_CALL_REPLIED || outcome == SHR_CALL_REFUSED || outcome == SHR_CALL_DROPPED || outcome == SHR_CALL_CLOSED ? times == 1
+                      : outcome == SHR_CALL_NOT_EXECUTED                                                                                      ? times == 0
+                                                                                                                                              : times <= 1;
+        if (!is_true && lies++ < 5) fprintf(stderr, "call %u was carried out %d times, and %s\n", id, times, shr_outcome_name(outcome));
+    }
+    if (lies || truth->wrong) fprintf(stderr, "seed %u, %u wrong replies\n", first, truth->wrong);
+    CHECK(lies == 0 && truth->wrong == 0 && counts[SHR_CALL_REPLIED + 1] > 0 && counts[SHR_CALL_MALFORMED + 1] == 0);
+    if (getenv("SHAREDRING_VERBOSE"))
+        for (int i = 0; i < 9; i++) printf("%u %s\n", counts[i], i ? shr_outcome_name(i - 1) : "killed");
+    close(fd);
+    munmap(truth, sizeof *truth);
+    shr_ring_close(service);
+}
+
 enum { CALLERS = 4, CALLS_EACH = 3000 };
 
 struct crowd {
@@ -2046,6 +2179,7 @@ int main(int argument_count, char **arguments) {
         TEST(numbers_of_calls_wrap),
         TEST(words_that_no_process_stores_are_errors),
         TEST(a_service_with_streams_is_refused),
+        TEST(calls_survive_kills),
         TEST(every_call_gets_its_own_reply_in_every_way),
         TEST(messages_of_many_threads_come_once),
     };
