@@ -7,6 +7,7 @@ import SharedRing
 ///     TestPeer producer|consumer|collector|subscriber NAME [option=value …]    obeys lines on its standard input; see `Session`
 ///     TestPeer board-writer|board-reader NAME KEY [option=value …]  obeys lines; see `BoardSession`
 ///     TestPeer call-server|call-client NAME [option=value …]  obeys lines; see `CallSession`
+///     TestPeer stream-server|stream-client NAME [option=value …]  obeys lines; see `StreamSession`
 ///     TestPeer call-torture [name=value …]                   see `CallTorture`
 ///     TestPeer call-abandon-torture [name=value …]           see `CallAbandon`
 ///     TestPeer board-torture [name=value …]                  see `BoardTorture`
@@ -46,6 +47,8 @@ struct TestPeer {
             case "board-torture", "board-torture-write", "board-torture-read", "board-torture-wait": try BoardTorture.run(arguments)
             case "call-server": try CallSession.server(Setup(arguments.dropFirst()))
             case "call-client": try CallSession.client(Setup(arguments.dropFirst()))
+            case "stream-server": try StreamSession.server(Setup(arguments.dropFirst()))
+            case "stream-client": try StreamSession.client(Setup(arguments.dropFirst()))
             case "call-torture", "call-torture-client", "call-torture-server": try CallTorture.run(arguments)
             case "call-abandon-torture", "call-abandon-torture-server": try CallAbandon.run(arguments)
             case "soak-send", "soak-receive": try soak(arguments)

@@ -1,3 +1,5 @@
+import CSharedRing
+
 /// What a ``CallService`` stands for. It holds no role.
 final class CallHandle: Sendable {
     private let segment: SegmentHandle
@@ -108,11 +110,21 @@ extension CallService.Shape {
                 throw refuse("its \(what) must have a capacity of 0 to \(CallShape.largestMessage) bytes, not \(capacity)")
             }
         }
-        return try SegmentHeader(.call, requiring: 0, options: options, ring: ring) { unit in
+        let lanes = CallShape.streamCapacities
+        guard (0...lanes.upperBound).contains(streamCapacity) else {
+            throw refuse("its streams must have a capacity of 0 to \(lanes.upperBound) bytes, not \(streamCapacity)")
+        }
+        var lane = 0
+        if streamCapacity > 0 {
+            lane = lanes.lowerBound
+            while lane < streamCapacity { lane *= 2 }
+        }
+        let features = lane > 0 ? UInt64(SR_FEATURE_STREAMS) : 0
+        return try SegmentHeader(.call, requiring: features, options: options, ring: ring) { unit in
             .call(
                 CallShape(
                     slotCount: clients, serverCount: servers, requestCapacity: max(CallShape.inline, requestCapacity),
-                    replyCapacity: max(CallShape.inline, replyCapacity), unit: unit))
+                    replyCapacity: max(CallShape.inline, replyCapacity), streamCapacity: lane, unit: unit))
         }
     }
 }

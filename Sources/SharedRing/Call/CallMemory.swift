@@ -53,6 +53,21 @@ final class CallMemory: @unchecked Sendable {
         unsafe byteCount <= CallShape.inline ? UnsafeMutableRawPointer(sr_call_message(line(slot))) : areas + shape.replyArea(slot)
     }
 
+    /// The slot's lane for streams, where the service has them.
+    func stream(_ slot: Int) -> StreamLane {
+        precondition((0..<shape.slotCount).contains(slot) && shape.hasStreams)
+        return unsafe StreamLane(
+            control: sr_stream(control, UInt32(shape.serverCount), UInt32(shape.slotCount), UInt32(slot)),
+            data: areas + shape.streamData(slot),
+            capacity: shape.streamCapacity)
+    }
+
+    /// Whether no client has the slot's byte. A system call.
+    func isClientGone(_ slot: Int) -> Bool {
+        // A failing query is no proof of death.
+        (try? attachment.lock.holder(of: .caller(slot))) == .free
+    }
+
     /// Whether the server that a claim names has gone for good. A system call if its epoch does not say so. The claim was loaded before.
     ///
     /// No server can have a number that there is no place for: only an untrusted peer names it.

@@ -59,7 +59,7 @@ public struct CallRequest: ~Copyable, @unchecked Sendable {
     public var token: CallToken { core.token(started) }
 
     /// Whether the client says that this call repeats an earlier one, whose name ``token`` is then.
-    public var isRetry: Bool { started.flags & UInt32(SR_CALL_HAS_TOKEN) != 0 }
+    public var isRetry: Bool { started.isRetry }
 
     /// Whether the caller has given the call up: a hint, for a handler that takes long. One load.
     public var isGivenUp: Bool { core.isGivenUp(started) }
@@ -116,7 +116,7 @@ public struct CallRequest: ~Copyable, @unchecked Sendable {
 
 /// A call that is answered later, by whatever task has a reference to it. When the last reference goes without an answer, it is answered as failed (dropped).
 public final class DeferredCall: Sendable {
-    private let request: CallRequest
+    let request: CallRequest
     /// As ``CallRequest/token``.
     public let token: CallToken
     /// A copy of the request's bytes, which were there when the reference was made. It stays as it is, also when the call was answered. O(1).
@@ -158,8 +158,8 @@ public final class DeferredCall: Sendable {
 
 /// Where the handler of `serve` puts its answer. Without one, the call is answered as failed (dropped).
 public struct CallAnswer: ~Copyable {
-    private let core: ServerCore
-    private let started: ServerCore.Started
+    let core: ServerCore
+    let started: ServerCore.Started
 
     init(_ request: borrowing CallRequest) {
         core = request.core

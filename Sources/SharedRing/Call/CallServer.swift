@@ -64,13 +64,13 @@ public struct CallServer: ~Copyable, Sendable {
     /// ```
     ///
     /// - Parameter handler: answers the call with `answer`. If it returns or throws without an answer, the call is answered as failed (dropped).
-    /// - Throws: what the handler throws; `cancelled`, `alreadyWaiting`, `forked`.
+    /// - Throws: what the handler throws, but for what a ``CallStreamWriter`` threw because of its client; `cancelled`, `alreadyWaiting`, `forked`.
     @available(*, noasync, message: "it would hold a thread of the pool: await it")
     public mutating func serve(_ handler: (_ request: borrowing CallRequest, _ answer: inout CallAnswer) throws -> Void) throws {
         while true {
             let request = try next()
             var answer = CallAnswer(request)
-            try handler(request, &answer)
+            do { try handler(request, &answer) } catch { guard core.isOfOneStream(error) else { throw error } }
         }
     }
 
@@ -79,7 +79,7 @@ public struct CallServer: ~Copyable, Sendable {
     /// Cancellation ends it between two calls, also under traffic without end. After some hundred calls in a row other tasks get their turn.
     ///
     /// - Parameter handler: as of the form that blocks. It may answer later: see ``CallRequest/deferred()``.
-    /// - Throws: what the handler throws; `cancelled`, `alreadyWaiting`, `forked`.
+    /// - Throws: what the handler throws, but for what a ``CallStreamWriter`` threw because of its client; `cancelled`, `alreadyWaiting`, `forked`.
     public mutating func serve(_ handler: (_ request: consuming CallRequest) async throws -> Void) async throws {
         var answered = 0
         while true {
@@ -87,7 +87,8 @@ public struct CallServer: ~Copyable, Sendable {
             if Task.isCancelled {
                 throw RingError(.cancelled, ring: core.memory.ring, "the task that answered calls was cancelled").aboutCalls
             }
-            try await handler(try await next())
+            let request = try await next()
+            do { try await handler(request) } catch { guard core.isOfOneStream(error) else { throw error } }
             answered &+= 1
             if answered & 255 == 0 { await Task.yield() }
         }

@@ -26,6 +26,9 @@ public struct CallService: Sendable {
         public var requestCapacity: Int
         /// The largest reply, in bytes: up to 2^27. Replies of 48 bytes always fit.
         public var replyCapacity: Int
+        /// The bytes of each slot's lane for streams of replies: rounded up to a power of two, at least 256, at most 2^29. 0: no call has a stream, and the
+        /// service takes no memory for it. A part has at most half of it, less 8 bytes. See ``CallClient`` and ``CallStream``.
+        public var streamCapacity: Int
 
         /// A shape, each part of which has a default.
         ///
@@ -34,11 +37,15 @@ public struct CallService: Sendable {
         ///   - servers: see ``servers``.
         ///   - requestCapacity: in bytes; see ``requestCapacity``.
         ///   - replyCapacity: in bytes; see ``replyCapacity``.
-        public init(clients: Int = 64, servers: Int = 8, requestCapacity: Int = 4096, replyCapacity: Int = 4096) {
+        ///   - streamCapacity: in bytes; see ``streamCapacity``.
+        public init(
+            clients: Int = 64, servers: Int = 8, requestCapacity: Int = 4096, replyCapacity: Int = 4096, streamCapacity: Int = 0
+        ) {
             self.clients = clients
             self.servers = servers
             self.requestCapacity = requestCapacity
             self.replyCapacity = replyCapacity
+            self.streamCapacity = streamCapacity
         }
     }
 
@@ -143,12 +150,13 @@ public struct CallService: Sendable {
 
     // MARK: Facts
 
-    /// The shape that its creator chose. A capacity of less than 48 bytes is 48.
+    /// The shape that its creator chose. A capacity of less than 48 bytes is 48, and one for streams a power of two.
     public var shape: Shape {
         let shape = handle.shape
         return Shape(
-            clients: shape.slotCount, servers: shape.serverCount, requestCapacity: shape.requestCapacity, replyCapacity: shape.replyCapacity
-        )
+            clients: shape.slotCount, servers: shape.serverCount, requestCapacity: shape.requestCapacity,
+            replyCapacity: shape.replyCapacity,
+            streamCapacity: shape.streamCapacity)
     }
     /// Its creator's free text.
     public var label: String { handle.header.label }

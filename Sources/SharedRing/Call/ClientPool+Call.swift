@@ -12,7 +12,7 @@ extension ClientPool {
         }
     }
 
-    private func takeSlot(_ byteCount: Int, _ moment: inout CallMoment) throws(CallError) -> ClientSlot {
+    func takeSlot(_ byteCount: Int, _ moment: inout CallMoment) throws(CallError) -> ClientSlot {
         try requireFitting(byteCount)
         do throws(RingError) {
             if let slot = try takeNow() { return slot }
@@ -62,7 +62,7 @@ extension ClientPool {
         return try await outcomeWithoutThread(slot, until: deadline)
     }
 
-    private func takeSlotWithoutThread(_ byteCount: Int, until deadline: Deadline) async throws(CallError) -> ClientSlot {
+    func takeSlotWithoutThread(_ byteCount: Int, until deadline: Deadline) async throws(CallError) -> ClientSlot {
         try requireFitting(byteCount)
         do throws(RingError) { return try await takeWithoutThread(until: deadline) } catch {
             throw CallError(.notExecuted, error, token: nil)
@@ -76,7 +76,7 @@ extension ClientPool {
     }
 
     /// Lets the body write a request. Gives the slot back if it throws.
-    private func write(_ byteCount: Int, into slot: ClientSlot, _ body: (inout MutableRawSpan) throws -> Void) throws {
+    func write(_ byteCount: Int, into slot: ClientSlot, _ body: (inout MutableRawSpan) throws -> Void) throws {
         do {
             // SAFETY: the slot is quiet, and has room for so many bytes. The span does not outlive the body.
             var span = unsafe MutableRawSpan(_unsafeStart: slot.begin(byteCount), byteCount: byteCount)
@@ -87,7 +87,7 @@ extension ClientPool {
         }
     }
 
-    private func copy(_ bytes: RawSpan, into slot: ClientSlot) {
+    func copy(_ bytes: RawSpan, into slot: ClientSlot) {
         let count = bytes.byteCount
         let target = unsafe slot.begin(count)
         // SAFETY: the slot is quiet, and has room for so many bytes.
@@ -123,7 +123,7 @@ extension ClientPool {
     }
 
     /// The call is settled: what its reply's word means.
-    private func judge(_ slot: ClientSlot, _ word: UInt64, withdrawnFor reason: RingError? = nil) throws(CallError) -> CallReply {
+    func judge(_ slot: ClientSlot, _ word: UInt64, withdrawnFor reason: RingError? = nil) throws(CallError) -> CallReply {
         slot.finish()
         let count = Int(sr_call_byte_count(word))
         let how = sr_call_how(word)

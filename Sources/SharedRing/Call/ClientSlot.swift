@@ -7,6 +7,7 @@ import CSharedRing
 /// Invariants:
 /// - `n` is the number of the last request in this slot, unless an untrusted peer stored another: this copy counts.
 /// - `isOpen` says that no reply with that number was seen. While it is true, neither the request nor an area is touched.
+/// - `stream` is there while the call that is open, or was last, is one with a stream.
 /// - A request is posted only while `isOpen` is false: so a reply is never more than one call behind, and a number can be compared however often it
 ///   has wrapped.
 @safe
@@ -26,6 +27,8 @@ final class ClientSlot: @unchecked Sendable {
     @safe @exclusivity(unchecked) private var begun: Int64 = 0
     /// The call that is open is a predecessor's.
     @safe @exclusivity(unchecked) private(set) var isInherited = false
+    /// What the caller has read of the call's stream; nil: the call has none.
+    @safe @exclusivity(unchecked) var stream: StreamReceiver?
 
     // SAFETY, for the whole class: the line and the block lie in the control mapping, which `memory` keeps.
 
@@ -56,6 +59,7 @@ final class ClientSlot: @unchecked Sendable {
         // What comes of a predecessor's call is late, too.
         isGivenUp = !isQuietNow()
         isInherited = isOpen
+        if isInherited { stopInherited() }
     }
 
     /// Ends the role in order. A call that is open stays so: the slot's next client settles it.
@@ -80,16 +84,28 @@ final class ClientSlot: @unchecked Sendable {
 
     /// The request that was begun exists from now on. Wakes a server.
     func post(_ byteCount: Int, retrying token: CallToken?) {
+        if (n &+ 1) & 63 == 0 { begun = sr_now_ns() }
+        post(byteCount, retrying: token, flags: 0)
+    }
+
+    @inline(__always)
+    private func post(_ byteCount: Int, retrying token: CallToken?, flags more: UInt32) {
         if let token { unsafe token.store(in: line) }
         n &+= 1
         isOpen = true
         isGivenUp = false
-        if n & 63 == 0 { begun = sr_now_ns() }
-        let flags = token == nil ? 0 : UInt32(SR_CALL_HAS_TOKEN)
+        let flags = token == nil ? more : more | UInt32(SR_CALL_HAS_TOKEN)
         // SYNC: call-request (pairs with ServerCore.claim): payload and token before.
         unsafe sr_store_release_u64(sr_call_request(line), sr_call_word(n, flags, UInt32(truncatingIfNeeded: byteCount)))
         unsafe sr_count(sr_caller_calls(control), 1)
         if memory.wakeServers() { unsafe sr_count(sr_caller_wakes(control), 1) }
+    }
+
+    /// The same of a request whose reply is a stream. The lane is set back before, while the slot is quiet and no server writes it.
+    func postStream(_ byteCount: Int, retrying token: CallToken?) {
+        precondition(!isOpen)
+        stream = StreamReceiver(settingBack: memory.stream(number), before: n &+ 1)
+        post(byteCount, retrying: token, flags: UInt32(SR_CALL_STREAMS))
     }
 
     /// The reply's word, once the call is settled. One load.
@@ -114,7 +130,10 @@ final class ClientSlot: @unchecked Sendable {
     /// Looks whether the call can be settled, and settles it. Perhaps a system call.
     ///
     /// - Parameter withdrawing: whether to take the request back if no server has started it.
-    func look(withdrawing: Bool) -> Look {
+    func look(withdrawing: Bool) -> Look { look(withdrawing: withdrawing) { memory.isGone($0) } }
+
+    /// - Parameter isGone: whether a server has gone for good, as `memory` knows. In tests the other side goes on meanwhile.
+    func look(withdrawing: Bool, isGone: (_ who: UInt32) -> Bool) -> Look {
         // Each turn means that the claim moved meanwhile, which it does once a call.
         for _ in 0..<4 {
             if let word = reply() { return .settled(word) }
@@ -127,7 +146,7 @@ final class ClientSlot: @unchecked Sendable {
                 return settle(UInt32(SR_CALL_NOT_EXECUTED))
             case n:
                 // Only now, behind the claim: whether that very server has gone.
-                guard memory.isGone(who) else { return .started }
+                guard isGone(who) else { return .started }
                 // It may have answered last.
                 if let word = reply() { return .settled(word) }
                 return settle(UInt32(SR_CALL_UNKNOWN))
@@ -180,12 +199,25 @@ final class ClientSlot: @unchecked Sendable {
         isGivenUp = true
         // Relaxed: it orders nothing.
         unsafe sr_store_relaxed_u32(sr_caller_cancel(control), n)
+        if let lane = stream?.lane { stop(lane) }
+    }
+
+    /// A server that waits for room hears that this client wants no more.
+    private func stop(_ lane: StreamLane) {
+        if lane.stop(n, isAsymmetric: memory.isAsymmetric) { unsafe sr_count(sr_caller_wakes(control), 1) }
+    }
+
+    /// What a predecessor left open may be a stream, whose server waits for room. It sees the slot's byte locked, so it would not learn of the predecessor's death.
+    private func stopInherited() {
+        guard memory.shape.hasStreams else { return }
+        stop(memory.stream(number))
     }
 
     /// Whether the slot may be used for the next call; withdraws what is pending, and settles what can be settled.
     func isQuietNow() -> Bool {
         guard isOpen else { return true }
         guard case .settled = look(withdrawing: true) else { return false }
+        stream = nil
         finish()
         return true
     }
@@ -225,7 +257,7 @@ final class ClientSlot: @unchecked Sendable {
         }
     }
 
-    private func checkPeers() -> UInt64? {
+    func checkPeers() -> UInt64? {
         switch look(withdrawing: false) {
         case .settled(let word): word
         // An untrusted peer that stored an impossible claim may store another: the deadline decides.
@@ -275,9 +307,9 @@ final class ClientSlot: @unchecked Sendable {
 extension ClientSlot: Awaited {
     func prepareToWait() throws(RingError) { try memory.attachment.requireOwnProcess() }
 
-    func isReady() -> Bool { reply() != nil }
+    func isReady() -> Bool { reply() != nil || stream?.hasMore == true }
 
-    func isReadyOnCheckingPeers() -> Bool { checkPeers() != nil }
+    func isReadyOnCheckingPeers() -> Bool { checkPeers() != nil || isReady() }
 
     // Only the caller that has the slot uses it, and it waits.
     func handOver(saying error: RingError) {}

@@ -14,9 +14,11 @@ final class ServerCore: @unchecked Sendable {
     let sleeper: Sleeper
     let watch: Watch
     let cancelFlag: CancelFlag
-    private let control: UnsafeMutablePointer<sr_server_control>
+    let control: UnsafeMutablePointer<sr_server_control>
     /// What this server's claims have in their low half.
     private let who: UInt32
+    /// The flags that a request may have.
+    private let knownFlags: UInt32
     private let seen: UnsafeMutablePointer<UInt64>
     private let calls: UnsafeMutablePointer<UInt64>
     /// Requests that stand in their line, where the reply is written as well: copies, a line each.
@@ -32,11 +34,14 @@ final class ServerCore: @unchecked Sendable {
     @safe @exclusivity(unchecked) private var refusal: RingError?
 
     /// The stages of a call in this server, in the low half of its word in `calls`; the number is in the high half.
-    private enum Stage {
+    enum Stage {
         static let held: UInt64 = 1
+        /// A thread writes the reply, or a part of a stream.
         static let answering: UInt64 = 2
         /// The reply is about to be stored: the client's next request may be there.
         static let answered: UInt64 = 3
+        /// A stream is open, and no thread writes a part of it.
+        static let streaming: UInt64 = 4
         static func word(_ n: UInt32, _ stage: UInt64) -> UInt64 { UInt64(n) << 32 | stage }
     }
 
@@ -49,6 +54,7 @@ final class ServerCore: @unchecked Sendable {
         self.memory = memory
         self.number = number
         let count = memory.shape.slotCount
+        knownFlags = UInt32(SR_CALL_HAS_TOKEN) | (memory.shape.hasStreams ? UInt32(SR_CALL_STREAMS) : 0)
         unsafe control = memory.server(number)
         unsafe seen = .allocate(capacity: count)
         unsafe seen.initialize(repeating: .max, count: count)
@@ -115,6 +121,9 @@ final class ServerCore: @unchecked Sendable {
 
         var flags: UInt32 { sr_call_how(UInt64(low)) }
         var byteCount: Int { Int(sr_call_byte_count(UInt64(low))) }
+        var isRetry: Bool { flags & UInt32(SR_CALL_HAS_TOKEN) != 0 }
+        /// Whether the client reads a stream.
+        var streams: Bool { flags & UInt32(SR_CALL_STREAMS) != 0 }
     }
 
     /// The first call that can be started, from where the last sweep ended: started. Nil: there is none. O(slots in use).
@@ -179,7 +188,7 @@ final class ServerCore: @unchecked Sendable {
         let n = sr_call_number(request)
         // A client that keeps the protocol makes no call before the last one was answered.
         let stage = unsafe sr_load_acquire_u64(calls + slot) & 0xffff_ffff
-        if stage == Stage.held || stage == Stage.answering { return nil }
+        if stage == Stage.held || stage == Stage.answering || stage == Stage.streaming { return nil }
         let place = unsafe sr_caller_claim(memory.caller(slot))
         // SYNC: call-claim (pairs with ClientSlot.look): the one that moves it decides. Only what follows the last claim is started.
         let claim = unsafe sr_load_acquire_u64(place)
@@ -187,11 +196,11 @@ final class ServerCore: @unchecked Sendable {
         else { return nil }
         unsafe sr_count(sr_server_started(control), 1)
         let started = Started(slot: slot, n: n, low: UInt32(truncatingIfNeeded: request))
-        guard started.flags & ~UInt32(SR_CALL_HAS_TOKEN) == 0, started.byteCount <= memory.shape.requestCapacity else {
+        guard started.flags & ~knownFlags == 0, started.byteCount <= memory.shape.requestCapacity else {
             answer(slot, n, UInt32(SR_CALL_MALFORMED), 0)
             return nil
         }
-        if started.flags != 0 { unsafe tokens[slot] = CallToken(in: memory.line(slot)) }
+        if started.isRetry { unsafe tokens[slot] = CallToken(in: memory.line(slot)) }
         if started.byteCount <= CallShape.inline {
             // The reply goes to the same bytes.
             unsafe sr_copy(copies + 64 * slot, memory.request(slot, 0), Int64(started.byteCount))
@@ -233,7 +242,7 @@ final class ServerCore: @unchecked Sendable {
 
     /// The call's name: the first call's if it is a retry. Until the owner starts the slot's next call.
     func token(_ call: Started) -> CallToken {
-        call.flags == 0 ? CallToken(memory.instance, slot: call.slot, number: call.n) : unsafe tokens[call.slot]
+        call.isRetry ? unsafe tokens[call.slot] : CallToken(memory.instance, slot: call.slot, number: call.n)
     }
 
     /// Whether bytes that were copied from the request's place are this call's. Once a call is answered, its area may carry the client's next request.
@@ -244,6 +253,7 @@ final class ServerCore: @unchecked Sendable {
         // Relaxed: the fence orders it.
         let word = unsafe sr_load_relaxed_u64(calls + call.slot)
         return word == Stage.word(call.n, Stage.held) || word == Stage.word(call.n, Stage.answering)
+            || word == Stage.word(call.n, Stage.streaming)
     }
 
     /// Whether the caller has given the call up: a hint.
@@ -254,17 +264,27 @@ final class ServerCore: @unchecked Sendable {
 
     // MARK: Answering
 
-    /// Takes the call to answer it. False: it was answered already.
-    func take(_ call: Started) -> Bool {
+    /// Takes the call to answer it, or to write a part of its stream. False: it was answered already, or has another stage than `from`.
+    @inline(__always)
+    func take(_ call: Started, from stage: UInt64 = Stage.held) -> Bool {
         guard !memory.attachment.isInherited else { return false }
         // Relaxed: the exchange decides. It costs more than this look, and every request that ends comes here once it was answered.
-        guard unsafe sr_load_relaxed_u64(calls + call.slot) == Stage.word(call.n, Stage.held) else { return false }
+        guard unsafe sr_load_relaxed_u64(calls + call.slot) == Stage.word(call.n, stage) else { return false }
         return unsafe sr_compare_exchange_acq_rel_u64(
-            calls + call.slot, Stage.word(call.n, Stage.held), Stage.word(call.n, Stage.answering)) != 0
+            calls + call.slot, Stage.word(call.n, stage), Stage.word(call.n, Stage.answering)) != 0
     }
 
     /// Gives the call back unanswered, after `take`.
-    func putBack(_ call: Started) { unsafe sr_store_release_u64(calls + call.slot, Stage.word(call.n, Stage.held)) }
+    @inline(__always)
+    func putBack(_ call: Started, to stage: UInt64 = Stage.held) {
+        unsafe sr_store_release_u64(calls + call.slot, Stage.word(call.n, stage))
+    }
+
+    /// Whether the call has that stage now.
+    func hasStage(_ call: Started, _ stage: UInt64) -> Bool {
+        // Acquire: what was seen of the slot's words before, a later call's among them, is no newer than this.
+        unsafe sr_load_acquire_u64(calls + call.slot) == Stage.word(call.n, stage)
+    }
 
     /// Answers a call that was taken. The reply's bytes, which fit the capacity, are in place.
     func finish(_ call: Started, _ how: UInt32, _ byteCount: Int) {
@@ -279,15 +299,22 @@ final class ServerCore: @unchecked Sendable {
     private func answer(_ slot: Int, _ n: UInt32, _ how: UInt32, _ byteCount: Int) {
         // SYNC: call-reply (pairs with ClientSlot.reply): the reply's payload before.
         unsafe sr_store_release_u64(sr_call_reply(memory.line(slot)), sr_call_word(n, how, UInt32(truncatingIfNeeded: byteCount)))
-        // SYNC: doorbell (pairs with Sleeper.declareAsleep): the reply before, the look at the doorbell after. Relaxed: the barrier orders it.
+        wakeClient(slot)
+        // Behind the reply, which need not wait for it. A read-modify-write: several threads may answer.
+        _ = unsafe sr_fetch_add_acq_rel_u64(sr_server_answered(control), 1)
+    }
+
+    /// Behind the store of a reply, or of a tail.
+    @inline(__always)
+    func wakeClient(_ slot: Int) {
+        // SYNC: doorbell (pairs with Sleeper.declareAsleep): that store before, the look at the doorbell after. Relaxed: the barrier orders it.
         if memory.isAsymmetric { sr_fence_compiler() } else { sr_fence_full() }
         let doorbell = unsafe sr_caller_doorbell(memory.caller(slot))
         if unsafe sr_load_relaxed_u32(doorbell) != 0 {
+            // A read-modify-write: several threads may answer.
             _ = unsafe sr_fetch_add_acq_rel_u64(sr_server_wakes(control), 1)
             unsafe Doorbell.wake(doorbell)
         }
-        // Behind the reply, which need not wait for it. A read-modify-write: several threads may answer.
-        _ = unsafe sr_fetch_add_acq_rel_u64(sr_server_answered(control), 1)
     }
 
     /// Ends the role: answers what was started, then says so, then gives the byte back. Never in another order: a client would take a call for lost that
@@ -301,8 +328,12 @@ final class ServerCore: @unchecked Sendable {
                 guard word != 0 else { break }
                 let n = UInt32(truncatingIfNeeded: word >> 32)
                 let call = Started(slot: slot, n: n, flags: 0, byteCount: 0)
-                if word & 0xffff_ffff == Stage.held {
-                    if take(call) { finish(call, UInt32(SR_CALL_CLOSED), 0) }
+                let stage = word & 0xffff_ffff
+                if stage == Stage.held || stage == Stage.streaming {
+                    guard take(call, from: stage) else { continue }
+                    finish(call, UInt32(SR_CALL_CLOSED), 0)
+                    // The stream's writer may wait for room.
+                    if stage == Stage.streaming { unsafe EventCount.wake(memory.stream(slot).roomWord) }
                 } else {
                     // Another thread is about to answer it.
                     sr_sleep_ns(20_000)

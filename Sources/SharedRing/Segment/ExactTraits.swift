@@ -21,6 +21,7 @@ extension SegmentHeader {
             compare(.callShape, "number of places for servers", found.serverCount, asked.serverCount)
             compare(.callShape, "largest request in bytes", found.requestCapacity, asked.requestCapacity)
             compare(.callShape, "largest reply in bytes", found.replyCapacity, asked.replyCapacity)
+            compare(.callShape, "capacity for streams in bytes", found.streamCapacity, asked.streamCapacity)
         }
         guard differences.isEmpty else {
             throw RingError(

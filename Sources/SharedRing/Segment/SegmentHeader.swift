@@ -50,7 +50,11 @@ struct SegmentHeader: Sendable, Equatable {
         }
     }
 
-    static let knownFeatures = UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED)
+    /// The features that a segment of that kind may need, as its number says.
+    static func knownFeatures(of kind: UInt32) -> UInt64 {
+        UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) | UInt64(SR_FEATURE_TOTAL_ORDER) | UInt64(SR_FEATURE_FILE_BACKED)
+            | (kind == Kind.call.rawValue ? UInt64(SR_FEATURE_STREAMS) : 0)
+    }
 
     var usesAsymmetricBarrier: Bool { requiredFeatures & UInt64(SR_FEATURE_ASYMMETRIC_BARRIER) != 0 }
 

@@ -8,7 +8,7 @@ struct UnknownParts {
 
     init(_ header: sr_header) {
         kind = SegmentHeader.Kind(rawValue: header.kind) == nil ? header.kind : nil
-        features = header.required_features & ~SegmentHeader.knownFeatures
+        features = header.required_features & ~SegmentHeader.knownFeatures(of: header.kind)
         minorVersion = header.minor
     }
 

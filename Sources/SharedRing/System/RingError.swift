@@ -57,6 +57,10 @@ public struct RingError: Error, Sendable, CustomStringConvertible {
         // Calls
         /// A call came to no reply: see ``CallError/outcome``.
         case callFailed
+        /// The client wants no more of a stream: it stopped it, gave the call up, or ended. See ``CallStreamWriter``.
+        case streamStopped
+        /// The client made an ordinary call, which has no stream, or the service was made without.
+        case noStream
 
         // Sending and receiving
         /// The message is larger than the ring's `largestMessage`, or the value larger than its entry of a ``Board``.

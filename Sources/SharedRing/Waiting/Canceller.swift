@@ -39,6 +39,8 @@ final class CancelFlag: @unchecked Sendable {
     private typealias Gate = (flag: UInt, word: UInt)
     /// The lock is held while words are stored, so that they agree, and while gates come and go.
     private let gates = Guarded<[Gate]>([])
+    /// Further words that sleepers who look at this flag sleep on, in the same mapping: while they wait.
+    private let others = Guarded<[SleepWord]>([])
 
     /// - Parameter mapping: what keeps the sleep word mapped.
     init(word sleepWord: SleepWord, keeping mapping: AnyObject) {
@@ -75,6 +77,19 @@ final class CancelFlag: @unchecked Sendable {
         }
         sr_fence_full()
         sleepWord.wake()
+        others.withLock { for word in $0 { word.wake() } }
+    }
+
+    /// Until `forget`, the flag wakes that word as well. It lies in the mapping that the flag keeps.
+    ///
+    /// SYNC: cancel (pairs with `raise`): the word is here before its sleeper looks at the flag, or `raise` finds it here.
+    func alsoWake(_ word: SleepWord) { if !isInherited { others.withLock { $0.append(word) } } }
+
+    func forget(_ word: SleepWord) {
+        guard !isInherited else { return }
+        others.withLock { words in
+            if let index = words.firstIndex(where: { unsafe $0.address == word.address }) { words.remove(at: index) }
+        }
     }
 
     func lower() { if !isInherited { gates.withLock { store(0, $0) } } }

@@ -361,8 +361,8 @@ struct CallTests {
         let caller = Worker { () throws in #expect(try client.call("x", timeout: patience).text == "y") }
         #expect(asleep(sr_caller_sleeps(slot), beyond: 0))
         try first.next(timeout: patience).reply("y")
-        try caller.join()
         #expect(server.pointee.started == 1 && server.pointee.answered == 1 && server.pointee.wakes >= 1)
+        try caller.join()
         first.close()
         // A server that sleeps is woken by the request.
         let wakes = slot.pointee.wakes

@@ -7,6 +7,7 @@ import SharedRing
 ///     TestPeer call-torture [calls=20000] [kills=40] [clients=3] [servers=2] [seconds=100] [seed=N] [directory=…] [barrier=symmetric]
 ///
 /// Each call has an id. In a file that all processes map, servers count how often they started each id, and callers note how it ended for them. In the end:
+/// (One call in three has a stream, in one third of them stopped by its client at some part: see `CallTorture+Streams`.)
 /// no id was started twice; a call that was replied to, or refused, was started; one that was not executed was never started; no reply is another call's. Prints
 /// what happened; exits 0 if every call had its outcome, 1 if not. The seed says which process is killed when; what the calls come to by then is chance.
 struct CallTorture {
@@ -98,7 +99,9 @@ struct CallTorture {
 
     private func run() throws {
         _ = try CallService.create(
-            Self.name, shape: CallService.Shape(clients: 4 * clients, servers: servers, requestCapacity: 1024, replyCapacity: 1024),
+            Self.name,
+            shape: CallService.Shape(
+                clients: 4 * clients, servers: servers, requestCapacity: 1024, replyCapacity: 1024, streamCapacity: 1024),
             options: setup.options)
         let ledger = ledger(creating: true)
         let end = Date().addingTimeInterval(seconds)
@@ -239,6 +242,10 @@ struct CallTorture {
             let id = Int(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
             guard id < ledger.count, bytes == Self.payload(id) else { return fail("a torn request: \(bytes.prefix(16))") }
             count(ledger.starts + id)
+            if request.wantsStream {
+                if let why = try Self.stream(id, request) { return fail(why) }
+                continue
+            }
             switch id % 16 {
             case 3: try request.refuse(Array("no \(id)".utf8))
             case 5: continue
@@ -263,7 +270,7 @@ struct CallTorture {
     }
 
     /// The id, and bytes that follow from it.
-    private static func payload(_ id: Int) -> [UInt8] {
+    static func payload(_ id: Int) -> [UInt8] {
         let size = sizes[id % sizes.count]
         return (0..<size).map { $0 < 8 ? UInt8(truncatingIfNeeded: id >> (8 * $0)) : UInt8(truncatingIfNeeded: id &* 31 &+ $0) }
     }
@@ -289,10 +296,19 @@ struct CallTorture {
             let note: Note
             do throws(CallError) {
                 let timeout: Duration = id % 8 == 1 ? .microseconds(id % 200) : patience
-                let reply = try client.call(Self.payload(id), timeout: timeout).array
-                if reply != Self.payload(id) { fail("call \(id) got another reply: \(reply.prefix(16))") }
-                note = .replied
+                if id % 3 == 0 {
+                    let (end, wrong) = try Self.readStream(id, client, timeout)
+                    if let wrong { fail("call \(id): \(wrong)") }
+                    // A stream that was stopped has no outcome that its caller hears of.
+                    note = end ? .replied : .none
+                } else {
+                    let reply = try client.call(Self.payload(id), timeout: timeout).array
+                    if reply != Self.payload(id) { fail("call \(id) got another reply: \(reply.prefix(16))") }
+                    note = .replied
+                }
             } catch {
+                // Only an untrusted peer makes such words.
+                if error.reason.code == .poisoned { fail("call \(id): \(error)") }
                 switch error.outcome {
                 case .failed(.refused):
                     if error.refusalText != "no \(id)" { fail("call \(id) got another refusal: \(error.refusalText)") }
@@ -307,6 +323,7 @@ struct CallTorture {
                     return
                 }
             }
+            guard note != .none else { continue }
             // What is there already would be a second outcome, and makes a number that is none.
             if sr_compare_exchange_acq_rel_u32(ledger.notes + id, 0, note.rawValue) == 0 { sr_store_release_u32(ledger.notes + id, 99) }
         }

@@ -35,6 +35,8 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
     var acknowledgedSequence: UInt64 = 0
     /// Something was taken out of the ring that its acknowledgement would cover.
     var isAcknowledgementDue = false
+    /// The largest payload that the log took when it was asked last: to ask takes a lock, and each message is compared.
+    var largestPayload = 0
     /// Those that are counted.
     private var endsOfLanes = (closed: 0, died: 0)
     /// A message of this bridge is known to be stored.
@@ -123,6 +125,7 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
 
     /// Takes what is there now.
     func take() throws(BridgeError) {
+        largestPayload = log.largestMessage - Window.headerRoom
         var rest = 256
         while rest > 0, !window.isSealed, try takeOne(keepsToWindow: true) { rest -= 1 }
         // With a plan nothing is sent before the window is whole.
@@ -156,7 +159,8 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
                 return
             }
         }
-        if message.byteCount > log.largestMessage - Window.headerRoom {
+        if message.byteCount > largestPayload { largestPayload = log.largestMessage - Window.headerRoom }
+        if message.byteCount > largestPayload {
             let payload = message.array
             return try refuse(
                 MessageID(instance: instance, lane: lane, position: position), tag, payload,

@@ -4,9 +4,10 @@
  *   512                             struct sr_server_control of server 0, then of server 1, …
  *   sr_caller_offset(servers, 0)    struct sr_caller_control of slot 0, then of slot 1, …
  *   sr_call_line_offset(s, c, 0)    struct sr_call_line of slot 0, then of slot 1, …
+ *   behind them                     with SR_FEATURE_STREAMS the slots' lanes for streams: see stream.h
  *
  * A message of at most SR_CALL_INLINE bytes stands in its slot's line, requests and replies in turn. A larger one stands in its area: slot s has
- * its request area at data_offset + s * (sr_call_area(request_capacity) + sr_call_area(reply_capacity)), and its reply area behind that.
+ * its request area at data_offset + s * (sr_call_area(request_capacity) + sr_call_area(reply_capacity) + stream_capacity), and its reply area behind that.
  */
 #ifndef SHAREDRING_CALL_H
 #define SHAREDRING_CALL_H
@@ -36,6 +37,7 @@
 
 /* The bits 28 to 31 of `request`. */
 #define SR_CALL_HAS_TOKEN 1u /* a retry: `token` of the line names the first call */
+#define SR_CALL_STREAMS 2u   /* the client reads the parts of a stream; only with SR_FEATURE_STREAMS */
 
 /* What all slots share. */
 struct sr_call_control {

@@ -7,6 +7,7 @@
  *   broadcast.h  the control blocks of kind 3: a publisher, its subscribers
  *   board.h    the control blocks of kind 4: entries
  *   call.h     the control blocks of kind 5: slots, servers
+ *   stream.h   its lanes for streams of replies
  *
  * A new kind adds a shape, a header for its blocks, and a case to sr_layout_hash.
  */
@@ -20,6 +21,7 @@
 #include "broadcast.h"
 #include "board.h"
 #include "call.h"
+#include "stream.h"
 
 SR_NONNULL_BEGIN
 

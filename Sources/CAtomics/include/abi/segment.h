@@ -34,6 +34,7 @@
 #define SR_FEATURE_ASYMMETRIC_BARRIER 1ULL /* every endpoint registers with membarrier(2); an endpoint issues it before it sleeps */
 #define SR_FEATURE_TOTAL_ORDER 2ULL        /* records carry a ticket; ticket floors and the ticket counter are in use */
 #define SR_FEATURE_FILE_BACKED 4ULL        /* the boot id and the clean mark are in use */
+#define SR_FEATURE_STREAMS 8ULL            /* kind 5: each slot has a lane for streams of replies */
 
 /* Page 0. The first 32 bytes are the same in every layout version, for ever: by them a reader names a version that it does not speak. */
 struct sr_header {
@@ -44,7 +45,7 @@ struct sr_header {
     uint64_t total_size;           /* of the file */
     uint32_t page_size;            /* of the creator */
     uint32_t kind;                 /* 1 SPSC, 2 MPSC, 3 broadcast, 4 board, 5 call */
-    uint64_t required_features;    /* 1 asymmetric barrier, 2 total order, 4 file-backed */
+    uint64_t required_features;    /* 1 asymmetric barrier, 2 total order, 4 file-backed, 8 streams */
     uint64_t optional_features;    /* a reader ignores bits that it does not know */
     uint64_t layout_hash;          /* of the blocks that the kind uses, see *Layout hash* */
     uint64_t control_offset;       /* multiple of the page size */

@@ -14,6 +14,8 @@
 #define SR_LARGEST_CALL_SLOT_COUNT 1024u
 #define SR_LARGEST_SERVER_COUNT 64u
 #define SR_LARGEST_CALL_MESSAGE (1u << 27)
+#define SR_SMALLEST_STREAM_CAPACITY 256u
+#define SR_LARGEST_STREAM_CAPACITY (1u << 29)
 
 /* Kinds 1 and 2: lanes, each with a producer, and one consumer. */
 struct sr_lanes_shape {
@@ -48,7 +50,8 @@ struct sr_call_shape {
     uint32_t request_capacity; /* the largest request, in bytes: 48 to 2^27 */
     uint32_t reply_capacity;   /* the largest reply, in bytes: 48 to 2^27 */
     uint64_t data_size;        /* the bytes of all areas, at least those of the slots: a multiple of 128, at most 2^40 */
-    uint64_t reserved;         /* zero */
+    uint32_t stream_capacity;  /* of each slot's lane for streams, in bytes: a power of two, 256 to 2^29; 0 if there are none */
+    uint32_t reserved;         /* zero */
 };
 SR_STATIC_ASSERT(sizeof(struct sr_call_shape) == 32, "a shape's size");
 
