@@ -137,6 +137,22 @@ static bool is_damaged(const struct slot *s) {
 /* Whether it can't be used, and that is no call of this client's doing: another slot may take its place. */
 static bool is_foreign(const struct slot *s) { return s->is_inherited || is_damaged(s); }
 
+static void wake_event_word(const struct calls *c, const struct slot *s, uint32_t *events) {
+    /* SYNC: event-count (pairs with declare_asleep): what was stored before, the look at the event word after. */
+    waker_barrier(c->attachment.is_asymmetric);
+    if (!(sr_load_relaxed_u32(events) & 1)) return;
+    shr_wake_events(events);
+    sr_count(sr_caller_wakes(s->control), 1);
+}
+
+/* What a predecessor left open may be a stream, whose server waits for room. It sees the slot's byte locked, so it would not learn of the predecessor's death.
+ */
+static void stop_inherited(const struct calls *c, const struct slot *s) {
+    struct sr_stream_control *lane = sr_stream(c->control, c->server_count, c->slot_count, s->number);
+    sr_store_relaxed_u32(sr_stream_stop(lane), s->n); /* SYNC: stream-stop: nothing goes with it */
+    wake_event_word(c, s, sr_stream_room_word(lane));
+}
+
 /* Signs in. The slot's byte is held. */
 static void slot_init(const struct calls *c, uint32_t number, struct slot *s) {
     memset(s, 0, sizeof *s);
@@ -154,6 +170,7 @@ static void slot_init(const struct calls *c, uint32_t number, struct slot *s) {
     sr_store_release_u32(epoch, sr_epoch_at_attach(sr_load_relaxed_u32(epoch))); /* SYNC: epoch; relaxed: the byte orders it */
     s->is_given_up = !is_quiet_now(c, s);                                        /* what comes of a predecessor's call is late, too */
     s->is_inherited = s->is_open;
+    if (s->is_inherited && c->has_streams) stop_inherited(c, s);
 }
 
 static void slot_close(const struct slot *s) {
@@ -418,12 +435,7 @@ static void post(struct shr_client *c, size_t count, const shr_token *retrying) 
     sr_store_release_u64(sr_call_request(s->line), sr_call_word(s->n, retrying ? SR_CALL_HAS_TOKEN : 0, (uint32_t)count));
     sr_count(sr_caller_calls(s->control), 1);
     c->stage = STAGE_POSTED;
-    /* SYNC: event-count (pairs with declare_asleep): the request before, the look at the event word after. */
-    waker_barrier(c->calls.attachment.is_asymmetric);
-    uint32_t *events = sr_call_event_word(c->calls.control);
-    if (!(sr_load_relaxed_u32(events) & 1)) return;
-    shr_wake_events(events);
-    sr_count(sr_caller_wakes(s->control), 1);
+    wake_event_word(&c->calls, s, sr_call_event_word(c->calls.control));
 }
 
 /* An answer from another core comes sooner than a thread falls asleep. */

@@ -1789,8 +1789,96 @@ static void words_that_no_process_stores_are_errors(void) {
     shr_ring_close(service);
 }
 
-/* Streams of replies are another feature of the header: this client has none. */
-static void a_service_with_streams_is_refused(void) {
+/* As Swift makes it: each slot has a lane. This client has no use for it, and leaves it alone. */
+static shr_ring *make_with_streams(const char *name, uint32_t capacity) {
+    char path[128];
+    struct shr_options options = call_options();
+    struct sr_header h;
+    shr_ring *ring, *found = NULL;
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    EXPECT(shr_create(name, SHR_CALL, &options, &ring), SHR_OK);
+    shr_ring_close(ring);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(pread(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
+    uint64_t control = sr_stream_offset(h.call.server_count, h.call.slot_count, h.call.slot_count), stride = 1024 + 2048 + capacity;
+    h.required_features |= SR_FEATURE_STREAMS;
+    h.call.stream_capacity = capacity;
+    h.call.data_size = (h.call.slot_count * stride + 4095) / 4096 * 4096;
+    h.data_offset = (h.control_offset + control + 4095) / 4096 * 4096;
+    h.total_size = h.data_offset + h.call.data_size;
+    h.checksum = sr_header_checksum(&h);
+    CHECK(posix_fallocate(fd, 0, (off_t)h.total_size) == 0 && pwrite(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
+    close(fd);
+    int result = shr_open(name, SHR_CALL, NULL, &found);
+    return result == SHR_OK ? found : NULL;
+}
+
+static void a_service_with_streams_is_used_without(void) {
+    char name[64];
+    snprintf(name, sizeof name, "c-test-%d", (int)getpid());
+    char path[128];
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    CHECK(!make_with_streams(name, 300) && strstr(shr_message(), "300"));
+    CHECK(unlink(path) == 0);
+    shr_ring *service = make_with_streams(name, 4096);
+    if (!service) exit(1);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat facts;
+    CHECK(fstat(fd, &facts) == 0);
+    uint8_t *memory = (uint8_t *)mmap(NULL, (size_t)facts.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct sr_header h;
+    memcpy(&h, memory, sizeof h);
+    struct sr_call_control *control = (struct sr_call_control *)(void *)(memory + h.control_offset);
+    close(fd);
+    shr_client *clients[3];
+    shr_server *s = server_of(service);
+    shr_request request;
+    shr_reply reply;
+    uint8_t bytes[2000];
+    for (int i = 0; i < 3; i++) clients[i] = client_of(service);
+    for (uint32_t i = 0; i < 3; i++) {
+        memset(bytes, (int)i + 1, sizeof bytes);
+        EXPECT(post_text(clients[i], bytes, 1000, NULL), SHR_OK);
+        const uint8_t *areas = memory + h.data_offset + i * (1024 + 2048 + 4096);
+        CHECK(memcmp(areas, bytes, 1000) == 0); /* where WireFormat.md has it */
+        EXPECT(shr_server_poll(s, &request), SHR_OK);
+        CHECK(request.count == 1000 && memcmp(request.bytes, bytes, 1000) == 0);
+        memset(bytes, (int)i + 100, sizeof bytes);
+        EXPECT(shr_answer(s, &request, bytes, 2000), SHR_OK);
+        CHECK(memcmp(areas + 1024, bytes, 2000) == 0);
+        EXPECT(shr_call_wait(clients[i], &reply, PATIENCE), SHR_OK);
+        CHECK(reply.count == 2000 && memcmp(reply.bytes, bytes, 2000) == 0);
+    }
+    for (int i = 0; i < 3; i++) shr_client_close(clients[i]);
+    /* A client that reads streams asks: it gets a reply without parts. With a token, too. */
+    struct sr_call_line *line = sr_call_line_of(control, 2, 3, 0);
+    sr_store_relaxed_u64(sr_call_token(line), 77);
+    sr_store_release_u64(sr_call_request(line), sr_call_word(2, SR_CALL_STREAMS, 5));
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(!request.is_retry && request.token.number == 2);
+    EXPECT(shr_answer(s, &request, "plain", 5), SHR_OK);
+    CHECK(sr_load_acquire_u64(sr_call_reply(line)) == sr_call_word(2, SR_CALL_REPLIED, 5));
+    CHECK(sr_load_relaxed_u64(sr_stream_tail(sr_stream(control, 2, 3, 0))) == 0);
+    sr_store_release_u64(sr_call_request(line), sr_call_word(3, SR_CALL_STREAMS | SR_CALL_HAS_TOKEN, 5));
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.is_retry && request.token.instance[0] == 77);
+    sr_store_release_u64(sr_call_request(sr_call_line_of(control, 2, 3, 1)), sr_call_word(2, 4, 5)); /* a flag that nobody knows */
+    EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+    /* A client that finds this call open stops its stream: the server that sends one would wait for room for ever. */
+    struct sr_stream_control *lane = sr_stream(control, 2, 3, 0);
+    sr_store_release_u32(sr_stream_room_word(lane), 1);
+    clients[0] = client_of(service);
+    CHECK(sr_load_relaxed_u32(sr_stream_stop(lane)) == 3 && sr_load_relaxed_u32(sr_stream_room_word(lane)) == 2);
+    EXPECT(shr_call(clients[0], "x", 1, NULL, &reply, 0), SHR_TIMED_OUT);
+    CHECK(reply.token.slot == 1);
+    shr_client_close(clients[0]);
+    shr_server_close(s);
+    munmap(memory, (size_t)facts.st_size);
+    EXPECT(shr_remove(name, NULL), SHR_OK);
+    shr_ring_close(service);
+}
+
+static void a_service_of_another_kind_or_shape_is_refused(void) {
     char name[64], path[128];
     snprintf(name, sizeof name, "c-test-%d", (int)getpid());
     snprintf(path, sizeof path, "/dev/shm/%s", name);
@@ -1814,7 +1902,7 @@ static void a_service_with_streams_is_refused(void) {
     shr_client_close(c);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     CHECK(pread(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
-    h.required_features |= 8;
+    h.required_features |= 16;
     h.checksum = sr_header_checksum(&h);
     CHECK(pwrite(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
     close(fd);
@@ -1834,7 +1922,8 @@ static void a_service_with_streams_is_refused(void) {
     EXPECT(shr_create_anonymous(SHR_CALL, &options, &ring), SHR_INVALID_OPTION);
 }
 
-/* Clients and servers are killed at any moment. Each call is carried out once at most, and its outcome says the truth. SHAREDRING_KILLS: how many are killed. */
+/* Clients and servers are killed at any moment. Each call is carried out once at most, and its outcome says the truth. SHAREDRING_KILLS: how
+ * many are killed. */
 enum { KILLED_CLIENTS = 3, KILLED_SERVERS = 2, KILLS = 60, MOST_CALLS = 1 << 20 };
 
 struct truth { /* shared by all processes */
@@ -1937,16 +2026,16 @@ static void calls_survive_kills(void) {
     __atomic_store_n(&truth->stops_clients, 1, __ATOMIC_RELAXED);
     for (int i = KILLED_SERVERS; i < KILLED_CLIENTS + KILLED_SERVERS; i++) CHECK(waitpid(children[i], &status, 0) == children[i] && status == 0);
     /* No slot is left in use: the servers have answered all that they started. */
-    shr_client *c;
+    shr_client *clients[KILLED_CLIENTS + 1];
     shr_reply reply;
     uint32_t last = MOST_CALLS - 1;
     for (int i = 0; i <= KILLED_CLIENTS; i++) {
         int result;
-        c = client_of(service);
-        while ((result = shr_call(c, &last, sizeof last, NULL, &reply, PATIENCE)) == SHR_CALL_FAILED) continue;
+        clients[i] = client_of(service); /* each keeps its slot, so that the next one's is another */
+        while ((result = shr_call(clients[i], &last, sizeof last, NULL, &reply, PATIENCE)) == SHR_CALL_FAILED) continue;
         EXPECT(result, SHR_OK);
-        if (i == KILLED_CLIENTS) shr_client_close(c); /* the others keep their slots, so that each is another one */
     }
+    for (int i = 0; i <= KILLED_CLIENTS; i++) shr_client_close(clients[i]);
     __atomic_store_n(&truth->stops_servers, 1, __ATOMIC_RELAXED);
     for (int i = 0; i < KILLED_SERVERS; i++) CHECK(waitpid(children[i], &status, 0) == children[i] && status == 0);
     uint32_t counts[9] = {0}, lies = 0, calls = truth->next < MOST_CALLS - 1 ? truth->next : MOST_CALLS - 1;
@@ -2178,7 +2267,8 @@ int main(int argument_count, char **arguments) {
         TEST(a_forked_child_makes_no_calls),
         TEST(numbers_of_calls_wrap),
         TEST(words_that_no_process_stores_are_errors),
-        TEST(a_service_with_streams_is_refused),
+        TEST(a_service_of_another_kind_or_shape_is_refused),
+        TEST(a_service_with_streams_is_used_without),
         TEST(calls_survive_kills),
         TEST(every_call_gets_its_own_reply_in_every_way),
         TEST(messages_of_many_threads_come_once),
