@@ -38,8 +38,9 @@ struct shr_client {
     struct sleeper sleeper;
     struct event event;
     enum stage stage;
-    size_t begun;      /* bytes of the request that is being written */
-    int64_t next_scan; /* on the clock: no other slot is looked for before */
+    bool is_slot_in_doubt; /* the last look found that no call can be made through it */
+    size_t begun;          /* bytes of the request that is being written */
+    int64_t next_scan;     /* on the clock: no other slot is looked for before */
     int64_t scan_pause;
     int64_t next_check; /* on the clock: shr_call_poll does not ask before whether the server lives */
 };
@@ -238,8 +239,10 @@ static int move_elsewhere(struct shr_client *c) {
 
 static int find_slot(void *self) {
     struct shr_client *c = (struct shr_client *)self;
-    if (is_quiet_now(&c->calls, &c->slot) && !is_damaged(&c->slot)) return SHR_OK;
-    return is_foreign(&c->slot) ? move_elsewhere(c) : SHR_EMPTY;
+    bool is_free = is_quiet_now(&c->calls, &c->slot) && !is_damaged(&c->slot);
+    int found = is_free ? SHR_OK : is_foreign(&c->slot) ? move_elsewhere(c) : SHR_EMPTY;
+    c->is_slot_in_doubt = found != SHR_OK;
+    return found;
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------------------------------------------ */
@@ -259,12 +262,15 @@ static int look_for_reply(void *self) {
 static int find_free(void *self) { return find_reply(self) == SHR_OK && !is_damaged(&((struct shr_client *)self)->slot) ? SHR_OK : SHR_EMPTY; }
 
 /* The event: the call has come to an end; or, where one was given up, the next one can be begun. */
-static int find_event(void *self) { return ((struct shr_client *)self)->slot.is_open ? find_reply(self) : SHR_OK; }
+static int find_event(void *self) {
+    const struct slot *s = &((struct shr_client *)self)->slot;
+    return s->is_open ? find_reply(self) : is_damaged(s) ? SHR_EMPTY : SHR_OK;
+}
 
 static int look_for_event(void *self) {
     struct shr_client *c = (struct shr_client *)self;
     uint64_t word;
-    if (!c->slot.is_open) return SHR_OK;
+    if (!c->slot.is_open) return SHR_OK; /* damaged, perhaps: the owner looks for another slot, once a check interval */
     if (look(&c->calls, &c->slot, c->stage != STAGE_POSTED, &word) == LOOK_SETTLED) return SHR_OK;
     return c->stage != STAGE_POSTED && is_foreign(&c->slot) ? SHR_OK : SHR_EMPTY; /* the owner looks for another slot */
 }
@@ -286,7 +292,7 @@ int shr_client_open(shr_ring *service, const struct shr_endpoint *given, shr_cli
     shr_event_init(&c->event, &c->sleeper, find_event, look_for_event, c);
     c->scan_pause = endpoint.check_interval_ns < 100000000 ? endpoint.check_interval_ns : 100000000;
     /* If all other slots are taken or no better, this one stays: its server may answer yet. */
-    if (is_foreign(&c->slot)) result = move_elsewhere(c);
+    if (is_foreign(&c->slot)) result = find_slot(c);
     if (result < 0) {
         struct shr_failure kept = *shr_last_failure();
         shr_client_close(c);
@@ -398,6 +404,7 @@ static int wait_for_slot(struct shr_client *c, int64_t deadline) {
         return FAIL(SHR_TIMED_OUT, 0, "slot %u was in use by an earlier call, to the deadline%s", c->slot.number,
                     is_damaged(&c->slot) ? "; it is damaged: no process stores such a claim as it has" : "");
     SHR_TRY(found);
+    c->is_slot_in_doubt = false;
     return is_quiet_now(&c->calls, &c->slot) ? SHR_OK : FAIL(SHR_POISONED, 0, "the reply in slot %u was there and was taken back", c->slot.number);
 }
 
@@ -409,7 +416,7 @@ static int take_slot(struct shr_client *c, size_t count, int64_t timeout_ns, int
     if (count > c->calls.request_capacity)
         return FAIL(SHR_MESSAGE_TOO_LARGE, 0, "a request of %zu bytes does not fit the capacity of %u", count, c->calls.request_capacity);
     SHR_TRY(shr_require_not_cancelled(&c->sleeper, "reply"));
-    if (!c->slot.is_open) return SHR_OK;
+    if (!c->slot.is_open && !c->is_slot_in_doubt) return SHR_OK;
     int found = find_slot(c);
     if (found != SHR_EMPTY || !deadline) return found;
     *deadline = shr_deadline(timeout_ns);
