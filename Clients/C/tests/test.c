@@ -1758,6 +1758,10 @@ static void words_that_no_process_stores_are_errors(void) {
     EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_PEER_DIED);
     CHECK(reply.outcome == SHR_CALL_UNKNOWN);
     EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, 0)), sr_call_claim_word(10, 0)); /* withdrawn, as by a client that was killed then */
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_CALL_FAILED);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && sr_load_acquire_u64(sr_call_reply(line)) == sr_call_word(10, SR_CALL_NOT_EXECUTED, 0));
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
     sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, 0)), sr_call_claim_word(77, 0x7f));
     EXPECT(shr_call_wait(c, &reply, 10000000), SHR_POISONED);
     CHECK(reply.outcome == SHR_CALL_UNKNOWN && strstr(shr_message(), "call 77"));
