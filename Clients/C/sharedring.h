@@ -466,7 +466,8 @@ typedef struct shr_reply {
 
 /* Becomes a client, which makes one call at a time: a client for each thread that calls. It takes one of the service's slots. A slot in which a predecessor has
  * left a call open is passed over, if there is another, and so is one whose words no process stores. Errors: role taken (with the first holder), as
- * shr_producer_open. Some twenty system calls. A segment of calls that carries streams of replies is refused: incompatible. */
+ * shr_producer_open. Some twenty system calls. Where a service has streams of replies, its clients of this
+ * library make calls without, and its servers answer without. */
 int shr_client_open(shr_ring *service, const struct shr_endpoint *endpoint, shr_client **client);
 /* Ends the role. A call under way is withdrawn, or given up. Frees the client. NULL is allowed. */
 void shr_client_close(shr_client *client);

@@ -38,8 +38,9 @@ struct shr_client {
     struct sleeper sleeper;
     struct event event;
     enum stage stage;
-    size_t begun;      /* bytes of the request that is being written */
-    int64_t next_scan; /* on the clock: no other slot is looked for before */
+    bool is_slot_in_doubt; /* the last look found that no call can be made through it */
+    size_t begun;          /* bytes of the request that is being written */
+    int64_t next_scan;     /* on the clock: no other slot is looked for before */
     int64_t scan_pause;
     int64_t next_check; /* on the clock: shr_call_poll does not ask before whether the server lives */
 };
@@ -137,6 +138,22 @@ static bool is_damaged(const struct slot *s) {
 /* Whether it can't be used, and that is no call of this client's doing: another slot may take its place. */
 static bool is_foreign(const struct slot *s) { return s->is_inherited || is_damaged(s); }
 
+static void wake_event_word(const struct calls *c, const struct slot *s, uint32_t *events) {
+    /* SYNC: event-count (pairs with declare_asleep): what was stored before, the look at the event word after. */
+    waker_barrier(c->attachment.is_asymmetric);
+    if (!(sr_load_relaxed_u32(events) & 1)) return;
+    shr_wake_events(events);
+    sr_count(sr_caller_wakes(s->control), 1);
+}
+
+/* What a predecessor left open may be a stream, whose server waits for room. It sees the slot's byte locked, so it would not learn of the predecessor's death.
+ */
+static void stop_inherited(const struct calls *c, const struct slot *s) {
+    struct sr_stream_control *lane = sr_stream(c->control, c->server_count, c->slot_count, s->number);
+    sr_store_relaxed_u32(sr_stream_stop(lane), s->n); /* SYNC: stream-stop: nothing goes with it */
+    wake_event_word(c, s, sr_stream_room_word(lane));
+}
+
 /* Signs in. The slot's byte is held. */
 static void slot_init(const struct calls *c, uint32_t number, struct slot *s) {
     memset(s, 0, sizeof *s);
@@ -154,6 +171,7 @@ static void slot_init(const struct calls *c, uint32_t number, struct slot *s) {
     sr_store_release_u32(epoch, sr_epoch_at_attach(sr_load_relaxed_u32(epoch))); /* SYNC: epoch; relaxed: the byte orders it */
     s->is_given_up = !is_quiet_now(c, s);                                        /* what comes of a predecessor's call is late, too */
     s->is_inherited = s->is_open;
+    if (s->is_inherited && c->has_streams) stop_inherited(c, s);
 }
 
 static void slot_close(const struct slot *s) {
@@ -221,8 +239,10 @@ static int move_elsewhere(struct shr_client *c) {
 
 static int find_slot(void *self) {
     struct shr_client *c = (struct shr_client *)self;
-    if (is_quiet_now(&c->calls, &c->slot) && !is_damaged(&c->slot)) return SHR_OK;
-    return is_foreign(&c->slot) ? move_elsewhere(c) : SHR_EMPTY;
+    bool is_free = is_quiet_now(&c->calls, &c->slot) && !is_damaged(&c->slot);
+    int found = is_free ? SHR_OK : is_foreign(&c->slot) ? move_elsewhere(c) : SHR_EMPTY;
+    c->is_slot_in_doubt = found != SHR_OK;
+    return found;
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------------------------------------------ */
@@ -242,12 +262,15 @@ static int look_for_reply(void *self) {
 static int find_free(void *self) { return find_reply(self) == SHR_OK && !is_damaged(&((struct shr_client *)self)->slot) ? SHR_OK : SHR_EMPTY; }
 
 /* The event: the call has come to an end; or, where one was given up, the next one can be begun. */
-static int find_event(void *self) { return ((struct shr_client *)self)->slot.is_open ? find_reply(self) : SHR_OK; }
+static int find_event(void *self) {
+    const struct slot *s = &((struct shr_client *)self)->slot;
+    return s->is_open ? find_reply(self) : is_damaged(s) ? SHR_EMPTY : SHR_OK;
+}
 
 static int look_for_event(void *self) {
     struct shr_client *c = (struct shr_client *)self;
     uint64_t word;
-    if (!c->slot.is_open) return SHR_OK;
+    if (!c->slot.is_open) return SHR_OK; /* damaged, perhaps: the owner looks for another slot, once a check interval */
     if (look(&c->calls, &c->slot, c->stage != STAGE_POSTED, &word) == LOOK_SETTLED) return SHR_OK;
     return c->stage != STAGE_POSTED && is_foreign(&c->slot) ? SHR_OK : SHR_EMPTY; /* the owner looks for another slot */
 }
@@ -269,7 +292,7 @@ int shr_client_open(shr_ring *service, const struct shr_endpoint *given, shr_cli
     shr_event_init(&c->event, &c->sleeper, find_event, look_for_event, c);
     c->scan_pause = endpoint.check_interval_ns < 100000000 ? endpoint.check_interval_ns : 100000000;
     /* If all other slots are taken or no better, this one stays: its server may answer yet. */
-    if (is_foreign(&c->slot)) result = move_elsewhere(c);
+    if (is_foreign(&c->slot)) result = find_slot(c);
     if (result < 0) {
         struct shr_failure kept = *shr_last_failure();
         shr_client_close(c);
@@ -381,6 +404,7 @@ static int wait_for_slot(struct shr_client *c, int64_t deadline) {
         return FAIL(SHR_TIMED_OUT, 0, "slot %u was in use by an earlier call, to the deadline%s", c->slot.number,
                     is_damaged(&c->slot) ? "; it is damaged: no process stores such a claim as it has" : "");
     SHR_TRY(found);
+    c->is_slot_in_doubt = false;
     return is_quiet_now(&c->calls, &c->slot) ? SHR_OK : FAIL(SHR_POISONED, 0, "the reply in slot %u was there and was taken back", c->slot.number);
 }
 
@@ -392,7 +416,7 @@ static int take_slot(struct shr_client *c, size_t count, int64_t timeout_ns, int
     if (count > c->calls.request_capacity)
         return FAIL(SHR_MESSAGE_TOO_LARGE, 0, "a request of %zu bytes does not fit the capacity of %u", count, c->calls.request_capacity);
     SHR_TRY(shr_require_not_cancelled(&c->sleeper, "reply"));
-    if (!c->slot.is_open) return SHR_OK;
+    if (!c->slot.is_open && !c->is_slot_in_doubt) return SHR_OK;
     int found = find_slot(c);
     if (found != SHR_EMPTY || !deadline) return found;
     *deadline = shr_deadline(timeout_ns);
@@ -418,12 +442,7 @@ static void post(struct shr_client *c, size_t count, const shr_token *retrying) 
     sr_store_release_u64(sr_call_request(s->line), sr_call_word(s->n, retrying ? SR_CALL_HAS_TOKEN : 0, (uint32_t)count));
     sr_count(sr_caller_calls(s->control), 1);
     c->stage = STAGE_POSTED;
-    /* SYNC: event-count (pairs with declare_asleep): the request before, the look at the event word after. */
-    waker_barrier(c->calls.attachment.is_asymmetric);
-    uint32_t *events = sr_call_event_word(c->calls.control);
-    if (!(sr_load_relaxed_u32(events) & 1)) return;
-    shr_wake_events(events);
-    sr_count(sr_caller_wakes(s->control), 1);
+    wake_event_word(&c->calls, s, sr_call_event_word(c->calls.control));
 }
 
 /* An answer from another core comes sooner than a thread falls asleep. */

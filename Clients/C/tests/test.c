@@ -1758,6 +1758,10 @@ static void words_that_no_process_stores_are_errors(void) {
     EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_PEER_DIED);
     CHECK(reply.outcome == SHR_CALL_UNKNOWN);
     EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, 0)), sr_call_claim_word(10, 0)); /* withdrawn, as by a client that was killed then */
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_CALL_FAILED);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && sr_load_acquire_u64(sr_call_reply(line)) == sr_call_word(10, SR_CALL_NOT_EXECUTED, 0));
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
     sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, 0)), sr_call_claim_word(77, 0x7f));
     EXPECT(shr_call_wait(c, &reply, 10000000), SHR_POISONED);
     CHECK(reply.outcome == SHR_CALL_UNKNOWN && strstr(shr_message(), "call 77"));
@@ -1779,8 +1783,28 @@ static void words_that_no_process_stores_are_errors(void) {
     EXPECT(shr_call_poll(other, &reply), SHR_EMPTY);
     CHECK(reply.token.slot == 2);
     shr_client *third = client_of(service);
-    EXPECT(shr_call(third, "x", 1, NULL, &reply, 1000000), SHR_TIMED_OUT);
-    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && !reply.has_token && strstr(shr_message(), "damaged"));
+    void *place;
+    EXPECT(shr_call_begin(third, 1, &place, 0), SHR_EMPTY);
+    for (int i = 0; i < 3; i++) { /* however often it is asked */
+        EXPECT(shr_call(third, "x", 1, NULL, &reply, 1000000), SHR_TIMED_OUT);
+        CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && !reply.has_token && strstr(shr_message(), "damaged"));
+    }
+    /* It is quiet, and damaged all the same. */
+    sr_store_release_u64(sr_call_reply(line), sr_call_word(sr_call_number(sr_load_acquire_u64(sr_call_request(line))), SR_CALL_UNKNOWN, 0));
+    for (int i = 0; i < 2; i++) {
+        EXPECT(shr_call(third, "x", 1, NULL, &reply, 1000000), SHR_TIMED_OUT);
+        CHECK(!reply.has_token && strstr(shr_message(), "damaged"));
+    }
+    shr_client_close(third);
+    third = client_of(service);
+    EXPECT(shr_call_begin(third, 1, &place, 0), SHR_EMPTY);
+    /* An untrusted peer may store another claim: then it is sound. */
+    sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, 0)), sr_call_claim_word(sr_call_number(sr_load_acquire_u64(sr_call_request(line))), 0));
+    EXPECT(post_text(third, "sound", 5, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.token.slot == 2); /* the other one's */
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.token.slot == 0);
     shr_client_close(c);
     shr_client_close(other);
     shr_client_close(third);
@@ -1789,8 +1813,96 @@ static void words_that_no_process_stores_are_errors(void) {
     shr_ring_close(service);
 }
 
-/* Streams of replies are another feature of the header: this client has none. */
-static void a_service_with_streams_is_refused(void) {
+/* As Swift makes it: each slot has a lane. This client has no use for it, and leaves it alone. */
+static shr_ring *make_with_streams(const char *name, uint32_t capacity) {
+    char path[128];
+    struct shr_options options = call_options();
+    struct sr_header h;
+    shr_ring *ring, *found = NULL;
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    EXPECT(shr_create(name, SHR_CALL, &options, &ring), SHR_OK);
+    shr_ring_close(ring);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(pread(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
+    uint64_t control = sr_stream_offset(h.call.server_count, h.call.slot_count, h.call.slot_count), stride = 1024 + 2048 + capacity;
+    h.required_features |= SR_FEATURE_STREAMS;
+    h.call.stream_capacity = capacity;
+    h.call.data_size = (h.call.slot_count * stride + 4095) / 4096 * 4096;
+    h.data_offset = (h.control_offset + control + 4095) / 4096 * 4096;
+    h.total_size = h.data_offset + h.call.data_size;
+    h.checksum = sr_header_checksum(&h);
+    CHECK(posix_fallocate(fd, 0, (off_t)h.total_size) == 0 && pwrite(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
+    close(fd);
+    int result = shr_open(name, SHR_CALL, NULL, &found);
+    return result == SHR_OK ? found : NULL;
+}
+
+static void a_service_with_streams_is_used_without(void) {
+    char name[64];
+    snprintf(name, sizeof name, "c-test-%d", (int)getpid());
+    char path[128];
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    CHECK(!make_with_streams(name, 300) && strstr(shr_message(), "300"));
+    CHECK(unlink(path) == 0);
+    shr_ring *service = make_with_streams(name, 4096);
+    if (!service) exit(1);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat facts;
+    CHECK(fstat(fd, &facts) == 0);
+    uint8_t *memory = (uint8_t *)mmap(NULL, (size_t)facts.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct sr_header h;
+    memcpy(&h, memory, sizeof h);
+    struct sr_call_control *control = (struct sr_call_control *)(void *)(memory + h.control_offset);
+    close(fd);
+    shr_client *clients[3];
+    shr_server *s = server_of(service);
+    shr_request request;
+    shr_reply reply;
+    uint8_t bytes[2000];
+    for (int i = 0; i < 3; i++) clients[i] = client_of(service);
+    for (uint32_t i = 0; i < 3; i++) {
+        memset(bytes, (int)i + 1, sizeof bytes);
+        EXPECT(post_text(clients[i], bytes, 1000, NULL), SHR_OK);
+        const uint8_t *areas = memory + h.data_offset + i * (1024 + 2048 + 4096);
+        CHECK(memcmp(areas, bytes, 1000) == 0); /* where WireFormat.md has it */
+        EXPECT(shr_server_poll(s, &request), SHR_OK);
+        CHECK(request.count == 1000 && memcmp(request.bytes, bytes, 1000) == 0);
+        memset(bytes, (int)i + 100, sizeof bytes);
+        EXPECT(shr_answer(s, &request, bytes, 2000), SHR_OK);
+        CHECK(memcmp(areas + 1024, bytes, 2000) == 0);
+        EXPECT(shr_call_wait(clients[i], &reply, PATIENCE), SHR_OK);
+        CHECK(reply.count == 2000 && memcmp(reply.bytes, bytes, 2000) == 0);
+    }
+    for (int i = 0; i < 3; i++) shr_client_close(clients[i]);
+    /* A client that reads streams asks: it gets a reply without parts. With a token, too. */
+    struct sr_call_line *line = sr_call_line_of(control, 2, 3, 0);
+    sr_store_relaxed_u64(sr_call_token(line), 77);
+    sr_store_release_u64(sr_call_request(line), sr_call_word(2, SR_CALL_STREAMS, 5));
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(!request.is_retry && request.token.number == 2);
+    EXPECT(shr_answer(s, &request, "plain", 5), SHR_OK);
+    CHECK(sr_load_acquire_u64(sr_call_reply(line)) == sr_call_word(2, SR_CALL_REPLIED, 5));
+    CHECK(sr_load_relaxed_u64(sr_stream_tail(sr_stream(control, 2, 3, 0))) == 0);
+    sr_store_release_u64(sr_call_request(line), sr_call_word(3, SR_CALL_STREAMS | SR_CALL_HAS_TOKEN, 5));
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.is_retry && request.token.instance[0] == 77);
+    sr_store_release_u64(sr_call_request(sr_call_line_of(control, 2, 3, 1)), sr_call_word(2, 4, 5)); /* a flag that nobody knows */
+    EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+    /* A client that finds this call open stops its stream: the server that sends one would wait for room for ever. */
+    struct sr_stream_control *lane = sr_stream(control, 2, 3, 0);
+    sr_store_release_u32(sr_stream_room_word(lane), 1);
+    clients[0] = client_of(service);
+    CHECK(sr_load_relaxed_u32(sr_stream_stop(lane)) == 3 && sr_load_relaxed_u32(sr_stream_room_word(lane)) == 2);
+    EXPECT(shr_call(clients[0], "x", 1, NULL, &reply, 0), SHR_TIMED_OUT);
+    CHECK(reply.token.slot == 1);
+    shr_client_close(clients[0]);
+    shr_server_close(s);
+    munmap(memory, (size_t)facts.st_size);
+    EXPECT(shr_remove(name, NULL), SHR_OK);
+    shr_ring_close(service);
+}
+
+static void a_service_of_another_kind_or_shape_is_refused(void) {
     char name[64], path[128];
     snprintf(name, sizeof name, "c-test-%d", (int)getpid());
     snprintf(path, sizeof path, "/dev/shm/%s", name);
@@ -1814,7 +1926,7 @@ static void a_service_with_streams_is_refused(void) {
     shr_client_close(c);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     CHECK(pread(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
-    h.required_features |= 8;
+    h.required_features |= 16;
     h.checksum = sr_header_checksum(&h);
     CHECK(pwrite(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
     close(fd);
@@ -1832,6 +1944,140 @@ static void a_service_with_streams_is_refused(void) {
     options = call_options();
     options.reply_capacity = (1u << 27) + 1;
     EXPECT(shr_create_anonymous(SHR_CALL, &options, &ring), SHR_INVALID_OPTION);
+}
+
+/* Clients and servers are killed at any moment. Each call is carried out once at most, and its outcome says the truth. SHAREDRING_KILLS: how
+ * many are killed. */
+enum { KILLED_CLIENTS = 3, KILLED_SERVERS = 2, KILLS = 60, MOST_CALLS = 1 << 20 };
+
+struct truth { /* shared by all processes */
+    uint32_t next, stops_clients, stops_servers, wrong;
+    uint8_t executed[MOST_CALLS], outcome[MOST_CALLS]; /* outcome: 0 the client was killed; else one more than that of enum shr_outcome */
+};
+
+static uint32_t roll(uint32_t *seed) { return (*seed = *seed * 1103515245u + 12345u) >> 16; }
+
+static void call_until_stopped(int fd, struct truth *truth, uint32_t seed) {
+    struct shr_endpoint endpoint = endpoint_of();
+    shr_ring *service;
+    shr_client *c;
+    shr_reply reply;
+    uint32_t message[25]; /* of 4 or 100 bytes */
+    endpoint.check_interval_ns = 2000000;
+    if (shr_open_descriptor(fd, SHR_CALL, NULL, &service) < 0 || shr_client_open(service, &endpoint, &c) < 0) _exit(2);
+    while (!__atomic_load_n(&truth->stops_clients, __ATOMIC_RELAXED)) {
+        uint32_t id = __atomic_fetch_add(&truth->next, 1, __ATOMIC_RELAXED);
+        if (id >= MOST_CALLS) break;
+        for (int i = 0; i < 25; i++) message[i] = id;
+        size_t size = roll(&seed) % 2 ? sizeof message : sizeof id;
+        uint32_t way = roll(&seed) % 8;
+        int result = shr_call(c, message, size, NULL, &reply, way == 0 ? 0 : way < 3 ? 300000 : PATIENCE);
+        if (result == SHR_OK && (reply.count != size || memcmp(reply.bytes, message, size) != 0)) __atomic_fetch_add(&truth->wrong, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&truth->outcome[id], (uint8_t)(reply.outcome + 1), __ATOMIC_RELEASE);
+    }
+    shr_client_close(c);
+    _exit(0);
+}
+
+static void serve_until_stopped(int fd, struct truth *truth, uint32_t seed) {
+    struct shr_endpoint endpoint = endpoint_of();
+    shr_ring *service;
+    shr_server *s;
+    shr_request held[4], request;
+    int count = 0;
+    endpoint.check_interval_ns = 2000000;
+    if (shr_open_descriptor(fd, SHR_CALL, NULL, &service) < 0 || shr_server_open(service, &endpoint, &s) < 0) _exit(2);
+    while (!__atomic_load_n(&truth->stops_servers, __ATOMIC_RELAXED)) {
+        int found = shr_server_next(s, &request, 1000000);
+        if (found == SHR_OK) {
+            uint32_t id;
+            memcpy(&id, request.bytes, sizeof id);
+            if (id >= MOST_CALLS) _exit(3);
+            __atomic_fetch_add(&truth->executed[id], 1, __ATOMIC_RELAXED);
+            held[count++] = request;
+        }
+        if (roll(&seed) % 64 == 0) { /* it ends in order, with what it holds */
+            shr_server_close(s);
+            count = 0;
+            if (shr_server_open(service, &endpoint, &s) < 0) _exit(4);
+        }
+        while (count == 4 || (count > 0 && (found != SHR_OK || roll(&seed) % 2))) {
+            uint32_t which = roll(&seed) % (uint32_t)count, way = roll(&seed) % 16;
+            request = held[which];
+            held[which] = held[--count];
+            if (way == 0)
+                shr_drop(s, &request);
+            else if (way == 1)
+                shr_refuse(s, &request, "no", 2);
+            else
+                shr_answer(s, &request, request.bytes, request.count);
+        }
+    }
+    shr_server_close(s);
+    _exit(0);
+}
+
+static pid_t start_one(int fd, struct truth *truth, int is_server, uint32_t seed) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child != 0) return child;
+    alarm(300);
+    if (is_server) serve_until_stopped(fd, truth, seed);
+    call_until_stopped(fd, truth, seed);
+    return 0;
+}
+
+static void calls_survive_kills(void) {
+    struct truth *truth = (struct truth *)mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (truth == MAP_FAILED) exit(1);
+    struct shr_options options = call_options();
+    options.clients = KILLED_CLIENTS + 1; /* a slot that a killed server keeps open is settled in time, but not at once */
+    options.servers = KILLED_SERVERS;
+    shr_ring *service = make(SHR_CALL, options);
+    int fd = shr_ring_descriptor(service, 0), status;
+    pid_t children[KILLED_CLIENTS + KILLED_SERVERS];
+    uint32_t seed = (uint32_t)time(NULL) ^ (uint32_t)getpid(), first = seed;
+    for (int i = 0; i < KILLED_CLIENTS + KILLED_SERVERS; i++) children[i] = start_one(fd, truth, i < KILLED_SERVERS, roll(&seed));
+    int wanted = getenv("SHAREDRING_KILLS") ? atoi(getenv("SHAREDRING_KILLS")) : KILLS;
+    for (int kills = 0; kills < wanted; kills++) {
+        usleep(roll(&seed) % 4000);
+        int which = (int)(roll(&seed) % (KILLED_CLIENTS + KILLED_SERVERS));
+        kill(children[which], SIGKILL);
+        CHECK(waitpid(children[which], &status, 0) == children[which] && WIFSIGNALED(status));
+        children[which] = start_one(fd, truth, which < KILLED_SERVERS, roll(&seed));
+    }
+    while (__atomic_load_n(&truth->next, __ATOMIC_RELAXED) < 300) usleep(1000); /* so that there is something to count */
+    __atomic_store_n(&truth->stops_clients, 1, __ATOMIC_RELAXED);
+    for (int i = KILLED_SERVERS; i < KILLED_CLIENTS + KILLED_SERVERS; i++) CHECK(waitpid(children[i], &status, 0) == children[i] && status == 0);
+    /* No slot is left in use: the servers have answered all that they started. */
+    shr_client *clients[KILLED_CLIENTS + 1];
+    shr_reply reply;
+    uint32_t last = MOST_CALLS - 1;
+    for (int i = 0; i <= KILLED_CLIENTS; i++) {
+        int result;
+        clients[i] = client_of(service); /* each keeps its slot, so that the next one's is another */
+        while ((result = shr_call(clients[i], &last, sizeof last, NULL, &reply, PATIENCE)) == SHR_CALL_FAILED) continue;
+        EXPECT(result, SHR_OK);
+    }
+    for (int i = 0; i <= KILLED_CLIENTS; i++) shr_client_close(clients[i]);
+    __atomic_store_n(&truth->stops_servers, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < KILLED_SERVERS; i++) CHECK(waitpid(children[i], &status, 0) == children[i] && status == 0);
+    uint32_t counts[9] = {0}, lies = 0, calls = truth->next < MOST_CALLS - 1 ? truth->next : MOST_CALLS - 1;
+    for (uint32_t id = 0; id < calls; id++) {
+        int outcome = truth->outcome[id] - 1, times = truth->executed[id];
+        counts[truth->outcome[id]]++;
+        int is_true = outcome == SHR_CALL_REPLIED || outcome == SHR_CALL_REFUSED || outcome == SHR_CALL_DROPPED || outcome == SHR_CALL_CLOSED ? times == 1
+                      : outcome == SHR_CALL_NOT_EXECUTED                                                                                      ? times == 0
+                                                                                                                                              : times <= 1;
+        if (!is_true && lies++ < 5) fprintf(stderr, "call %u was carried out %d times, and %s\n", id, times, shr_outcome_name(outcome));
+    }
+    if (lies || truth->wrong) fprintf(stderr, "seed %u, %u wrong replies\n", first, truth->wrong);
+    CHECK(lies == 0 && truth->wrong == 0 && counts[SHR_CALL_REPLIED + 1] > 0 && counts[SHR_CALL_MALFORMED + 1] == 0);
+    if (getenv("SHAREDRING_VERBOSE"))
+        for (int i = 0; i < 9; i++) printf("%u %s\n", counts[i], i ? shr_outcome_name(i - 1) : "killed");
+    close(fd);
+    munmap(truth, sizeof *truth);
+    shr_ring_close(service);
 }
 
 enum { CALLERS = 4, CALLS_EACH = 3000 };
@@ -2045,7 +2291,9 @@ int main(int argument_count, char **arguments) {
         TEST(a_forked_child_makes_no_calls),
         TEST(numbers_of_calls_wrap),
         TEST(words_that_no_process_stores_are_errors),
-        TEST(a_service_with_streams_is_refused),
+        TEST(a_service_of_another_kind_or_shape_is_refused),
+        TEST(a_service_with_streams_is_used_without),
+        TEST(calls_survive_kills),
         TEST(every_call_gets_its_own_reply_in_every_way),
         TEST(messages_of_many_threads_come_once),
     };
