@@ -13,7 +13,8 @@
  * The other side may be a program in Swift, C, C++, Python or Rust: the segment is the same, byte for byte (WireFormat.md).
  *
  * KINDS. An SPSC ring has one producer and one consumer. An MPSC ring has a lane for each producer, and one consumer. A broadcast has one
- * publisher, and every subscriber gets every message. A board has entries: the latest value of each key.
+ * publisher, and every subscriber gets every message. A board has entries: the latest value of each key. A call service has clients, whose requests servers
+ * answer.
  *
  * RESULTS. A function that can fail returns an int: SHR_OK (0); or a small positive number that is no failure (SHR_EMPTY: nothing is there, or there is
  * no room; SHR_ENDED: the stream has ended); or a negative code of enum shr_code. After a negative one, shr_message() has a sentence that names the ring,
@@ -22,8 +23,9 @@
  * TIMES. A timeout is in nanoseconds: SHR_FOREVER (or any negative number) has none; with 0 a call does not wait, and answers SHR_EMPTY. Every wait also ends
  * when the other side closes or dies (SHR_PEER_CLOSED, SHR_PEER_DIED, SHR_ENDED), at most a check interval later, and by shr_*_cancel from any thread.
  *
- * THREADS. A ring may be used by many threads at once. An endpoint (producer, consumer, subscriber, board reader or writer) is used by one thread at a
- * time; only its cancel function may be called from any thread. Two endpoints are independent of each other.
+ * THREADS. A ring may be used by many threads at once. An endpoint (producer, consumer, subscriber, board reader or writer, client, server) is used by one
+ * thread at a time; only its cancel function may be called from any thread, and the calls that answer a server's requests. Two endpoints are independent of
+ * each other.
  *
  * FORK. In a forked child the endpoints of the parent, and its handles of anonymous rings, are refused with SHR_FORKED; close them there, and open anew. A
  * message or claim that was out at the fork is not mapped there.
@@ -99,7 +101,10 @@ enum shr_code {
     SHR_CLOSED = -27, /* the endpoint was ended before */
     SHR_MISUSE = -28, /* calls in an order that makes no sense: a commit without a claim */
 
-    SHR_SYSTEM = -29 /* shr_errno() says what */
+    SHR_SYSTEM = -29, /* shr_errno() says what */
+
+    /* calls */
+    SHR_CALL_FAILED = -30 /* the service has no reply; the outcome says why */
 };
 
 /* The sentence of this thread's last failure; never NULL. Valid until the thread's next failure. */
@@ -113,7 +118,7 @@ const char *shr_code_name(int code);
 
 /* --- rings ------------------------------------------------------------------------------------------------------------- */
 
-enum shr_kind { SHR_SPSC = 1, SHR_MPSC = 2, SHR_BROADCAST = 3, SHR_BOARD = 4 };
+enum shr_kind { SHR_SPSC = 1, SHR_MPSC = 2, SHR_BROADCAST = 3, SHR_BOARD = 4, SHR_CALL = 5 };
 
 enum shr_barrier {
     SHR_BARRIER_AUTOMATIC = 0,
@@ -137,6 +142,10 @@ struct shr_options {
     uint32_t lanes;            /* MPSC: producers at a time, 1 to 1,024 [16] */
     uint32_t subscribers;      /* broadcast: reliable subscribers at a time, 1 to 256 [16] */
     uint32_t entries;          /* board: 1 to 4,096 [64] */
+    uint32_t clients;          /* calls: how many at a time, 1 to 1,024 [64] */
+    uint32_t servers;          /* calls: servers at a time, 1 to 64 [8] */
+    uint32_t request_capacity; /* calls: bytes of the largest request, up to 2^27; 48 always fit [4,096] */
+    uint32_t reply_capacity;   /* calls: bytes of the largest reply, up to 2^27; 48 always fit [4,096] */
     uint32_t record_alignment; /* 8, 16, 32, 64 or 128 [8] */
     uint32_t permissions;      /* of the file [0600] */
     int total_order;           /* MPSC: not 0: one order over all lanes, which respects real time [0] */
@@ -179,8 +188,10 @@ struct shr_facts {
     uint32_t lanes, subscribers, entries;
     uint32_t record_alignment;
     int total_order, asymmetric, durable, keeps_time;
-    uint64_t capacity;        /* of a lane */
-    uint64_t largest_message; /* bytes; 0 of a board */
+    uint32_t clients, servers;                 /* of a call service */
+    uint32_t request_capacity, reply_capacity; /* of a call service: bytes, at least 48 */
+    uint64_t capacity;                         /* of a lane; 0 of a call service */
+    uint64_t largest_message;                  /* bytes; 0 of a board and of a call service */
     uint64_t total_size;
     int64_t created_ns; /* CLOCK_REALTIME */
     char label[64];
@@ -411,6 +422,127 @@ int shr_board_reader_descriptor(shr_board_reader *reader);
 int shr_board_reader_arm(shr_board_reader *reader);
 /* As shr_consumer_disarm. */
 int shr_board_reader_disarm(shr_board_reader *reader);
+
+/* --- calls: request and reply ------------------------------------------------------------------------------------------------- */
+
+typedef struct shr_client shr_client;
+typedef struct shr_server shr_server;
+
+/* Names one call: by the segment, the slot and the call's number in the slot. A client that was told that the outcome is unknown, or that the call is still
+ * open, may make the call again with the first one's token. A service that keeps tokens with its results finds out then that it has carried the request out
+ * before; the library keeps none. A slot's numbers begin anew after 2^32 calls: keep tokens for a time, not for ever. */
+typedef struct shr_token {
+    uint8_t instance[16];
+    uint32_t slot, number;
+} shr_token;
+
+#define SHR_TOKEN_TEXT 64
+/* The token as text, the same in every language: `text` has room for SHR_TOKEN_TEXT bytes. */
+void shr_token_text(const shr_token *token, char *text);
+/* Error: invalid name. */
+int shr_token_parse(const char *text, shr_token *token);
+
+/* What is known of a request: each call has exactly one outcome. A service carries a request out at most once, always. */
+enum shr_outcome {
+    SHR_CALL_REPLIED = 0,
+    SHR_CALL_REFUSED = 1,      /* failed: the service refused it, with bytes of its own */
+    SHR_CALL_DROPPED = 2,      /* failed: the server let go of it without an answer */
+    SHR_CALL_CLOSED = 3,       /* failed: the server closed before it answered */
+    SHR_CALL_MALFORMED = 4,    /* failed: the request was impossible for the server */
+    SHR_CALL_NOT_EXECUTED = 5, /* it was not carried out, and never will be */
+    SHR_CALL_UNKNOWN = 6,      /* a server started it and has gone: it may have been carried out, in part or wholly */
+    SHR_CALL_STILL_OPEN = 7    /* it was given up when a server had started it, or it is under way: it may be carried out yet */
+};
+/* "was not executed". A constant string. */
+const char *shr_outcome_name(int outcome);
+
+typedef struct shr_reply {
+    const void *bytes; /* of a reply or a refusal, in place: valid until the next call with this client */
+    size_t count;
+    int outcome;   /* enum shr_outcome */
+    int has_token; /* 0: no request was made */
+    shr_token token;
+} shr_reply;
+
+/* Becomes a client, which makes one call at a time: a client for each thread that calls. It takes one of the service's slots. A slot in which a predecessor has
+ * left a call open is passed over, if there is another, and so is one whose words no process stores. Errors: role taken (with the first holder), as
+ * shr_producer_open. Some twenty system calls. A segment of calls that carries streams of replies is refused: incompatible. */
+int shr_client_open(shr_ring *service, const struct shr_endpoint *endpoint, shr_client **client);
+/* Ends the role. A call under way is withdrawn, or given up. Frees the client. NULL is allowed. */
+void shr_client_close(shr_client *client);
+
+/* Makes a call with a copy of the bytes, and waits for the reply. `retrying`: the name of an earlier call that this one repeats, or NULL. `reply` is filled in
+ * whatever comes of it; its outcome is what a program decides by. SHR_OK: there is a reply.
+ * At the deadline, or when it is cancelled, the call ends: it is withdrawn if no server has started it. One that was started is still open: the next call
+ * waits, to its own deadline, until that one is over. With a timeout of 0 the request is made, and withdrawn if there is no answer at once. Errors: call failed
+ * (refused, dropped, closed, malformed); timed out, cancelled (not executed, or still open); peer died (unknown); message too large, misuse, already waiting,
+ * forked (not executed); poisoned. While its server is awake and answers soon, a call makes no system call. */
+int shr_call(shr_client *client, const void *bytes, size_t count, const shr_token *retrying, shr_reply *reply, int64_t timeout_ns);
+
+/* The same in parts. Begin: room for a request of at most so many bytes, where the server reads it: sets *place. SHR_EMPTY, with a timeout of 0: the slot is in
+ * use by an earlier call that was given up. A later begin or call takes the same room. */
+int shr_call_begin(shr_client *client, size_t count, void **place, int64_t timeout_ns);
+/* The request exists from now on, with `count` bytes of what was begun. Errors: message too large, misuse (nothing was begun), already waiting, forked. */
+int shr_call_post(shr_client *client, size_t count, const shr_token *retrying);
+/* Looks once whether the call under way is over: SHR_EMPTY, if it is not. Otherwise as shr_call. Once a check interval it asks whether the server lives: a
+ * system call. */
+int shr_call_poll(shr_client *client, shr_reply *reply);
+/* Waits for it; at the deadline the call ends, as that of shr_call. A timeout of 0: shr_call_poll. */
+int shr_call_wait(shr_client *client, shr_reply *reply, int64_t timeout_ns);
+/* Ends the call under way now: SHR_OK, if there is a reply after all; else as shr_call that is cancelled. */
+int shr_call_give_up(shr_client *client, shr_reply *reply);
+
+/* As shr_producer_cancel: calls under way end, and so do those to come. */
+void shr_client_cancel(shr_client *client, int cancelled);
+/* As of a consumer: readable when shr_call_poll has an outcome, or, without a call under way, when shr_call_begin is to be tried. */
+int shr_client_descriptor(shr_client *client);
+int shr_client_arm(shr_client *client);
+int shr_client_disarm(shr_client *client);
+
+/* A call that a server has started, to be answered once: now or later, in any order, from any thread. */
+typedef struct shr_request {
+    const void *bytes; /* in place if there are more than 48, else a copy: valid until the call is answered */
+    size_t count;
+    int is_retry;    /* not 0: it repeats an earlier call, whose name `token` is */
+    shr_token token; /* the call's name */
+    uint32_t slot_, number_;
+} shr_request;
+
+/* Becomes a server. Several servers share the work: each call is started by one of them. Errors: role taken (with the first holder), as shr_producer_open.
+ * Some allocations, some twenty system calls, and one for each slot that was ever used. */
+int shr_server_open(shr_ring *service, const struct shr_endpoint *endpoint, shr_server **server);
+/* Ends the server in order. Calls that it has started and not answered are answered as closed; calls that it has not started wait for the next server. No
+ * thread answers a request of this server any more. NULL is allowed. */
+void shr_server_close(shr_server *server);
+/* Its number among the service's servers. */
+uint32_t shr_server_number(const shr_server *server);
+
+/* The next call, started, if there is one now: SHR_OK, SHR_EMPTY. Clients get their turns one after another. Errors: forked. */
+int shr_server_poll(shr_server *server, shr_request *request);
+/* The same, and waits for it. Errors: timed out, cancelled, already waiting, forked. */
+int shr_server_next(shr_server *server, shr_request *request, int64_t timeout_ns);
+
+/* Answers with a copy of the bytes, which may be the request's. A system call if the client sleeps. Errors: message too large (the call is not answered yet),
+ * closed (it was answered already), forked. */
+int shr_answer(shr_server *server, const shr_request *request, const void *bytes, size_t count);
+/* The same in place: sets *place to room for at most so many bytes, where the client will read them. Between the two, no other answer. */
+int shr_answer_begin(shr_server *server, const shr_request *request, size_t count, void **place);
+/* Answers with `count` bytes of what was begun. Also: misuse (nothing was begun). */
+int shr_answer_commit(shr_server *server, const shr_request *request, size_t count);
+/* Refuses the request: the call fails with these bytes. */
+int shr_refuse(shr_server *server, const shr_request *request, const void *bytes, size_t count);
+/* Lets go of the request, begun answer or not: the call fails. */
+int shr_drop(shr_server *server, const shr_request *request);
+/* Whether the caller has given the call up: 1 or 0. A hint, for a handler that takes long. One load. */
+int shr_is_given_up(shr_server *server, const shr_request *request);
+
+/* As shr_producer_cancel. */
+void shr_server_cancel(shr_server *server, int cancelled);
+/* As of a consumer: readable when a call waits. Call shr_server_poll until it answers SHR_EMPTY, then shr_server_arm. Calls may be answered while it is armed.
+ */
+int shr_server_descriptor(shr_server *server);
+int shr_server_arm(shr_server *server);
+int shr_server_disarm(shr_server *server);
 
 /* --- the fast paths: inlined ------------------------------------------------------------------------------------------------------ */
 

@@ -5,7 +5,7 @@ import Testing
 @testable import BenchReport
 
 /// `ringbench` itself, as a process. Its figures mean nothing here; that it gives any, and which, does.
-@Suite("The command", .processesOneByOne, .serialized)
+@Suite("The command", .fewAtATime, .serialized)
 struct CommandTests {
     private struct End {
         let status: Int32?

@@ -3,7 +3,7 @@ import Testing
 
 @testable import BenchReport
 
-@Suite("Comparing two runs", .processesOneByOne)
+@Suite("Comparing two runs", .fewAtATime)
 struct ComparisonTests {
     private func verdict(_ before: [Double], _ after: [Double], _ mode: Mode = .rtt) -> Comparison.Verdict? {
         let pair = ([Example.result(.pipe, mode, repeats: before)], [Example.result(.pipe, mode, repeats: after)])

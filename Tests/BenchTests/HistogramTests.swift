@@ -3,7 +3,7 @@ import Testing
 
 @testable import ringbench
 
-@Suite("The histogram", .processesOneByOne)
+@Suite("The histogram", .fewAtATime)
 struct HistogramTests {
     @Test("Percentiles are exact to a thousandth, over the whole range")
     func percentiles() {

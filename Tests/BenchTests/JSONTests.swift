@@ -3,7 +3,7 @@ import Testing
 
 @testable import BenchReport
 
-@Suite("JSON of results", .processesOneByOne)
+@Suite("JSON of results", .fewAtATime)
 struct JSONTests {
     @Test("Values of all kinds are read")
     func values() throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import BenchReport
 
-@Suite("What a machine says of itself", .processesOneByOne)
+@Suite("What a machine says of itself", .fewAtATime)
 struct MachineTests {
     @Test("Lists of CPUs", arguments: [("0-3,8\n", [0, 1, 2, 3, 8]), ("5", [5]), ("", [])])
     func lists(text: String, cpus: [Int]) { #expect(CPUList.parse(text) == cpus) }

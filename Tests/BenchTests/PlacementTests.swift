@@ -4,7 +4,7 @@ import Testing
 
 @testable import ringbench
 
-@Suite("Where the two sides run", .processesOneByOne)
+@Suite("Where the two sides run", .fewAtATime)
 struct PlacementTests {
     /// CPUs 0 and 1 are threads of one core, 2 is another core.
     private let topology = Topology { path in

@@ -3,7 +3,7 @@ import Testing
 
 @testable import BenchReport
 
-@Suite("The report", .processesOneByOne)
+@Suite("The report", .fewAtATime)
 struct ReportPageTests {
     private let html = ReportPage(Example.run, notes: ["left out: something <odd>"]).html
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import BenchReport
 
-@Suite("Files of results", .processesOneByOne)
+@Suite("Files of results", .fewAtATime)
 struct ResultsFileTests {
     @Test("A run that was written is read as it was")
     func roundTrip() throws {

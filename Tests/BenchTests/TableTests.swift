@@ -3,7 +3,7 @@ import Testing
 
 @testable import BenchReport
 
-@Suite("Tables and numbers", .processesOneByOne)
+@Suite("Tables and numbers", .fewAtATime)
 struct TableTests {
     @Test("Columns are aligned, floors and pipes stand beside")
     func tables() throws {

@@ -1,14 +1,18 @@
+import Foundation
 import Synchronization
 import Testing
 
-/// Runs the cases of a suite one at a time, beside no other case of the same queue.
+/// Runs the cases of suites one at a time, or a few, beside no more of the same queue.
 ///
 /// Swift Testing runs cases on the cooperative pool, which has as many threads as the machine has cores. Many cases here block their thread, until
 /// a process or a task has done something. Two such cases would hold both threads of a small machine, and a task that one of them waits for
 /// would never run. A case that waits for its turn is suspended, and holds no thread.
+///
+/// `SR_CASE_TIMES=1` in the environment prints how long each case took once it had its turn.
 public struct OneByOne: SuiteTrait, TestTrait, TestScoping {
-    /// The suites of a queue exclude each other. `library` needs the pool beside the thread that a case blocks; `processes` needs no task.
-    public enum Queue: Sendable { case library, processes }
+    /// Cases of one queue do not wait for those of another. `library`, one at a time, needs the pool beside the thread that a case blocks.
+    /// `processes` starts processes, mostly sleeps until they have done something, and needs no task: three at a time, on threads of their own.
+    public enum Queue: String, Sendable { case library, processes }
 
     let queue: Queue
 
@@ -20,12 +24,20 @@ public struct OneByOne: SuiteTrait, TestTrait, TestScoping {
         guard testCase != nil else { return try await function() }
         let turns = queue == .library ? Self.library : Self.processes
         await turns.begin()
-        defer { turns.end() }
-        try await function()
+        let begin = ContinuousClock.now
+        defer {
+            turns.end()
+            if Self.printsTimes { print("case \(ContinuousClock.now - begin) \(queue) \(test.id)") }
+        }
+        switch queue {
+        case .library: try await function()
+        case .processes: try await withTaskExecutorPreference(OwnThreads()) { try await function() }
+        }
     }
 
-    private static let library = Turns()
-    private static let processes = Turns()
+    private static let printsTimes = getenv("SR_CASE_TIMES") != nil
+    private static let library = Turns(1)
+    private static let processes = Turns(3)
 }
 
 extension Trait where Self == OneByOne {
@@ -33,26 +45,36 @@ extension Trait where Self == OneByOne {
     public static var oneByOne: Self { Self(queue: .library) }
 
     /// For suites that only start processes and wait for them.
-    public static var processesOneByOne: Self { Self(queue: .processes) }
+    public static var fewAtATime: Self { Self(queue: .processes) }
+}
+
+/// Gives each piece of work a thread: what blocks there holds no thread of the pool.
+private final class OwnThreads: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        Thread.detachNewThread { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
+    }
 }
 
 /// Whose turn it is, first come, first served.
 private final class Turns: Sendable {
     private struct State {
-        var isTaken = false
+        var free: Int
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    init(_ count: Int) { state = Mutex(State(free: count)) }
 
     func begin() async {
         await withCheckedContinuation { continuation in
             let isMine = state.withLock { state in
-                if state.isTaken {
+                guard state.free > 0 else {
                     state.waiting.append(continuation)
                     return false
                 }
-                state.isTaken = true
+                state.free -= 1
                 return true
             }
             if isMine { continuation.resume() }
@@ -62,7 +84,7 @@ private final class Turns: Sendable {
     func end() {
         let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard !state.waiting.isEmpty else {
-                state.isTaken = false
+                state.free += 1
                 return nil
             }
             return state.waiting.removeFirst()

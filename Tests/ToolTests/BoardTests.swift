@@ -4,7 +4,7 @@ import SharedRing
 import TestSupport
 import Testing
 
-@Suite("The tool makes boards, sets and shows their values, and watches them", .processesOneByOne)
+@Suite("The tool makes boards, sets and shows their values, and watches them", .fewAtATime)
 struct BoardCommandTests {
     private func run(_ words: [String], in space: Workspace, input: Data = Data()) throws -> (end: ToolProcess.End, output: String) {
         let process = try ToolProcess(["board"] + words, in: space, input: .data(input))

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A broadcast at the command line: made, sent to, subscribed to, looked at and removed.
-@Suite(.processesOneByOne) struct BroadcastToolTests {
+@Suite(.fewAtATime) struct BroadcastToolTests {
     private func info(_ ring: String, in space: Workspace) throws -> [String: Any] {
         let found = try ToolProcess.run("info", "--json", ring, in: space)
         if found.output.isEmpty { return [:] }  // there is no such ring yet

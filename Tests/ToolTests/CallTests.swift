@@ -3,7 +3,7 @@ import SharedRing
 import TestSupport
 import Testing
 
-@Suite("The tool calls services, serves them by a command, and knows the kind", .processesOneByOne)
+@Suite("The tool calls services, serves them by a command, and knows the kind", .fewAtATime)
 struct CallToolTests {
     private let done = ToolProcess.End(status: 0, errors: "")
 

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `check` says whether the next process can use a ring, and what it will find.
-@Suite(.processesOneByOne) struct CheckTests {
+@Suite(.fewAtATime) struct CheckTests {
     private func check(_ name: String, in space: Workspace) throws -> (status: Int32?, text: String, errors: String) {
         let (end, output) = try ToolProcess.run("check", name, in: space)
         return (end.status, String(decoding: output, as: UTF8.self), end.errors)

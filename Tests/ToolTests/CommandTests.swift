@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The command line, the ring's coming and going, and what the tool says when something is wrong.
-@Suite(.processesOneByOne) struct CommandTests {
+@Suite(.fewAtATime) struct CommandTests {
     @Test(arguments: [
         ([], "command is missing"), (["frob"], "'frob'"), (["--frob"], "'--frob'"), (["send"], "name is missing"),
         (["send", "a", "b"], "'b'"), (["send", "a", "--frob"], "'--frob'"), (["receive", "a", "--drain"], "'--drain'"),

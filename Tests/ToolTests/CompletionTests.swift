@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Completions offer what the tool takes, and never expand a ring's name.
-@Suite(.processesOneByOne) struct CompletionTests {
+@Suite(.fewAtATime) struct CompletionTests {
     /// What a real bash is offered for the last of these words.
     private func complete(_ words: String..., in space: Workspace) throws -> [String] {
         let list = words.map { "'\($0)'" }.joined(separator: " ")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A process that dies loses nothing that was committed, and a cut-off stream is never taken for a whole one.
-@Suite(.processesOneByOne) struct DeathTests {
+@Suite(.fewAtATime) struct DeathTests {
     @Test(arguments: [[], ["--lines"], ["--wait", "spin"]])
     func afterTheDeathOfTheSenderAllItCommittedIsDelivered(options: [String]) throws {
         let space = try Workspace()

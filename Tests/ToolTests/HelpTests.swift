@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The help says what the tool does.
-@Suite(.processesOneByOne) struct HelpTests {
+@Suite(.fewAtATime) struct HelpTests {
     private static let commands = [
         "send", "receive", "create", "remove", "list", "info", "check", "stat", "tap", "board", "call", "serve", "completions",
     ]

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `list` and `info` say what is there, and disturb no process.
-@Suite(.processesOneByOne) struct InspectionTests {
+@Suite(.fewAtATime) struct InspectionTests {
     @Test func anEmptyDirectoryHasNothingToList() throws {
         let space = try Workspace()
         let plain = try ToolProcess.run("list", in: space)

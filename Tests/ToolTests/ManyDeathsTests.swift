@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Among many senders, one that dies costs no other process anything, is reported, and is reported once.
-@Suite(.processesOneByOne) struct ManyDeathsTests {
+@Suite(.fewAtATime) struct ManyDeathsTests {
     @Test(arguments: [[], ["--order", "total"]], [[], ["--lanes", "5"]])
     func whatTheOthersSentIsThereBesideADeath(order: [String], lanes: [String]) throws {
         let space = try Workspace()

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Rings with lanes: many senders at once, one receiver, and each sender's data whole and in order.
-@Suite(.processesOneByOne) struct ManySendersTests {
+@Suite(.fewAtATime) struct ManySendersTests {
     @Test(
         arguments: [[], ["--order", "total"], ["--capacity", "4K"], ["--wait", "sleep"]],
         [true, false])

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A ring's name is bytes. What the tool writes for programs distinguishes any two of them.
-@Suite(.processesOneByOne) struct NameTests {
+@Suite(.fewAtATime) struct NameTests {
     /// A name that is no UTF-8, and the text that people are shown for it, which is another ring's name.
     private static let broken = #"$'caf\xe9'"#
     private static let lookalike = #"'caf\xE9'"#

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Rings that this version does not open: of layout 1, and of its own with a kind or a feature that it does not know.
-@Suite(.processesOneByOne) struct OtherVersionTests {
+@Suite(.fewAtATime) struct OtherVersionTests {
     /// As a program of layout 1 left it.
     private func putVersion1(_ name: String, in space: Workspace) throws {
         let folder = #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 }

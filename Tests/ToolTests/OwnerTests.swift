@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Rings of another user are used only by who asks for them.
-@Suite(.processesOneByOne, .enabled(if: geteuid() == 0, "giving files away needs root")) struct OwnerTests {
+@Suite(.fewAtATime, .enabled(if: geteuid() == 0, "giving files away needs root")) struct OwnerTests {
     @Test func anotherUsersRingIsTakenOnlyIfItIsAskedFor() throws {
         let space = try Workspace()
         #expect(try ToolProcess.run("create", "r", "--mode", "0660", in: space).end.status == 0)

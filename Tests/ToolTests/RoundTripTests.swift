@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What goes in comes out, and nothing stays behind.
-@Suite(.processesOneByOne) struct RoundTripTests {
+@Suite(.fewAtATime) struct RoundTripTests {
     enum Order: CaseIterable { case senderFirst, receiverFirst, senderEndsFirst }
 
     /// Sends `data` and gives back what was received.

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Serving by commands that fail, do not end, or do not follow the frames", .processesOneByOne)
+@Suite("Serving by commands that fail, do not end, or do not follow the frames", .fewAtATime)
 struct ServeTests {
     private let done = ToolProcess.End(status: 0, errors: "")
     private let space: Workspace

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a receiver has written is acknowledged, and what it has not is there for the next one, however it is ended.
-@Suite(.processesOneByOne) struct SignalTests {
+@Suite(.fewAtATime) struct SignalTests {
     /// A command whose output takes a pipe's worth and no more, so that it is in the midst of a write.
     private func stuck(_ words: [String], in space: Workspace) throws -> ToolProcess {
         let process = try ToolProcess(words, in: space, outputToPipe: true)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `remove --stale` takes what its users have left behind, and nothing else.
-@Suite(.processesOneByOne) struct StaleTests {
+@Suite(.fewAtATime) struct StaleTests {
     /// A ring that is done with, one with messages, a new one, one in use, and a file.
     private func fill(_ space: Workspace) throws -> ToolProcess {
         #expect(try ToolProcess.run("send", "done", "--keep", in: space, input: Data("x".utf8)).end.status == 0)

@@ -10,7 +10,7 @@ private let patience = Duration.seconds(patienceSeconds)
 private let patienceSeconds = 120.0
 
 /// `stat` gives rates, and disturbs no process.
-@Suite(.processesOneByOne) struct StatTests {
+@Suite(.fewAtATime) struct StatTests {
     /// A line for each of `count` words, and when they are in the ring.
     private func send(_ lines: String..., to ring: String, in space: Workspace, _ options: String...) throws {
         let data = Data(lines.map { $0 + "\n" }.joined().utf8)

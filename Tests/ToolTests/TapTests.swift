@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `tap` shows what passes, and changes nothing for those who send and receive.
-@Suite(.processesOneByOne) struct TapTests {
+@Suite(.fewAtATime) struct TapTests {
     @Test func aSlowStreamIsSeenWholeAndReceivedWhole() throws {
         let space = try Workspace()
         let sender = try ToolProcess(["send", "r", "--lines"], in: space, input: .pipe)

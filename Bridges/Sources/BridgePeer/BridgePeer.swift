@@ -1,4 +1,4 @@
-import Glibc
+@preconcurrency import Glibc
 import RingBridge
 import SharedRing
 
@@ -6,6 +6,7 @@ import SharedRing
 @main
 enum BridgePeer {
     static func main() {
+        setvbuf(stdout, nil, Int32(_IOLBF), 0)  // what a long form says is read while it runs
         let words = Array(CommandLine.arguments.dropFirst())
         do {
             switch words.first {
@@ -14,7 +15,9 @@ enum BridgePeer {
             case "torture": try Torture(Array(words.dropFirst())).run()
             case "subscribe-torture": try SubscribeTorture(Array(words.dropFirst())).run()
             case "loop": try PublishLoop(Array(words.dropFirst())).run()
-            default: throw Failure(text: "words: send, receive, torture, subscribe-torture, loop")
+            case "speed": try Speed(Array(words.dropFirst())).run()
+            case "outage": try Outage(Array(words.dropFirst())).run()
+            default: throw Failure(text: "words: send, receive, torture, subscribe-torture, outage, speed, loop")
             }
         } catch {
             let bytes = Array("BridgePeer: \(error)\n".utf8)

@@ -4,7 +4,10 @@ import RingBridge
 import SharedRing
 
 /// Kills what carries messages, again and again, and then reads the stream back: `BridgePeer torture [messages=N] [kills=N] [kind=spsc|mpsc|total]
-/// [senders=N] [brokers=N] [seconds=N] [seed=N]`.
+/// [senders=N] [brokers=N] [pause=MICROSECONDS] [seconds=N] [seed=N]`.
+///
+/// A leader is killed only when each broker has all messages in its own files, which takes seconds after the kill before. With a `pause` of the senders
+/// after each message more of the kills are of leaders.
 ///
 /// Each incarnation of a sender numbers its messages from 0. Every message whose send returned must be in the stream once, in order; the one that was being
 /// sent at a kill may be.
@@ -22,6 +25,7 @@ final class Torture {
     private var killed: [String: Int] = [:]
     private var bridges = 0
     private let perLane: Bool
+    private let pause: Int
 
     /// One sender after the other.
     private struct Slot {
@@ -41,6 +45,7 @@ final class Torture {
         kind = try settings.text("kind", or: "spsc")
         seconds = try settings.number("seconds", or: 600)
         brokerCount = try settings.number("brokers", or: 3)
+        pause = try settings.number("pause", or: 0)
         perLane = try settings.text("subjects", or: kind == "mpsc" ? "lane" : "one") == "lane"
         let seed = try settings.number("seed", or: Int(UInt32.random(in: 1...UInt32.max)))
         random = Random(state: UInt64(seed))
@@ -90,7 +95,7 @@ final class Torture {
                 let draw = random.next(100)
                 let index = Int(random.next(UInt64(senders.count)))
                 let leader = cluster.brokers.first { $0.name == state.leader }
-                if draw < 25, down == nil, state.isCurrent, brokerCount > 1, let leader {
+                if draw < 25, down == nil, brokerCount > 1, let leader, cluster.isEverywhere(state.last, of: "S") {
                     leader.kill()
                     down = (leader, .now + .milliseconds(Int(200 + random.next(1500))))
                     killed["leader", default: 0] += 1
@@ -104,7 +109,7 @@ final class Torture {
                     killed["bridge", default: 0] += 1
                 }
             }
-            if senders.allSatisfy(\.isDone), down == nil, try isRingEmpty() { break }
+            if senders.allSatisfy(\.isDone), down == nil, try isRingEmpty(), try isBridgeAttached() { break }
         }
         bridge?.send(SIGTERM)
         let status = bridge?.end()
@@ -115,8 +120,21 @@ final class Torture {
 
     private func isRingEmpty() throws -> Bool { try RingReport("r", options: place.ringOptions).lanes.allSatisfy { $0.backlog == 0 } }
 
+    /// The last bridge may have been started a moment ago: before it handles SIGTERM, that signal kills it.
+    private func isBridgeAttached() throws -> Bool {
+        let consumer = try RingReport("r", options: place.ringOptions).consumer
+        guard consumer.presence == .attached, let holder = consumer.holder, let bridge else { return false }
+        return holder.processID == UInt32(bridge.id)
+    }
+
+    /// What it still waits for.
     private func state(_ connection: BrokerConnection) -> String {
-        "\(connection.state(of: "S").map { String($0.last) } ?? "?") in the stream; \(lastLines())"
+        let lanes = (try? RingReport("r", options: place.ringOptions).lanes) ?? []
+        let behind = lanes.filter { $0.backlog > 0 }.map { "lane \($0.number) \($0.backlog) B" }.joined(separator: ", ")
+        let sending = senders.filter { !$0.isDone }.map { "\($0.number).\($0.incarnation)" }.joined(separator: ", ")
+        let metrics = (try? String(contentsOfFile: place.path("metrics"), encoding: .utf8)) ?? ""
+        return "\(connection.state(of: "S").map { String($0.last) } ?? "?") in the stream; in the ring: \(behind); at work: \(sending); "
+            + "bridge \(bridge?.id ?? 0): \(lastLines()); files in \(keep())\n\(metrics)"
     }
 
     private func lastLines() -> String {
@@ -144,7 +162,7 @@ final class Torture {
         senders[index].process = try place.peer(
             [
                 "send", "ring=r", "kind=\(kind == "spsc" ? "spsc" : "mpsc")", "name=\(slot.number).\(slot.incarnation)",
-                "count=\(max(0, rest))",
+                "count=\(max(0, rest))", "microseconds=\(pause)",
                 "journal=\(journal(slot.number, slot.incarnation))",
             ], bound: seconds)
     }

@@ -4,12 +4,17 @@ import RingBridge
 /// A broker on the loopback. It is killed with its last reference.
 public final class Broker {
     public let port: Int
+    /// Where it says over HTTP what it has itself.
+    let monitorPort: Int
     private let workplace: Workplace
     public let name: String
     private let settings: String
     public private(set) var process: ChildProcess?
 
     public var url: String { "nats://127.0.0.1:\(port)" }
+
+    /// The seconds after which a broker is killed that its owner left behind: longer than every test and every long form.
+    private static let bound = 6 * 3600
 
     public static var isInstalled: Bool {
         (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains { access("\($0)/nats-server", X_OK) == 0 }
@@ -20,6 +25,7 @@ public final class Broker {
         self.workplace = workplace
         self.name = name
         self.port = try port ?? Self.freePort()
+        monitorPort = try Self.freePort()
         self.settings = settings
         if starts { try start() }
     }
@@ -28,13 +34,14 @@ public final class Broker {
         let file = workplace.path("\(name).conf")
         let text = """
             listen: "127.0.0.1:\(port)"
+            http: "127.0.0.1:\(monitorPort)"
             server_name: "\(name)"
             jetstream { store_dir: "\(workplace.path(name))", max_mem: 64MB, max_file: 4GB }
             \(settings)
 
             """
         try text.write(toFile: file, atomically: true, encoding: .utf8)
-        process = try ChildProcess("nats-server", ["-c", file], log: workplace.path("\(name).log"), bound: 600)
+        process = try ChildProcess("nats-server", ["-c", file], log: workplace.path("\(name).log"), bound: Self.bound)
     }
 
     /// Ends it as a power cut of its process would.
@@ -46,21 +53,27 @@ public final class Broker {
 
     public func send(_ signal: Int32) { process?.send(signal) }
 
-    /// A port that is free now.
+    /// A port that is free now. The kernel gives none of these to an outgoing connection, which would hold it when a broker comes back to its own.
     public static func freePort() throws -> Int {
-        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
+        for _ in 0..<100 {
+            let port = Int.random(in: 10_000..<32_000)
+            let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(socket) }
+            var address = loopback(port)
+            let isBound = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            }
+            if isBound { return port }
+        }
+        throw ChildProcess.Failure(description: "no free port")
+    }
+
+    static func loopback(_ port: Int) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw ChildProcess.Failure(description: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
+        return address
     }
 
     /// A connection of the test itself.
@@ -68,6 +81,7 @@ public final class Broker {
         var options = BrokerOptions()
         options.servers = [url]
         options.name = "test"
+        options.answerMilliseconds = 60_000  // it answers, however busy the machine is
         return try BrokerConnection(options)
     }
 

@@ -29,6 +29,20 @@ public final class Cluster {
         return try BrokerConnection(options)
     }
 
+    /// Whether each broker has this message of the stream in its own files, or has it within half a second.
+    ///
+    /// What the stream's leader says of its replicas does not tell: a broker that was restarted counts as current when its log of the cluster is. It may
+    /// still be fetching messages then. nats-server 2.9 makes such a broker the leader, and the cluster forgets what it had acknowledged.
+    public func isEverywhere(_ sequence: UInt64, of stream: String) -> Bool {
+        let end = ContinuousClock.now + .milliseconds(500)
+        func has(_ broker: Broker) -> Bool { broker.lastSequence(of: stream).map { $0 >= sequence } ?? false }
+        while !brokers.allSatisfy(has) {
+            guard ContinuousClock.now < end else { return false }
+            usleep(5000)
+        }
+        return true
+    }
+
     public func makeStream(_ stream: String, subjects: [String], replicas: Int) throws -> BrokerConnection {
         let connection = try connection()
         try waitUntil("stream \(stream) is made") {

@@ -7,4 +7,6 @@ func nowMilliseconds() -> Int {
     return Int(time.tv_sec) * 1000 + Int(time.tv_nsec) / 1_000_000
 }
 
-func sleep(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
+func sleep(milliseconds: Int) { sleep(microseconds: milliseconds * 1000) }
+
+func sleep(microseconds: Int) { usleep(UInt32(microseconds)) }

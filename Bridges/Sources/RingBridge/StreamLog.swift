@@ -22,8 +22,8 @@ public protocol StreamLog: AnyObject {
     func record(at sequence: UInt64) throws(LogFailure) -> StoredRecord?
 
     /// Appends a message if the log's last sequence is `last` when the message comes to its turn, and otherwise not at all. A message with a
-    /// ``OutgoingMessage/previous`` also needs that message as the last record. Does not wait: the answer is a receipt. *Promises:* order, no message
-    /// of a bridge that is gone at any place but its own, and no message behind a gap.
+    /// ``OutgoingMessage/previous`` also needs that message as the last record. Does not wait: the answer is a receipt, if the message asks for one.
+    /// *Promises:* order, no message of a bridge that is gone at any place but its own, and no message behind a gap.
     ///
     /// Throws ``LogFailure/tooLarge(_:)`` if another try is as vain for this message, and only for this one.
     ///
@@ -37,8 +37,9 @@ public protocol StreamLog: AnyObject {
     /// Appends the opening record. Does not wait, and has no receipt: ``end()`` shows it.
     func appendOpening() throws(LogFailure)
 
-    /// The next receipt, which comes after the log has stored the message on as many brokers as it is configured for. *Promise:* the ring is
-    /// acknowledged only behind what the broker has acknowledged.
+    /// The next receipt, which comes after the log has stored the message on as many brokers as it is configured for. A message that is stored stands
+    /// behind all that it was appended behind, so its receipt is one for these, too. *Promise:* the ring is acknowledged only behind what the broker
+    /// has acknowledged.
     ///
     /// - Parameter milliseconds: how long to wait; 0: not at all.
     func nextReceipt(milliseconds: Int) -> Receipt?
@@ -83,13 +84,19 @@ public struct OutgoingMessage {
     public var plan: WindowPlan?
     /// The message before it, if that one is on its way, too. Another writer's record may take the place of that one.
     public var previous: MessageID?
+    /// Whether the log answers. A log may answer although it is not asked to.
+    public var wantsReceipt: Bool
     public var payload: UnsafeRawBufferPointer
 
-    public init(id: MessageID, tag: UInt32, plan: WindowPlan?, previous: MessageID? = nil, payload: UnsafeRawBufferPointer) {
+    public init(
+        id: MessageID, tag: UInt32, plan: WindowPlan?, previous: MessageID? = nil, wantsReceipt: Bool = true,
+        payload: UnsafeRawBufferPointer
+    ) {
         self.id = id
         self.tag = tag
         self.plan = plan
         self.previous = previous
+        self.wantsReceipt = wantsReceipt
         self.payload = payload
     }
 }

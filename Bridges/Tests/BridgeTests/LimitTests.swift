@@ -92,7 +92,8 @@ extension Bridge {
             }
             let memory = try residentBytes(bridge)
             try waitUntil("the metrics say that there is no broker") { try metric("connected") == 0 }
-            usleep(2_000_000)
+            // Three reports of the bridge, one a second: it tries to connect meanwhile.
+            for _ in 0..<3 { try waitForReport() }
             #expect(try residentBytes(bridge) <= memory + (1 << 20))
             try broker.start()
             try send(number..<number + 5000, to: &producer)
@@ -108,7 +109,7 @@ extension Bridge {
             var producer = try ring.makeProducer()
             try send(0..<100, to: &producer)
             let bridge = try place.bridge(["publish", "r", "--stream", "S", "--subject", "ring", "--drain"], on: broker)
-            usleep(300_000)
+            try waitUntil("the bridge is at the ring") { try ring.report().consumer.presence == .attached || bridge.hasEnded }
             #expect(!bridge.hasEnded)
             try broker.start()
             let connection = try broker.connection()
@@ -125,13 +126,15 @@ extension Bridge {
             let broker = try Broker(place)
             let connection = try broker.makeStream("S", subjects: ["ring"])
             let ring = try SPSCRing.create("r", options: place.ringOptions)
-            let bridge = try place.bridge(["publish", "r", "--stream", "S", "--grace", "1"], on: broker)
+            let bridge = try place.bridge(
+                ["publish", "r", "--stream", "S", "--grace", "1", "--metrics", place.path("metrics")], on: broker)
             var producer = try ring.makeProducer()
             try send(0..<10, to: &producer)
             try waitFor(10, connection, bridge)
             broker.kill()
             try send(10..<20, to: &producer)
-            usleep(500_000)
+            // What it has not taken out of the ring does not wait for the broker.
+            try waitUntil("the bridge has the messages") { try metric("window_bytes") ?? 0 > 0 && metric("connected") == 0 }
             #expect(end(bridge) == 3, "\(bridge.output)")
             #expect(bridge.output.contains("they stay in the ring"), "\(bridge.output)")
             try broker.start()
@@ -260,9 +263,16 @@ extension Bridge {
             #expect(try metric("in_flight_messages") == 0)
         }
 
-        private func residentBytes(_ process: ChildProcess) throws -> Int {
-            let text = try String(contentsOfFile: "/proc/\(process.id)/statm", encoding: .utf8)
-            return (Int(text.split(separator: " ")[1]) ?? 0) * Int(getpagesize())
+        private func residentBytes(_ process: ChildProcess) throws -> Int { try process.memory().residentBytes }
+
+        /// Waits until the bridge has written its metrics anew: another file has the name then.
+        private func waitForReport() throws {
+            func file() -> ino_t? {
+                var facts = stat()
+                return stat(place.path("metrics"), &facts) == 0 ? facts.st_ino : nil
+            }
+            let before = file()
+            try waitUntil("the bridge writes its metrics") { file().map { $0 != before } ?? false }
         }
 
         private func metric(_ name: String) throws -> Int? {

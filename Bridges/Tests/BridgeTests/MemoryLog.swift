@@ -23,6 +23,8 @@ final class MemoryLog: StreamLog {
     /// The most bytes of payloads that had no receipt at a time.
     private(set) var mostBytesInFlight = 0
     private var bytesInFlight = 0
+    /// Payloads that the next receipt stands for, too.
+    private var bytesWithoutReceipt = 0
     private var receipts: [(receipt: Receipt, byteCount: Int)] = []
 
     var texts: [String] { entries.map(\.text) }
@@ -58,7 +60,10 @@ final class MemoryLog: StreamLog {
             add(message.id, plan: message.plan, text: String(decoding: message.payload, as: UTF8.self))
             receipt.outcome = .stored(last + 1)
         }
-        receipts.append((receipt, message.payload.count))
+        bytesWithoutReceipt += message.payload.count
+        guard message.wantsReceipt else { return }
+        receipts.append((receipt, bytesWithoutReceipt))
+        bytesWithoutReceipt = 0
     }
 
     var needsOpening: Bool { false }
@@ -73,7 +78,7 @@ final class MemoryLog: StreamLog {
 
     func forgetReceipts() {
         receipts.removeAll()
-        bytesInFlight = 0
+        (bytesInFlight, bytesWithoutReceipt) = (0, 0)
     }
 
     func storeDeadLetter(_ letter: DeadLetter) { letters.append(String(decoding: letter.payload, as: UTF8.self)) }

@@ -117,6 +117,31 @@ extension Bridge {
             #expect(received() == all(900))
         }
 
+        @Test("A consumer whose leader moves to another broker ends no bridge, and loses nothing")
+        func movedLeader() throws {
+            let cluster = try Cluster(place, count: 3)
+            let connection = try cluster.makeStream("C", subjects: ["moved"], replicas: 3)
+            let bridge = try ChildProcess(
+                Workplace.program("sharedring-nats"),
+                ["subscribe", "--stream", "C", "r", "--durable", "position", "--server", cluster.url, "--dir", place.directory],
+                log: place.path("bridge.log"))
+            let receiver = try place.peer(["receive", "ring=r", "count=60", "file=\(place.path("received"))"])
+            for turn in 0..<6 {
+                for number in turn * 10..<turn * 10 + 10 {
+                    // An answer may be late: then it is published again, and stored once.
+                    try waitUntil("message \(number) is stored") {
+                        (try? connection.publish("t \(number)", subject: "moved", id: "\(number)")) != nil
+                    }
+                }
+                try waitUntil("it is received: \(bridge.output)") { bridge.hasEnded || received().count >= turn * 10 + 10 }
+                // A request of the bridge waits there while it does.
+                try waitUntil("the leader moves") { bridge.hasEnded || connection.moveLeader(ofConsumer: "position", of: "C") }
+            }
+            #expect(receiver.end() == 0, "\(receiver.output)")
+            #expect(end(bridge) == 0, "\(bridge.output)")
+            #expect(received() == all(60))
+        }
+
         @Test("A consumer that was removed ends the bridge, which names it")
         func removedConsumer() throws {
             try fill(0..<10)

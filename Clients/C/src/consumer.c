@@ -407,6 +407,7 @@ int shr_consumer_open(shr_ring *ring, const struct shr_endpoint *given, shr_cons
     endpoint.check_interval_ns = shr_interval(endpoint.check_interval_ns, 100000000);
     if (endpoint.budget == 0) endpoint.budget = 256;
     if (ring->kind == SHR_BOARD) return shr_fail(SHR_INCOMPATIBLE, 0, "board", ring->label, "a board has readers, and no consumer");
+    if (ring->kind == SHR_CALL) return shr_fail(SHR_INCOMPATIBLE, 0, "call service", ring->label, "a call service has clients and servers, and no consumer");
     struct consumer *c = (struct consumer *)calloc(1, sizeof *c);
     if (!c) return shr_fail(SHR_SYSTEM, ENOMEM, "ring", ring->label, "no memory for its consumer");
     bool is_broadcast = ring->kind == SHR_BROADCAST;

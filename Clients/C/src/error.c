@@ -76,6 +76,7 @@ const char *shr_code_name(int code) {
     case SHR_CLOSED: return "ended";
     case SHR_MISUSE: return "misuse";
     case SHR_SYSTEM: return "system";
+    case SHR_CALL_FAILED: return "callFailed";
     default: return "unknown";
     }
 }

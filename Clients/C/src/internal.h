@@ -87,6 +87,7 @@ struct segment {
     uint32_t lane_count, slot_count;
     uint64_t lane_capacity, record_alignment;
     uint64_t control_size, data_size, control_end, unit;
+    uint64_t call_stride; /* of a call service: from one slot's areas to the next one's, bytes */
 };
 
 struct shr_ring {
@@ -118,7 +119,7 @@ struct attachment {
     bool is_asymmetric;
 };
 
-enum request { REQUEST_CONSUMER, REQUEST_ANY_LANE, REQUEST_ANY_SLOT, REQUEST_OBSERVER, REQUEST_EXACTLY };
+enum request { REQUEST_CONSUMER, REQUEST_ANY_LANE, REQUEST_ANY_SLOT, REQUEST_ANY_SERVER, REQUEST_ANY_CALLER, REQUEST_OBSERVER, REQUEST_EXACTLY };
 
 int shr_attach(struct shr_ring *ring, enum request request, struct role role, struct attachment *a);
 void shr_detach(struct attachment *a);
@@ -151,6 +152,7 @@ int shr_require_flushed_to_read(const struct shr_ring *ring, const struct sr_hea
 static inline const char *ring_name(const struct attachment *a) { return a->ring->label; }
 static inline struct sr_lanes_control *lanes_control(const struct attachment *a) { return (struct sr_lanes_control *)(void *)a->control; }
 static inline struct sr_broadcast_control *broadcast_control(const struct attachment *a) { return (struct sr_broadcast_control *)(void *)a->control; }
+static inline struct sr_call_control *call_control(const struct attachment *a) { return (struct sr_call_control *)(void *)a->control; }
 static inline struct sr_lane_control *lane_control(const struct attachment *a, uint32_t lane) {
     return a->ring->kind == SHR_BROADCAST ? sr_publisher(broadcast_control(a)) : sr_lane(lanes_control(a), lane);
 }
@@ -164,7 +166,7 @@ void shr_wake_events(uint32_t *word);   /* counts a wake and wakes all */
 enum cancelled { CANCELLED_BY_CALLER = 1, CANCELLED_BY_OWNER = 2 /* it takes its side back from the waiter thread */ };
 
 struct sleeper {
-    uint32_t *word;
+    uint32_t *word; /* stored anew by shr_sleeper_move alone */
     bool is_event_count;
     bool is_asymmetric;
     int strategy;
@@ -192,6 +194,8 @@ int shr_sleep(struct sleeper *s, int64_t deadline, const char *awaited, shr_chec
 int shr_require_not_cancelled(struct sleeper *s, const char *awaited);
 void shr_cancel(struct sleeper *s, int cancelled);
 void shr_declare_awake(struct sleeper *s);
+/* The owner, which does not sleep, is to sleep on another word from now on. A canceller may ring the one before meanwhile: that one's memory stays. */
+void shr_sleeper_move(struct sleeper *s, uint32_t *word, uint64_t *sleeps);
 
 /* Which of the two has the endpoint's side. */
 enum event_state {

@@ -698,6 +698,7 @@ static struct shr_endpoint endpoint_of(const struct shr_endpoint *given) {
 int shr_producer_open(shr_ring *ring, const struct shr_endpoint *given, shr_producer **out) {
     struct shr_endpoint endpoint = endpoint_of(given);
     if (ring->kind == SHR_BOARD) return shr_fail(SHR_INCOMPATIBLE, 0, "board", ring->label, "a board has writers of entries, and no producer");
+    if (ring->kind == SHR_CALL) return shr_fail(SHR_INCOMPATIBLE, 0, "call service", ring->label, "a call service has clients and servers, and no producer");
     struct producer *p = (struct producer *)calloc(1, sizeof *p);
     if (!p) return shr_fail(SHR_SYSTEM, ENOMEM, "ring", ring->label, "no memory for its producer");
     int result = shr_attach(ring, REQUEST_ANY_LANE, (struct role){SR_ROLE_PRODUCER, 0}, &p->attachment);

@@ -9,7 +9,7 @@
 #define LARGEST_CAPACITY (UINT64_C(1) << 40)
 #define LARGEST_NAME 200u
 
-static const char *what_of(int kind) { return kind == SHR_BOARD ? "board" : "ring"; }
+static const char *what_of(int kind) { return kind == SHR_BOARD ? "board" : kind == SHR_CALL ? "call service" : "ring"; }
 
 #define FAIL(code, error, ...) shr_fail(code, error, what_of(ring->kind), ring->label, __VA_ARGS__)
 
@@ -59,6 +59,10 @@ static struct shr_ring *make_handle(const char *name, int kind, const struct shr
     if (kind == SHR_SPSC) o->lanes = 1;
     if (o->subscribers == 0) o->subscribers = 16;
     if (o->entries == 0) o->entries = 64;
+    if (o->clients == 0) o->clients = 64;
+    if (o->servers == 0) o->servers = 8;
+    if (o->request_capacity == 0) o->request_capacity = 4096;
+    if (o->reply_capacity == 0) o->reply_capacity = 4096;
     if (o->record_alignment == 0) o->record_alignment = 8;
     if (o->permissions == 0) o->permissions = 0600;
     if (!ring->directory || !ring->label || !ring->options.label || (name && !ring->name)) {
@@ -150,10 +154,33 @@ static int check_lanes(const struct shr_ring *ring, uint64_t alignment, uint64_t
     return SHR_OK;
 }
 
+static int check_calls(const struct shr_ring *ring, const struct sr_call_shape *c, struct segment *s) {
+    if (c->slot_count < 1 || c->slot_count > SR_LARGEST_CALL_SLOT_COUNT) return FAIL(SHR_DAMAGED, 0, "it says it has %u slots for clients", c->slot_count);
+    if (c->server_count < 1 || c->server_count > SR_LARGEST_SERVER_COUNT) return FAIL(SHR_DAMAGED, 0, "it says it has places for %u servers", c->server_count);
+    if (c->request_capacity < SR_CALL_INLINE || c->request_capacity > SR_LARGEST_CALL_MESSAGE)
+        return FAIL(SHR_DAMAGED, 0, "its requests have a capacity of %u bytes, not %u to 2^27", c->request_capacity, SR_CALL_INLINE);
+    if (c->reply_capacity < SR_CALL_INLINE || c->reply_capacity > SR_LARGEST_CALL_MESSAGE)
+        return FAIL(SHR_DAMAGED, 0, "its replies have a capacity of %u bytes, not %u to 2^27", c->reply_capacity, SR_CALL_INLINE);
+    if (c->data_size < SR_CALL_AREA_ALIGNMENT || c->data_size > LARGEST_CAPACITY || c->data_size % SR_CALL_AREA_ALIGNMENT)
+        return FAIL(SHR_DAMAGED, 0, "its areas have %llu bytes, not a multiple of %u up to 2^40", (unsigned long long)c->data_size, SR_CALL_AREA_ALIGNMENT);
+    s->call_stride = sr_call_area(c->request_capacity) + sr_call_area(c->reply_capacity);
+    if (c->slot_count * s->call_stride > c->data_size)
+        return FAIL(SHR_DAMAGED, 0, "its areas have %llu bytes, and its %u slots need %llu", (unsigned long long)c->data_size, c->slot_count,
+                    (unsigned long long)(c->slot_count * s->call_stride));
+    s->lane_count = 0;
+    s->control_size = sr_call_line_offset(c->server_count, c->slot_count, c->slot_count);
+    s->data_size = c->data_size;
+    return SHR_OK;
+}
+
 static int check_shape(const struct shr_ring *ring, const struct sr_header *h, struct segment *s) {
     bool is_total = h->required_features & SR_FEATURE_TOTAL_ORDER;
     s->lane_count = 1;
     s->slot_count = 0;
+    if (h->kind == SR_KIND_CALL) {
+        if (is_total) return FAIL(SHR_DAMAGED, 0, "it is for calls and says that it puts messages in a total order");
+        return check_calls(ring, &h->call, s);
+    }
     if (h->kind == SR_KIND_BOARD) {
         const struct sr_board_shape *b = &h->board;
         if (is_total) return FAIL(SHR_DAMAGED, 0, "it is a board and says that it puts messages in a total order");
@@ -203,7 +230,7 @@ static int check_header(const struct shr_ring *ring, struct segment *s, uint64_t
     uint64_t checksum = sr_header_checksum(h);
     if (h->checksum != checksum)
         return FAIL(SHR_DAMAGED, 0, "its header's checksum is 0x%llx, its contents give 0x%llx", (unsigned long long)h->checksum, (unsigned long long)checksum);
-    uint64_t hash = h->kind == SR_KIND_CALL ? 0 : sr_layout_hash(h->kind); /* the shim knows calls, this client does not */
+    uint64_t hash = sr_layout_hash(h->kind);
     if (hash == 0) return FAIL(SHR_INCOMPATIBLE, 0, "it is of kind %u, which this program does not know", h->kind);
     if (h->required_features & ~(uint64_t)KNOWN_FEATURES)
         return FAIL(SHR_INCOMPATIBLE, 0, "it requires features 0x%llx, of which this program knows 0x%llx", (unsigned long long)h->required_features,
@@ -273,7 +300,7 @@ static int check_file(const struct shr_ring *ring, int fd, bool is_anonymous, st
 }
 
 static int check_kind(const struct shr_ring *ring, int kind, const struct segment *s) {
-    static const char *const names[] = {"?", "spsc", "mpsc", "broadcast", "board"};
+    static const char *const names[] = {"?", "spsc", "mpsc", "broadcast", "board", "call"};
     if (kind != 0 && s->header.kind != (uint32_t)kind) return FAIL(SHR_INCOMPATIBLE, 0, "it is of kind %s, not of kind %s", names[s->header.kind], names[kind]);
     return SHR_OK;
 }
@@ -345,8 +372,8 @@ static int make_header(struct shr_ring *ring, struct sr_header *h, struct segmen
     const struct shr_options *o = &ring->options;
     uint64_t page = sr_page_size(), alignment = o->record_alignment;
     memset(h, 0, sizeof *h);
-    if (ring->kind < SHR_SPSC || ring->kind > SHR_BOARD) return FAIL(SHR_INVALID_OPTION, 0, "the kind must be 1 to 4, not %d", ring->kind);
-    if (ring->kind != SHR_BOARD && (alignment < 8 || alignment > 128 || (alignment & (alignment - 1))))
+    if (ring->kind < SHR_SPSC || ring->kind > SHR_CALL) return FAIL(SHR_INVALID_OPTION, 0, "the kind must be 1 to 5, not %d", ring->kind);
+    if (ring->kind < SHR_BOARD && (alignment < 8 || alignment > 128 || (alignment & (alignment - 1))))
         return FAIL(SHR_INVALID_OPTION, 0, "the record alignment must be 8, 16, 32, 64 or 128, not %llu", (unsigned long long)alignment);
     if (ring->kind == SHR_MPSC && (o->lanes < 1 || o->lanes > SR_LARGEST_LANE_COUNT))
         return FAIL(SHR_INVALID_OPTION, 0, "the lane count must be 1 to %u, not %u", SR_LARGEST_LANE_COUNT, o->lanes);
@@ -354,6 +381,16 @@ static int make_header(struct shr_ring *ring, struct sr_header *h, struct segmen
         return FAIL(SHR_INVALID_OPTION, 0, "the number of subscribers must be 1 to %u, not %u", SR_LARGEST_SUBSCRIBER_COUNT, o->subscribers);
     if (ring->kind == SHR_BOARD && (o->entries < 1 || o->entries > SR_LARGEST_ENTRY_COUNT))
         return FAIL(SHR_INVALID_OPTION, 0, "the number of entries must be 1 to %u, not %u", SR_LARGEST_ENTRY_COUNT, o->entries);
+    if (ring->kind == SHR_CALL) {
+        if (o->clients > SR_LARGEST_CALL_SLOT_COUNT)
+            return FAIL(SHR_INVALID_OPTION, 0, "it must have slots for 1 to %u clients, not %u", SR_LARGEST_CALL_SLOT_COUNT, o->clients);
+        if (o->servers > SR_LARGEST_SERVER_COUNT)
+            return FAIL(SHR_INVALID_OPTION, 0, "it must have places for 1 to %u servers, not %u", SR_LARGEST_SERVER_COUNT, o->servers);
+        if (o->request_capacity > SR_LARGEST_CALL_MESSAGE)
+            return FAIL(SHR_INVALID_OPTION, 0, "its requests must have a capacity of 1 to %u bytes, not %u", SR_LARGEST_CALL_MESSAGE, o->request_capacity);
+        if (o->reply_capacity > SR_LARGEST_CALL_MESSAGE)
+            return FAIL(SHR_INVALID_OPTION, 0, "its replies must have a capacity of 1 to %u bytes, not %u", SR_LARGEST_CALL_MESSAGE, o->reply_capacity);
+    }
     if (o->capacity > LARGEST_CAPACITY)
         return FAIL(SHR_INVALID_OPTION, 0, "the capacity must be 1 to %llu bytes, not %llu", (unsigned long long)LARGEST_CAPACITY,
                     (unsigned long long)o->capacity);
@@ -371,6 +408,13 @@ static int make_header(struct shr_ring *ring, struct sr_header *h, struct segmen
         h->board.entry_count = o->entries;
         h->board.keeps_time = o->keeps_time ? 1 : 0;
         h->board.data_size = (o->capacity + SR_ENTRY_ALIGNMENT - 1) / SR_ENTRY_ALIGNMENT * SR_ENTRY_ALIGNMENT;
+    } else if (ring->kind == SHR_CALL) {
+        h->call.slot_count = o->clients;
+        h->call.server_count = o->servers;
+        h->call.request_capacity = o->request_capacity > SR_CALL_INLINE ? o->request_capacity : SR_CALL_INLINE;
+        h->call.reply_capacity = o->reply_capacity > SR_CALL_INLINE ? o->reply_capacity : SR_CALL_INLINE;
+        uint64_t areas = o->clients * (sr_call_area(h->call.request_capacity) + sr_call_area(h->call.reply_capacity));
+        h->call.data_size = areas == 0 ? page : (areas + page - 1) / page * page;
     } else if (ring->kind == SHR_BROADCAST) {
         h->broadcast.subscriber_count = o->subscribers;
         h->broadcast.record_alignment = (uint32_t)alignment;
@@ -585,7 +629,18 @@ static int compare_broadcasts(const struct shr_ring *ring, const struct sr_broad
                 found->record_alignment, wanted->record_alignment);
 }
 
+static int compare_calls(const struct shr_ring *ring, const struct sr_call_shape *found, const struct sr_call_shape *wanted) {
+    if (memcmp(found, wanted, sizeof *found) == 0) return SHR_OK;
+    return FAIL(
+        SHR_DIFFERENT_SHAPE, 0,
+        "it is there already, and not as it has to be: its slots are %u, not %u; its places for servers are %u, not %u; its capacities are %u and %u bytes, "
+        "not %u and %u",
+        found->slot_count, wanted->slot_count, found->server_count, wanted->server_count, found->request_capacity, found->reply_capacity,
+        wanted->request_capacity, wanted->reply_capacity);
+}
+
 static int compare(const struct shr_ring *ring, const struct sr_header *found, const struct sr_header *wanted) {
+    if (found->kind == SR_KIND_CALL) return compare_calls(ring, &found->call, &wanted->call);
     if (found->kind == SR_KIND_BOARD) return compare_boards(ring, &found->board, &wanted->board);
     if (found->kind == SR_KIND_BROADCAST) return compare_broadcasts(ring, &found->broadcast, &wanted->broadcast);
     bool is_total = found->required_features & SR_FEATURE_TOTAL_ORDER, asked = wanted->required_features & SR_FEATURE_TOTAL_ORDER;
@@ -703,6 +758,13 @@ void shr_ring_facts(const shr_ring *ring, struct shr_facts *f) {
         f->capacity = h->board.data_size;
         return;
     }
+    if (h->kind == SR_KIND_CALL) {
+        f->clients = h->call.slot_count;
+        f->servers = h->call.server_count;
+        f->request_capacity = h->call.request_capacity;
+        f->reply_capacity = h->call.reply_capacity;
+        return;
+    }
     bool is_broadcast = h->kind == SR_KIND_BROADCAST;
     f->lanes = is_broadcast ? 1 : h->lanes.lane_count;
     f->subscribers = is_broadcast ? h->broadcast.subscriber_count : 0;
@@ -755,10 +817,14 @@ void shr_holder_name(const struct sr_holder *place, char *text, size_t size) {
         snprintf(text, size, "process %u", holder.pid);
 }
 
-static uint64_t holder_offset(const struct shr_ring *ring, struct role role) {
+/* `servers`: how many places for them a call service has. */
+static uint64_t holder_offset(const struct shr_ring *ring, uint32_t servers, struct role role) {
     switch (ring->kind) {
     case SHR_BOARD:
         return role.kind == SR_ROLE_ENTRY ? sr_entry_offset(role.index) + offsetof(struct sr_entry_control, holder) : offsetof(struct sr_board_control, holder);
+    case SHR_CALL:
+        return role.kind == SR_ROLE_SERVER ? sr_server_offset(role.index) + offsetof(struct sr_server_control, holder)
+                                           : sr_caller_offset(servers, role.index) + offsetof(struct sr_caller_control, holder);
     case SHR_BROADCAST:
         return role.kind == SR_ROLE_CONSUMER ? sr_subscriber_offset(role.index) + offsetof(struct sr_subscriber_control, holder)
                                              : sr_publisher_offset() + offsetof(struct sr_lane_control, producer_holder);
@@ -769,17 +835,20 @@ static uint64_t holder_offset(const struct shr_ring *ring, struct role role) {
 }
 
 struct sr_holder *shr_holder_of(const struct attachment *a, struct role role) {
-    return (struct sr_holder *)(void *)(a->control + holder_offset(a->ring, role));
+    return (struct sr_holder *)(void *)(a->control + holder_offset(a->ring, a->segment.header.call.server_count, role));
 }
 
 static int fail_taken(const struct shr_ring *ring, const struct segment *s, struct role first, uint32_t count) {
     struct sr_holder holder;
     char text[128] = "an unknown process";
-    if (sr_read_at(s->fd, &holder, sizeof holder, s->header.control_offset + holder_offset(ring, first)) == (int64_t)sizeof holder)
+    if (sr_read_at(s->fd, &holder, sizeof holder, s->header.control_offset + holder_offset(ring, s->header.call.server_count, first)) == (int64_t)sizeof holder)
         shr_holder_name(&holder, text, sizeof text);
     static const char *const roles[] = {"consumer", "producer"};
     const char *role = ring->kind == SHR_BOARD ? "writer" : roles[first.kind & 1];
     if (ring->kind == SHR_BROADCAST) role = first.kind == SR_ROLE_CONSUMER ? "subscriber" : "publisher";
+    if (ring->kind == SHR_CALL)
+        return FAIL(SHR_ROLE_TAKEN, 0, "all its %u %s are taken; the first is %s", count,
+                    first.kind == SR_ROLE_SERVER ? "places for servers" : "slots for clients", text);
     if (count == 1) return FAIL(SHR_ROLE_TAKEN, 0, "its %s is %s, and there can be only one", role, text);
     return FAIL(SHR_ROLE_TAKEN, 0, "all its %u %s are taken; the first is %s", count, first.kind == SR_ROLE_CONSUMER ? "places for subscribers" : "lanes",
                 text);
@@ -823,6 +892,14 @@ static void candidates(enum request request, struct role wanted, const struct se
     case REQUEST_ANY_SLOT:
         *first = (struct role){SR_ROLE_CONSUMER, 0};
         *count = s->slot_count;
+        break;
+    case REQUEST_ANY_SERVER:
+        *first = (struct role){SR_ROLE_SERVER, 0};
+        *count = s->header.call.server_count;
+        break;
+    case REQUEST_ANY_CALLER:
+        *first = (struct role){SR_ROLE_CALLER, 0};
+        *count = s->header.call.slot_count;
         break;
     case REQUEST_OBSERVER: *first = (struct role){-1, 0}; break;
     case REQUEST_EXACTLY: break;

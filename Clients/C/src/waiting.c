@@ -59,10 +59,19 @@ static void cancel_for(struct sleeper *s, uint32_t reason) {
     __atomic_fetch_or(&s->cancelled, reason, __ATOMIC_ACQ_REL);
     if (s->is_asymmetric) sr_membarrier_global();
     sr_fence_full();
+    uint32_t *word = __atomic_load_n(&s->word, __ATOMIC_RELAXED); /* relaxed: the fence orders it; see shr_sleeper_move */
     if (s->is_event_count)
-        shr_wake_events(s->word);
+        shr_wake_events(word);
     else
-        shr_ring_doorbell(s->word);
+        shr_ring_doorbell(word);
+}
+
+void shr_sleeper_move(struct sleeper *s, uint32_t *word, uint64_t *sleeps) {
+    /* SYNC: cancel (pairs with cancel_for): the word before, the flag after; that side stores the flag before it loads the word. So a canceller that rings the
+     * word before this one is seen by the owner before it sleeps. */
+    __atomic_store_n(&s->word, word, __ATOMIC_RELAXED);
+    s->sleeps = sleeps;
+    sr_fence_full();
 }
 
 /* Takes a reason back; the other one stays as it is, whichever thread sets it meanwhile. */

@@ -1,7 +1,7 @@
 /* An untrusted peer writes anything anywhere in a segment, between the calls of endpoints of every kind. Nothing may trap, leave the segment, or go on for
  * ever: the sanitizers and the alarm watch.
  *
- *     hostile [ROUNDS] [SEED]      prints the seed; the same seed does the same again
+ *     hostile [ROUNDS] [SEED] [KIND]      prints the seed; the same seed does the same again. KIND 1 to 5: segments of one kind only
  */
 #define _GNU_SOURCE
 #include <sharedring.h>
@@ -203,9 +203,120 @@ static void play_board(shr_ring *board) {
     shr_board_writer_close(w);
 }
 
+/* A call's three words, mostly of a number that could be the next or the last one. */
+static void write_a_call(const struct shr_options *o) {
+    struct sr_call_control *control = (struct sr_call_control *)(void *)(memory + 4096);
+    uint32_t slot = (uint32_t)below(o->clients);
+    struct sr_call_line *line = sr_call_line_of(control, o->servers, o->clients, slot);
+    uint64_t *words[] = {sr_call_request(line), sr_call_reply(line), sr_caller_claim(sr_caller(control, o->servers, slot)), sr_call_slots_used(control)};
+    uint64_t *word = words[below(20) == 0 ? 3 : below(3)];
+    uint32_t n = sr_call_number(sr_load_relaxed_u64(words[below(3)])) + (uint32_t)below(3) - 1;
+    uint64_t low = below(3) == 0 ? interesting() & UINT32_MAX : below(2) ? below(400) : below(8) << 28 | below(400);
+    sr_store_release_u64(word, below(8) == 0 ? interesting() : (uint64_t)n << 32 | low);
+}
+
+static void use_bytes(const void *bytes, size_t size) {
+    shr_msg m = {bytes, size, 0, 0};
+    use(&m);
+}
+
+static void play_calls(shr_ring *service, const struct shr_options *o) {
+    enum { ENDS = 2, HELD = 4 };
+    static uint8_t bytes[512];
+    shr_client *clients[ENDS] = {NULL, NULL};
+    shr_server *servers[ENDS] = {NULL, NULL};
+    static shr_request held[HELD];
+    shr_server *of[HELD] = {NULL, NULL, NULL, NULL};
+    shr_reply reply;
+    void *place;
+    struct shr_endpoint endpoint;
+    memset(&endpoint, 0, sizeof endpoint);
+    endpoint.check_interval_ns = 1;
+    endpoint.waiting = SHR_SLEEP;
+    for (int step = 0; step < 300; step++) {
+        if (below(3) == 0) write_a_call(o);
+        if (below(12) == 0) write_something();
+        uint64_t i = below(ENDS), h = below(HELD);
+        size_t count_of_bytes = below(6) == 0 ? below(sizeof bytes) : below(100);
+        shr_client *c = clients[i];
+        shr_server *s = servers[i];
+        int result = SHR_EMPTY;
+        switch (below(17)) {
+        case 0:
+        case 1:
+            if (!c) count(shr_client_open(service, &endpoint, &clients[i]));
+            break;
+        case 2:
+        case 3:
+            if (!s) count(shr_server_open(service, &endpoint, &servers[i]));
+            break;
+        case 4:
+            if (c && below(6) == 0) shr_client_close(c), clients[i] = NULL;
+            break;
+        case 5:
+            if (s && below(6) == 0) {
+                shr_server_close(s), servers[i] = NULL;
+                for (int j = 0; j < HELD; j++)
+                    if (of[j] == s) of[j] = NULL;
+            }
+            break;
+        case 6:
+            if (c) result = shr_call(c, bytes, count_of_bytes, below(4) == 0 ? &held[0].token : NULL, &reply, (int64_t)below(2));
+            break;
+        case 7:
+        case 8:
+            if (c && shr_call_begin(c, count_of_bytes, &place, (int64_t)below(2)) == SHR_OK) {
+                memset(place, 7, count_of_bytes);
+                if (below(4) == 0) write_a_call(o);
+                count(shr_call_post(c, below(count_of_bytes + 1), NULL));
+            }
+            break;
+        case 9:
+            if (c) result = shr_call_wait(c, &reply, 1);
+            break;
+        case 10:
+            if (c && below(3) == 0) result = shr_call_give_up(c, &reply);
+            break;
+        case 11:
+            if (c) result = shr_call_poll(c, &reply);
+            break;
+        case 12:
+        case 13:
+            if (s && !of[h] && (below(3) ? shr_server_poll(s, &held[h]) : shr_server_next(s, &held[h], 1)) == SHR_OK) {
+                of[h] = s;
+                use_bytes(held[h].bytes, held[h].count);
+            }
+            break;
+        case 14:
+            if (of[h]) {
+                use_bytes(held[h].bytes, held[h].count);
+                shr_is_given_up(of[h], &held[h]);
+                count(shr_answer(of[h], &held[h], below(2) ? bytes : held[h].bytes, below(held[h].count + 1)));
+            }
+            break;
+        case 15:
+            if (of[h] && shr_answer_begin(of[h], &held[h], count_of_bytes, &place) == SHR_OK) {
+                memset(place, 9, count_of_bytes);
+                if (below(4) == 0) write_a_call(o);
+                if (below(4)) count(shr_answer_commit(of[h], &held[h], below(count_of_bytes + 1)));
+            }
+            break;
+        default:
+            if (of[h]) {
+                count(below(2) ? shr_drop(of[h], &held[h]) : shr_refuse(of[h], &held[h], bytes, below(60)));
+                of[h] = NULL;
+            }
+        }
+        count(result);
+        if (result == SHR_OK || result == SHR_CALL_FAILED) use_bytes(reply.bytes, reply.count);
+    }
+    for (int j = 0; j < ENDS; j++) shr_client_close(clients[j]), shr_server_close(servers[j]);
+}
+
 int main(int argument_count, char **arguments) {
     uint64_t rounds = argument_count > 1 ? strtoull(arguments[1], NULL, 10) : 2000;
     uint64_t seed = argument_count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t)time(NULL) * 2654435761u + (uint64_t)getpid();
+    int only = argument_count > 3 ? atoi(arguments[3]) : 0;
     printf("hostile %llu %llu\n", (unsigned long long)rounds, (unsigned long long)seed);
     fflush(stdout);
     alarm(600);
@@ -214,10 +325,11 @@ int main(int argument_count, char **arguments) {
         if (state == 0) state = 1;
         struct shr_options options;
         memset(&options, 0, sizeof options);
-        int kind = 1 + (int)below(4);
+        int kind = only ? only : 1 + (int)below(5);
         options.capacity = kind == SHR_BOARD ? 16384 : 4096;
         options.lanes = 1 + (uint32_t)below(3);
-        options.subscribers = options.entries = 1 + (uint32_t)below(3);
+        options.subscribers = options.entries = options.clients = options.servers = 1 + (uint32_t)below(3);
+        options.request_capacity = options.reply_capacity = 48 + (uint32_t)below(2) * 300;
         options.total_order = kind == SHR_MPSC && below(2);
         options.barrier = below(2) ? SHR_BARRIER_SYMMETRIC : SHR_BARRIER_AUTOMATIC;
         options.record_alignment = 8u << below(3);
@@ -233,6 +345,8 @@ int main(int argument_count, char **arguments) {
         if (memory == MAP_FAILED) return 1;
         if (kind == SHR_BOARD)
             play_board(ring);
+        else if (kind == SHR_CALL)
+            play_calls(ring, &options);
         else
             play_ring(ring);
         munmap(memory, size);

@@ -3,12 +3,13 @@
  *
  *     peer producer|consumer|collector|subscriber NAME [option=value …]
  *     peer board-writer|board-reader NAME KEY [option=value …]
+ *     peer call-server|call-client NAME [option=value …]
  *     peer exchange send|receive|ping|pong NAME SIZE COUNT WAITING     for figures: see Benchmarks/Clients
- *     peer verdicts      for each line `send|receive|write|read FILE` the verdict of Tests/Conformance
- *     peer create NAME [option=value …]     makes the segment and ends; with key=KEY:CAPACITY a board
+ *     peer verdicts      for each line `send|receive|write|read|serve|call FILE` the verdict of Tests/Conformance
+ *     peer create NAME [option=value …]     makes the segment and ends; with key=KEY:CAPACITY a board, with clients=COUNT a call service
  *
  * Options: directory, capacity, lanes, subscribers, order (total), barrier (symmetric), check-interval (ms), waiting, acknowledgement (manual), first
- * (position), from, lossy, senders, alignment.
+ * (position), from, lossy, senders, alignment, clients, servers, request-capacity, reply-capacity.
  */
 #define _GNU_SOURCE
 #include <sharedring.h>
@@ -83,6 +84,14 @@ static struct setup parse(int count, char **words, int first) {
             s.endpoint.ends = (int)number;
         else if (is(key, "alignment"))
             s.options.record_alignment = (uint32_t)number;
+        else if (is(key, "clients"))
+            s.kind = SHR_CALL, s.options.clients = (uint32_t)number;
+        else if (is(key, "servers"))
+            s.options.servers = (uint32_t)number;
+        else if (is(key, "request-capacity"))
+            s.options.request_capacity = (uint32_t)number;
+        else if (is(key, "reply-capacity"))
+            s.options.reply_capacity = (uint32_t)number;
     }
     return s;
 }
@@ -331,6 +340,119 @@ static int board_reader(const struct setup *s, const char *key) {
     return 0;
 }
 
+/* --- calls: as Tests/TestPeer/Call/CallSession ---------------------------------------------------------------------------------------------- */
+
+static void say_text(const char *word, const void *bytes, size_t count, const char *end) {
+    printf("%s ", word);
+    fwrite(bytes, 1, count, stdout);
+    say(end);
+}
+
+static int call_server(const struct setup *s) {
+    enum { MOST = 64 };
+    static shr_request held[MOST];
+    size_t first = 0, count = 0;
+    shr_ring *service = NULL;
+    shr_server *server;
+    shr_request request;
+    int result = shr_open(s->name, SHR_CALL, &s->options, &service), closes = 0;
+    if (result == SHR_OK) result = shr_server_open(service, &s->endpoint, &server);
+    if (result < 0) return say_failure(result), 1;
+    say("attached");
+    while (!closes && read_line(line, sizeof line)) {
+        char *rest = rest_of(line);
+        shr_request *oldest = count > 0 ? &held[first % MOST] : NULL;
+        if (is(line, "echo")) {
+            say("echoing");
+            while ((result = shr_server_next(server, &request, SHR_FOREVER)) == SHR_OK) shr_answer(server, &request, request.bytes, request.count);
+        } else if (is(line, "next") && count < MOST) {
+            shr_request *next = &held[(first + count) % MOST];
+            result = shr_server_next(server, next, PATIENCE);
+            if (result == SHR_OK) {
+                say_text("call", next->bytes, next->count, next->is_retry ? " again" : "");
+                count++;
+            }
+        } else if (is(line, "given-up")) {
+            say(oldest && shr_is_given_up(server, oldest) ? "yes" : "no");
+        } else if (is(line, "token")) {
+            char text[SHR_TOKEN_TEXT] = "none";
+            if (oldest) shr_token_text(&oldest->token, text);
+            say(text);
+        } else if (is(line, "close")) {
+            closes = 1;
+        } else if (oldest && (is(line, "answer") || is(line, "refuse") || is(line, "drop"))) {
+            result = is(line, "answer")   ? shr_answer(server, oldest, rest, strlen(rest))
+                     : is(line, "refuse") ? shr_refuse(server, oldest, rest, strlen(rest))
+                                          : shr_drop(server, oldest);
+            if (result == SHR_OK) say(is(line, "answer") ? "answered" : is(line, "refuse") ? "refused" : "dropped");
+            first++;
+            count--;
+        } else {
+            say("what?");
+        }
+        if (result < 0) say_failure(result);
+        result = SHR_OK;
+    }
+    shr_server_close(server);
+    shr_ring_close(service);
+    say("closed");
+    return 0;
+}
+
+static void say_outcome(int result, const shr_reply *reply) {
+    if (result == SHR_OK) {
+        say_text("replied", reply->bytes, reply->count, "");
+        return;
+    }
+    printf("%s: %s", shr_outcome_name(reply->outcome), shr_code_name(result));
+    if (reply->count > 0)
+        say_text("", reply->bytes, reply->count, "");
+    else
+        say("");
+}
+
+static int call_client(const struct setup *s) {
+    shr_ring *service = NULL;
+    shr_client *client;
+    shr_reply reply;
+    shr_token token;
+    int result = shr_open(s->name, SHR_CALL, &s->options, &service);
+    if (result == SHR_OK) result = shr_client_open(service, &s->endpoint, &client);
+    if (result < 0) return say_failure(result), 1;
+    say("attached");
+    while (read_line(line, sizeof line)) {
+        char *rest = rest_of(line);
+        if (is(line, "call")) {
+            say_outcome(shr_call(client, rest, strlen(rest), NULL, &reply, PATIENCE), &reply);
+        } else if (is(line, "try")) {
+            char *text = rest_of(rest);
+            int64_t milliseconds = atoll(rest);
+            say_outcome(shr_call(client, text, strlen(text), NULL, &reply, milliseconds * 1000000), &reply);
+        } else if (is(line, "again")) { /* of the call before */
+            token = reply.token;
+            say_outcome(shr_call(client, rest, strlen(rest), &token, &reply, PATIENCE), &reply);
+        } else if (is(line, "calls")) {
+            uint64_t count = strtoull(rest, NULL, 10);
+            for (uint64_t number = 0; number < count; number++) {
+                result = shr_call(client, &number, sizeof number, NULL, &reply, PATIENCE);
+                if (result != SHR_OK || reply.count != sizeof number || memcmp(reply.bytes, &number, sizeof number) != 0) break;
+            }
+            if (result != SHR_OK)
+                say_outcome(result, &reply);
+            else
+                say("called");
+        } else if (is(line, "close")) {
+            break;
+        } else {
+            say("what?");
+        }
+    }
+    shr_client_close(client);
+    shr_ring_close(service);
+    say("closed");
+    return 0;
+}
+
 static int create(struct setup *s, int count, char **words) {
     shr_ring *ring;
     for (int i = 0; i < count; i++)
@@ -430,6 +552,43 @@ static int verdict_write(const char *path) {
     return code;
 }
 
+/* A server attaches, and answers what waits. */
+static int verdict_serve(const char *path) {
+    int code;
+    shr_ring *ring = open_file(path, &code);
+    shr_server *server;
+    shr_request request;
+    if (!ring) return code;
+    code = shr_server_open(ring, NULL, &server);
+    if (code == SHR_OK) {
+        for (int turn = 0; (code = shr_server_poll(server, &request)) == SHR_OK; turn++) {
+            printf("%s%.*s", turn ? " " : "", (int)request.count, (const char *)request.bytes);
+            shr_answer(server, &request, "ok", 2);
+        }
+        shr_server_close(server);
+    }
+    if (code == SHR_EMPTY) say("");
+    shr_ring_close(ring);
+    return code == SHR_EMPTY ? SHR_OK : code;
+}
+
+/* A client attaches, and calls without waiting. */
+static int verdict_call(const char *path) {
+    int code;
+    shr_ring *ring = open_file(path, &code);
+    shr_client *client;
+    shr_reply reply;
+    if (!ring) return code;
+    code = shr_client_open(ring, NULL, &client);
+    if (code == SHR_OK) {
+        shr_call(client, "x", 1, NULL, &reply, 0);
+        say(reply.outcome != SHR_CALL_NOT_EXECUTED ? shr_outcome_name(reply.outcome) : reply.has_token ? "not executed" : "slot in use");
+        shr_client_close(client);
+    }
+    shr_ring_close(ring);
+    return code;
+}
+
 /* KEY=VERSION:TAG:BYTES, with @TIME if the board keeps it. */
 static int print_board(shr_board_reader *r, int keeps_time) {
     static uint8_t value[1 << 20];
@@ -477,9 +636,13 @@ static int verdicts(void) {
             code = verdict_write(path);
         else if (is(line, "read"))
             code = verdict_read(path);
+        else if (is(line, "serve"))
+            code = verdict_serve(path);
+        else if (is(line, "call"))
+            code = verdict_call(path);
         else
             code = verdict_send(path);
-        if (is(line, "read") && code == SHR_OK) continue;
+        if ((is(line, "read") || is(line, "serve") || is(line, "call")) && code == SHR_OK) continue;
         if (count >= 0) printf("%d ", count);
         say(code >= 0 && !is(line, "receive") ? "ok" : shr_code_name(code));
     }
@@ -566,6 +729,10 @@ int main(int count, char **words) {
         struct setup s = parse(count - 2, words + 2, 2);
         s.kind = SHR_BOARD;
         return is(words[1], "board-writer") ? board_writer(&s, words[3]) : board_reader(&s, words[3]);
+    }
+    if (count >= 3 && (is(words[1], "call-server") || is(words[1], "call-client"))) {
+        struct setup s = parse(count - 2, words + 2, 1);
+        return is(words[1], "call-server") ? call_server(&s) : call_client(&s);
     }
     if (count >= 3 && is(words[1], "create")) {
         struct setup s = parse(count - 2, words + 2, 1);

@@ -241,13 +241,12 @@ static void a_kind_that_is_not_known_is_refused(void) {
     EXPECT(shr_create(name, SHR_SPSC, &options, &ring), SHR_OK);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     CHECK(pread(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
-    h.kind = SR_KIND_CALL;
-    h.layout_hash = sr_layout_hash(h.kind);
+    h.kind = 6;
     h.checksum = sr_header_checksum(&h);
     CHECK(pwrite(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
     close(fd);
     EXPECT(shr_open(name, SHR_SPSC, NULL, &found), SHR_INCOMPATIBLE);
-    CHECK(strstr(shr_message(), "kind 5"));
+    CHECK(strstr(shr_message(), "kind 6"));
     EXPECT(shr_open(name, 0, NULL, &found), SHR_INCOMPATIBLE);
     EXPECT(shr_remove(name, NULL), SHR_OK);
     shr_ring_close(ring);
@@ -368,7 +367,7 @@ static void what_is_not_acknowledged_comes_again(void) {
     shr_msg m;
     endpoint.manual = 1;
     EXPECT(shr_consumer_open(ring, &endpoint, &c), SHR_OK);
-    for (int i = 0; i < 4; i++) EXPECT(shr_try_send(p, "abcd" + i, 1, (uint32_t)i), SHR_OK);
+    for (int i = 0; i < 4; i++) EXPECT(shr_try_send(p, &"abcd"[i], 1, (uint32_t)i), SHR_OK);
     EXPECT(shr_wait_acknowledged(p, 0), SHR_EMPTY);
     EXPECT(shr_poll(c, &m), SHR_OK);
     EXPECT(shr_acknowledge(c), SHR_OK);
@@ -1162,6 +1161,789 @@ static void a_durable_ring_is_refused_until_it_is_flushed(void) {
     rmdir(directory);
 }
 
+/* --- calls ------------------------------------------------------------------------------------------------------------------------------------- */
+
+static struct shr_options call_options(void) {
+    struct shr_options options = options_of(0);
+    options.clients = 3;
+    options.servers = 2;
+    options.request_capacity = 1000;
+    options.reply_capacity = 2000;
+    return options;
+}
+
+static shr_client *client_of(shr_ring *service) {
+    struct shr_endpoint endpoint = endpoint_of();
+    shr_client *c = NULL;
+    EXPECT(shr_client_open(service, &endpoint, &c), SHR_OK);
+    return c;
+}
+
+static shr_server *server_of(shr_ring *service) {
+    struct shr_endpoint endpoint = endpoint_of();
+    shr_server *s = NULL;
+    EXPECT(shr_server_open(service, &endpoint, &s), SHR_OK);
+    return s;
+}
+
+/* The segment's control area, as an untrusted peer has it. */
+static struct sr_call_control *words_of(shr_ring *service, uint8_t **memory, size_t *size) {
+    struct stat facts;
+    int fd = shr_ring_descriptor(service, 0);
+    CHECK(fd >= 0 && fstat(fd, &facts) == 0);
+    *size = (size_t)facts.st_size;
+    *memory = (uint8_t *)mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (*memory == MAP_FAILED) exit(1);
+    return (struct sr_call_control *)(void *)(*memory + 4096);
+}
+
+static int post_text(shr_client *c, const void *bytes, size_t count, const shr_token *retrying) {
+    void *place;
+    int result = shr_call_begin(c, count, &place, PATIENCE);
+    if (result != SHR_OK) return result;
+    memcpy(place, bytes, count);
+    return shr_call_post(c, count, retrying);
+}
+
+static void a_call_has_its_reply(void) {
+    static uint8_t bytes[2000];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 7);
+    shr_ring *service = make(SHR_CALL, call_options());
+    struct shr_facts facts;
+    shr_ring_facts(service, &facts);
+    CHECK(facts.kind == SHR_CALL && facts.clients == 3 && facts.servers == 2 && facts.request_capacity == 1000 && facts.reply_capacity == 2000);
+    shr_client *c = client_of(service);
+    shr_server *s = server_of(service);
+    shr_request request, none;
+    shr_reply reply;
+    static const size_t sizes[] = {0, 1, 47, 48, 49, 127, 128, 129, 1000};
+    EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (size_t j = 0; j < sizeof sizes / sizeof sizes[0]; j++) {
+            size_t asked = sizes[i], answered = sizes[j] == 1000 ? 2000 : sizes[j];
+            EXPECT(post_text(c, bytes + 1, asked <= 999 ? asked : 999, NULL), SHR_OK);
+            EXPECT(shr_call_poll(c, &reply), SHR_EMPTY);
+            CHECK(reply.outcome == SHR_CALL_STILL_OPEN && reply.has_token);
+            EXPECT(shr_server_poll(s, &request), SHR_OK);
+            CHECK(request.count == (asked <= 999 ? asked : 999) && memcmp(request.bytes, bytes + 1, request.count) == 0 && !request.is_retry);
+            CHECK(memcmp(&request.token, &reply.token, sizeof request.token) == 0);
+            EXPECT(shr_server_poll(s, &none), SHR_EMPTY);
+            EXPECT(shr_answer(s, &request, bytes, answered), SHR_OK);
+            EXPECT(shr_answer(s, &request, bytes, answered), SHR_CLOSED);
+            EXPECT(shr_drop(s, &request), SHR_CLOSED);
+            EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+            CHECK(reply.outcome == SHR_CALL_REPLIED && reply.count == answered && memcmp(reply.bytes, bytes, answered) == 0);
+        }
+    EXPECT(shr_call_poll(c, &reply), SHR_MISUSE);
+    shr_client_close(c);
+    shr_server_close(s);
+    shr_ring_close(service);
+}
+
+static void a_failed_call_says_why(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    shr_client *c = client_of(service);
+    shr_server *s = server_of(service);
+    static char large[3000];
+    shr_request request;
+    shr_reply reply;
+    void *place;
+    EXPECT(post_text(c, "one", 3, NULL), SHR_OK);
+    EXPECT(post_text(c, "two", 3, NULL), SHR_MISUSE); /* one at a time */
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_refuse(s, &request, "no, thanks", 10), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_CALL_FAILED);
+    CHECK(reply.outcome == SHR_CALL_REFUSED && reply.count == 10 && memcmp(reply.bytes, "no, thanks", 10) == 0);
+    CHECK(strstr(shr_message(), "call service") && strstr(shr_message(), "the call failed (refused)"));
+    EXPECT(post_text(c, "two", 3, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_answer(s, &request, large, 2001), SHR_MESSAGE_TOO_LARGE); /* it is not answered by that */
+    EXPECT(shr_answer_commit(s, &request, 3), SHR_MISUSE);
+    EXPECT(shr_drop(s, &request), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_CALL_FAILED);
+    CHECK(reply.outcome == SHR_CALL_DROPPED && reply.count == 0);
+    EXPECT(shr_call(c, large, 1001, NULL, &reply, PATIENCE), SHR_MESSAGE_TOO_LARGE);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && !reply.has_token && strstr(shr_message(), "1001") && strstr(shr_message(), "was not executed"));
+    /* What was begun with more bytes than it has in the end: into the line, and in place. */
+    memset(large, 'q', sizeof large);
+    EXPECT(shr_call_begin(c, 900, &place, PATIENCE), SHR_OK);
+    memset(place, 'q', 900);
+    EXPECT(shr_call_post(c, 901, NULL), SHR_MESSAGE_TOO_LARGE);
+    EXPECT(shr_call_post(c, 48, NULL), SHR_OK);
+    EXPECT(shr_call_post(c, 48, NULL), SHR_MISUSE);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.count == 48 && memcmp(request.bytes, large, 48) == 0);
+    EXPECT(shr_answer_begin(s, &request, 2000, &place), SHR_OK);
+    EXPECT(shr_answer(s, &request, "x", 1), SHR_CLOSED);
+    memset(place, 'q', 2000);
+    EXPECT(shr_answer_commit(s, &request, 40), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+    CHECK(reply.count == 40 && memcmp(reply.bytes, large, 40) == 0);
+    EXPECT(post_text(c, "kept", 4, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_answer_begin(s, &request, 30, &place), SHR_OK);
+    memset(place, 'q', 30);
+    CHECK(memcmp(request.bytes, "kept", 4) == 0); /* the reply goes to the same bytes of the segment */
+    EXPECT(shr_answer_commit(s, &request, 30), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_answer_begin(s, &request, 2000, &place), SHR_OK);
+    memset(place, 'q', 2000);
+    EXPECT(shr_answer_commit(s, &request, 1999), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+    CHECK(reply.count == 1999 && memcmp(reply.bytes, large, 1999) == 0);
+    /* A server's end answers what it has started, an answer that was begun as well; what it has not started waits for the next one. */
+    shr_client *other = client_of(service), *third = client_of(service);
+    EXPECT(post_text(c, "started", 7, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(post_text(third, "begun", 5, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_answer_begin(s, &request, 2000, &place), SHR_OK);
+    EXPECT(post_text(other, "waits", 5, NULL), SHR_OK);
+    shr_server_close(s);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_CALL_FAILED);
+    CHECK(reply.outcome == SHR_CALL_CLOSED);
+    EXPECT(shr_call_wait(third, &reply, PATIENCE), SHR_CALL_FAILED);
+    CHECK(reply.outcome == SHR_CALL_CLOSED);
+    EXPECT(shr_call_poll(other, &reply), SHR_EMPTY);
+    s = server_of(service);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.count == 5 && memcmp(request.bytes, "waits", 5) == 0);
+    EXPECT(shr_answer(s, &request, request.bytes, request.count), SHR_OK);
+    EXPECT(shr_call_wait(other, &reply, PATIENCE), SHR_OK);
+    shr_client_close(c);
+    shr_client_close(other);
+    shr_client_close(third);
+    shr_server_close(s);
+    shr_ring_close(service);
+}
+
+static void a_call_that_is_given_up_is_withdrawn_or_still_open(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    shr_client *c = client_of(service);
+    shr_server *s = server_of(service);
+    uint8_t *memory;
+    size_t size;
+    struct sr_call_control *control = words_of(service, &memory, &size);
+    shr_request request, none;
+    shr_reply reply;
+    void *place;
+    EXPECT(shr_call(c, "x", 1, NULL, &reply, 0), SHR_TIMED_OUT);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && reply.has_token);
+    EXPECT(shr_call(c, "x", 1, NULL, &reply, 1000000), SHR_TIMED_OUT);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && strstr(shr_message(), "no reply before the deadline; the call was not executed"));
+    EXPECT(shr_server_poll(s, &request), SHR_EMPTY); /* it never is */
+    EXPECT(post_text(c, "long", 4, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(shr_is_given_up(s, &request) == 0);
+    EXPECT(shr_call_wait(c, &reply, 1000000), SHR_TIMED_OUT);
+    CHECK(reply.outcome == SHR_CALL_STILL_OPEN && shr_is_given_up(s, &request) == 1);
+    /* The slot is settled before its next use. */
+    EXPECT(shr_call_begin(c, 1, &place, 0), SHR_EMPTY);
+    EXPECT(shr_call(c, "y", 1, NULL, &reply, 1000000), SHR_TIMED_OUT);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && !reply.has_token && strstr(shr_message(), "slot 0"));
+    EXPECT(shr_server_poll(s, &none), SHR_EMPTY);
+    CHECK(sr_load_relaxed_u64(sr_caller_late(sr_caller(control, 2, 0))) == 0);
+    EXPECT(shr_answer(s, &request, "late", 4), SHR_OK);
+    EXPECT(post_text(c, "y", 1, NULL), SHR_OK);
+    CHECK(sr_load_relaxed_u64(sr_caller_late(sr_caller(control, 2, 0))) == 1);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.count == 1 && *(const char *)request.bytes == 'y' && shr_is_given_up(s, &request) == 0);
+    /* Given up by hand, when it was started and before. */
+    EXPECT(shr_call_give_up(c, &reply), SHR_CANCELLED);
+    CHECK(reply.outcome == SHR_CALL_STILL_OPEN && shr_is_given_up(s, &request) == 1);
+    EXPECT(shr_answer(s, &request, "late", 4), SHR_OK);
+    EXPECT(post_text(c, "z", 1, NULL), SHR_OK);
+    EXPECT(shr_call_give_up(c, &reply), SHR_CANCELLED);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED);
+    EXPECT(shr_call_give_up(c, &reply), SHR_MISUSE);
+    /* And when the reply was there. */
+    EXPECT(post_text(c, "z", 1, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_answer(s, &request, "there", 5), SHR_OK);
+    EXPECT(shr_call_give_up(c, &reply), SHR_OK);
+    CHECK(reply.count == 5);
+    /* A client that ends withdraws what no server has started. */
+    EXPECT(post_text(c, "gone", 4, NULL), SHR_OK);
+    shr_client_close(c);
+    EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+    /* And what one was started stays open; its slot is passed over. */
+    c = client_of(service);
+    EXPECT(post_text(c, "open", 4, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    shr_client_close(c);
+    CHECK(shr_is_given_up(s, &request) == 1);
+    c = client_of(service);
+    EXPECT(post_text(c, "next", 4, NULL), SHR_OK);
+    EXPECT(shr_call_poll(c, &reply), SHR_EMPTY);
+    CHECK(reply.token.slot == 1);
+    shr_client *another = client_of(service);
+    EXPECT(post_text(another, "more", 4, NULL), SHR_OK);
+    EXPECT(shr_call_poll(another, &reply), SHR_EMPTY);
+    CHECK(reply.token.slot == 2);
+    shr_client_close(another);
+    shr_client_close(c);
+    shr_server_close(s);
+    munmap(memory, size);
+    shr_ring_close(service);
+}
+
+/* A process of its own that is killed. It says that it is there by its exit from a pipe's other end. */
+static pid_t start_server_that_dies(int fd, int ready) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child != 0) return child;
+    alarm(120);
+    shr_ring *own;
+    shr_server *s;
+    shr_request request;
+    if (shr_open_descriptor(fd, SHR_CALL, NULL, &own) < 0 || shr_server_open(own, NULL, &s) < 0) _exit(2);
+    if (write(ready, "a", 1) != 1 || shr_server_next(s, &request, PATIENCE) != SHR_OK) _exit(3);
+    if (write(ready, "c", 1) != 1) _exit(4);
+    for (;;) pause();
+}
+
+static void a_servers_death_is_unknown(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    int fd = shr_ring_descriptor(service, 0), ready[2];
+    char byte = 0;
+    CHECK(pipe(ready) == 0);
+    shr_client *c = client_of(service);
+    shr_reply reply;
+    for (int way = 0; way < 3; way++) {
+        pid_t child = start_server_that_dies(fd, ready[1]);
+        CHECK(child > 0 && read(ready[0], &byte, 1) == 1 && byte == 'a');
+        EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+        CHECK(read(ready[0], &byte, 1) == 1 && byte == 'c');
+        if (way == 1) { /* its descriptor's thread finds it */
+            CHECK(shr_client_descriptor(c) >= 0);
+            EXPECT(shr_client_arm(c), SHR_OK);
+        }
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        int found = SHR_EMPTY;
+        if (way == 0) found = shr_call_wait(c, &reply, SHR_FOREVER);
+        if (way == 1) CHECK(is_readable(shr_client_descriptor(c), 120000));
+        if (way >= 1)
+            while ((found = shr_call_poll(c, &reply)) == SHR_EMPTY) usleep(100);
+        CHECK(found == SHR_PEER_DIED && reply.outcome == SHR_CALL_UNKNOWN && strstr(shr_message(), "may have been executed"));
+    }
+    /* The retry names the first call. */
+    shr_server *s = server_of(service);
+    shr_request request;
+    shr_token first = reply.token, read_again;
+    char text[SHR_TOKEN_TEXT];
+    EXPECT(post_text(c, "x", 1, &first), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(request.is_retry && memcmp(&request.token, &first, sizeof first) == 0);
+    shr_token_text(&request.token, text);
+    CHECK(strlen(text) == 36 && strcmp(text + 32, ":0:3") == 0);
+    EXPECT(shr_token_parse(text, &read_again), SHR_OK);
+    CHECK(memcmp(&read_again, &first, sizeof first) == 0);
+    EXPECT(shr_token_parse("no token", &read_again), SHR_INVALID_NAME);
+    text[5] = 'g';
+    EXPECT(shr_token_parse(text, &read_again), SHR_INVALID_NAME);
+    EXPECT(shr_token_parse("00000000000000000000000000000000:4294967296:1", &read_again), SHR_INVALID_NAME);
+    EXPECT(shr_token_parse("00000000000000000000000000000000:1:1:", &read_again), SHR_INVALID_NAME);
+    EXPECT(shr_answer(s, &request, "once", 4), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+    CHECK(reply.token.number == 4);
+    shr_server_close(s);
+    shr_client_close(c);
+    close(fd);
+    close(ready[0]);
+    close(ready[1]);
+    shr_ring_close(service);
+}
+
+/* A killed client's call: pending ones are withdrawn by its successor, started ones stay open until their server is done. */
+static void a_clients_death_is_its_successors_matter(void) {
+    for (int is_started = 0; is_started < 2; is_started++) {
+        struct shr_options options = call_options();
+        options.clients = 1;
+        shr_ring *service = make(SHR_CALL, options);
+        int fd = shr_ring_descriptor(service, 0), ready[2];
+        char byte = 0;
+        CHECK(pipe(ready) == 0);
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(120);
+            shr_ring *own;
+            shr_client *c;
+            if (shr_open_descriptor(fd, SHR_CALL, NULL, &own) < 0 || shr_client_open(own, NULL, &c) < 0 || post_text(c, "x", 1, NULL) != SHR_OK) _exit(2);
+            if (write(ready[1], "c", 1) != 1) _exit(3);
+            for (;;) pause();
+        }
+        CHECK(read(ready[0], &byte, 1) == 1);
+        shr_server *s = server_of(service);
+        shr_client *c = NULL;
+        shr_request request, none;
+        shr_reply reply;
+        void *place;
+        EXPECT(shr_client_open(service, NULL, &c), SHR_ROLE_TAKEN);
+        CHECK(strstr(shr_message(), "slots for clients"));
+        if (is_started) EXPECT(shr_server_poll(s, &request), SHR_OK);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        c = client_of(service);
+        EXPECT(shr_server_poll(s, &none), SHR_EMPTY);
+        EXPECT(shr_call_begin(c, 1, &place, 0), is_started ? SHR_EMPTY : SHR_OK);
+        if (is_started) EXPECT(shr_answer(s, &request, "late", 4), SHR_OK);
+        EXPECT(post_text(c, "y", 1, NULL), SHR_OK);
+        EXPECT(shr_server_poll(s, &request), SHR_OK);
+        EXPECT(shr_answer(s, &request, "good", 4), SHR_OK);
+        EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+        CHECK(reply.count == 4 && memcmp(reply.bytes, "good", 4) == 0);
+        shr_client_close(c);
+        shr_server_close(s);
+        close(fd);
+        close(ready[0]);
+        close(ready[1]);
+        shr_ring_close(service);
+    }
+}
+
+static void *cancel_client(void *argument) {
+    shr_client_cancel((shr_client *)argument, 1);
+    return NULL;
+}
+static void *cancel_server(void *argument) {
+    shr_server_cancel((shr_server *)argument, 1);
+    return NULL;
+}
+
+static void calls_are_cancelled_from_another_thread(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    shr_client *c = client_of(service);
+    shr_server *s = server_of(service);
+    shr_request request;
+    shr_reply reply;
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, cancel_client, c) == 0);
+    EXPECT(shr_call(c, "x", 1, NULL, &reply, SHR_FOREVER), SHR_CANCELLED);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED);
+    pthread_join(thread, NULL);
+    EXPECT(shr_call(c, "x", 1, NULL, &reply, SHR_FOREVER), SHR_CANCELLED);
+    CHECK(!reply.has_token);
+    EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+    shr_client_cancel(c, 0);
+    EXPECT(post_text(c, "y", 1, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    CHECK(pthread_create(&thread, NULL, cancel_client, c) == 0);
+    EXPECT(shr_call_wait(c, &reply, SHR_FOREVER), SHR_CANCELLED);
+    CHECK(reply.outcome == SHR_CALL_STILL_OPEN);
+    pthread_join(thread, NULL);
+    shr_client_cancel(c, 0);
+    CHECK(pthread_create(&thread, NULL, cancel_server, s) == 0);
+    EXPECT(shr_server_next(s, &request, SHR_FOREVER), SHR_CANCELLED);
+    pthread_join(thread, NULL);
+    EXPECT(shr_server_next(s, &request, SHR_FOREVER), SHR_CANCELLED);
+    shr_server_cancel(s, 0);
+    EXPECT(shr_server_next(s, &request, 1000000), SHR_TIMED_OUT);
+    shr_client_close(c);
+    struct shr_endpoint endpoint = endpoint_of();
+    int asked = 0;
+    endpoint.interrupted = interrupt;
+    endpoint.context = &asked;
+    EXPECT(shr_client_open(service, &endpoint, &c), SHR_OK);
+    EXPECT(shr_call(c, "x", 1, NULL, &reply, SHR_FOREVER), SHR_CANCELLED);
+    CHECK(asked == 2 && shr_errno() == EINTR && reply.outcome == SHR_CALL_NOT_EXECUTED);
+    shr_client_close(c);
+    shr_server_close(s);
+    shr_ring_close(service);
+}
+
+static void descriptors_of_calls(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    shr_client *c = client_of(service);
+    shr_server *s = server_of(service);
+    shr_request request;
+    shr_reply reply;
+    void *place;
+    EXPECT(shr_server_arm(s), SHR_MISUSE);
+    EXPECT(shr_client_arm(c), SHR_MISUSE);
+    int servers = shr_server_descriptor(s), clients = shr_client_descriptor(c);
+    CHECK(servers >= 3 && clients >= 3 && is_readable(servers, 0) && is_readable(clients, 0));
+    for (int i = 0; i < 100 && failures == 0; i++) {
+        EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+        EXPECT(shr_server_arm(s), SHR_OK);
+        if (i % 2) CHECK(!is_readable(servers, 0));
+        EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+        EXPECT(shr_server_next(s, &request, 1), SHR_ALREADY_WAITING);
+        EXPECT(post_text(c, "event", 5, NULL), SHR_OK);
+        EXPECT(shr_client_arm(c), SHR_OK);
+        EXPECT(shr_call_wait(c, &reply, 1), SHR_ALREADY_WAITING);
+        EXPECT(shr_call_begin(c, 1, &place, 0), SHR_ALREADY_WAITING);
+        if (i % 2) CHECK(!is_readable(clients, 0));
+        CHECK(is_readable(servers, 120000));
+        while (shr_server_poll(s, &request) != SHR_OK) continue; /* the thread lets go behind its event */
+        EXPECT(shr_server_arm(s), SHR_OK);
+        EXPECT(shr_call_poll(c, &reply), SHR_EMPTY);
+        EXPECT(shr_answer(s, &request, "reply", 5), SHR_OK); /* also while it is armed */
+        EXPECT(shr_server_disarm(s), SHR_OK);
+        CHECK(is_readable(clients, 120000) && is_readable(servers, 0));
+        int found;
+        while ((found = shr_call_poll(c, &reply)) == SHR_EMPTY) continue;
+        CHECK(found == SHR_OK && reply.count == 5);
+    }
+    /* The slot of a call that was given up: readable when the next can be begun. */
+    EXPECT(post_text(c, "event", 5, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, 1000000), SHR_TIMED_OUT);
+    EXPECT(shr_call_begin(c, 1, &place, 0), SHR_EMPTY);
+    EXPECT(shr_client_arm(c), SHR_OK);
+    CHECK(!is_readable(clients, 0));
+    EXPECT(shr_call_poll(c, &reply), SHR_EMPTY);
+    EXPECT(shr_answer(s, &request, "late", 4), SHR_OK);
+    CHECK(is_readable(clients, 120000));
+    int begun;
+    while ((begun = shr_call_begin(c, 1, &place, 0)) == SHR_ALREADY_WAITING) continue;
+    EXPECT(begun, SHR_OK);
+    EXPECT(shr_client_arm(c), SHR_OK);
+    CHECK(is_readable(clients, 120000)); /* it can be begun now */
+    EXPECT(shr_client_disarm(c), SHR_OK);
+    EXPECT(shr_call_post(c, 1, NULL), SHR_OK);
+    EXPECT(shr_client_arm(c), SHR_OK);
+    shr_client_cancel(c, 1);
+    CHECK(is_readable(clients, 120000));
+    EXPECT(shr_client_disarm(c), SHR_OK);
+    EXPECT(shr_client_arm(c), SHR_CANCELLED);
+    shr_client_cancel(c, 0);
+    EXPECT(shr_client_arm(c), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_server_arm(s), SHR_OK);
+    shr_server_close(s); /* both with their threads at work */
+    shr_client_close(c);
+    shr_ring_close(service);
+}
+
+static void a_forked_child_makes_no_calls(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    shr_client *c = client_of(service), *other;
+    shr_server *s = server_of(service), *another;
+    shr_request request, mine;
+    shr_reply reply;
+    void *place;
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &mine), SHR_OK);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        int is_refused = shr_call(c, "x", 1, NULL, &reply, 1) == SHR_FORKED && shr_call_begin(c, 1, &place, 1) == SHR_FORKED &&
+                         shr_call_post(c, 1, NULL) == SHR_FORKED && shr_call_poll(c, &reply) == SHR_FORKED && shr_call_wait(c, &reply, 1) == SHR_FORKED &&
+                         shr_call_give_up(c, &reply) == SHR_FORKED && shr_client_descriptor(c) == SHR_FORKED && shr_client_arm(c) == SHR_FORKED;
+        is_refused &= shr_server_poll(s, &request) == SHR_FORKED && shr_server_next(s, &request, 1) == SHR_FORKED &&
+                      shr_answer(s, &mine, "x", 1) == SHR_FORKED && shr_refuse(s, &mine, "x", 1) == SHR_FORKED && shr_drop(s, &mine) == SHR_FORKED &&
+                      shr_answer_begin(s, &mine, 1, &place) == SHR_FORKED && shr_answer_commit(s, &mine, 1) == SHR_FORKED && shr_is_given_up(s, &mine) == 0 &&
+                      shr_server_descriptor(s) == SHR_FORKED && shr_server_arm(s) == SHR_FORKED;
+        is_refused &= shr_client_open(service, NULL, &other) == SHR_FORKED && shr_server_open(service, NULL, &another) == SHR_FORKED;
+        shr_client_cancel(c, 1);
+        shr_server_cancel(s, 1);
+        shr_client_close(c);
+        shr_server_close(s);
+        _exit(is_refused ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    EXPECT(shr_answer(s, &mine, "y", 1), SHR_OK); /* the child has not closed what is the parent's */
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+    shr_client_close(c);
+    shr_server_close(s);
+    shr_ring_close(service);
+}
+
+/* As if 2^32 - 3 calls had been made through every slot. */
+static void numbers_of_calls_wrap(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    uint8_t *memory;
+    size_t size;
+    struct sr_call_control *control = words_of(service, &memory, &size);
+    for (uint32_t slot = 0; slot < 3; slot++) {
+        uint64_t word = sr_call_word(UINT32_MAX - 2, 0, 0);
+        sr_store_release_u64(sr_call_reply(sr_call_line_of(control, 2, 3, slot)), word);
+        sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, slot)), word);
+        sr_store_release_u64(sr_call_request(sr_call_line_of(control, 2, 3, slot)), word);
+    }
+    shr_client *c = client_of(service);
+    shr_server *s = server_of(service);
+    shr_request request;
+    shr_reply reply;
+    for (uint32_t i = 0; i < 8; i++) {
+        EXPECT(post_text(c, &i, sizeof i, NULL), SHR_OK);
+        EXPECT(shr_server_poll(s, &request), SHR_OK);
+        if (i % 3 == 2) { /* given up in between, too */
+            EXPECT(shr_call_give_up(c, &reply), SHR_CANCELLED);
+            EXPECT(shr_answer(s, &request, &i, sizeof i), SHR_OK);
+            continue;
+        }
+        EXPECT(shr_answer(s, &request, &i, sizeof i), SHR_OK);
+        EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+        CHECK(reply.token.number == UINT32_MAX - 1 + i && memcmp(reply.bytes, &i, sizeof i) == 0);
+    }
+    shr_client_close(c);
+    shr_server_close(s);
+    munmap(memory, size);
+    shr_ring_close(service);
+}
+
+struct sleeping {
+    shr_server *server;
+    uint32_t *doorbell;
+    int was_asleep;
+};
+
+/* Answers a call once its client sleeps. */
+static void *answer_a_sleeper(void *argument) {
+    struct sleeping *sleeping = (struct sleeping *)argument;
+    shr_request request;
+    if (shr_server_next(sleeping->server, &request, PATIENCE) != SHR_OK) return NULL;
+    for (int i = 0; i < 100000 && !sleeping->was_asleep; i++) {
+        sleeping->was_asleep = sr_load_acquire_u32(sleeping->doorbell) == 1;
+        if (!sleeping->was_asleep) usleep(100);
+    }
+    shr_answer(sleeping->server, &request, "woken", 5);
+    return NULL;
+}
+
+static void words_that_no_process_stores_are_errors(void) {
+    shr_ring *service = make(SHR_CALL, call_options());
+    uint8_t *memory;
+    size_t size;
+    struct sr_call_control *control = words_of(service, &memory, &size);
+    struct sr_call_line *line = sr_call_line_of(control, 2, 3, 0);
+    shr_client *c = client_of(service);
+    shr_server *s = server_of(service);
+    shr_request request, none;
+    shr_reply reply;
+    /* Requests: each is answered once, and is not handed out. */
+    const uint64_t requests[] = {sr_call_word(1, 0, 1001), sr_call_word(2, 2, 5), sr_call_word(3, 15, 5), sr_call_word(4, 0, 0xfffffff)};
+    for (uint32_t i = 0; i < 4; i++) {
+        sr_store_release_u64(sr_call_request(line), requests[i]);
+        EXPECT(shr_server_poll(s, &request), SHR_EMPTY);
+        CHECK(sr_load_acquire_u64(sr_call_reply(line)) == sr_call_word(i + 1, SR_CALL_MALFORMED, 0));
+    }
+    /* A second request while the first is held: it is not started before the answer. */
+    sr_store_release_u64(sr_call_request(line), sr_call_word(5, 0, 5));
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    sr_store_release_u64(sr_call_request(line), sr_call_word(6, 0, 5));
+    EXPECT(shr_server_poll(s, &none), SHR_EMPTY);
+    none = request;
+    none.slot_ = 3;
+    EXPECT(shr_answer(s, &none, "x", 1), SHR_MISUSE); /* there is no such slot */
+    EXPECT(shr_answer(s, &request, "x", 1), SHR_OK);
+    EXPECT(shr_server_next(s, &request, PATIENCE), SHR_OK); /* found within a check interval */
+    EXPECT(shr_answer(s, &request, "x", 1), SHR_OK);
+    shr_client_close(c);
+    /* Replies. */
+    c = client_of(service);
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    sr_store_release_u64(sr_call_reply(line), sr_call_word(7, 9, 0));
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_POISONED);
+    CHECK(reply.outcome == SHR_CALL_UNKNOWN && strstr(shr_message(), "mark 9"));
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_drop(s, &request), SHR_OK);
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_drop(s, &request), SHR_OK);
+    sr_store_release_u64(sr_call_reply(line), sr_call_word(8, 0, 2001));
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_POISONED);
+    CHECK(reply.outcome == SHR_CALL_UNKNOWN && reply.bytes == NULL && strstr(shr_message(), "2001"));
+    /* A claim of a server that can't be: it has gone. One of no call: the deadline decides, and another slot takes the damaged one's place. */
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, 0)), sr_call_claim_word(9, 0x7f));
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_PEER_DIED);
+    CHECK(reply.outcome == SHR_CALL_UNKNOWN);
+    EXPECT(post_text(c, "x", 1, NULL), SHR_OK);
+    sr_store_release_u64(sr_caller_claim(sr_caller(control, 2, 0)), sr_call_claim_word(77, 0x7f));
+    EXPECT(shr_call_wait(c, &reply, 10000000), SHR_POISONED);
+    CHECK(reply.outcome == SHR_CALL_UNKNOWN && strstr(shr_message(), "call 77"));
+    EXPECT(post_text(c, "sound", 5, NULL), SHR_OK);
+    EXPECT(shr_server_poll(s, &request), SHR_OK);
+    EXPECT(shr_answer(s, &request, "sound", 5), SHR_OK);
+    EXPECT(shr_call_wait(c, &reply, PATIENCE), SHR_OK);
+    CHECK(reply.token.slot == 1);
+    /* It sleeps on that one's doorbell. */
+    struct sleeping sleeping = {s, sr_caller_doorbell(sr_caller(control, 2, 1)), 0};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, answer_a_sleeper, &sleeping) == 0);
+    EXPECT(shr_call(c, "x", 1, NULL, &reply, PATIENCE), SHR_OK);
+    pthread_join(thread, NULL);
+    CHECK(sleeping.was_asleep && reply.count == 5);
+    /* The damaged slot's byte was given back, and a client that gets it first takes another. */
+    shr_client *other = client_of(service);
+    EXPECT(post_text(other, "sound", 5, NULL), SHR_OK);
+    EXPECT(shr_call_poll(other, &reply), SHR_EMPTY);
+    CHECK(reply.token.slot == 2);
+    shr_client *third = client_of(service);
+    EXPECT(shr_call(third, "x", 1, NULL, &reply, 1000000), SHR_TIMED_OUT);
+    CHECK(reply.outcome == SHR_CALL_NOT_EXECUTED && !reply.has_token && strstr(shr_message(), "damaged"));
+    shr_client_close(c);
+    shr_client_close(other);
+    shr_client_close(third);
+    shr_server_close(s);
+    munmap(memory, size);
+    shr_ring_close(service);
+}
+
+/* Streams of replies are another feature of the header: this client has none. */
+static void a_service_with_streams_is_refused(void) {
+    char name[64], path[128];
+    snprintf(name, sizeof name, "c-test-%d", (int)getpid());
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    struct shr_options options = call_options();
+    struct sr_header h;
+    shr_ring *ring, *found;
+    EXPECT(shr_create(name, SHR_CALL, &options, &ring), SHR_OK);
+    EXPECT(shr_open(name, SHR_CALL, NULL, &found), SHR_OK);
+    shr_ring_close(found);
+    EXPECT(shr_open(name, SHR_BOARD, NULL, &found), SHR_INCOMPATIBLE);
+    options.request_capacity = 48;
+    options.must_match = 1;
+    EXPECT(shr_open_or_create(name, SHR_CALL, &options, &found), SHR_DIFFERENT_SHAPE);
+    CHECK(strstr(shr_message(), "call service") && strstr(shr_message(), "1000"));
+    shr_producer *p;
+    shr_consumer *consumer;
+    EXPECT(shr_producer_open(ring, NULL, &p), SHR_INCOMPATIBLE);
+    EXPECT(shr_consumer_open(ring, NULL, &consumer), SHR_INCOMPATIBLE);
+    shr_client *c = client_of(ring);
+    EXPECT(shr_remove(name, NULL), SHR_IN_USE);
+    shr_client_close(c);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(pread(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
+    h.required_features |= 8;
+    h.checksum = sr_header_checksum(&h);
+    CHECK(pwrite(fd, &h, sizeof h, 0) == (ssize_t)sizeof h);
+    close(fd);
+    EXPECT(shr_open(name, SHR_CALL, NULL, &found), SHR_INCOMPATIBLE);
+    CHECK(strstr(shr_message(), "features"));
+    EXPECT(shr_client_open(ring, NULL, &c), SHR_INCOMPATIBLE);
+    EXPECT(shr_remove(name, NULL), SHR_OK);
+    shr_ring_close(ring);
+    options.must_match = 0;
+    options.clients = 1025;
+    EXPECT(shr_create_anonymous(SHR_CALL, &options, &ring), SHR_INVALID_OPTION);
+    options = call_options();
+    options.servers = 65;
+    EXPECT(shr_create_anonymous(SHR_CALL, &options, &ring), SHR_INVALID_OPTION);
+    options = call_options();
+    options.reply_capacity = (1u << 27) + 1;
+    EXPECT(shr_create_anonymous(SHR_CALL, &options, &ring), SHR_INVALID_OPTION);
+}
+
+enum { CALLERS = 4, CALLS_EACH = 3000 };
+
+struct crowd {
+    shr_ring *service;
+    int waiting;
+    shr_server *servers[2];
+    int done; /* answers that each server's threads gave, and wrong ones of the clients */
+    int wrong;
+};
+
+static void *call_many(void *argument) {
+    struct crowd *crowd = (struct crowd *)argument;
+    struct shr_endpoint endpoint = endpoint_of();
+    shr_client *c;
+    endpoint.waiting = crowd->waiting;
+    endpoint.check_interval_ns = PATIENCE; /* a lost wakeup is found by nothing else */
+    if (shr_client_open(crowd->service, &endpoint, &c) < 0) return __atomic_fetch_add(&crowd->wrong, 1, __ATOMIC_RELAXED), (void *)NULL;
+    static const size_t sizes[] = {8, 48, 49, 1000};
+    uint8_t bytes[1000];
+    for (uint64_t i = 0; i < CALLS_EACH; i++) {
+        shr_reply reply;
+        size_t size = sizes[i % 4];
+        memset(bytes, (int)(i + (uintptr_t)c / 64), sizeof bytes);
+        memcpy(bytes, &i, sizeof i);
+        if (shr_call(c, bytes, size, NULL, &reply, PATIENCE) != SHR_OK || reply.count != size || memcmp(reply.bytes, bytes, size) != 0)
+            __atomic_fetch_add(&crowd->wrong, 1, __ATOMIC_RELAXED);
+    }
+    shr_client_close(c);
+    return NULL;
+}
+
+struct deferred {
+    struct crowd *crowd;
+    shr_server *server;
+    shr_request request;
+};
+
+static void *answer_one(void *argument) {
+    struct deferred *d = (struct deferred *)argument;
+    if (shr_answer(d->server, &d->request, d->request.bytes, d->request.count) != SHR_OK) __atomic_fetch_add(&d->crowd->wrong, 1, __ATOMIC_RELAXED);
+    free(d);
+    return NULL;
+}
+
+static void *serve_many(void *argument) {
+    struct crowd *crowd = (struct crowd *)argument;
+    shr_server *s = crowd->servers[__atomic_fetch_add(&crowd->done, 1, __ATOMIC_RELAXED)];
+    shr_request request, held[2];
+    int count = 0, turn = 0;
+    while (1) {
+        int found = shr_server_next(s, &request, count ? 200000 : PATIENCE);
+        if (found == SHR_CANCELLED) break;
+        if (found == SHR_OK && ++turn % 64 == 0) { /* now and then by another thread */
+            struct deferred *d = (struct deferred *)malloc(sizeof *d);
+            pthread_t thread;
+            if (!d) abort();
+            d->crowd = crowd;
+            d->server = s;
+            d->request = request;
+            if (pthread_create(&thread, NULL, answer_one, d) != 0) abort();
+            pthread_join(thread, NULL);
+            continue;
+        }
+        if (found == SHR_OK) held[count++] = request;
+        if (found != SHR_OK || count == 2) /* in another order than they came */
+            while (count > 0) {
+                count--;
+                if (shr_answer(s, &held[count], held[count].bytes, held[count].count) != SHR_OK) __atomic_fetch_add(&crowd->wrong, 1, __ATOMIC_RELAXED);
+            }
+    }
+    return NULL;
+}
+
+static void every_call_gets_its_own_reply(int barrier, int waiting) {
+    struct shr_options options = call_options();
+    options.clients = 1 + 70; /* more than a word of the bitmap has */
+    options.reply_capacity = 1000;
+    options.barrier = barrier;
+    struct crowd crowd;
+    memset(&crowd, 0, sizeof crowd);
+    crowd.service = make(SHR_CALL, options);
+    crowd.waiting = waiting;
+    shr_client *idle[66]; /* the callers' slots are far from each other */
+    pthread_t callers[CALLERS], servers[2];
+    struct shr_endpoint endpoint = endpoint_of();
+    endpoint.waiting = waiting;
+    endpoint.check_interval_ns = PATIENCE;
+    for (int i = 0; i < 2; i++) EXPECT(shr_server_open(crowd.service, &endpoint, &crowd.servers[i]), SHR_OK);
+    CHECK(shr_server_number(crowd.servers[1]) == 1);
+    for (int i = 0; i < 66; i++) idle[i] = client_of(crowd.service);
+    for (int i = 0; i < 2; i++) CHECK(pthread_create(&servers[i], NULL, serve_many, &crowd) == 0);
+    for (int i = 0; i < CALLERS; i++) CHECK(pthread_create(&callers[i], NULL, call_many, &crowd) == 0);
+    for (int i = 0; i < CALLERS; i++) pthread_join(callers[i], NULL);
+    for (int i = 0; i < 2; i++) {
+        shr_server_cancel(crowd.servers[0], 1);
+        shr_server_cancel(crowd.servers[1], 1);
+        pthread_join(servers[i], NULL);
+    }
+    CHECK(crowd.wrong == 0);
+    for (int i = 0; i < 66; i++) shr_client_close(idle[i]);
+    for (int i = 0; i < 2; i++) shr_server_close(crowd.servers[i]);
+    shr_ring_close(crowd.service);
+}
+
+static void every_call_gets_its_own_reply_in_every_way(void) {
+    every_call_gets_its_own_reply(SHR_BARRIER_AUTOMATIC, SHR_ADAPTIVE);
+    every_call_gets_its_own_reply(SHR_BARRIER_AUTOMATIC, SHR_SLEEP);
+    every_call_gets_its_own_reply(SHR_BARRIER_SYMMETRIC, SHR_SLEEP);
+}
+
 static void messages_of_many_threads_come_once(void) {
     /* In a total order a thread's send that returned before another's began is received first: each thread's numbers grow. */
     struct shr_options options = options_of(4096);
@@ -1219,7 +2001,8 @@ struct test {
 #define TEST(name)                                                                                                                                             \
     { #name, name }
 
-int main(void) {
+/* test [WORD]: those with this in their name only. */
+int main(int argument_count, char **arguments) {
     static const struct test tests[] = {
         TEST(a_name_is_checked_and_said),
         TEST(options_are_checked),
@@ -1252,16 +2035,30 @@ int main(void) {
         TEST(a_wait_that_is_forbidden_is_no_busy_loop),
         TEST(a_durable_ring_is_refused_until_it_is_flushed),
         TEST(a_durable_broadcast_is_refused_until_it_is_flushed),
+        TEST(a_call_has_its_reply),
+        TEST(a_failed_call_says_why),
+        TEST(a_call_that_is_given_up_is_withdrawn_or_still_open),
+        TEST(a_servers_death_is_unknown),
+        TEST(a_clients_death_is_its_successors_matter),
+        TEST(calls_are_cancelled_from_another_thread),
+        TEST(descriptors_of_calls),
+        TEST(a_forked_child_makes_no_calls),
+        TEST(numbers_of_calls_wrap),
+        TEST(words_that_no_process_stores_are_errors),
+        TEST(a_service_with_streams_is_refused),
+        TEST(every_call_gets_its_own_reply_in_every_way),
         TEST(messages_of_many_threads_come_once),
     };
-    int failed = 0, count = (int)(sizeof tests / sizeof tests[0]);
+    int failed = 0, passed = 0;
     alarm(600);
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
         test_name = tests[i].name;
+        if (argument_count > 1 && !strstr(test_name, arguments[1])) continue;
         failures = 0;
         tests[i].run();
         failed += failures > 0;
+        passed += failures == 0;
     }
-    printf("%d passed, %d failed\n", count - failed, failed);
+    printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;
 }

@@ -21,6 +21,16 @@ from ._sharedring import (
     AlreadyExists,
     AlreadyWaiting,
     BoardFull,
+    CallClosed,
+    CallDropped,
+    CallError,
+    CallFailed,
+    CallMalformed,
+    CallNotExecuted,
+    CallRefused,
+    CallRequest,
+    CallStillOpen,
+    CallUnknown,
     Cancelled,
     Claim,
     Closed,
@@ -57,6 +67,18 @@ __all__ = [
     "AlreadyWaiting",
     "Board",
     "BoardFull",
+    "CallClient",
+    "CallClosed",
+    "CallDropped",
+    "CallError",
+    "CallFailed",
+    "CallMalformed",
+    "CallNotExecuted",
+    "CallRefused",
+    "CallRequest",
+    "CallServer",
+    "CallStillOpen",
+    "CallUnknown",
     "Cancelled",
     "Claim",
     "Closed",
@@ -88,6 +110,7 @@ __all__ = [
     "Replaced",
     "Ring",
     "RoleTaken",
+    "Service",
     "SystemFailure",
     "TimedOut",
     "Value",
@@ -97,7 +120,7 @@ __all__ = [
     "remove",
 ]
 
-_KINDS = {"spsc": 1, "mpsc": 2, "broadcast": 3, "board": 4}
+_KINDS = {"spsc": 1, "mpsc": 2, "broadcast": 3, "board": 4, "call": 5}
 _WAITING = {"adaptive": 0, "spin": 1, "sleep": 2}
 _BARRIERS = {"automatic": 0, "asymmetric": 1, "symmetric": 2}
 _STARTS = {"now": -1, "oldest": -2}
@@ -396,6 +419,10 @@ class Ring(_sharedring.Ring):
         lanes=0,
         subscribers=0,
         entries=0,
+        clients=0,
+        servers=0,
+        request_capacity=0,
+        reply_capacity=0,
         record_alignment=0,
         permissions=0,
         total_order=False,
@@ -421,6 +448,10 @@ class Ring(_sharedring.Ring):
             lanes,
             subscribers,
             entries,
+            clients,
+            servers,
+            request_capacity,
+            reply_capacity,
             record_alignment,
             permissions,
             total_order,
@@ -631,8 +662,120 @@ class Board(_Awaiting, Mapping):
         return _open_named, (type(self), self._ring.name, "board", {**self._ring._options, **self._arguments})
 
 
+class CallClient(_Awaiting, _Closing, _sharedring.CallClient):
+    """Makes calls, one at a time: a client for each thread or task that calls.
+
+    `call` returns the reply, or raises a `CallError` by its outcome: `CallFailed` (`CallRefused`, `CallDropped`, `CallClosed`, `CallMalformed`),
+    `CallNotExecuted`, `CallUnknown` or `CallStillOpen`. What ended the call is a class of it, too: `TimedOut`, `Cancelled`, `PeerDied`, ….
+    """
+
+    async def call_async(self, data, timeout=None, retrying=None) -> bytes:
+        """`call` for asyncio. A task that is cancelled ends its call: it is withdrawn, if no server has started it."""
+        self._require_no_task()
+        deadline = _deadline(timeout)
+        self.fileno()
+        try:
+            while not self._post(data, retrying):
+                await self._readable(self, deadline)
+            while (reply := self._poll()) is None:
+                await self._readable(self, deadline)
+            return reply
+        except (CallError, Closed):
+            raise
+        except Error as error:  # what ended the wait
+            reason = error
+        except BaseException:
+            self._abandon()
+            raise
+        return self._give_up(isinstance(reason, TimedOut))
+
+    def _abandon(self) -> None:
+        try:
+            self._give_up(False)
+        except (Error, RuntimeError):  # its outcome; or it was closed
+            pass
+
+    def close(self) -> None:
+        """Ends the client. A call under way is withdrawn, or given up."""
+        self._end(super().close)
+
+    drop = close
+
+
+class CallServer(_Awaiting, _Closing, _sharedring.CallServer):
+    """Answers calls: `for request in server: request.reply(...)`. Several servers share the work.
+
+    A request may be answered later, in any order, from any thread. One that is forgotten without an answer fails: `CallDropped`.
+    """
+
+    async def next_async(self, timeout=None):
+        """`next` for asyncio. One task at a time waits; others may answer meanwhile."""
+        self._require_no_task()
+        deadline = _deadline(timeout)
+        self.fileno()
+        while (request := self.poll()) is None:
+            await self._readable(self, deadline)
+        return request
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return await self.next_async()
+
+    def close(self) -> None:
+        """Ends the server. Calls that it has started fail (`CallClosed`); the others wait for the next server."""
+        self._end(super().close)
+
+    drop = close
+
+
+def _service_of(cls, ring):
+    service = cls.__new__(cls)
+    service._ring = ring
+    return service
+
+
+class Service:
+    """Request and reply: found by its name, or made.
+
+    clients: how many at a time [64].  servers: how many at a time [8].  request_capacity, reply_capacity: the largest, in bytes [4,096].  Otherwise as `Ring`;
+    it holds no role, and is pickled like one.
+    """
+
+    def __init__(self, name=None, *, mode="open_or_create", clients=0, servers=0, request_capacity=0, reply_capacity=0, **options):
+        self._ring = Ring(
+            name, "call", mode=mode, clients=clients, servers=servers, request_capacity=request_capacity, reply_capacity=reply_capacity, **options
+        )
+
+    @property
+    def name(self):
+        return self._ring.name
+
+    def facts(self) -> dict:
+        return self._ring.facts()
+
+    def descriptor(self, inheritable: bool = False) -> int:
+        """A new descriptor of an anonymous service; the caller's to close."""
+        return self._ring.descriptor(inheritable)
+
+    def client(self, *, waiting="adaptive", check_interval=0.1, prefault=False) -> CallClient:
+        """Becomes a client: it takes one of the service's slots."""
+        return CallClient(self._ring, _choice("waiting", _WAITING, waiting), check_interval, prefault)
+
+    def server(self, *, waiting="adaptive", check_interval=0.1, prefault=False) -> CallServer:
+        """Becomes one of the service's servers."""
+        return CallServer(self._ring, _choice("waiting", _WAITING, waiting), check_interval, prefault)
+
+    def __reduce__(self):
+        return _service_of, (type(self), self._ring)
+
+    def __repr__(self):
+        return f"<sharedring.Service {self.name!r}>"
+
+
 def remove(name, *, directory=None, any_owner: bool = False) -> None:
-    """Takes the name of a ring or board away, if no process is attached."""
+    """Takes the name of a ring, board or service away, if no process is attached."""
     _sharedring.remove(name, directory, int(any_owner))
 
 

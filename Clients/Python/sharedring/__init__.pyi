@@ -1,6 +1,6 @@
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from typing_extensions import Buffer
 
@@ -8,6 +8,16 @@ from . import _sharedring
 from ._sharedring import AlreadyExists as AlreadyExists
 from ._sharedring import AlreadyWaiting as AlreadyWaiting
 from ._sharedring import BoardFull as BoardFull
+from ._sharedring import CallClosed as CallClosed
+from ._sharedring import CallDropped as CallDropped
+from ._sharedring import CallError as CallError
+from ._sharedring import CallFailed as CallFailed
+from ._sharedring import CallMalformed as CallMalformed
+from ._sharedring import CallNotExecuted as CallNotExecuted
+from ._sharedring import CallRefused as CallRefused
+from ._sharedring import CallRequest as CallRequest
+from ._sharedring import CallStillOpen as CallStillOpen
+from ._sharedring import CallUnknown as CallUnknown
 from ._sharedring import Cancelled as Cancelled
 from ._sharedring import Claim as Claim
 from ._sharedring import Closed as Closed
@@ -89,7 +99,7 @@ class Ring(_sharedring.Ring):
     def __new__(
         cls,
         name: _Path | None = None,
-        kind: Literal["spsc", "mpsc", "broadcast", "board"] = "spsc",
+        kind: Literal["spsc", "mpsc", "broadcast", "board", "call"] = "spsc",
         *,
         mode: _Mode = "open_or_create",
         descriptor: int = -1,
@@ -99,6 +109,10 @@ class Ring(_sharedring.Ring):
         lanes: int = 0,
         subscribers: int = 0,
         entries: int = 0,
+        clients: int = 0,
+        servers: int = 0,
+        request_capacity: int = 0,
+        reply_capacity: int = 0,
         record_alignment: int = 0,
         permissions: int = 0,
         total_order: bool = False,
@@ -178,6 +192,47 @@ class Board(Mapping[str, bytes]):
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
+
+class CallClient(_sharedring.CallClient):
+    async def call_async(self, data: Buffer, timeout: float | None = None, retrying: str | None = None) -> bytes: ...
+    def drop(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
+
+class CallServer(_sharedring.CallServer):
+    async def next_async(self, timeout: float | None = None) -> CallRequest: ...
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> CallRequest: ...
+    def drop(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
+
+class Service:
+    def __init__(
+        self,
+        name: _Path | None = None,
+        *,
+        mode: _Mode = "open_or_create",
+        clients: int = 0,
+        servers: int = 0,
+        request_capacity: int = 0,
+        reply_capacity: int = 0,
+        descriptor: int = -1,
+        directory: _Path | None = None,
+        label: str | None = None,
+        permissions: int = 0,
+        barrier: Literal["automatic", "asymmetric", "symmetric"] = "automatic",
+        any_owner: bool = False,
+        durable: bool = False,
+        accepts_unflushed: bool = False,
+        must_match: bool = False,
+    ) -> None: ...
+    @property
+    def name(self) -> _Path | None: ...
+    def facts(self) -> dict[str, Any]: ...
+    def descriptor(self, inheritable: bool = False) -> int: ...
+    def client(self, *, waiting: _Waiting = "adaptive", check_interval: float = 0.1, prefault: bool = False) -> CallClient: ...
+    def server(self, *, waiting: _Waiting = "adaptive", check_interval: float = 0.1, prefault: bool = False) -> CallServer: ...
 
 def remove(name: _Path, *, directory: _Path | None = None, any_owner: bool = False) -> None: ...
 def flush(name: _Path, *, directory: _Path, any_owner: bool = False) -> None: ...

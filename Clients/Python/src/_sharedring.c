@@ -23,12 +23,12 @@
 /* --- errors: an exception for each code ------------------------------------------------------------------------------------------------ */
 
 static PyObject *base_error;
-static PyObject *errors[-SHR_SYSTEM + 1];
+static PyObject *errors[-SHR_CALL_FAILED + 1];
 
 static PyObject *raise_code(int code) {
     if (PyErr_Occurred()) return NULL; /* a signal handler's, of an interrupted wait */
     int system = shr_errno();          /* before objects are made: that may run the collector, and other calls of this thread with it */
-    PyObject *type = code < 0 && -code <= -SHR_SYSTEM && errors[-code] ? errors[-code] : base_error;
+    PyObject *type = code < 0 && code >= SHR_CALL_FAILED && errors[-code] ? errors[-code] : base_error;
     /* What a message quotes may be another process's bytes. */
     PyObject *text = PyUnicode_DecodeUTF8(shr_message(), (Py_ssize_t)strlen(shr_message()), "backslashreplace");
     PyObject *error = text ? PyObject_CallFunctionObjArgs(type, text, NULL) : NULL;
@@ -176,19 +176,41 @@ typedef struct {
 static PyTypeObject *ring_type, *message_type, *claim_type;
 
 static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"mode",        "name",       "descriptor",  "kind",    "directory",        "label",
-                            "capacity",    "lanes",      "subscribers", "entries", "record_alignment", "permissions",
-                            "total_order", "keeps_time", "barrier",     "owners",  "durable",          "accepts_unflushed",
-                            "persistent",  "must_match", NULL};
+    static char *names[] = {"mode",
+                            "name",
+                            "descriptor",
+                            "kind",
+                            "directory",
+                            "label",
+                            "capacity",
+                            "lanes",
+                            "subscribers",
+                            "entries",
+                            "clients",
+                            "servers",
+                            "request_capacity",
+                            "reply_capacity",
+                            "record_alignment",
+                            "permissions",
+                            "total_order",
+                            "keeps_time",
+                            "barrier",
+                            "owners",
+                            "durable",
+                            "accepts_unflushed",
+                            "persistent",
+                            "must_match",
+                            NULL};
     const char *mode, *label = NULL;
     PyObject *name_bytes = NULL, *directory_bytes = NULL;
     int descriptor, kind;
     struct shr_options o;
     memset(&o, 0, sizeof o);
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO&ii|O&zO&O&O&O&O&O&ppiipppp", names, &mode, path_of, &name_bytes, &descriptor, &kind, path_of,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO&ii|O&zO&O&O&O&O&O&O&O&O&O&ppiipppp", names, &mode, path_of, &name_bytes, &descriptor, &kind, path_of,
                                      &directory_bytes, &label, u64_of, &o.capacity, u32_of, &o.lanes, u32_of, &o.subscribers, u32_of, &o.entries, u32_of,
-                                     &o.record_alignment, u32_of, &o.permissions, &o.total_order, &o.keeps_time, &o.barrier, &o.owners, &o.durable,
-                                     &o.accepts_unflushed, &o.persistent, &o.must_match))
+                                     &o.clients, u32_of, &o.servers, u32_of, &o.request_capacity, u32_of, &o.reply_capacity, u32_of, &o.record_alignment,
+                                     u32_of, &o.permissions, &o.total_order, &o.keeps_time, &o.barrier, &o.owners, &o.durable, &o.accepts_unflushed,
+                                     &o.persistent, &o.must_match))
         return NULL;
     const char *name = path_text(name_bytes);
     o.directory = path_text(directory_bytes);
@@ -234,10 +256,11 @@ static PyObject *ring_facts(RingObject *self, PyObject *unused) {
     (void)unused;
     struct shr_facts f;
     shr_ring_facts(self->ring, &f);
-    return Py_BuildValue("{s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:K,s:K,s:K,s:L,s:N}", "kind", f.kind, "lanes", f.lanes, "subscribers", f.subscribers, "entries",
-                         f.entries, "record_alignment", f.record_alignment, "total_order", f.total_order, "asymmetric", f.asymmetric, "durable", f.durable,
-                         "keeps_time", f.keeps_time, "capacity", (unsigned long long)f.capacity, "largest_message", (unsigned long long)f.largest_message,
-                         "total_size", (unsigned long long)f.total_size, "created_ns", (long long)f.created_ns, "label",
+    return Py_BuildValue("{s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:K,s:K,s:K,s:L,s:N}", "kind", f.kind, "lanes", f.lanes, "subscribers",
+                         f.subscribers, "entries", f.entries, "clients", f.clients, "servers", f.servers, "request_capacity", f.request_capacity,
+                         "reply_capacity", f.reply_capacity, "record_alignment", f.record_alignment, "total_order", f.total_order, "asymmetric", f.asymmetric,
+                         "durable", f.durable, "keeps_time", f.keeps_time, "capacity", (unsigned long long)f.capacity, "largest_message",
+                         (unsigned long long)f.largest_message, "total_size", (unsigned long long)f.total_size, "created_ns", (long long)f.created_ns, "label",
                          PyUnicode_DecodeUTF8(f.label, (Py_ssize_t)strlen(f.label), "replace"));
 }
 
@@ -1401,6 +1424,547 @@ static PyMethodDef reader_methods[] = {
 static PyType_Slot reader_slots[] = {{Py_tp_new, reader_new}, {Py_tp_dealloc, reader_dealloc}, {Py_tp_methods, reader_methods}, {0, NULL}};
 static PyType_Spec reader_spec = {"sharedring._sharedring.BoardReader", sizeof(ReaderObject), 0, Py_TPFLAGS_DEFAULT, reader_slots};
 
+/* --- calls -------------------------------------------------------------------------------------------------------------------------------------------- */
+
+static PyTypeObject *request_type;
+static PyObject *call_error, *outcome_errors[SHR_CALL_STILL_OPEN + 1];
+static PyObject *call_errors[SHR_CALL_STILL_OPEN + 1][-SHR_CALL_FAILED + 1];
+
+/* What a call raises says both: what is known of the request, and what ended the call. Such classes are made when they are needed first. A borrowed reference.
+ */
+static PyObject *call_error_of(int outcome, int code) {
+    if (outcome < SHR_CALL_REFUSED || outcome > SHR_CALL_STILL_OPEN || code >= 0 || code < SHR_CALL_FAILED || !errors[-code]) return base_error;
+    if (outcome <= SHR_CALL_MALFORMED) return outcome_errors[outcome]; /* what ended it is that the call failed */
+    PyObject **kept = &call_errors[outcome][-code];
+    if (*kept) return *kept;
+    static const char *const names[] = {"sharedring.CallNotExecuted", "sharedring.CallUnknown", "sharedring.CallStillOpen"};
+    PyObject *bases = code == SHR_CALL_FAILED ? PyTuple_Pack(1, outcome_errors[outcome]) : PyTuple_Pack(2, outcome_errors[outcome], errors[-code]);
+    PyObject *namespace = Py_BuildValue("{s:s}", "code", shr_code_name(code));
+    if (bases && namespace) *kept = PyErr_NewExceptionWithDoc(names[outcome - SHR_CALL_NOT_EXECUTED], "How a call ended.", bases, namespace);
+    Py_XDECREF(bases);
+    Py_XDECREF(namespace);
+    return *kept;
+}
+
+static PyObject *token_text(const shr_token *token) {
+    char text[SHR_TOKEN_TEXT];
+    shr_token_text(token, text);
+    return PyUnicode_FromString(text);
+}
+
+/* A new reference is set as the attribute, or an exception is. */
+static int set_attribute(PyObject *object, const char *name, PyObject *value) {
+    int result = value ? PyObject_SetAttrString(object, name, value) : -1;
+    Py_XDECREF(value);
+    return result;
+}
+
+/* The call ended without a reply. The client is busy meanwhile: a finaliser that runs here makes no call, so the refusal's bytes stay. */
+static PyObject *raise_call(int code, const shr_reply *reply) {
+    if (PyErr_Occurred()) return NULL; /* a signal handler's */
+    int system = shr_errno();
+    PyObject *text = PyUnicode_DecodeUTF8(shr_message(), (Py_ssize_t)strlen(shr_message()), "backslashreplace");
+    PyObject *type = text ? call_error_of(reply->outcome, code) : NULL;
+    PyObject *error = type ? PyObject_CallFunctionObjArgs(type, text, NULL) : NULL;
+    Py_XDECREF(text);
+    if (!error) return NULL;
+    if (set_attribute(error, "errno", system ? PyLong_FromLong(system) : Py_NewRef(Py_None)) < 0) PyErr_Clear();
+    if (set_attribute(error, "outcome", PyUnicode_FromString(shr_outcome_name(reply->outcome))) == 0 &&
+        set_attribute(error, "token", reply->has_token ? token_text(&reply->token) : Py_NewRef(Py_None)) == 0 &&
+        set_attribute(error, "refusal", PyBytes_FromStringAndSize((const char *)reply->bytes, reply->bytes ? (Py_ssize_t)reply->count : 0)) == 0)
+        PyErr_SetObject(type, error);
+    Py_DECREF(error);
+    return NULL;
+}
+
+typedef struct {
+    PyObject_HEAD shr_client *client;
+    PyThreadState *saved; /* as in ProducerObject */
+    int busy, has_token;
+    shr_token token; /* of the last call */
+} ClientObject;
+
+static int call_endpoint_of(PyObject *args, PyObject *kwargs, RingObject **ring, struct shr_endpoint *e) {
+    static char *names[] = {"ring", "waiting", "check_interval", "prefault", NULL};
+    double check_interval = 0.1;
+    memset(e, 0, sizeof *e);
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|idp", names, ring_type, ring, &e->waiting, &check_interval, &e->prefault)) return -1;
+    e->interrupted = is_interrupted;
+    return interval_of(check_interval, &e->check_interval_ns);
+}
+
+static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    RingObject *ring;
+    struct shr_endpoint endpoint;
+    if (call_endpoint_of(args, kwargs, &ring, &endpoint) < 0) return NULL;
+    ClientObject *self = (ClientObject *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!self) return NULL;
+    int code;
+    shr_client *made = NULL;
+    endpoint.context = &self->saved;
+    Py_BEGIN_ALLOW_THREADS /* as of a producer */
+    code = shr_client_open(ring->ring, &endpoint, &made);
+    Py_END_ALLOW_THREADS
+    self->client = made;
+    if (code < 0) {
+        Py_DECREF(self);
+        return raise_code(code);
+    }
+    return (PyObject *)self;
+}
+
+static void client_dealloc(ClientObject *self) {
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    shr_client_close(self->client);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+static int client_is_usable(ClientObject *self) {
+    if (self->client && !self->busy) return 1;
+    refuse_use("client", self->busy);
+    return 0;
+}
+
+/* The reply's bytes, or the exception. */
+static PyObject *reply_of(ClientObject *self, int code, const shr_reply *reply) {
+    self->has_token = reply->has_token;
+    self->token = reply->token;
+    self->busy = 1; /* as in reader_keys */
+    PyObject *result = code == SHR_OK ? PyBytes_FromStringAndSize((const char *)reply->bytes, (Py_ssize_t)reply->count) : raise_call(code, reply);
+    self->busy = 0;
+    return result;
+}
+
+/* A token as text; None: there is none. For PyArg_ParseTuple; the place is a struct token_argument. */
+struct token_argument {
+    shr_token token;
+    int is_given;
+};
+static int token_of(PyObject *object, void *place) {
+    struct token_argument *found = (struct token_argument *)place;
+    found->is_given = object != Py_None;
+    if (!found->is_given) return 1;
+    if (!PyUnicode_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "a token is a str, not %R", object);
+        return 0;
+    }
+    PyObject *bytes = PyUnicode_AsUTF8String(object);
+    if (!bytes) return 0;
+    int code = shr_token_parse(PyBytes_AsString(bytes), &found->token);
+    if (code < 0) raise_code(code);
+    Py_DECREF(bytes);
+    return code == SHR_OK;
+}
+
+static PyObject *client_call(ClientObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"data", "timeout", "retrying", NULL};
+    Py_buffer view;
+    PyObject *timeout = Py_None, *result = NULL;
+    struct token_argument token = {{{0}, 0, 0}, 0};
+    int64_t timeout_ns;
+    shr_reply reply;
+    int code;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*|OO&", names, &view, &timeout, token_of, &token)) return NULL;
+    if (timeout_of(timeout, &timeout_ns) == 0 && client_is_usable(self)) {
+        const shr_token *first = token.is_given ? &token.token : NULL;
+        WITHOUT_GIL(self, shr_call(self->client, view.buf, (size_t)view.len, first, &reply, timeout_ns));
+        result = reply_of(self, code, &reply);
+    }
+    PyBuffer_Release(&view);
+    return result;
+}
+
+/* Makes the request: True; False: the slot is in use by an earlier call. */
+static PyObject *client_post(ClientObject *self, PyObject *args) {
+    Py_buffer view;
+    struct token_argument token = {{{0}, 0, 0}, 0};
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(args, "y*|O&", &view, token_of, &token)) return NULL;
+    if (client_is_usable(self)) {
+        void *place;
+        int code = shr_call_begin(self->client, (size_t)view.len, &place, 0);
+        if (code == SHR_OK) {
+            memcpy(place, view.buf, (size_t)view.len);
+            code = shr_call_post(self->client, (size_t)view.len, token.is_given ? &token.token : NULL);
+        }
+        if (code < 0) {
+            shr_reply reply;
+            memset(&reply, 0, sizeof reply);
+            reply.outcome = SHR_CALL_NOT_EXECUTED;
+            raise_call(code, &reply);
+        } else {
+            result = PyBool_FromLong(code == SHR_OK);
+        }
+    }
+    PyBuffer_Release(&view);
+    return result;
+}
+
+/* The reply; None: the call is under way. */
+static PyObject *client_poll(ClientObject *self, PyObject *unused) {
+    (void)unused;
+    shr_reply reply;
+    if (!client_is_usable(self)) return NULL;
+    int code = shr_call_poll(self->client, &reply);
+    if (code == SHR_EMPTY) Py_RETURN_NONE;
+    return reply_of(self, code, &reply);
+}
+
+/* Ends the call that a task waits for, at its deadline or because it was cancelled: the reply, if there is one after all. */
+static PyObject *client_give_up(ClientObject *self, PyObject *args) {
+    int is_timed_out;
+    shr_reply reply;
+    if (!PyArg_ParseTuple(args, "p", &is_timed_out) || !client_is_usable(self)) return NULL;
+    int code = shr_call_give_up(self->client, &reply);
+    if (code == SHR_MISUSE) reply.outcome = SHR_CALL_NOT_EXECUTED; /* it waited for its slot */
+    if (is_timed_out && (code == SHR_CANCELLED || code == SHR_MISUSE)) code = SHR_TIMED_OUT;
+    return reply_of(self, code, &reply);
+}
+
+static PyObject *client_token(ClientObject *self, void *unused) {
+    (void)unused;
+    if (!self->has_token) Py_RETURN_NONE;
+    return token_text(&self->token);
+}
+
+static PyObject *client_cancel(ClientObject *self, PyObject *args) {
+    int cancelled = 1;
+    if (!PyArg_ParseTuple(args, "|p", &cancelled)) return NULL;
+    if (self->client) shr_client_cancel(self->client, cancelled);
+    Py_RETURN_NONE;
+}
+
+static PyObject *client_fileno(ClientObject *self, PyObject *unused) {
+    (void)unused;
+    if (!client_is_usable(self)) return NULL;
+    int fd = shr_client_descriptor(self->client);
+    return fd < 0 ? raise_code(fd) : PyLong_FromLong(fd);
+}
+
+static PyObject *client_arm(ClientObject *self, PyObject *unused) {
+    (void)unused;
+    if (!client_is_usable(self)) return NULL;
+    int code = shr_client_arm(self->client);
+    if (code < 0) return raise_code(code);
+    Py_RETURN_NONE;
+}
+
+static PyObject *client_disarm(ClientObject *self, PyObject *unused) {
+    (void)unused;
+    int code;
+    if (!client_is_usable(self)) return NULL;
+    WITHOUT_GIL(self, shr_client_disarm(self->client));
+    if (code < 0) return raise_code(code);
+    Py_RETURN_NONE;
+}
+
+static PyObject *client_close(ClientObject *self, PyObject *unused) {
+    (void)unused;
+    if (self->busy) return refuse_use("client", 1);
+    shr_client *client = self->client;
+    self->client = NULL;
+    Py_BEGIN_ALLOW_THREADS
+    shr_client_close(client);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef client_methods[] = {
+    {"call", (PyCFunction)(void (*)(void))client_call, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"_post", (PyCFunction)client_post, METH_VARARGS, NULL},
+    {"_poll", (PyCFunction)client_poll, METH_NOARGS, NULL},
+    {"_give_up", (PyCFunction)client_give_up, METH_VARARGS, NULL},
+    {"cancel", (PyCFunction)client_cancel, METH_VARARGS, NULL},
+    {"fileno", (PyCFunction)client_fileno, METH_NOARGS, NULL},
+    {"arm", (PyCFunction)client_arm, METH_NOARGS, NULL},
+    {"disarm", (PyCFunction)client_disarm, METH_NOARGS, NULL},
+    {"close", (PyCFunction)client_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyGetSetDef client_getters[] = {{"token", (getter)client_token, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
+static PyType_Slot client_slots[] = {
+    {Py_tp_new, client_new}, {Py_tp_dealloc, client_dealloc}, {Py_tp_methods, client_methods}, {Py_tp_getset, client_getters}, {0, NULL}};
+static PyType_Spec client_spec = {"sharedring._sharedring.CallClient", sizeof(ClientObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, client_slots};
+
+typedef struct {
+    PyObject_HEAD shr_server *server;
+    PyThreadState *saved; /* as in ProducerObject */
+    int busy;
+} ServerObject;
+
+/* A call that the server has started, with a copy of its bytes. */
+typedef struct {
+    PyObject_HEAD ServerObject *server;
+    shr_request request;
+    PyObject *data;
+    int is_answered;
+} RequestObject;
+
+static PyObject *server_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    RingObject *ring;
+    struct shr_endpoint endpoint;
+    if (call_endpoint_of(args, kwargs, &ring, &endpoint) < 0) return NULL;
+    ServerObject *self = (ServerObject *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!self) return NULL;
+    int code;
+    shr_server *made = NULL;
+    endpoint.context = &self->saved;
+    Py_BEGIN_ALLOW_THREADS /* as of a producer */
+    code = shr_server_open(ring->ring, &endpoint, &made);
+    Py_END_ALLOW_THREADS
+    self->server = made;
+    if (code < 0) {
+        Py_DECREF(self);
+        return raise_code(code);
+    }
+    return (PyObject *)self;
+}
+
+static void server_dealloc(ServerObject *self) {
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    shr_server_close(self->server);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+static int server_is_usable(ServerObject *self) {
+    if (self->server && !self->busy) return 1;
+    refuse_use("server", self->busy);
+    return 0;
+}
+
+static PyObject *request_of(ServerObject *self, const shr_request *request) {
+    RequestObject *made = (RequestObject *)((allocfunc)PyType_GetSlot(request_type, Py_tp_alloc))(request_type, 0);
+    if (made) {
+        made->server = (ServerObject *)Py_NewRef((PyObject *)self);
+        made->request = *request;
+        made->data = PyBytes_FromStringAndSize((const char *)request->bytes, (Py_ssize_t)request->count);
+        if (made->data) return (PyObject *)made;
+        Py_DECREF(made); /* which drops the call */
+        return NULL;
+    }
+    if (self->server) shr_drop(self->server, request);
+    return NULL;
+}
+
+/* The next call; None: there is none now. */
+static PyObject *next_request(ServerObject *self, int64_t timeout_ns) {
+    shr_request request;
+    if (!server_is_usable(self)) return NULL;
+    int code = shr_server_poll(self->server, &request);
+    if (code == SHR_EMPTY && timeout_ns != 0) WITHOUT_GIL(self, shr_server_next(self->server, &request, timeout_ns));
+    if (code == SHR_EMPTY) Py_RETURN_NONE;
+    return code < 0 ? raise_code(code) : request_of(self, &request);
+}
+
+static PyObject *server_next(ServerObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"timeout", NULL};
+    PyObject *timeout = Py_None;
+    int64_t timeout_ns;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &timeout) || timeout_of(timeout, &timeout_ns) < 0) return NULL;
+    PyObject *request = next_request(self, timeout_ns);
+    if (request != Py_None) return request;
+    Py_DECREF(request);
+    return fail_timed_out("no call is there");
+}
+
+static PyObject *server_poll(ServerObject *self, PyObject *unused) {
+    (void)unused;
+    return next_request(self, 0);
+}
+
+static PyObject *server_iterate(ServerObject *self) { return next_request(self, SHR_FOREVER); }
+
+static PyObject *server_number(ServerObject *self, void *unused) {
+    (void)unused;
+    return self->server ? PyLong_FromUnsignedLong(shr_server_number(self->server)) : refuse_use("server", 0);
+}
+
+static PyObject *server_cancel(ServerObject *self, PyObject *args) {
+    int cancelled = 1;
+    if (!PyArg_ParseTuple(args, "|p", &cancelled)) return NULL;
+    if (self->server) shr_server_cancel(self->server, cancelled);
+    Py_RETURN_NONE;
+}
+
+static PyObject *server_fileno(ServerObject *self, PyObject *unused) {
+    (void)unused;
+    if (!server_is_usable(self)) return NULL;
+    int fd = shr_server_descriptor(self->server);
+    return fd < 0 ? raise_code(fd) : PyLong_FromLong(fd);
+}
+
+static PyObject *server_arm(ServerObject *self, PyObject *unused) {
+    (void)unused;
+    if (!server_is_usable(self)) return NULL;
+    int code = shr_server_arm(self->server);
+    if (code < 0) return raise_code(code);
+    Py_RETURN_NONE;
+}
+
+static PyObject *server_disarm(ServerObject *self, PyObject *unused) {
+    (void)unused;
+    int code;
+    if (!server_is_usable(self)) return NULL;
+    WITHOUT_GIL(self, shr_server_disarm(self->server));
+    if (code < 0) return raise_code(code);
+    Py_RETURN_NONE;
+}
+
+static PyObject *server_close(ServerObject *self, PyObject *unused) {
+    (void)unused;
+    if (self->busy) return refuse_use("server", 1);
+    shr_server *server = self->server;
+    self->server = NULL;
+    Py_BEGIN_ALLOW_THREADS
+    shr_server_close(server);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef server_methods[] = {
+    {"next", (PyCFunction)(void (*)(void))server_next, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"poll", (PyCFunction)server_poll, METH_NOARGS, NULL},
+    {"cancel", (PyCFunction)server_cancel, METH_VARARGS, NULL},
+    {"fileno", (PyCFunction)server_fileno, METH_NOARGS, NULL},
+    {"arm", (PyCFunction)server_arm, METH_NOARGS, NULL},
+    {"disarm", (PyCFunction)server_disarm, METH_NOARGS, NULL},
+    {"close", (PyCFunction)server_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyGetSetDef server_getters[] = {{"number", (getter)server_number, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
+static PyType_Slot server_slots[] = {{Py_tp_new, server_new},
+                                     {Py_tp_dealloc, server_dealloc},
+                                     {Py_tp_methods, server_methods},
+                                     {Py_tp_getset, server_getters},
+                                     {Py_tp_iter, consumer_iter},
+                                     {Py_tp_iternext, server_iterate},
+                                     {0, NULL}};
+static PyType_Spec server_spec = {"sharedring._sharedring.CallServer", sizeof(ServerObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, server_slots};
+
+/* --- requests: answered from any thread, also while another waits with the server. The GIL is held meanwhile, so no other thread closes it -------------- */
+
+static PyObject *request_answer(RequestObject *self, PyObject *args, int (*answer)(shr_server *, const shr_request *, const void *, size_t)) {
+    Py_buffer view;
+    int code = SHR_CLOSED;
+    memset(&view, 0, sizeof view);
+    if (!PyArg_ParseTuple(args, answer == shr_refuse ? "|y*" : "y*", &view)) return NULL;
+    if (self->server->server) {
+        code = answer(self->server->server, &self->request, view.buf, (size_t)view.len);
+        if (code < 0) raise_code(code);
+        if (code == SHR_OK) self->is_answered = 1;
+    } else {
+        refuse_use("server", 0);
+    }
+    if (view.obj) PyBuffer_Release(&view);
+    if (code < 0) return NULL;
+    Py_RETURN_NONE;
+}
+static PyObject *request_reply(RequestObject *self, PyObject *args) { return request_answer(self, args, shr_answer); }
+static PyObject *request_refuse(RequestObject *self, PyObject *args) { return request_answer(self, args, shr_refuse); }
+
+static PyObject *request_drop(RequestObject *self, PyObject *unused) {
+    (void)unused;
+    if (!self->server->server) return refuse_use("server", 0);
+    int code = shr_drop(self->server->server, &self->request);
+    if (code < 0) return raise_code(code);
+    self->is_answered = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *request_data(RequestObject *self, void *unused) {
+    (void)unused;
+    return Py_NewRef(self->data);
+}
+static PyObject *request_bytes(RequestObject *self, PyObject *unused) {
+    (void)unused;
+    return Py_NewRef(self->data);
+}
+static Py_ssize_t request_length(RequestObject *self) { return (Py_ssize_t)self->request.count; }
+static PyObject *request_token(RequestObject *self, void *unused) {
+    (void)unused;
+    return token_text(&self->request.token);
+}
+static PyObject *request_is_retry(RequestObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->request.is_retry);
+}
+static PyObject *request_is_given_up(RequestObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->server->server && shr_is_given_up(self->server->server, &self->request));
+}
+
+static void request_dealloc(RequestObject *self) {
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    /* Nobody can answer it any more. (In a forked child this is refused.) */
+    if (self->server && self->server->server && !self->is_answered) shr_drop(self->server->server, &self->request);
+    Py_XDECREF((PyObject *)self->server);
+    Py_XDECREF(self->data);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef request_methods[] = {
+    {"reply", (PyCFunction)request_reply, METH_VARARGS, NULL},
+    {"refuse", (PyCFunction)request_refuse, METH_VARARGS, NULL},
+    {"drop", (PyCFunction)request_drop, METH_NOARGS, NULL},
+    {"__bytes__", (PyCFunction)request_bytes, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyGetSetDef request_getters[] = {
+    {"data", (getter)request_data, NULL, NULL, NULL},
+    {"token", (getter)request_token, NULL, NULL, NULL},
+    {"is_retry", (getter)request_is_retry, NULL, NULL, NULL},
+    {"is_given_up", (getter)request_is_given_up, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+static PyType_Slot request_slots[] = {
+    {Py_tp_dealloc, request_dealloc}, {Py_tp_methods, request_methods}, {Py_tp_getset, request_getters}, {Py_sq_length, request_length}, {0, NULL}};
+static PyType_Spec request_spec = {"sharedring.CallRequest", sizeof(RequestObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, request_slots};
+
+/* The classes of outcomes: what a call raises is one of these, and one of the classes of what ended it. */
+static int add_outcome(PyObject *module, PyObject **kept, const char *name, PyObject *base, const char *doc) {
+    char full[64];
+    PyOS_snprintf(full, sizeof full, "sharedring.%s", name);
+    *kept = PyErr_NewExceptionWithDoc(full, doc, base, NULL);
+    return *kept ? PyModule_AddObjectRef(module, name, *kept) : -1;
+}
+
+static int add_outcomes(PyObject *module) {
+    PyObject *failed;
+    if (add_outcome(module, &call_error, "CallError", base_error,
+                    "How a call ended that brought no reply. `outcome`: what is known of the request; `token`: the call's name, or None; `refusal`: bytes.") <
+        0)
+        return -1;
+    PyObject *defaults = Py_BuildValue("(sOy#)", "was not executed", Py_None, "", (Py_ssize_t)0);
+    static const char *const names[] = {"outcome", "token", "refusal"};
+    for (Py_ssize_t i = 0; defaults && i < 3; i++)
+        if (PyObject_SetAttrString(call_error, names[i], PyTuple_GetItem(defaults, i)) < 0) return -1;
+    Py_XDECREF(defaults);
+    if (!defaults || add_outcome(module, &failed, "CallFailed", call_error, "The service has no reply.") < 0) return -1;
+    PyObject *code = PyUnicode_FromString(shr_code_name(SHR_CALL_FAILED));
+    if (set_attribute(failed, "code", code) < 0) return -1;
+    errors[-SHR_CALL_FAILED] = failed;
+    const struct {
+        int outcome;
+        const char *name;
+        PyObject *base;
+        const char *doc;
+    } rows[] = {
+        {SHR_CALL_REFUSED, "CallRefused", failed, "The service refused the request; `refusal` has its bytes."},
+        {SHR_CALL_DROPPED, "CallDropped", failed, "The server let go of the request without an answer."},
+        {SHR_CALL_CLOSED, "CallClosed", failed, "The server closed before it answered."},
+        {SHR_CALL_MALFORMED, "CallMalformed", failed, "The request was impossible for the server."},
+        {SHR_CALL_NOT_EXECUTED, "CallNotExecuted", call_error, "The request was not carried out, and never will be."},
+        {SHR_CALL_UNKNOWN, "CallUnknown", call_error, "A server started the request and has gone: it may have been carried out, in part or wholly."},
+        {SHR_CALL_STILL_OPEN, "CallStillOpen", call_error, "It was given up when a server had started it: it may be carried out yet."},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (add_outcome(module, &outcome_errors[rows[i].outcome], rows[i].name, rows[i].base, rows[i].doc) < 0) return -1;
+    return 0;
+}
+
 /* --- the module
  * --------------------------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -1491,10 +2055,12 @@ PyMODINIT_FUNC PyInit__sharedring(void) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (add_error(m, rows[i].code, rows[i].name, rows[i].second, rows[i].doc) < 0) return NULL;
+    if (add_outcomes(m) < 0) return NULL;
     if (add_type(m, "Ring", &ring_spec, &ring_type) < 0 || add_type(m, "Message", &message_spec, &message_type) < 0 ||
         add_type(m, "Claim", &claim_spec, &claim_type) < 0 || add_type(m, "Producer", &producer_spec, NULL) < 0 ||
         add_type(m, "Consumer", &consumer_spec, NULL) < 0 || add_type(m, "BoardWriter", &writer_spec, NULL) < 0 ||
-        add_type(m, "BoardReader", &reader_spec, NULL) < 0)
+        add_type(m, "BoardReader", &reader_spec, NULL) < 0 || add_type(m, "CallRequest", &request_spec, &request_type) < 0 ||
+        add_type(m, "CallClient", &client_spec, NULL) < 0 || add_type(m, "CallServer", &server_spec, NULL) < 0)
         return NULL;
     return m;
 }

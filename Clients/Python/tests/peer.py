@@ -174,8 +174,70 @@ def board_reader(name, key, words):
             say(f"error {error.code} {error}")
 
 
+def call_server(name, words):
+    _, _, end = parse(words)
+    server, held = sharedring.Service(name, mode="open").server(**end), []
+    say("attached")
+    for word, rest in lines():
+        try:
+            match word:
+                case "echo":
+                    say("echoing")
+                    for request in server:
+                        request.reply(request.data)
+                case "next":
+                    held.append(server.next(PATIENCE))
+                    say(b"call " + bytes(held[-1]) + (b" again" if held[-1].is_retry else b""))
+                case "answer":
+                    held.pop(0).reply(rest.encode())
+                    say("answered")
+                case "refuse":
+                    held.pop(0).refuse(rest.encode())
+                    say("refused")
+                case "drop":
+                    held.pop(0).drop()
+                    say("dropped")
+                case "given-up":
+                    say("yes" if held and held[0].is_given_up else "no")
+                case "token":
+                    say(held[0].token if held else "none")
+                case "close":
+                    break
+        except sharedring.Error as error:
+            say(f"error {error.code} {error}")
+    server.close()
+    say("closed")
+
+
+def call_client(name, words):
+    _, _, end = parse(words)
+    client = sharedring.Service(name, mode="open").client(**end)
+    say("attached")
+    for word, rest in lines():
+        try:
+            match word:
+                case "call":
+                    say(b"replied " + client.call(rest.encode(), PATIENCE))
+                case "try":
+                    milliseconds, _, text = rest.partition(" ")
+                    say(b"replied " + client.call(text.encode(), int(milliseconds) / 1000))
+                case "again":
+                    say(b"replied " + client.call(rest.encode(), PATIENCE, retrying=client.token))
+                case "calls":
+                    for number in range(int(rest)):
+                        data = number.to_bytes(8, "little")
+                        assert client.call(data, PATIENCE) == data
+                    say("called")
+                case "close":
+                    break
+        except sharedring.CallError as error:
+            say(f"{error.outcome}: {error.code}".encode() + (b" " + error.refusal if error.refusal else b""))
+    client.close()
+    say("closed")
+
+
 def open_any(path):
-    for kind in ("spsc", "mpsc", "broadcast", "board"):
+    for kind in ("spsc", "mpsc", "broadcast", "board", "call"):
         try:
             return sharedring.Ring(os.path.basename(path), kind, mode="open", directory=os.path.dirname(path))
         except sharedring.Incompatible as error:
@@ -208,6 +270,23 @@ def verdict(look, path):
             message = None
             consumer.drop()
     native = sharedring._sharedring
+    if look == "serve":
+        server, served = native.CallServer(ring), []
+        while (request := server.poll()) is not None:
+            served.append(bytes(request))
+            request.reply(b"ok")
+        server.close()
+        return b" ".join(served)
+    if look == "call":
+        client = native.CallClient(ring)
+        try:
+            return client.call(b"x", 0)
+        except sharedring.CallNotExecuted as error:
+            return "not executed" if error.token else "slot in use"
+        except sharedring.CallError as error:
+            return error.outcome
+        finally:
+            client.close()
     reader = native.BoardReader(ring)
     if look == "write":
         for key in reader.keys():
@@ -305,6 +384,10 @@ def main():
             board_writer(words[0], words[1], words[2:])
         elif what == "board-reader":
             board_reader(words[0], words[1], words[2:])
+        elif what == "call-server":
+            call_server(words[0], words[1:])
+        elif what == "call-client":
+            call_client(words[0], words[1:])
         elif what == "verdicts":
             verdicts()
         elif what == "exchange":

@@ -785,6 +785,321 @@ def test_a_board_is_a_mapping():
         os.close(descriptor)
 
 
+def calling(**options):
+    service = sharedring.Service(**{"clients": 4, "servers": 2, "request_capacity": 1000, "reply_capacity": 2000, **options})
+    return service, service.client(check_interval=0.005), service.server(check_interval=0.005)
+
+
+class Serving(threading.Thread):
+    """Answers calls in a thread of its own until the server is cancelled."""
+
+    def __init__(self, server, handle=lambda request: request.reply(bytes(request)[::-1])):
+        super().__init__()
+        self.server, self.handle = server, handle
+        self.start()
+
+    def run(self):
+        try:
+            while True:  # a `for` would keep each request until the next one comes
+                self.handle(self.server.next())
+        except sharedring.Cancelled:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.cancel()
+        self.join()
+
+
+def test_a_call_has_its_reply():
+    name = f"py-calls-{os.getpid()}"
+    with sharedring.Service(name).server() as server, sharedring.Service(name, mode="open").client() as client, Serving(server):
+        for size in (0, 1, 48, 49, 4096):
+            data = os.urandom(size)
+            assert client.call(data) == data[::-1] == client.call(bytearray(data), timeout=PATIENCE)
+        assert server.number == 0 and client.token.endswith(":0:10")
+    assert sharedring.Service(name).facts()["clients"] == 64
+    raises(sharedring.Incompatible, sharedring.Ring, name, "mpsc", mode="open")
+    sharedring.remove(name)
+
+
+def test_each_outcome_is_an_exception():
+    service, client, server = calling()
+
+    def handle(request):
+        match bytes(request)[:1]:
+            case b"r":
+                request.refuse(b"not that")
+            case b"e":
+                request.refuse()
+            case b"d":
+                request.drop()
+            case b"f":
+                pass  # forgotten
+
+    with Serving(server, handle):
+        error = raises(sharedring.CallRefused, client.call, b"r")
+        assert error.refusal == b"not that" and error.outcome == "failed (refused)" and error.code == "callFailed" and error.errno is None
+        assert error.token == client.token and isinstance(error, sharedring.CallFailed) and isinstance(error, sharedring.CallError)
+        assert raises(sharedring.CallRefused, client.call, b"e").refusal == b""
+        raises(sharedring.CallDropped, client.call, b"d")
+        raises(sharedring.CallDropped, client.call, b"f")
+        error = raises(sharedring.CallNotExecuted, client.call, bytes(1001))
+        assert isinstance(error, sharedring.MessageTooLarge) and isinstance(error, ValueError) and error.token is None and "1001" in str(error)
+    error = raises(sharedring.CallNotExecuted, client.call, b"x", timeout=0)
+    assert isinstance(error, sharedring.TimedOut) and isinstance(error, TimeoutError) and error.code == "timedOut" and error.token
+    server.cancel(False)
+    raises(sharedring.TimedOut, server.next, timeout=0.001)
+    assert server.poll() is None  # what was withdrawn is never started
+    assert sharedring.CallError("a program's own").outcome == "was not executed"
+
+    held = []
+    with Serving(server, held.append):
+        error = None
+        while not isinstance(error, sharedring.CallStillOpen):  # until the server was faster than that
+            error = raises(sharedring.CallError, client.call, b"x", timeout=0.05)
+    assert type(error).__mro__[1] is sharedring.CallStillOpen and held[0].is_given_up
+    raises(sharedring.CallNotExecuted, client.call, b"y", timeout=0.001)
+    held.pop().reply(b"late")
+    server.cancel(False)
+    with Serving(server):
+        assert client.call(b"abc") == b"cba"
+    server.cancel(False)
+    with Serving(server, held.append):
+        other = service.client()
+        thread = threading.Thread(target=lambda: held.append(raises(sharedring.CallClosed, other.call, b"x")))
+        thread.start()
+        while not held:
+            time.sleep(0.001)
+    request = held[0]
+    raises(sharedring.MessageTooLarge, request.reply, bytes(2001))
+    server.close()
+    thread.join()
+    assert isinstance(held[1], sharedring.CallClosed)
+    raises(sharedring.Closed, request.reply, b"x")
+    raises(sharedring.Closed, server.next)
+    client.close()
+    raises(sharedring.Closed, client.call, b"x")
+
+
+def test_calls_are_answered_in_any_order_and_from_any_thread():
+    service, _, server = calling()
+    clients = [service.client() for _ in range(3)]
+    replies = {}
+    threads = [threading.Thread(target=lambda c=c, i=i: replies.update({i: c.call(b"%d" % i, PATIENCE)})) for i, c in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    requests = [server.next(PATIENCE) for _ in clients]
+    raises(TypeError, requests[0].reply, "text")
+    waiting = threading.Thread(target=raises, args=(sharedring.Cancelled, server.next))
+    waiting.start()
+    for request in reversed(requests):  # while another thread waits with the server
+        request.reply(b"to " + request.data)
+        raises(sharedring.Closed, request.reply, b"x")
+        raises(sharedring.Closed, request.drop)
+    for thread in threads:
+        thread.join()
+    server.cancel()
+    waiting.join()
+    assert replies == {i: b"to %d" % i for i in range(3)}
+
+
+def test_a_killed_server_is_unknown_and_a_retry_names_the_call():
+    service = sharedring.Service(f"py-killed-{os.getpid()}", clients=2)
+    client = service.client(check_interval=0.005)
+    code = f"import sharedring, time\nr = sharedring.Service({service.name!r}, mode='open').server().next()\nprint(r.token, flush=True)\ntime.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    found = []
+    thread = threading.Thread(target=lambda: found.append(raises(sharedring.CallUnknown, client.call, b"pay")))
+    thread.start()
+    token = process.stdout.readline().decode().strip()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    thread.join()
+    assert isinstance(found[0], sharedring.PeerDied) and found[0].token == token
+
+    results = {}
+
+    def once(request):
+        assert request.is_retry == (bytes(request) == b"pay")
+        results.setdefault(request.token, b"paid")
+        request.reply(results[request.token])
+
+    with service.server() as server, Serving(server, once):
+        assert [client.call(b"pay", retrying=token) for _ in range(2)] == [b"paid"] * 2
+        assert list(results) == [token]
+        client.call(b"other")
+        raises(sharedring.InvalidName, client.call, b"x", retrying="no token")
+        raises(TypeError, client.call, b"x", retrying=1)
+    client.close()
+    sharedring.remove(service.name)
+
+
+def test_calls_are_cancelled():
+    _, client, server = calling()
+    cancelling = threading.Timer(0.01, client.cancel)
+    cancelling.start()
+    error = raises(sharedring.Cancelled, client.call, b"x")
+    assert isinstance(error, sharedring.CallNotExecuted)
+    raises(sharedring.CallNotExecuted, client.call, b"x")
+    client.cancel(False)
+    with Serving(server):
+        assert client.call(b"ab", timeout=PATIENCE) == b"ba"
+    calling_thread = threading.Thread(target=raises, args=(sharedring.Cancelled, client.call, b"x"))
+    calling_thread.start()
+    while not refused_while_busy(client):
+        time.sleep(0.001)
+    client.cancel()
+    calling_thread.join()
+
+
+def refused_while_busy(client):
+    try:
+        client.close()
+    except RuntimeError:
+        return True
+    return False
+
+
+def test_control_c_ends_a_call():
+    code = "import sharedring\nc = sharedring.Service().client(waiting='sleep', check_interval=100)\nprint('calling', flush=True)\nc.call(b'x')\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    assert process.stdout.readline() == b"calling\n"
+    end = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < end:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            pass
+    assert b"KeyboardInterrupt" in process.stderr.read() and process.wait() != 0
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_calls_in_asyncio():
+    service, client, server = calling()
+    others = [service.client(waiting="sleep") for _ in range(3)]
+
+    async def serve():
+        async for request in server:
+            if bytes(request) == b"end":
+                return request.reply(b"ended")
+            request.refuse(b"no") if bytes(request) == b"r" else request.reply(bytes(request)[::-1])
+
+    async def call(client):
+        for number in range(300):
+            data = b"%d" % number * 20
+            assert await client.call_async(data) == data[::-1]
+        try:
+            await client.call_async(b"r", timeout=PATIENCE)
+        except sharedring.CallRefused as error:
+            assert error.refusal == b"no"
+
+    async def run():
+        serving = asyncio.create_task(serve())
+        await asyncio.gather(*(call(one) for one in others))
+        assert await client.call_async(b"end") == b"ended"
+        await serving
+
+    asyncio.run(run())
+
+
+def test_calls_of_tasks_are_withdrawn_or_still_open():
+    service, client, server = calling()
+
+    async def caught(awaitable):
+        try:
+            await awaitable
+        except BaseException as error:
+            return error
+
+    async def run():
+        error = await caught(client.call_async(b"x", timeout=0.01))
+        assert isinstance(error, sharedring.CallNotExecuted) and isinstance(error, sharedring.TimedOut)
+        assert server.poll() is None
+        task = asyncio.create_task(client.call_async(b"x"))
+        while client._pending is None:
+            await asyncio.sleep(0)
+        assert isinstance(await caught(client.call_async(b"y")), RuntimeError)  # one task at a time
+        task.cancel()
+        assert isinstance(await caught(task), asyncio.CancelledError) and server.poll() is None
+        task = asyncio.create_task(client.call_async(b"x"))
+        request = await server.next_async(PATIENCE)
+        task.cancel()
+        assert isinstance(await caught(task), asyncio.CancelledError) and request.is_given_up
+        error = await caught(client.call_async(b"y", timeout=0.01))  # its slot is in use
+        assert isinstance(error, sharedring.CallNotExecuted) and isinstance(error, sharedring.TimedOut) and error.token is None
+        task = asyncio.create_task(client.call_async(b"z"))
+        await asyncio.sleep(0.01)
+        request.reply(b"late")
+        request = await server.next_async(PATIENCE)
+        assert bytes(request) == b"z"
+        request.reply(b"in time")
+        assert await task == b"in time"
+        task = asyncio.create_task(client.call_async(b"x"))
+        request = await server.next_async(PATIENCE)
+        client.cancel()
+        error = await caught(task)
+        assert isinstance(error, sharedring.CallStillOpen) and isinstance(error, sharedring.Cancelled)
+        client.cancel(False)
+        request.drop()
+        task = asyncio.create_task(client.call_async(b"x"))
+        while client._pending is None:
+            await asyncio.sleep(0)
+        client.close()
+        assert isinstance(await caught(task), sharedring.Closed) and server.poll() is None
+
+    asyncio.run(run())
+
+
+def reverse_one(service):
+    with service.server() as server:
+        request = server.next(PATIENCE)
+        request.reply(bytes(request)[::-1])
+
+
+def test_services_are_pickled_for_spawn():
+    context = multiprocessing.get_context("spawn")
+    service = sharedring.Service()
+    child = context.Process(target=reverse_one, args=(service,))
+    child.start()
+    with service.client() as client:
+        assert client.call(b"spawned", timeout=PATIENCE) == b"denwaps"
+    child.join()
+    assert child.exitcode == 0
+    name = f"py-pickled-{os.getpid()}"
+    assert pickle.loads(pickle.dumps(sharedring.Service(name, clients=3))).facts()["clients"] == 3
+    sharedring.remove(name)
+
+
+def test_a_forked_child_makes_no_calls():
+    service, client, server = calling()
+    caller = threading.Thread(target=client.call, args=(b"x", PATIENCE))
+    caller.start()
+    request = server.next(PATIENCE)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            raises(sharedring.Forked, server.poll)
+            raises(sharedring.Forked, request.reply, b"x")
+            raises(sharedring.Forked, service.client)
+            assert bytes(request) == b"x" and not request.is_given_up
+            server.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    request.reply(b"y")
+    caller.join()
+
+
 class Log(sharedring.Ring):
     pass
 

@@ -226,11 +226,102 @@ fn read_board(name: &str, key: &str, words: &[String]) -> Result<()> {
     Ok(())
 }
 
+fn serve(name: &str, words: &[String]) -> Result<()> {
+    let (_, _, end) = parse(words);
+    let server = Ring::open(name, Kind::Call, &Options::default())?.server(&end)?;
+    let mut held = std::collections::VecDeque::new();
+    say("attached");
+    while let Some((word, rest)) = line() {
+        let oldest: Option<&Request> = held.front();
+        let result = match (word.as_str(), oldest.is_some()) {
+            ("echo", _) => {
+                say("echoing");
+                loop {
+                    let request = server.next(None)?;
+                    let bytes = request.to_vec();
+                    request.answer(&bytes)?
+                }
+            }
+            ("next", _) => server.next(PATIENCE).map(|request| {
+                let again: &[u8] = if request.is_retry() { b" again" } else { b"" };
+                say_bytes(&[b"call ", &request.to_vec()[..], again].concat());
+                held.push_back(request)
+            }),
+            ("given-up", _) => {
+                say(if oldest.map_or(false, |request| request.is_given_up()) { "yes" } else { "no" });
+                Ok(())
+            }
+            ("token", _) => {
+                say(oldest.map_or("none".into(), |request| request.token().to_string()));
+                Ok(())
+            }
+            ("answer", true) => held.pop_front().unwrap().answer(rest.as_bytes()).map(|_| say("answered")),
+            ("refuse", true) => held.pop_front().unwrap().refuse(rest.as_bytes()).map(|_| say("refused")),
+            ("drop", true) => {
+                drop(held.pop_front());
+                say("dropped");
+                Ok(())
+            }
+            ("close", _) => break,
+            _ => {
+                say("what?");
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            fail(&error)
+        }
+    }
+    held.into_iter().for_each(std::mem::forget); // the server's end answers them
+    drop(server);
+    say("closed");
+    Ok(())
+}
+
+fn make_calls(name: &str, words: &[String]) -> Result<()> {
+    let (_, _, end) = parse(words);
+    let mut client = Ring::open(name, Kind::Call, &Options::default())?.client(&end)?;
+    let mut last = None;
+    say("attached");
+    while let Some((word, rest)) = line() {
+        let result = match word.as_str() {
+            "call" => client.call(rest.as_bytes(), PATIENCE),
+            "try" => {
+                let (milliseconds, text) = rest.split_once(' ').unwrap();
+                client.call(text.as_bytes(), Some(Duration::from_millis(milliseconds.parse().unwrap())))
+            }
+            "again" => client.retry(rest.as_bytes(), &last.unwrap(), PATIENCE),
+            "calls" => {
+                for number in 0..rest.parse::<u64>().unwrap() {
+                    assert_eq!(client.call(&number.to_le_bytes(), PATIENCE).unwrap().to_vec(), number.to_le_bytes());
+                }
+                say("called");
+                continue;
+            }
+            _ => break,
+        };
+        match result {
+            Ok(reply) => {
+                last = Some(reply.token());
+                say_bytes(&[b"replied ", &reply.to_vec()[..]].concat())
+            }
+            Err(error) => {
+                last = error.token.or(last);
+                let space: &[u8] = if error.refusal.is_empty() { b"" } else { b" " };
+                say_bytes(&[error.outcome.name().as_bytes(), b": ", error.error.code().name().as_bytes(), space, &error.refusal].concat())
+            }
+        }
+    }
+    drop(client);
+    say("closed");
+    Ok(())
+}
+
 fn open_any(path: &Path) -> Result<Ring> {
     let options = Options { directory: path.parent().map(PathBuf::from), ..Options::default() };
     let name = path.file_name().unwrap().to_str().unwrap();
     let mut last = None;
-    for kind in [Kind::Spsc, Kind::Mpsc, Kind::Broadcast, Kind::Board] {
+    for kind in [Kind::Spsc, Kind::Mpsc, Kind::Broadcast, Kind::Board, Kind::Call] {
         match Ring::open(name, kind, &options) {
             Err(error) if error.code() == Code::Incompatible => last = Some(error),
             result => return result,
@@ -266,6 +357,19 @@ fn verdict(look: &str, path: &str) -> Result<String> {
             }
             Ok(format!("{} empty", count))
         }
+        "serve" => {
+            let (server, mut words) = (ring.server(&EndpointOptions::default())?, Vec::new());
+            while let Some(request) = server.poll()? {
+                words.push(String::from_utf8_lossy(&request.to_vec()).into_owned());
+                request.answer(b"ok")?;
+            }
+            Ok(words.join(" "))
+        }
+        "call" => match ring.client(&EndpointOptions::default())?.call(b"x", Some(Duration::ZERO)) {
+            Ok(reply) => Ok(String::from_utf8_lossy(&reply.to_vec()).into_owned()),
+            Err(error) if error.outcome != Outcome::NotExecuted => Ok(error.outcome.name().into()),
+            Err(error) => Ok(if error.token.is_some() { "not executed" } else { "slot in use" }.into()),
+        },
         "write" => {
             for key in ring.board_reader(None, &EndpointOptions::default())?.keys() {
                 ring.board_writer(&key)?.set(b"x", 0)?;
@@ -294,6 +398,8 @@ fn main() {
         Some("consumer") | Some("collector") | Some("subscriber") => receive(&arguments[1], &arguments[2..]),
         Some("board-writer") => write_board(&arguments[1], &arguments[2]),
         Some("board-reader") => read_board(&arguments[1], &arguments[2], &arguments[3..]),
+        Some("call-server") => serve(&arguments[1], &arguments[2..]),
+        Some("call-client") => make_calls(&arguments[1], &arguments[2..]),
         Some("verdicts") => {
             while let Some((look, path)) = line() {
                 match verdict(&look, &path) {

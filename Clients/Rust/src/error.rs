@@ -83,6 +83,8 @@ codes! {
     Misuse = -28, "misuse";
     /// The system refused; `errno` says why.
     System = -29, "system";
+    /// The service has no reply; the outcome says why.
+    CallFailed = -30, "callFailed";
 }
 
 /// A failure: its code, the system's error number behind it, and one sentence with what was wrong.

@@ -5,7 +5,7 @@ use std::os::raw::{c_char, c_int, c_void};
 macro_rules! opaque {
     ($($name:ident),*) => { $(#[repr(C)] pub struct $name { _private: [u8; 0] })* };
 }
-opaque!(Ring, Producer, Consumer, BoardWriter, BoardReader);
+opaque!(Ring, Producer, Consumer, BoardWriter, BoardReader, Client, Server);
 
 #[repr(C)]
 pub struct Options {
@@ -15,6 +15,10 @@ pub struct Options {
     pub lanes: u32,
     pub subscribers: u32,
     pub entries: u32,
+    pub clients: u32,
+    pub servers: u32,
+    pub request_capacity: u32,
+    pub reply_capacity: u32,
     pub record_alignment: u32,
     pub permissions: u32,
     pub total_order: c_int,
@@ -74,6 +78,10 @@ pub struct Facts {
     pub asymmetric: c_int,
     pub durable: c_int,
     pub keeps_time: c_int,
+    pub clients: u32,
+    pub servers: u32,
+    pub request_capacity: u32,
+    pub reply_capacity: u32,
     pub capacity: u64,
     pub largest_message: u64,
     pub total_size: u64,
@@ -102,6 +110,47 @@ pub struct End {
     pub died: c_int,
     pub pid: u32,
     pub name: [c_char; 64],
+}
+
+pub const TOKEN_TEXT: usize = 64;
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Token {
+    pub instance: [u8; 16],
+    pub slot: u32,
+    pub number: u32,
+}
+
+#[repr(C)]
+pub struct Reply {
+    pub bytes: *const c_void,
+    pub count: usize,
+    pub outcome: c_int,
+    pub has_token: c_int,
+    pub token: Token,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Reply { bytes: std::ptr::null(), count: 0, outcome: 0, has_token: 0, token: Token::default() }
+    }
+}
+
+#[repr(C)]
+pub struct Request {
+    pub bytes: *const c_void,
+    pub count: usize,
+    pub is_retry: c_int,
+    pub token: Token,
+    pub slot: u32,
+    pub number: u32,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request { bytes: std::ptr::null(), count: 0, is_retry: 0, token: Token::default(), slot: 0, number: 0 }
+    }
 }
 
 extern "C" {
@@ -172,6 +221,34 @@ extern "C" {
     pub fn shr_board_reader_descriptor(reader: *mut BoardReader) -> c_int;
     pub fn shr_board_reader_arm(reader: *mut BoardReader) -> c_int;
     pub fn shr_board_reader_disarm(reader: *mut BoardReader) -> c_int;
+
+    pub fn shr_token_text(token: *const Token, text: *mut c_char);
+    pub fn shr_token_parse(text: *const c_char, token: *mut Token) -> c_int;
+    pub fn shr_outcome_name(outcome: c_int) -> *const c_char;
+    pub fn shr_client_open(service: *mut Ring, endpoint: *const Endpoint, client: *mut *mut Client) -> c_int;
+    pub fn shr_client_close(client: *mut Client);
+    pub fn shr_call(client: *mut Client, bytes: *const c_void, count: usize, retrying: *const Token, reply: *mut Reply, timeout_ns: i64) -> c_int;
+    pub fn shr_call_begin(client: *mut Client, count: usize, place: *mut *mut c_void, timeout_ns: i64) -> c_int;
+    pub fn shr_call_post(client: *mut Client, count: usize, retrying: *const Token) -> c_int;
+    pub fn shr_call_poll(client: *mut Client, reply: *mut Reply) -> c_int;
+    pub fn shr_call_wait(client: *mut Client, reply: *mut Reply, timeout_ns: i64) -> c_int;
+    pub fn shr_call_give_up(client: *mut Client, reply: *mut Reply) -> c_int;
+    pub fn shr_client_cancel(client: *mut Client, cancelled: c_int);
+    pub fn shr_client_descriptor(client: *mut Client) -> c_int;
+    pub fn shr_client_arm(client: *mut Client) -> c_int;
+    pub fn shr_client_disarm(client: *mut Client) -> c_int;
+    pub fn shr_server_open(service: *mut Ring, endpoint: *const Endpoint, server: *mut *mut Server) -> c_int;
+    pub fn shr_server_close(server: *mut Server);
+    pub fn shr_server_number(server: *const Server) -> u32;
+    pub fn shr_server_next(server: *mut Server, request: *mut Request, timeout_ns: i64) -> c_int;
+    pub fn shr_answer(server: *mut Server, request: *const Request, bytes: *const c_void, count: usize) -> c_int;
+    pub fn shr_refuse(server: *mut Server, request: *const Request, bytes: *const c_void, count: usize) -> c_int;
+    pub fn shr_drop(server: *mut Server, request: *const Request) -> c_int;
+    pub fn shr_is_given_up(server: *mut Server, request: *const Request) -> c_int;
+    pub fn shr_server_cancel(server: *mut Server, cancelled: c_int);
+    pub fn shr_server_descriptor(server: *mut Server) -> c_int;
+    pub fn shr_server_arm(server: *mut Server) -> c_int;
+    pub fn shr_server_disarm(server: *mut Server) -> c_int;
 
     #[cfg(test)]
     pub fn shr_rs_size(which: c_int) -> usize;

@@ -14,6 +14,7 @@ __attribute__((noinline)) void shr_rs_copy(void *to, const void *from, size_t co
 /* The sizes that Rust's declarations must have. */
 size_t shr_rs_size(int which) {
     const size_t sizes[] = {sizeof(struct shr_options), sizeof(struct shr_endpoint), sizeof(shr_batch),     sizeof(shr_msg),
-                            sizeof(struct shr_facts),   sizeof(struct shr_stamp),    sizeof(struct shr_end)};
+                            sizeof(struct shr_facts),   sizeof(struct shr_stamp),    sizeof(struct shr_end),
+                            sizeof(shr_token),          sizeof(shr_reply),        sizeof(shr_request)};
     return sizes[which];
 }

@@ -19,17 +19,21 @@
 #![warn(missing_docs)]
 
 mod board;
+mod client;
 mod consumer;
 mod error;
 mod ffi;
 mod producer;
 mod ring;
+mod server;
 
 pub use board::{board_size, BoardReader, BoardWriter, Value};
+pub use client::{CallError, Client, Draft, Outcome, Reply, Token};
 pub use consumer::{Consumer, End, Ends, Message, Missed, Poll};
 pub use error::{Code, Error, Result};
 pub use producer::{Batch, Canceller, Claim, Producer};
 pub use ring::{EndpointOptions, Facts, Kind, Options, Ring, Start, Waiting};
+pub use server::{Request, Server};
 
 #[cfg(test)]
 mod tests {
@@ -45,6 +49,9 @@ mod tests {
             std::mem::size_of::<ffi::Facts>(),
             std::mem::size_of::<ffi::Stamp>(),
             std::mem::size_of::<ffi::End>(),
+            std::mem::size_of::<ffi::Token>(),
+            std::mem::size_of::<ffi::Reply>(),
+            std::mem::size_of::<ffi::Request>(),
         ];
         for (which, size) in sizes.iter().enumerate() {
             // SAFETY: `which` is a row of the table.

@@ -21,6 +21,8 @@ pub(crate) enum Side {
     Producer,
     Consumer,
     BoardReader,
+    Client,
+    Server,
 }
 
 impl Canceller {
@@ -40,6 +42,8 @@ impl Canceller {
             Some((address, Side::Producer)) => unsafe { ffi::shr_producer_cancel(address as *mut _, cancelled as i32) },
             Some((address, Side::Consumer)) => unsafe { ffi::shr_consumer_cancel(address as *mut _, cancelled as i32) },
             Some((address, Side::BoardReader)) => unsafe { ffi::shr_board_reader_cancel(address as *mut _, cancelled as i32) },
+            Some((address, Side::Client)) => unsafe { ffi::shr_client_cancel(address as *mut _, cancelled as i32) },
+            Some((address, Side::Server)) => unsafe { ffi::shr_server_cancel(address as *mut _, cancelled as i32) },
             None => (),
         }
     }

@@ -22,6 +22,8 @@ pub enum Kind {
     Broadcast = 3,
     /// The latest value of each key.
     Board = 4,
+    /// Clients, whose requests servers answer.
+    Call = 5,
 }
 
 /// How a ring is made or found. A value of 0 stands for the default in brackets.
@@ -40,6 +42,14 @@ pub struct Options {
     pub subscribers: u32,
     /// Board: 1 to 4,096 [64].
     pub entries: u32,
+    /// Calls: clients at a time, 1 to 1,024 [64].
+    pub clients: u32,
+    /// Calls: servers at a time, 1 to 64 [8].
+    pub servers: u32,
+    /// Calls: bytes of the largest request, up to 2^27; 48 always fit [4,096].
+    pub request_capacity: u32,
+    /// Calls: bytes of the largest reply, up to 2^27; 48 always fit [4,096].
+    pub reply_capacity: u32,
     /// 8, 16, 32, 64 or 128 [8].
     pub record_alignment: u32,
     /// Of the file [0o600].
@@ -77,6 +87,10 @@ impl Options {
             lanes: self.lanes,
             subscribers: self.subscribers,
             entries: self.entries,
+            clients: self.clients,
+            servers: self.servers,
+            request_capacity: self.request_capacity,
+            reply_capacity: self.reply_capacity,
             record_alignment: self.record_alignment,
             permissions: self.permissions,
             total_order: self.total_order as c_int,
@@ -211,6 +225,14 @@ pub struct Facts {
     pub subscribers: u32,
     /// Entries that a board can have.
     pub entries: u32,
+    /// Clients that a call service can have at a time.
+    pub clients: u32,
+    /// Servers that a call service can have at a time.
+    pub servers: u32,
+    /// Bytes of a call service's largest request.
+    pub request_capacity: u32,
+    /// Bytes of a call service's largest reply.
+    pub reply_capacity: u32,
     /// Where records stand.
     pub record_alignment: u32,
     /// Whether there is one order over all lanes.
@@ -223,7 +245,7 @@ pub struct Facts {
     pub keeps_time: bool,
 }
 
-/// A ring or board: found by its name, or made. Cheap to clone; may be used by many threads.
+/// A ring, board or call service: found by its name, or made. Cheap to clone; may be used by many threads.
 #[derive(Clone)]
 pub struct Ring {
     pub(crate) handle: Arc<Handle>,
@@ -286,10 +308,14 @@ impl Ring {
             facts
         };
         Facts {
-            kind: [Kind::Spsc, Kind::Mpsc, Kind::Broadcast, Kind::Board][(facts.kind as usize - 1) & 3],
+            kind: [Kind::Spsc, Kind::Mpsc, Kind::Broadcast, Kind::Board, Kind::Call][(facts.kind as usize - 1) % 5],
             lanes: facts.lanes,
             subscribers: facts.subscribers,
             entries: facts.entries,
+            clients: facts.clients,
+            servers: facts.servers,
+            request_capacity: facts.request_capacity,
+            reply_capacity: facts.reply_capacity,
             record_alignment: facts.record_alignment,
             total_order: facts.total_order != 0,
             capacity: facts.capacity,
@@ -298,7 +324,7 @@ impl Ring {
         }
     }
 
-    /// Takes the name of a ring or board away, if no process is attached.
+    /// Takes the name of a ring, board or call service away, if no process is attached.
     pub fn remove(name: impl AsRef<OsStr>, options: &Options) -> Result<()> {
         let name = text(name.as_ref().as_bytes(), "a name")?;
         // SAFETY: all pointers live for the length of the call.

@@ -26,6 +26,141 @@ fn code<T>(result: Result<T>) -> Code {
     result.err().expect("a failure").code()
 }
 
+fn calling(options: &Options) -> (Ring, Client, Server) {
+    let service = Ring::anonymous(Kind::Call, options).unwrap();
+    let client = service.client(&quick()).unwrap();
+    let server = service.server(&quick()).unwrap();
+    (service, client, server)
+}
+
+fn small_calls() -> Options {
+    Options { clients: 4, servers: 2, request_capacity: 1000, reply_capacity: 2000, ..Options::default() }
+}
+
+#[test]
+fn calls_have_their_replies() {
+    let (service, mut client, server) = calling(&small_calls());
+    let facts = service.facts();
+    assert_eq!((facts.kind, facts.clients, facts.servers, facts.request_capacity, facts.reply_capacity), (Kind::Call, 4, 2, 1000, 2000));
+    for size in [0, 1, 48, 49, 1000] {
+        let bytes: Vec<u8> = (0..size).map(|i| i as u8).collect();
+        std::thread::scope(|scope| {
+            let client = &mut client;
+            let expected = &bytes;
+            scope.spawn(move || {
+                let reply = client.call(expected, PATIENCE).unwrap();
+                let mut start = [9; 4];
+                assert_eq!(reply.copy_to(&mut start), reply.len().min(4));
+                assert_eq!((reply.to_vec(), reply.is_empty()), (expected.repeat(2), expected.is_empty()));
+                // SAFETY: the server has answered.
+                assert_eq!(unsafe { reply.as_slice() }, &expected.repeat(2)[..]);
+            });
+            let request = server.next(PATIENCE).unwrap();
+            assert_eq!(request.to_vec(), bytes);
+            assert!(!request.is_retry() && !request.is_given_up());
+            let doubled = request.to_vec().repeat(2);
+            request.answer(&doubled).unwrap();
+        });
+    }
+    assert_eq!(server.number(), 0);
+    assert_eq!(code(service.consumer(&quick())), Code::Incompatible);
+}
+
+#[test]
+fn calls_end_with_an_outcome() {
+    let (_service, mut client, server) = calling(&small_calls());
+    client.post(b"a").unwrap();
+    server.poll().unwrap().unwrap().refuse(b"not that").unwrap();
+    let error = client.wait(PATIENCE).err().unwrap();
+    assert_eq!((error.outcome, error.error.code(), &error.refusal[..]), (Outcome::Refused, Code::CallFailed, &b"not that"[..]));
+    assert_eq!(error.outcome.name(), "failed (refused)");
+    client.post(b"a").unwrap();
+    drop(server.poll().unwrap().unwrap());
+    assert_eq!(client.wait(PATIENCE).err().unwrap().outcome, Outcome::Dropped);
+    client.post(b"a").unwrap();
+    assert_eq!(code(server.poll().unwrap().unwrap().answer(&[0; 2001])), Code::MessageTooLarge);
+    assert_eq!(client.wait(PATIENCE).err().unwrap().outcome, Outcome::Dropped);
+    let error = client.call(&[0; 1001], PATIENCE).err().unwrap();
+    assert_eq!((error.outcome, error.error.code(), error.token), (Outcome::NotExecuted, Code::MessageTooLarge, None));
+    let error = client.call(b"x", Some(Duration::ZERO)).err().unwrap();
+    assert_eq!((error.outcome, error.error.code(), error.token.is_some()), (Outcome::NotExecuted, Code::TimedOut, true));
+    assert!(error.to_string().contains("was not executed") && server.poll().unwrap().is_none());
+
+    client.post(b"open").unwrap();
+    let request = server.poll().unwrap().unwrap();
+    assert!(client.poll().unwrap().is_none());
+    assert_eq!(client.wait(Some(Duration::ZERO)).err().unwrap().outcome, Outcome::StillOpen);
+    assert!(request.is_given_up() && !client.post(b"next").unwrap());
+    request.answer(b"late").unwrap();
+    assert!(client.post(b"next").unwrap());
+    let again = server.poll().unwrap().unwrap();
+    assert_eq!(client.give_up().err().unwrap().outcome, Outcome::StillOpen);
+    drop(again);
+
+    let mut draft = client.draft(100, PATIENCE).unwrap();
+    draft.write(0, &[7; 60]);
+    draft.write(60, &[8; 40]);
+    draft.post().unwrap();
+    std::mem::forget(server.poll().unwrap().unwrap());
+    drop(server); // what it has started and not answered
+    let error = client.wait(PATIENCE).err().unwrap();
+    assert_eq!((error.outcome, error.error.code()), (Outcome::Closed, Code::CallFailed));
+}
+
+#[test]
+fn a_retry_names_the_first_call() {
+    let (_service, mut client, server) = calling(&small_calls());
+    let token = client.call(b"x", Some(Duration::ZERO)).err().unwrap().token.unwrap();
+    assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
+    assert_eq!(code("no token".parse::<Token>()), Code::InvalidName);
+    std::thread::scope(|scope| {
+        let client = &mut client;
+        scope.spawn(move || assert_eq!(client.retry(b"x", &token, PATIENCE).unwrap().to_vec(), b"once"));
+        let request = server.next(PATIENCE).unwrap();
+        assert!(request.is_retry());
+        assert_eq!(request.token(), token);
+        request.answer(b"once").unwrap();
+    });
+    let canceller = client.canceller();
+    canceller.cancel();
+    let error = client.call(b"x", None).err().unwrap();
+    assert_eq!((error.outcome, error.error.code()), (Outcome::NotExecuted, Code::Cancelled));
+    let canceller = server.canceller();
+    canceller.cancel();
+    assert_eq!(code(server.next(None)), Code::Cancelled);
+}
+
+#[test]
+fn requests_are_answered_in_any_order_and_from_any_thread() {
+    let (service, mut client, server) = calling(&small_calls());
+    let mut others: Vec<Client> = (0..3).map(|_| service.client(&quick()).unwrap()).collect();
+    for (number, other) in others.iter_mut().enumerate() {
+        assert!(other.post(&[number as u8; 100]).unwrap());
+    }
+    let mut requests: Vec<Request> = (0..3).map(|_| server.next(PATIENCE).unwrap()).collect();
+    std::thread::scope(|scope| {
+        while let Some(request) = requests.pop() {
+            scope.spawn(move || {
+                let bytes = request.to_vec();
+                request.answer(&bytes).unwrap()
+            });
+        }
+    });
+    for (number, other) in others.iter_mut().enumerate() {
+        assert_eq!(other.wait(PATIENCE).unwrap().to_vec(), [number as u8; 100]);
+    }
+    // With descriptors.
+    let (calls, replies) = (server.descriptor().unwrap(), client.descriptor().unwrap());
+    assert!(calls >= 0 && replies >= 0 && calls != replies);
+    server.arm().unwrap();
+    assert!(client.post(b"event").unwrap());
+    server.disarm().unwrap();
+    client.arm().unwrap();
+    server.poll().unwrap().unwrap().answer(b"reply").unwrap();
+    client.disarm().unwrap();
+    assert_eq!(client.poll().unwrap().unwrap().to_vec(), b"reply");
+}
+
 #[test]
 fn messages_come_in_order_with_their_tags() {
     for (kind, options) in [

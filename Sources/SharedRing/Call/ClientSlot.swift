@@ -130,7 +130,10 @@ final class ClientSlot: @unchecked Sendable {
     /// Looks whether the call can be settled, and settles it. Perhaps a system call.
     ///
     /// - Parameter withdrawing: whether to take the request back if no server has started it.
-    func look(withdrawing: Bool) -> Look {
+    func look(withdrawing: Bool) -> Look { look(withdrawing: withdrawing) { memory.isGone($0) } }
+
+    /// - Parameter isGone: whether a server has gone for good, as `memory` knows. In tests the other side goes on meanwhile.
+    func look(withdrawing: Bool, isGone: (_ who: UInt32) -> Bool) -> Look {
         // Each turn means that the claim moved meanwhile, which it does once a call.
         for _ in 0..<4 {
             if let word = reply() { return .settled(word) }
@@ -143,7 +146,7 @@ final class ClientSlot: @unchecked Sendable {
                 return settle(UInt32(SR_CALL_NOT_EXECUTED))
             case n:
                 // Only now, behind the claim: whether that very server has gone.
-                guard memory.isGone(who) else { return .started }
+                guard isGone(who) else { return .started }
                 // It may have answered last.
                 if let word = reply() { return .settled(word) }
                 return settle(UInt32(SR_CALL_UNKNOWN))

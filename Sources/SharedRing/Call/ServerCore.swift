@@ -27,6 +27,8 @@ final class ServerCore: @unchecked Sendable {
     private let tokens: UnsafeMutablePointer<CallToken>
     /// Where the next sweep begins.
     @safe @exclusivity(unchecked) private var next = 0
+    /// The slot whose call was started last. A sweep over many idle slots looks there in between: a busy client does not wait for its end.
+    @safe @exclusivity(unchecked) private var latest = 0
     @safe @exclusivity(unchecked) private var isClosed = false
     /// Thrown at a caller while a waiter thread has this server.
     @safe @exclusivity(unchecked) private var refusal: RingError?
@@ -125,6 +127,9 @@ final class ServerCore: @unchecked Sendable {
     }
 
     /// The first call that can be started, from where the last sweep ended: started. Nil: there is none. O(slots in use).
+    ///
+    /// A slot costs a line that is in no register and often not in the nearest cache: 0.6 ns, 600 ns for 1,000. So after each 64 slots the client that
+    /// was served last is looked at, too. The next sweep goes on behind these 64, so that each slot is come to, however often that client calls.
     @inline(__always)
     func poll() -> Started? {
         let start = next
@@ -144,11 +149,18 @@ final class ServerCore: @unchecked Sendable {
                 guard found < last else { break }
                 if let started = claim(found) {
                     next = found + 1 == memory.shape.slotCount ? 0 : found + 1
+                    latest = found
                     return started
                 }
                 slot = found + 1
             }
             slot = 64 * (word + 1)
+            if slot < end, unsafe Int(sr_call_scan(memory.lines, seen, UInt32(latest), UInt32(latest + 1))) == latest,
+                let started = claim(latest)
+            {
+                next = slot
+                return started
+            }
         }
         return nil
     }

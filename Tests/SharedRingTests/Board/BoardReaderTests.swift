@@ -122,6 +122,23 @@ struct BoardReaderTests {
         try follower.join()
     }
 
+    @Test("The next writer leaves the slot of the newest value alone: readers take that value until the new one is committed")
+    func nextWriter() throws {
+        let board = try board()
+        var reader = try board.makeReader("a")
+        for number in 1...6 as ClosedRange<UInt8> {
+            var writer = try board.makeWriter("a")
+            let version = try writer.update(byteCount: 64) { span in
+                for index in 0..<64 { span.storeBytes(of: number, toByteOffset: index, as: UInt8.self) }
+                let value = try reader.get()
+                #expect(value?.version ?? 0 == UInt64(number) - 1)
+                #expect(value.map { $0.bytes == [UInt8](repeating: number - 1, count: 64) } ?? (number == 1))
+            }
+            #expect(version == UInt64(number))
+            writer.close()
+        }
+    }
+
     // MARK: Leave to read
 
     @Test(
@@ -143,7 +160,7 @@ struct BoardReaderTests {
         #expect(try reader.ask("snapshot") == "a=1:one")
         #expect(try reader.ask("task") == "a=1:one")
         #expect(try reader.ask("source") == "armed 1")
-        try board.set("a", to: "12345678", tag: 7)
+        try #require(try board.set("a", to: "12345678", tag: 7) == 2)
         #expect(try reader.line() == "a=2")
         let value = "12345678".utf8.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         let typed = try reader.ask("typed").split(separator: " ")
@@ -235,6 +252,46 @@ struct BoardReaderTests {
             expectError(.poisoned, saying: "state 9") { () throws(RingError) in _ = try board.makeView() }
             let damaged = try RingCheck("b", options: place.options())
             #expect(damaged.damage.count == 1 && damaged.damage[0].detail.contains("state 9"))
+        }
+    }
+
+    @Test("No value older than a change that was reported is read") func olderThanReported() throws {
+        let board = try board()
+        for _ in 0..<6 { try board.set("a", to: "v") }
+        var reader = try board.makeReader("a")
+        #expect(try reader.nextChange(timeout: .zero) == 6)
+        try withBlocks { control, _ in
+            sr_store_release_u64(sr_entry_turn(sr_entry(control, 0)), 5)
+            expectError(.poisoned, saying: "'a'", "version 6", "version 5") { () throws(RingError) in _ = try reader.get() }
+        }
+    }
+
+    @Test("Changes whose values can't all be read are reported again, with the last version of each") func unreadChanges() throws {
+        let board = try board()
+        var view = try board.makeView(of: ["a", "b"])
+        for key in ["a", "b"] { try board.set(key, to: key) }
+        try withBlocks { control, values in
+            // The header of version 1 of entry "b".
+            let header = values + Int(sr_entry(control, 1).pointee.data_offset) + 128
+            let word = sr_load_relaxed_u64(header)
+            sr_store_relaxed_u64(header, sr_slot_word(.max, 0))
+            expectError(.poisoned, saying: "'b'", "4294967295") { () throws(RingError) in _ = try view.next(timeout: .zero) }
+            sr_store_relaxed_u64(header, word)
+        }
+        let read = try view.next(timeout: .zero)
+        #expect(read.map { "\($0.key)=\($0.value.text)" } == ["a=a", "b=b"])
+        expectError(.timedOut) { () throws(RingError) in _ = try view.next(timeout: .zero) }
+    }
+
+    @Test("A writer checks behind its byte that the entry is the one that it found") func otherEntry() throws {
+        let board = try board()
+        let segment = try board.handle.openSegment()
+        let found = try #require(try BoardWriterCore.find(Array("a".utf8), in: segment, board.handle))
+        try withBlocks { control, _ in
+            sr_entry(control, 0).pointee.key.0 = UInt8(ascii: "z")
+            expectError(.poisoned, saying: "'a'", "changed its key") { () throws(RingError) in
+                _ = try BoardWriterCore(found, in: segment, of: board.handle, until: .never)
+            }
         }
     }
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The short form; `TestPeer board-torture` writes as much as one likes.
-@Suite("A board's writers killed at any moment: no torn value, no step back, no waiter that misses the last", .oneByOne)
+@Suite("A board's writers killed at any moment: no torn value, no step back, no waiter that misses the last", .fewAtATime)
 struct BoardTortureTests {
     @Test(
         "Writers killed and replaced while readers read and waiters sleep",

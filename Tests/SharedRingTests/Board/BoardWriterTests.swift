@@ -104,6 +104,21 @@ struct BoardWriterTests {
         #expect(try reader.get()?.text == "c")
     }
 
+    @Test("A set on a condition that waits for the entry compares with the version that it finds then") func comparesBehindWait() throws {
+        let board = try board()
+        var writer = try board.makeWriter("rate")
+        try writer.set("one")
+        let eventWord = writer.core.writer.eventWord
+        let setter = Worker { try board.set("rate", to: "over one", ifVersion: 1, timeout: patience) }
+        // It has found the entry taken, and says that it sleeps.
+        #expect(eventually { EventCount.isAnyoneAsleep(eventWord) })
+        try writer.set("two")
+        writer.close()
+        #expect(try setter.join() == nil)
+        var reader = try board.makeReader("rate")
+        #expect(try reader.get()?.text == "two")
+    }
+
     @Test("A second writer is refused, naming the holder; setting once waits for it to the deadline, or until it ends") func exclusive()
         throws
     {

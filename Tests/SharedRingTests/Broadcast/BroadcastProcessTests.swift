@@ -26,12 +26,13 @@ struct BroadcastProcessTests {
 }
 
 /// The short form; stage `torture` has five times as much, and `TestPeer broadcast-torture` runs for as long as one likes.
-@Suite("Whoever is killed or stopped, whenever: every subscriber of a broadcast received and missed exactly what was sent", .oneByOne)
+@Suite("Whoever is killed or stopped, whenever: every subscriber of a broadcast received and missed exactly what was sent", .fewAtATime)
 struct BroadcastTortureTests {
     @Test(
         "Publishers and subscribers killed, stopped and replaced at random",
         arguments: [
             (6000, []), (4000, ["barrier=symmetric"]), (12000, ["capacity=65536"]), (4000, ["lossy=0"]), (20000, ["reliable=0"]),
+            (4000, ["reliable=1", "lossy=1", "soft=2", "named=2", "durable=2"]),
         ])
     func torture(messages: Int, words: [String]) throws {
         let place = Place()

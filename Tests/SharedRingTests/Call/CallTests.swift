@@ -361,8 +361,8 @@ struct CallTests {
         let caller = Worker { () throws in #expect(try client.call("x", timeout: patience).text == "y") }
         #expect(asleep(sr_caller_sleeps(slot), beyond: 0))
         try first.next(timeout: patience).reply("y")
-        try caller.join()
         #expect(server.pointee.started == 1 && server.pointee.answered == 1 && server.pointee.wakes >= 1)
+        try caller.join()
         first.close()
         // A server that sleeps is woken by the request.
         let wakes = slot.pointee.wakes
@@ -566,6 +566,45 @@ struct CallTests {
             pending = []
         }
         for caller in callers { try caller.join() }
+    }
+
+    @Test("Of many slots too, a client that calls without a pause keeps no other waiting for more than its turn")
+    func fairOverMany() throws {
+        let service = try service(clients: 300)
+        var server = try service.makeServer(options: patient)
+        let clients = try (0..<300).map { _ in try service.makeClient(slots: 1, options: patient) }
+        let stop = Atomic(false)
+        let done = Atomic(false)
+        let busy = clients[5]
+        let calling = Worker {
+            defer { done.store(true, ordering: .relaxed) }
+            while !stop.load(ordering: .relaxed) { _ = try busy.call("x", timeout: patience) }
+        }
+        for _ in 0..<10 {
+            let others = [70, 140, 299].map { clients[$0] }
+            let callers = others.map { client in Worker { _ = try client.call("y", timeout: patience) } }
+            #expect(eventually { others.allSatisfy(\.isCallWaiting) })
+            var served = 0
+            var turns = 0
+            while served < 3, turns < 20 {
+                // The busy one always waits, so only the order of the sweeps brings the others their turn.
+                #expect(eventually { busy.isCallWaiting })
+                let request = try server.next(timeout: patience)
+                turns += 1
+                if request.text == "y" { served += 1 }
+                try request.reply("z")
+            }
+            // A turn of the busy one between each 64 slots, at most.
+            #expect(served == 3 && turns <= 3 + 6)
+            for caller in callers { try caller.join() }
+        }
+        stop.store(true, ordering: .relaxed)
+        // Its last call, if there is one.
+        while !done.load(ordering: .relaxed) {
+            if let request = try server.nextIfAvailable() { try request.reply("z") }
+            usleep(500)
+        }
+        try calling.join()
     }
 
     @Test("The numbers of a slot wrap like any other numbers") func wrapping() throws {

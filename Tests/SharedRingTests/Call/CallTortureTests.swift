@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The short form; `TestPeer call-torture` makes as many calls as one likes.
-@Suite("Clients and servers killed at any moment: each call has one outcome, and the right one", .oneByOne)
+@Suite("Clients and servers killed at any moment: each call has one outcome, and the right one", .fewAtATime)
 struct CallTortureTests {
     @Test(
         "Killed and replaced while calls are made, given up, refused, dropped and answered late",

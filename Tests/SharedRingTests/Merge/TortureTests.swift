@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The short form; stage `torture` has five times as much, and `TestPeer torture` runs for as long as one likes.
-@Suite("Whichever process is killed or stopped, whenever: nothing sent is lost, doubled or changed", .oneByOne)
+@Suite("Whichever process is killed or stopped, whenever: nothing sent is lost, doubled or changed", .fewAtATime)
 struct TortureTests {
     @Test(
         "Senders and receivers killed, stopped and replaced at random",

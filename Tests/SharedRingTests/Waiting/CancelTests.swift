@@ -165,6 +165,28 @@ struct CancelTests {
         try gate.close()
     }
 
+    @Test("Once an endpoint has detached its words, cancelling stores nothing there") func detached() {
+        let word = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+        let flags = UnsafeMutablePointer<UInt32>.allocate(capacity: 2)
+        defer {
+            word.deallocate()
+            flags.deallocate()
+        }
+        word.initialize(to: 0)
+        flags.initialize(repeating: 0, count: 2)
+        let canceller = CancelFlag(doorbell: flags + 1, keeping: Turn())
+        canceller.attach(flags, closing: word)
+        canceller.raise()
+        #expect(flags[0] == 1 && word[0] == .max)
+        canceller.lower()
+        #expect(flags[0] == 0)
+        word[0] = 7
+        canceller.detach()
+        canceller.raise()
+        #expect(flags[0] == 0 && word[0] == 7 && canceller.isRaised)
+        withExtendedLifetime(canceller) {}
+    }
+
     @Test("A canceller that outlives its endpoint touches nothing of the next one's") func outlives() throws {
         let ring = try SPSCRing.anonymous(options: RingOptions(capacity: 4096))
         let old = try { () throws in try ring.makeConsumer().canceller }()

@@ -170,6 +170,31 @@ struct EventCountTests {
         try other.join()
     }
 
+    @Test("A sleeper stores nothing when its wait ends, by its deadline or by news: the bit may be another sleeper's")
+    func leavesBit() throws {
+        let shared = Shared(word: 6)
+        // Another sleeper, behind its last look.
+        let expected = EventCount.declareAsleep(shared.word)
+        let sleeper = shared.sleeper()
+        expectError(.timedOut) { () throws(RingError) in
+            try sleeper.wait(until: Deadline(after: .milliseconds(1)), for: "news") {
+                nil as Void?
+            } checkPeers: {
+                nil
+            }
+        }
+        #expect(shared.value == expected)
+        // The news come between its first look and the one behind its barrier.
+        var looks = 0
+        try sleeper.wait(until: Deadline(after: patience), for: "news") {
+            looks += 1
+            return looks > 1 ? () : nil
+        } checkPeers: {
+            nil
+        }
+        #expect(shared.value == expected && looks == 2)
+    }
+
     @Test("A value that no protocol stores is slept on like any other", arguments: [UInt32.max, 0xdead_beef, 0x8000_0000])
     func anyValue(_ value: UInt32) throws {
         let shared = Shared(word: value)

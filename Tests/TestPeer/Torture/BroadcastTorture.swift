@@ -4,16 +4,21 @@ import SharedRing
 
 /// A broadcast whose publisher and subscribers are killed, stopped and replaced at random, until a given number of messages has passed.
 ///
-///     TestPeer broadcast-torture [messages=1000000] [reliable=3] [lossy=3] [kills=1000] [capacity=4096] [seed=N] [seconds=600] …
+///     TestPeer broadcast-torture [messages=1000000] [reliable=3] [lossy=3] [soft=0] [named=0] [durable=0] [kills=1000] [capacity=4096] …
 ///
 /// Each message is its number, and bytes that follow from it. Every subscriber checks with each message that what was sent before it came, what it
-/// missed and what it received add up to that number. A reliable one misses none. Publishers go on counting where the ring's statistics say that the last one
-/// was killed. Exits 0 if all of that held.
+/// missed and what it received add up to that number. A reliable one misses none. One with a name that goes on begins where its killed predecessor had
+/// acknowledged, which a journal tells; a durable one always goes on. Publishers go on counting where the ring's statistics say that the last one was
+/// killed. Exits 0 if all of that held.
 struct BroadcastTorture {
     struct Setup {
         var messages: UInt64 = 1_000_000
         var reliable = 3
         var lossy = 3
+        /// With a soft gate; reliable with a name; durable.
+        var soft = 0
+        var named = 0
+        var durable = 0
         var kills = 1000
         var capacity = 4096
         var largest = 200
@@ -32,6 +37,9 @@ struct BroadcastTorture {
                 case "messages": messages = UInt64(parts[1])!
                 case "reliable": reliable = Int(parts[1])!
                 case "lossy": lossy = Int(parts[1])!
+                case "soft": soft = Int(parts[1])!
+                case "named": named = Int(parts[1])!
+                case "durable": durable = Int(parts[1])!
                 case "kills": kills = Int(parts[1])!
                 case "capacity": capacity = Int(parts[1])!
                 case "largest": largest = Int(parts[1])!
@@ -47,8 +55,8 @@ struct BroadcastTorture {
 
         var words: [String] {
             [
-                "messages=\(messages)", "reliable=\(reliable)", "lossy=\(lossy)", "kills=\(kills)", "capacity=\(capacity)",
-                "largest=\(largest)",
+                "messages=\(messages)", "reliable=\(reliable)", "lossy=\(lossy)", "soft=\(soft)", "named=\(named)", "durable=\(durable)",
+                "kills=\(kills)", "capacity=\(capacity)", "largest=\(largest)",
                 "seed=\(seed)", "seconds=\(seconds)", "barrier=\(barrier)", "directory=\(directory)",
             ]
         }
@@ -62,8 +70,20 @@ struct BroadcastTorture {
 
         static let ring = "broadcast-torture"
 
+        func count(_ kind: Kind) -> Int {
+            switch kind {
+            case .reliable: reliable
+            case .lossy: lossy
+            case .soft: soft
+            case .named: named
+            case .durable: durable
+            }
+        }
+
+        func journal(_ name: String) -> String { "\(directory)/.\(Self.ring)-\(name)" }
+
         func ring() throws(RingError) -> BroadcastRing {
-            try BroadcastRing.openOrCreate(Self.ring, subscribers: reliable + 2, options: options)
+            try BroadcastRing.openOrCreate(Self.ring, subscribers: reliable + soft + named + durable + 2, options: options)
         }
 
         /// How many bytes follow a message's number, each of this value.
@@ -71,6 +91,22 @@ struct BroadcastTorture {
             var random = SplitMix(seed: number)
             let bits = random.next()
             return (Int(bits % UInt64(largest + 1)), UInt8(truncatingIfNeeded: bits >> 32))
+        }
+    }
+
+    /// How a subscriber receives.
+    enum Kind: String, CaseIterable {
+        case reliable, lossy, soft, named, durable
+
+        var hasName: Bool { self == .named || self == .durable }
+        var mayMiss: Bool { self == .lossy || self == .soft }
+        var delivery: Subscriber.Delivery {
+            switch self {
+            case .reliable, .named: .reliable
+            case .lossy: .lossy
+            case .soft: .softGated
+            case .durable: .durable
+            }
         }
     }
 
@@ -86,7 +122,7 @@ struct BroadcastTorture {
         var number = try RingStatistics(Setup.ring, options: setup.options).lanes[0].messages
         let first = number
         var random = SplitMix(seed: setup.seed ^ number)
-        if first == 0 { try publisher.waitForSubscribers(setup.reliable, timeout: patience) }
+        if first == 0 { try publisher.waitForSubscribers(setup.reliable + setup.named + setup.durable, timeout: patience) }
         while number < setup.messages {
             let count = Int(min(random.next() % 40 == 0 ? 5 : 1, setup.messages - number))
             if count == 1 {
@@ -115,15 +151,30 @@ struct BroadcastTorture {
     static func subscribe(_ words: [String]) throws {
         let setup = Setup(words)
         ts_die_with(setup.parent)
-        let isLossy = words.contains("lossy")
+        let kind = Kind(rawValue: words[1])!
         var random = SplitMix(seed: setup.seed ^ UInt64(getpid()))
         let start: Subscriber.Start = [.now, .oldest, .last(10)][Int(random.next() % 3)]
-        var subscriber = try setup.ring().makeSubscriber(isLossy ? .lossy : .reliable, from: start, options: endpoint)
-        var received: UInt64 = 0
+        let name = kind.hasName ? "\(kind.rawValue)\(words[2])" : nil
+        var subscriber = try setup.ring().makeSubscriber(
+            kind.delivery, as: name, from: start, acknowledgement: kind.hasName ? .manual : .automatic, timeout: patience,
+            options: endpoint)
         func wrong(_ why: String) -> Never {
-            say("FAILED: \(isLossy ? "lossy" : "reliable") from \(start): \(why)")
+            say("FAILED: \(name ?? kind.rawValue) from \(start): \(why)")
             exit(3)
         }
+        let journal = try name.map { try AcknowledgementJournal(setup.journal($0)) }
+        if let journal {
+            let before = subscriber.sentBefore.messages
+            if journal.isThere {
+                if kind == .durable, !subscriber.isResumed { wrong("it did not go on") }
+                if subscriber.isResumed, !(journal.acknowledged...journal.aboutToBe).contains(before) {
+                    wrong("it went on at \(before), where \(journal.acknowledged) to \(journal.aboutToBe) were acknowledged")
+                }
+            }
+            journal.begin(at: before)
+        }
+        var unacknowledged = 0
+        var received: UInt64 = 0
         while true {
             let expected = subscriber.sentBefore.messages + received
             // A publisher that closes has sent all there is.
@@ -147,11 +198,19 @@ struct BroadcastTorture {
             let missed = subscriber.missed.messages
             guard number == expected + missed else { wrong("message \(number) came where \(expected) and \(missed) missed were before it") }
             received += 1
+            unacknowledged += 1
+            // Few enough, so that the publisher never waits for what this process holds while it waits for more.
+            if let journal, unacknowledged == 8 || random.next() % 4 == 0 {
+                journal.willAcknowledge(expected + 1)
+                try subscriber.acknowledge()
+                journal.hasAcknowledged()
+                unacknowledged = 0
+            }
             if random.next() % 2000 == 0 { usleep(UInt32(random.next() % 2000)) }
         }
         let missed = subscriber.missed.messages
-        if !isLossy && missed != 0 { wrong("a reliable subscriber missed \(missed)") }
-        say("counted \(isLossy ? "lossy" : "reliable") before \(subscriber.sentBefore.messages) missed \(missed) received \(received)")
+        if !kind.mayMiss && missed != 0 { wrong("it missed \(missed)") }
+        say("counted \(name ?? kind.rawValue) before \(subscriber.sentBefore.messages) missed \(missed) received \(received)")
         try subscriber.close()
     }
 
@@ -159,7 +218,7 @@ struct BroadcastTorture {
 
     private enum Part: Equatable {
         case publisher
-        case subscriber(isLossy: Bool)
+        case subscriber(Kind, number: Int)
     }
 
     private struct Child {
@@ -172,7 +231,13 @@ struct BroadcastTorture {
     static func run(_ words: [String]) throws {
         let setup = Setup(words)
         say("broadcast-torture \(setup.words.joined(separator: " "))")
+        func removeJournals() {
+            for kind in Kind.allCases where kind.hasName {
+                for number in 0..<setup.count(kind) { unlink(setup.journal("\(kind.rawValue)\(number)")) }
+            }
+        }
         unlink(setup.directory + "/" + Setup.ring)
+        removeJournals()
         _ = try setup.ring()
         var random = SplitMix(seed: setup.seed)
         let end = Date().addingTimeInterval(setup.seconds)
@@ -181,7 +246,7 @@ struct BroadcastTorture {
             let words: [String] =
                 switch part {
                 case .publisher: ["broadcast-torture-publish"]
-                case .subscriber(let isLossy): ["broadcast-torture-subscribe", isLossy ? "lossy" : "reliable"]
+                case .subscriber(let kind, let number): ["broadcast-torture-subscribe", kind.rawValue, "\(number)"]
                 }
             let arguments = (["/proc/self/exe"] + words + setup.words + ["parent=\(getpid())"]).map { strdup($0) } + [nil]
             defer { arguments.forEach { free($0) } }
@@ -191,8 +256,7 @@ struct BroadcastTorture {
         }
 
         var children = [start(.publisher)]
-        children += (0..<setup.reliable).map { _ in start(.subscriber(isLossy: false)) }
-        children += (0..<setup.lossy).map { _ in start(.subscriber(isLossy: true)) }
+        for kind in Kind.allCases { children += (0..<setup.count(kind)).map { start(.subscriber(kind, number: $0)) } }
         var (killed, publishers, stopped, finished) = (0, 0, 0, 0)
         func fail(_ why: String) -> Never {
             say("FAILED: \(why)")
@@ -236,9 +300,44 @@ struct BroadcastTorture {
         }
         let sent = try RingStatistics(Setup.ring, options: setup.options).lanes[0].messages
         guard sent == setup.messages else { fail("\(setup.messages) messages were to be sent, and \(sent) were") }
+        removeJournals()
         try BroadcastRing.remove(Setup.ring, options: setup.options)
         say(
             "passed: \(sent) messages, \(killed) subscribers and \(publishers) publishers killed, \(stopped) stopped, \(finished) came to the end; each received and missed what was sent"
         )
     }
+}
+
+/// How far a named subscriber has acknowledged: words in a mapped file, which outlive it.
+private struct AcknowledgementJournal {
+    /// Whether a subscriber has begun; how many messages of the ring were acknowledged before the last call, and how many are with it.
+    private let words: UnsafeMutablePointer<UInt64>
+
+    init(_ path: String) throws {
+        let file = open(path, O_RDWR | O_CREAT, 0o600)
+        guard file >= 0, ftruncate(file, 24) == 0, let map = mmap(nil, 24, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), map != MAP_FAILED
+        else {
+            fatalError("\(path): \(String(cString: strerror(errno)))")
+        }
+        close(file)
+        words = map.assumingMemoryBound(to: UInt64.self)
+    }
+
+    var isThere: Bool { words[0] != 0 }
+    var acknowledged: UInt64 { words[1] }
+    var aboutToBe: UInt64 { words[2] }
+
+    /// In this order: killed in between, it leaves bounds that its place is within.
+    func begin(at count: UInt64) {
+        store(2, count)
+        store(1, count)
+        store(0, 1)
+    }
+
+    func willAcknowledge(_ count: UInt64) { store(2, count) }
+    func hasAcknowledged() { store(1, words[2]) }
+
+    /// Calls stay in their order, as far as a kill can tell; plain stores need not.
+    @inline(never)
+    private func store(_ index: Int, _ value: UInt64) { words[index] = value }
 }

@@ -86,8 +86,6 @@ public struct StreamState: Sendable {
     public var messages: UInt64
     /// The leader's name; nil without a cluster.
     public var leader: String?
-    /// Whether all replicas have all of it.
-    public var isCurrent: Bool
 }
 
 extension BrokerConnection {
@@ -96,28 +94,21 @@ extension BrokerConnection {
         var info: UnsafeMutablePointer<jsStreamInfo>?
         guard js_GetStreamInfo(&info, jetStream, stream, nil, nil) == NATS_OK, let info else { return nil }
         defer { jsStreamInfo_Destroy(info) }
-        var isCurrent = true
-        var leader: String?
-        if let cluster = info.pointee.Cluster?.pointee {
-            leader = cluster.Leader.map { String(cString: $0) }
-            for index in 0..<Int(cluster.ReplicasLen) {
-                guard let peer = cluster.Replicas[index]?.pointee else { continue }
-                if !peer.Current || peer.Offline { isCurrent = false }
-            }
-        }
+        let leader = info.pointee.Cluster?.pointee.Leader.map { String(cString: $0) }
         let state = info.pointee.State
-        return StreamState(first: state.FirstSeq, last: state.LastSeq, messages: state.Msgs, leader: leader, isCurrent: isCurrent)
+        return StreamState(first: state.FirstSeq, last: state.LastSeq, messages: state.Msgs, leader: leader)
     }
 }
 
 extension BrokerConnection {
-    /// Publishes a message that is no bridge's, and waits until it is stored.
-    public func publish(_ text: String, subject: String, tag: UInt32 = 0) throws(LogFailure) {
+    /// Publishes a message that is no bridge's, and waits until it is stored. With an id it may be published again: the broker stores it once.
+    public func publish(_ text: String, subject: String, tag: UInt32 = 0, id: String? = nil) throws(LogFailure) {
         var code = jsErrCode(rawValue: 0)
         var made: OpaquePointer?
         var status = natsMsg_Create(&made, subject, nil, text, Int32(text.utf8.count))
         defer { natsMsg_Destroy(made) }
         if status == NATS_OK, tag != 0 { status = natsMsgHeader_Set(made, "Ring-Tag", String(tag)) }
+        if status == NATS_OK, let id { status = natsMsgHeader_Set(made, "Nats-Msg-Id", id) }
         if status == NATS_OK { status = js_PublishMsg(nil, jetStream, made, nil, &code) }
         guard status == NATS_OK else { throw Self.failure(status, code, "subject \(subject)") }
     }
@@ -127,6 +118,23 @@ extension BrokerConnection {
         var code = jsErrCode(rawValue: 0)
         let status = js_DeleteConsumer(jetStream, stream, consumer, nil, &code)
         guard status == NATS_OK else { throw Self.failure(status, code, "consumer \(consumer) of stream \(stream)") }
+    }
+
+    /// Has a consumer of a replicated stream look for another leader. False: it has none now.
+    public func moveLeader(ofConsumer consumer: String, of stream: String) -> Bool {
+        var answer: OpaquePointer?
+        let subject = "$JS.API.CONSUMER.LEADER.STEPDOWN.\(stream).\(consumer)"
+        guard natsConnection_RequestString(&answer, connection, subject, "", 5000) == NATS_OK, let answer else { return false }
+        defer { natsMsg_Destroy(answer) }
+        let text = UnsafeRawBufferPointer(start: natsMsg_GetData(answer), count: Int(natsMsg_GetDataLength(answer)))
+        return String(decoding: text, as: UTF8.self).contains("\"success\":true")
+    }
+
+    /// Removes a stream.
+    public func remove(_ stream: String) throws(LogFailure) {
+        var code = jsErrCode(rawValue: 0)
+        let status = js_DeleteStream(jetStream, stream, nil, &code)
+        guard status == NATS_OK else { throw Self.failure(status, code, "stream \(stream)") }
     }
 
     /// Removes all messages of a stream.

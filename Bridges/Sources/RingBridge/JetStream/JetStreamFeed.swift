@@ -125,6 +125,10 @@ public final class JetStreamFeed: StreamFeed {
             throw .refused("consumer \(consumer) of stream \(stream) is not there any more: it was removed")
         }
         if status == NATS_TIMEOUT || status == NATS_NOT_FOUND { return }
+        // The consumer has another leader now, or its broker shuts down: libnats has no status for it.
+        if status == NATS_ERR, code.rawValue == 0 {
+            throw .unavailable("consumer \(consumer) of stream \(stream): the request was ended by the broker")
+        }
         guard status == NATS_OK else { throw BrokerConnection.failure(status, code, "consumer \(consumer) of stream \(stream)") }
         for index in 0..<Int(list.Count) {
             if let message = list.Msgs[index] { batch.append(message) }

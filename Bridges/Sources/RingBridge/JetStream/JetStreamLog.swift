@@ -7,8 +7,8 @@ import Glibc
 /// |---|---|
 /// | append behind a sequence | publish with `Nats-Expected-Last-Sequence`; on the empty stream `Nats-Expected-Last-Subject-Sequence: 0` |
 /// | append behind a message that is on its way | `Nats-Expected-Last-Msg-Id` beside it |
-/// | append to this stream | `Nats-Expected-Stream`, and the stream's name in the acknowledgement |
-/// | receipt | the publish acknowledgement, sent to an inbox of the bridge |
+/// | append to this stream | `Nats-Expected-Stream` where no other message is named, and the stream's name in the acknowledgement |
+/// | receipt | the publish acknowledgement, sent to an inbox of the bridge: the reply subject asks for it |
 /// | end | `STREAM.INFO` |
 /// | record | `STREAM.MSG.GET` by sequence |
 /// | the message's id | header `Nats-Msg-Id` |
@@ -26,6 +26,9 @@ public final class JetStreamLog: StreamLog {
     /// Receipts of an earlier epoch are of appends that are made again.
     private var epoch: UInt64 = 0
     private var streamLimit: Int?
+    /// Messages that were sent, and are not freed yet.
+    private var retired: [OpaquePointer] = []
+    private var retiredBytes = 0
 
     /// C strings that are written again with each message.
     private var subjectText: [CChar]
@@ -68,7 +71,10 @@ public final class JetStreamLog: StreamLog {
     private let subjectLength: Int
     private let idLength: Int
 
-    deinit { natsSubscription_Destroy(receipts) }
+    deinit {
+        destroyRetired()
+        natsSubscription_Destroy(receipts)
+    }
 
     // MARK: State
 
@@ -143,18 +149,23 @@ public final class JetStreamLog: StreamLog {
     public func append(_ message: OutgoingMessage, behind last: UInt64) throws(LogFailure) {
         subjects.write(lane: message.id.lane, into: &subjectText, at: subjectLength)
         write(message.id, into: &idText)
-        writeReply(last &+ 1)
+        if message.wantsReceipt { writeReply(last &+ 1) }
 
         var made: OpaquePointer?
         guard message.payload.count <= Int32.max else { throw .tooLarge("a message of \(message.payload.count) bytes") }
         var status = natsMsg_Create(
-            &made, subjectText, replyText, message.payload.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(message.payload.count))
-        defer { natsMsg_Destroy(made) }
+            &made, subjectText, message.wantsReceipt ? replyText : nil,
+            message.payload.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(message.payload.count))
+        defer { retire(made, message.payload.count) }
         if status == NATS_OK { status = natsMsgHeader_Set(made, "Nats-Msg-Id", idText) }
-        if status == NATS_OK { status = natsMsgHeader_Set(made, "Nats-Expected-Stream", stream) }
-        if status == NATS_OK, let previous = message.previous {
-            write(previous, into: &previousText)
-            status = natsMsgHeader_Set(made, "Nats-Expected-Last-Msg-Id", previousText)
+        if status == NATS_OK {
+            if let previous = message.previous {
+                // Where that message is the last one is the right stream.
+                write(previous, into: &previousText)
+                status = natsMsgHeader_Set(made, "Nats-Expected-Last-Msg-Id", previousText)
+            } else {
+                status = natsMsgHeader_Set(made, "Nats-Expected-Stream", stream)
+            }
         }
         if status == NATS_OK {
             Digits.terminate(&numberText, Digits.write(last, into: &numberText, at: 0))
@@ -170,6 +181,20 @@ public final class JetStreamLog: StreamLog {
             throw .tooLarge("it has \(message.payload.count) bytes, and the broker takes \(largestMessage), headers included")
         }
         guard status == NATS_OK else { throw BrokerConnection.failure(status, jsErrCode(rawValue: 0), "publish to stream \(stream)") }
+    }
+
+    /// libnats frees a message in a thread of its own, which it wakes for it. Many at a time cost one wake.
+    private func retire(_ message: OpaquePointer?, _ byteCount: Int) {
+        guard let message else { return }
+        retired.append(message)
+        retiredBytes += byteCount
+        if retired.count >= 128 || retiredBytes >= 1 << 16 { destroyRetired() }
+    }
+
+    private func destroyRetired() {
+        for message in retired { natsMsg_Destroy(message) }
+        retired.removeAll(keepingCapacity: true)
+        retiredBytes = 0
     }
 
     /// The first record of a stream whose subjects are one a lane. Only a record of a subject that both would use keeps two bridges apart.

@@ -11,13 +11,16 @@ extension RingPublisher where Source: ~Copyable {
         while window.sent < end {
             let index = window.sent
             let entry = window.entries[index]
+            // The last of a run asks, so nothing is left without a receipt.
+            let wantsReceipt = window.asksForEach || index % Self.messagesAReceipt == 0 || index + 1 == end
             do throws(LogFailure) {
                 try window.withPayload(entry) { payload throws(LogFailure) in
                     // Another writer's record at the place of the message before would leave a gap: then this one is refused, too.
                     let previous = index > window.confirmed ? id(of: window.entries[index - 1]) : nil
                     try log.append(
                         OutgoingMessage(
-                            id: id(of: entry), tag: entry.tag, plan: index == 0 ? window.plan : nil, previous: previous, payload: payload),
+                            id: id(of: entry), tag: entry.tag, plan: index == 0 ? window.plan : nil, previous: previous,
+                            wantsReceipt: wantsReceipt, payload: payload),
                         behind: window.base &+ UInt64(index))
                 }
             } catch {
@@ -33,6 +36,9 @@ extension RingPublisher where Source: ~Copyable {
             window.sent += 1
         }
     }
+
+    /// How many messages share a receipt, at most. Each receipt costs the broker and the bridge about half of what a message costs.
+    private static var messagesAReceipt: Int { 32 }
 
     func id(of entry: Window.Entry) -> MessageID { MessageID(instance: instance, lane: entry.lane, position: entry.position) }
 
@@ -51,9 +57,9 @@ extension RingPublisher where Source: ~Copyable {
                 pause.wait()
                 return try readBackWindow()
             case .stored(let sequence) where sequence == receipt.sequence:
-                if Int(index) == window.confirmed { progressTime = nowMilliseconds() }
                 let before = window.confirmed
                 window.confirm(Int(index))
+                if window.confirmed > before { progressTime = nowMilliseconds() }
                 count(stored: before..<window.confirmed)
             case .stored(let place):
                 // The broker remembers the id, and the message is not at its place any more: it was removed there.
@@ -146,6 +152,8 @@ extension RingPublisher where Source: ~Copyable {
     /// Something is in the window: waits for a receipt, or until there is a broker.
     func waitForBroker() throws(BridgeError) {
         if window.inFlight > 0 {
+            // The broker takes microseconds for a message, so it is not done earlier than this. Receipts and messages are then met many at a time.
+            if window.inFlight >= Self.messagesAReceipt { sleep(microseconds: min(500, 2 * window.inFlight)) }
             // The ring is looked at again after a millisecond, unless the window takes no more.
             try collect(milliseconds: window.isSealed ? 50 : 1)
             if window.inFlight > 0, nowMilliseconds() - progressTime > options.answerMilliseconds {

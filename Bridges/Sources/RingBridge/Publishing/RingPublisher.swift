@@ -35,6 +35,10 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
     var acknowledgedSequence: UInt64 = 0
     /// Something was taken out of the ring that its acknowledgement would cover.
     var isAcknowledgementDue = false
+    /// The largest payload that the log took when it was asked last: to ask takes a lock, and each message is compared.
+    var largestPayload = 0
+    /// Those that are counted.
+    private var endsOfLanes = (closed: 0, died: 0)
     /// A message of this bridge is known to be stored.
     var hasStored = false
     /// How often in a row the broker named another place for a message.
@@ -93,7 +97,10 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
             if window.isEmpty {
                 try acknowledge()
                 if deadline != nil { return }
-                if try !waitForRing() { return }
+                if try !waitForRing() {
+                    try acknowledge()
+                    return
+                }
             } else if let end = deadline, nowMilliseconds() >= end {
                 throw BridgeError(
                     .unfinished, "the broker did not acknowledge \(window.entries.count) messages in time; they stay in the ring")
@@ -118,6 +125,7 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
 
     /// Takes what is there now.
     func take() throws(BridgeError) {
+        largestPayload = log.largestMessage - Window.headerRoom
         var rest = 256
         while rest > 0, !window.isSealed, try takeOne(keepsToWindow: true) { rest -= 1 }
         // With a plan nothing is sent before the window is whole.
@@ -151,7 +159,8 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
                 return
             }
         }
-        if message.byteCount > log.largestMessage - Window.headerRoom {
+        if message.byteCount > largestPayload { largestPayload = log.largestMessage - Window.headerRoom }
+        if message.byteCount > largestPayload {
             let payload = message.array
             return try refuse(
                 MessageID(instance: instance, lane: lane, position: position), tag, payload,
@@ -215,7 +224,9 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
             }
         } catch {
             switch error.code {
-            case .timedOut: return false
+            case .timedOut:
+                countEndsOfLanes()
+                return false
             case .peerDied:
                 counts.deaths += 1
                 isAcknowledgementDue = true
@@ -224,6 +235,16 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
         }
         try taken.get()
         return true
+    }
+
+    /// Between lanes a producer's end goes by without ending the messages. Its record waits for an acknowledgement as a message does.
+    private func countEndsOfLanes() {
+        let ends = source.ends
+        guard (ends.closed, ends.died) != endsOfLanes else { return }
+        counts.ends += UInt64(ends.closed - endsOfLanes.closed)
+        counts.deaths += UInt64(ends.died - endsOfLanes.died)
+        endsOfLanes = (ends.closed, ends.died)
+        isAcknowledgementDue = true
     }
 
     /// Everything that was taken is in the stream.
@@ -240,6 +261,7 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
         let now = nowMilliseconds()
         guard isLast || now - reportTime >= 1000 else { return }
         reportTime = now
+        countEndsOfLanes()
         counts.reconnects = log.reconnects
         counts.isConnected = log.isConnected
         counts.inFlight = window.inFlight

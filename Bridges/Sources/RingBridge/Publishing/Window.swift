@@ -27,8 +27,8 @@ struct Window {
     var isSealed = false
     /// What the first message carries with it.
     var plan: WindowPlan?
-    /// Beyond `confirmed`: stored, though an earlier one is not known to be.
-    private var early: Set<Int> = []
+    /// Each message asks for a receipt: one of them failed, and its receipt says why.
+    private(set) var asksForEach = false
 
     let mostMessages: Int
     let mostBytes: Int
@@ -68,22 +68,17 @@ struct Window {
         }.get()
     }
 
-    /// The first message may have been refused its place although a later one has it, so each one counts by itself.
+    /// This message is stored, and so is every one before it: the log takes a message only behind the one that it was sent behind.
     mutating func confirm(_ index: Int) {
         guard index >= confirmed, index < sent else { return }
-        guard index == confirmed else {
-            early.insert(index)
-            return
-        }
-        confirmed += 1
-        while !early.isEmpty, early.remove(confirmed) != nil { confirmed += 1 }
+        confirmed = index + 1
     }
 
     /// The stream was read back: this many are stored, the others are to be sent again.
     mutating func restart(confirmed: Int) {
         self.confirmed = confirmed
         sent = confirmed
-        early.removeAll()
+        asksForEach = true
     }
 
     /// Forgets the entries that are stored. What stands behind them is for the next window.
@@ -106,7 +101,7 @@ struct Window {
             if bytes.count > mostBytes { bytes.removeLast(bytes.count - mostBytes) }
         }
         (confirmed, sent, limit) = (0, 0, 0)
-        early.removeAll()
+        asksForEach = false
         isSealed = !entries.isEmpty
         plan = nil
     }

@@ -68,6 +68,8 @@ public struct MergingConsumer: ~Copyable, @unchecked Sendable {
     /// In a task ``waitUntilReady(timeout:)`` returns for an end as well, and ``forEach(ended:_:)`` reports each. An event source and ``messages()`` own
     /// the consumer, and have a call of this name.
     ///
+    /// Where acknowledgement is manual, an end is acknowledged as a message is: until then it counts as backlog, and a successor sees it again.
+    ///
     /// ```swift
     /// while let end = consumer.nextEnd() { print(end) }  // "lane 3: process 4711 (send) closed"
     /// ```
@@ -248,8 +250,8 @@ extension MergingConsumer: MessageSource {
         return unsafe _overrideLifetime(Message(reader, found), mutating: &self)
     }
 
-    /// Gives back everything that was handed out, where ``Acknowledgement/manual`` was asked for. Visible to the producers, and
-    /// safe from redelivery, when this returns. O(lanes in use).
+    /// Gives back everything that was handed out, and the ends that were seen, where ``Acknowledgement/manual`` was asked for. Visible to the
+    /// producers, and safe from redelivery, when this returns. O(lanes in use).
     public mutating func acknowledge() throws(RingError) {
         try core.role.requireUsable()
         core.acknowledge()
