@@ -6,12 +6,17 @@ struct CallOptions {
     private let servers: Int?
     private let requestCapacity: Int?
     private let replyCapacity: Int?
+    private let streamCapacity: Int?
+    /// A server of streams makes no service without them.
+    private let serves: Bool
 
     init(_ arguments: Arguments) throws {
         clients = try arguments.count("--clients", upTo: 1024)
         servers = try arguments.count("--servers", upTo: 64)
         requestCapacity = try arguments.size("--request", upTo: 1 << 27)
         replyCapacity = try arguments.size("--reply", upTo: 1 << 27)
+        streamCapacity = try arguments.size("--streams", upTo: 1 << 29)
+        serves = arguments.has("--stream")
     }
 
     /// With the library's own numbers where none is given.
@@ -21,6 +26,7 @@ struct CallOptions {
         if let servers { shape.servers = servers }
         if let requestCapacity { shape.requestCapacity = requestCapacity }
         if let replyCapacity { shape.replyCapacity = replyCapacity }
+        if let streamCapacity = streamCapacity ?? (serves ? 1 << 16 : nil) { shape.streamCapacity = streamCapacity }
         return shape
     }
 
@@ -37,6 +43,12 @@ struct CallOptions {
         compare(
             "--request", rounded(requestCapacity), found.requestCapacity, "requests of up to \(counted(found.requestCapacity, "byte"))")
         compare("--reply", rounded(replyCapacity), found.replyCapacity, "replies of up to \(counted(found.replyCapacity, "byte"))")
+        // One is rounded up to a power of two: see `CallService.Shape`.
+        let isOther = streamCapacity.map { $0 > found.streamCapacity || 2 * max($0, 128) <= found.streamCapacity } ?? false
+        if isOther || serves && found.streamCapacity == 0 {
+            let fact = found.streamCapacity == 0 ? "no streams" : "streams through \(counted(found.streamCapacity, "byte"))"
+            differences.append((fact, streamCapacity == nil ? "--stream" : "--streams"))
+        }
         return differences
     }
 }

@@ -91,6 +91,27 @@ struct ChildCommand {
         return .failure("ended with status \(status)")
     }
 
+    /// Gives it the bytes as all of its input, hands what it writes to `take` as it comes, and waits for its end. It is ended as by `run`, and if `take`
+    /// returns false. `take` may wait, and asks now and then whether the command is to be ended.
+    mutating func stream(_ bytes: [UInt8], timeout: Duration?, take: (_ output: [UInt8], _ isOver: () -> Bool) -> Bool) -> Result {
+        let deadline = timeout.map { ContinuousClock.now + $0 }
+        var isWanted = true
+        let stop = transfer(bytes[...], closing: true, until: deadline) { output in
+            isWanted = isWanted && take(output) { Signals.isEndOverdue || deadline.map { $0 <= .now } ?? false }
+            output = []
+            return isWanted
+        } upTo: { _ in
+            .max
+        }
+        close(output)
+        let status = waitForEnd(until: isWanted ? deadline : .now)
+        if !isWanted { return .failure("was ended: its output is not wanted any more") }
+        if status == 0, stop == .outputEnded { return .reply([]) }
+        if Signals.isEndOverdue { return .failure("was ended by a signal") }
+        if let deadline, deadline <= .now { return .failure("took longer than its timeout") }
+        return .failure("ended with status \(status)")
+    }
+
     /// Gives it the bytes behind a 32-bit little-endian length, and takes one reply of the same form. After a failure it is of no more use:
     /// what it writes next could be a reply to this request.
     mutating func exchange(_ bytes: [UInt8], limit: Int, timeout: Duration?) -> Result {
@@ -123,8 +144,11 @@ struct ChildCommand {
     ///
     /// With an input that stays open that many are the whole reply, once the command has all of the request: the next request would else
     /// begin in the midst of this one.
+    ///
+    /// `take`: is given what was read, and may take it away. False: no more is wanted.
     private mutating func transfer(
-        _ bytes: ArraySlice<UInt8>, closing: Bool, until deadline: ContinuousClock.Instant?, upTo most: ([UInt8]) -> Int
+        _ bytes: ArraySlice<UInt8>, closing: Bool, until deadline: ContinuousClock.Instant?,
+        take: (inout [UInt8]) -> Bool = { _ in true }, upTo most: ([UInt8]) -> Int
     ) -> Stop {
         var bytes = bytes
         var block = [UInt8](repeating: 0, count: 1 << 16)
@@ -149,7 +173,10 @@ struct ChildCommand {
             if events[0].revents != 0 {
                 let count = read(output, &block, block.count)
                 if count == 0 { return .outputEnded }
-                if count > 0 { rest += block[..<count] }
+                if count > 0 {
+                    rest += block[..<count]
+                    if !take(&rest) { return .asked }
+                }
             }
         }
     }

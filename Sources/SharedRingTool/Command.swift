@@ -50,9 +50,12 @@ enum Command: String, CaseIterable {
                 .value("--timeout", .duration), .value("--count", .count), .value("--seconds", .duration), .value("--room", .count),
                 .value("--room-bytes", .size), .flag("--time"), .value("--mode", .mode), .value("--label", .text),
             ] + Self.finding
-        case .call: [.value("--timeout", .duration), .value("--retry", .text)] + Self.finding
+        case .call: [.flag("--stream"), .value("--timeout", .duration), .value("--retry", .text)] + Self.finding
         case .serve:
-            [.flag("--frames"), .value("--count", .count), .value("--timeout", .duration), .flag("--existing"), .flag("--exact")]
+            [
+                .flag("--stream"), .flag("--frames"), .value("--count", .count), .value("--timeout", .duration), .flag("--existing"),
+                .flag("--exact"),
+            ]
                 + Self.callShape + Self.finding
         case .list: [.flag("--json"), .flag("--names"), .value("--kind", .word(ListCommand.kindWords))] + Self.finding
         case .info, .check: [.flag("--json")] + Self.finding
@@ -123,6 +126,7 @@ enum Command: String, CaseIterable {
     private static let directory = Option.value("--dir", .directory)
     private static let callShape: [Option] = [
         .value("--clients", .count), .value("--servers", .count), .value("--request", .size), .value("--reply", .size),
+        .value("--streams", .size),
     ]
     private static let finding: [Option] = [.value("--owner", .user), directory]
     private static let transfer: [Option] =

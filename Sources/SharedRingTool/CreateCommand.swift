@@ -24,7 +24,9 @@ struct CreateCommand {
         if let other = ["--broadcast", "--lanes", "--capacity", "--alignment"].first(where: arguments.has), arguments.has("--calls") {
             throw ToolFailure.usage("'--calls' and '\(other)' exclude each other", of: arguments.command)
         }
-        if let other = ["--clients", "--servers", "--request", "--reply"].first(where: arguments.has), !arguments.has("--calls") {
+        if let other = ["--clients", "--servers", "--request", "--reply", "--streams"].first(where: arguments.has),
+            !arguments.has("--calls")
+        {
             throw ToolFailure.usage("'\(other)' needs '--calls'", of: arguments.command)
         }
         calls = arguments.has("--calls") ? try CallOptions(arguments).shape : nil

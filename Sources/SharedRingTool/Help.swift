@@ -143,6 +143,7 @@ enum Help {
           --servers N       of a service: N servers at a time, 1 to 64 (default 8)
           --request SIZE    of a service: the largest request (default 4K)
           --reply SIZE      of a service: the largest reply (default 4K)
+          --streams SIZE    of a service: room of each slot for a reply in parts (default 0: none)
           --alignment SIZE  what records are aligned to: a power of two from 8 (the default) to 128
           --mode MODE       file mode in octal (default 0600)
           --label TEXT      free text of at most 63 bytes
@@ -410,6 +411,8 @@ enum Help {
         unknown (its server has gone; it may have been executed) or still open.
 
           --timeout D       give up after D (default: never); the status is 4 then
+          --stream          a reply in parts, each of which is written as it comes; behind the last one
+                            the reply itself. The service must have been made with streams
           --retry TOKEN     repeat a call whose error named this token
           --owner USER      also take the services of USER, a name or an id, or of 'anyone'; without
                             this, only one's own
@@ -420,6 +423,7 @@ enum Help {
         Examples:
           echo hello | sharedring call upper
           sharedring call upper --timeout 1m < words.txt > answer.txt
+          sharedring call numbers --stream < /dev/null > numbers.txt
 
         \(exitStatus)
         """
@@ -434,17 +438,22 @@ enum Help {
         the work. After SIGINT or SIGTERM a COMMAND has a second to end; then it gets SIGTERM, and a
         second later SIGKILL.
 
+          --stream          what COMMAND writes goes to a 'sharedring call --stream' in parts, as it comes,
+                            however much it is; a call without --stream is answered as usual. It
+                            excludes --frames
           --frames          COMMAND runs once for all calls: each request and each reply has a 32-bit
                             little-endian length before it, and each request gets exactly one reply
           --count N         end after N calls
           --timeout D       end a COMMAND that takes longer than D for a call, which fails (refused)
           --existing        make no service: it is an error if there is none
-          --exact           it is an error if the service is there with another shape than the four
+          --exact           it is an error if the service is there with another shape than the five
                             options below ask for; without this, a note
           --clients N       if it is made now: for N calls at a time, 1 to 1024 (default 64)
           --servers N       if it is made now: for N servers at a time, 1 to 64 (default 8)
           --request SIZE    if it is made now: the largest request (default 4K)
           --reply SIZE      if it is made now: the largest reply (default 4K)
+          --streams SIZE    if it is made now: room of each slot for a reply in parts (default 0:
+                            none; 64K with --stream)
           --owner USER      also take the services of USER, a name or an id, or of 'anyone'; without
                             this, only one's own
           --dir DIR         where services live (default $SHAREDRING_DIR, else /dev/shm)
@@ -454,6 +463,7 @@ enum Help {
         Examples:
           sharedring serve upper --count 1 -- tr a-z A-Z
           sharedring serve sum --count 1 --request 64K -- sha256sum
+          sharedring serve numbers --stream --count 1 -- seq 1 1000000
 
         \(exitStatus)
         """

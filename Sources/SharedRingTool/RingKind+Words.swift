@@ -19,7 +19,9 @@ extension RingReport {
         case .spsc, .broadcast: counted(capacity, "byte")
         case .mpsc: counted(capacity, "byte") + " a lane"
         case .board: counted(capacity, "byte") + " for all values"
-        case .call: "requests of \(counted(capacity, "byte")), replies of \(counted(replyCapacity, "byte"))"
+        case .call:
+            "requests of \(counted(capacity, "byte")), replies of \(counted(replyCapacity, "byte"))"
+                + (streamCapacity > 0 ? ", streams through \(counted(streamCapacity, "byte"))" : "")
         }
     }
 

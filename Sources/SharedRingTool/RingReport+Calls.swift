@@ -46,6 +46,7 @@ extension RingReport.CallSlot {
         case .started: text += ", the last one is started\(server.map { " by server \($0)" } ?? "")"
         default: break
         }
+        if isStream { text += ", with a stream" }
         if isGivenUp { text += " and given up" }
         if lateReplies > 0 { text += ", \(lateReplies) late \(lateReplies == 1 ? "reply" : "replies")" }
         return text

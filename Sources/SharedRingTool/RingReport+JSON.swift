@@ -30,6 +30,7 @@ extension RingReport {
             "subscribers": .array(subscribers.map(\.json)),
             "entries": .array(entries.map(\.json)),
             "reply_capacity": .integer(replyCapacity),
+            "stream_capacity": .integer(streamCapacity),
             "server_count": .integer(serverCount),
             "servers": .array(servers.map(\.json)),
             "call_slot_count": .integer(callSlotCount),
@@ -81,7 +82,8 @@ extension RingReport.CallSlot {
     var json: JSON {
         .object([
             "number": .integer(number), "state": .string(state.rawValue), "server": server.map { .integer($0) } ?? .null,
-            "given_up": .boolean(isGivenUp), "byte_count": byteCount.map { .integer($0) } ?? .null, "calls": .position(calls),
+            "given_up": .boolean(isGivenUp), "stream": .boolean(isStream), "byte_count": byteCount.map { .integer($0) } ?? .null,
+            "calls": .position(calls),
             "late_replies": .position(lateReplies), "wakes": .position(wakes), "client": client.json,
         ])
     }

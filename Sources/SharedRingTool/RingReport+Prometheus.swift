@@ -26,6 +26,9 @@ extension RingReport {
         perService("call_slots", "gauge", "Slots for clients.") { "\($0.callSlotCount)" }
         perService("request_capacity_bytes", "gauge", "Bytes of the largest request.") { "\($0.capacity)" }
         perService("reply_capacity_bytes", "gauge", "Bytes of the largest reply.") { "\($0.replyCapacity)" }
+        perService("stream_capacity_bytes", "gauge", "Bytes of each slot's lane for streams; 0 if there are none.") {
+            "\($0.streamCapacity)"
+        }
         perServer("calls_started_total", "counter", "Calls that the servers of that number have started.") { "\($0.started)" }
         perServer("calls_answered_total", "counter", "Calls that the servers of that number have answered, in whatever way.") {
             "\($0.answered)"

@@ -11,6 +11,8 @@ struct ServeCommand {
     /// Whether a service that is there must be as the command line says.
     private let isExact: Bool
     private let usesFrames: Bool
+    /// Whether a client that reads a stream gets one.
+    private let streams: Bool
     private let count: Int?
     /// How long the command may take for a request; nil: as long as it likes.
     private let timeout: Duration?
@@ -23,6 +25,8 @@ struct ServeCommand {
         isExisting = arguments.has("--existing")
         isExact = arguments.has("--exact")
         usesFrames = arguments.has("--frames")
+        streams = arguments.has("--stream")
+        if usesFrames, streams { throw ToolFailure.usage("'--stream' and '--frames' exclude each other", of: .serve) }
         count = try arguments.count("--count")
         timeout = try arguments.value("--timeout", "duration, like 500ms, 2s or 1m", DurationNotation.duration)
     }
@@ -87,16 +91,49 @@ struct ServeCommand {
             StandardStreams.note(sentence)
             return try refuse(request, sentence, limit)
         }
+        if streams, request.wantsStream {
+            let bytes = request.array
+            return try stream(bytes, try request.stream(), from: &child, limit: limit)
+        }
         switch child.run(request.array, limit: limit, timeout: timeout) {
         case .reply(let reply): try request.reply(reply)
         case .failure(let reason): try refuse(request, "'\(command[0])' \(reason)", limit)
         }
     }
 
+    /// With what the command writes, in parts, as it comes.
+    private func stream(_ bytes: [UInt8], _ writer: consuming CallStreamWriter, from child: inout ChildCommand, limit: Int) throws {
+        var writer = writer
+        let size = writer.partCapacity
+        let result = child.stream(bytes, timeout: timeout) { output, isOver in
+            var rest = output[...]
+            while !rest.isEmpty {
+                do throws(RingError) {
+                    // In short waits: a signal ends none of them, nor the command's timeout.
+                    try writer.send(Array(rest.prefix(size)), timeout: .milliseconds(100))
+                    rest = rest.dropFirst(size)
+                } catch {
+                    guard error.code == .timedOut else { return false }
+                    if isOver() { return true }
+                }
+            }
+            return true
+        }
+        // A client that wants no more, or wrote what no client writes, has ended its own call only.
+        switch result {
+        case .reply: try writer.finish()
+        case .failure(let reason): try writer.refuse(Self.cut("'\(command[0])' \(reason)", limit))
+        }
+    }
+
     /// With as much of the sentence as fits.
     private func refuse(_ request: consuming CallRequest, _ sentence: String, _ limit: Int) throws {
+        try request.refuse(Self.cut(sentence, limit))
+    }
+
+    private static func cut(_ sentence: String, _ limit: Int) -> String {
         var text = sentence[...]
         while text.utf8.count > limit { text.removeLast() }
-        try request.refuse(String(text))
+        return String(text)
     }
 }

@@ -36,12 +36,14 @@ import Testing
         "check": "for ring in prices log; do sharedring create $ring; done",
         "stat": "for ring in prices log; do sharedring create $ring; done",
         "call": """
-        seq 1 9 > words.txt; sharedring create upper --calls
+        seq 1 9 > words.txt; sharedring create upper --calls; sharedring create numbers --calls --streams 4K
         (sharedring serve upper --count 2 -- tr a-z A-Z < /dev/null > /dev/null 2>&1 &)
+        (sharedring serve numbers --stream --count 1 -- seq 1 100000 < /dev/null > /dev/null 2>&1 &)
         """,
         "serve": """
         sharedring create upper --calls; sharedring create sum --calls --request 64K
-        (for service in upper sum; do echo hello | sharedring call $service; done < /dev/null > /dev/null 2>&1 &)
+        sharedring create numbers --calls --streams 64K
+        (for call in upper sum 'numbers --stream'; do echo hello | sharedring call $call; done < /dev/null > /dev/null 2>&1 &)
         """,
         "tap": "sharedring send log --lines < app.log",
         "completions": "mkdir -p ~/.zfunc ~/.config/fish/completions",

@@ -231,7 +231,7 @@ private let patienceSeconds = 120.0
         for (metric, expected) in [
             ("calls_total", 67), ("late_replies_total", 0), ("waiting_calls", 1), ("started_calls", 2), ("given_up_calls", 1),
             ("servers_attached", 1), ("server_places", 8), ("call_slots_taken", 3), ("call_slots", 5), ("request_capacity_bytes", 64),
-            ("reply_capacity_bytes", 4096),
+            ("reply_capacity_bytes", 4096), ("stream_capacity_bytes", 0),
         ] as [(String, UInt64)] {
             #expect(value("sharedring_\(metric){\(label)}", in: lines) == expected, "\(metric): \(lines)")
         }
@@ -244,7 +244,7 @@ private let patienceSeconds = 120.0
             #expect(value(wakes, in: lines) != nil, "\(wakes)")
         }
         let families = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2].dropFirst("sharedring_".count) }
-        #expect(families.count == 14 + 18 && Set(families).count == families.count)
+        #expect(families.count == 14 + 19 && Set(families).count == families.count)
         let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
         let article = try String(contentsOfFile: root + "/Sources/SharedRing/SharedRing.docc/Embedding.md", encoding: .utf8)
         for family in families { #expect(article.contains("`\(family)`"), "the article lists \(family)") }

@@ -26,7 +26,40 @@ extension RingCheck {
                     "slot \(slot) has a reply of \(counted(reply, "byte")) with the mark \(sr_call_how(call.reply)), and a capacity of \(shape.replyCapacity)"
                 )
             }
+            // Of a call that is open: behind its reply the client may set the lane back.
+            if shape.hasStreams, call.isStream, call.state != .quiet, let words = try StreamWords(slot, of: segment, shape, ring: ring),
+                !words.isSound(shape), try RingReport.CallWords(slot, of: segment, shape, ring: ring).isSameCall(as: call)
+            {
+                note(
+                    words.offset,
+                    "slot \(slot) has sent \(words.tail) bytes of a stream, of which \(words.head) are acknowledged, and room for \(shape.streamCapacity)"
+                )
+            }
         }
         return damage
+    }
+
+    /// The words of a slot's lane, read from the file.
+    private struct StreamWords {
+        let offset: Int
+        let tail: UInt64
+        let head: UInt64
+
+        /// Nil: the head moved whenever it was looked at, so the two say nothing of each other.
+        init?(_ slot: Int, of segment: Segment, _ shape: CallShape, ring: String) throws(RingError) {
+            offset = segment.header.controlOffset + shape.streamOffset(slot)
+            let headOffset = offset + MemoryLayout<sr_stream_control>.offset(of: \.head)!
+            for _ in 0..<8 {
+                let first = try segment.read(UInt64.self, at: headOffset, ring: ring)
+                let tail = try segment.read(UInt64.self, at: offset, ring: ring)
+                let head = try segment.read(UInt64.self, at: headOffset, ring: ring)
+                guard first == head else { continue }
+                (self.tail, self.head) = (tail, head)
+                return
+            }
+            return nil
+        }
+
+        func isSound(_ shape: CallShape) -> Bool { tail % 8 == 0 && head % 8 == 0 && tail &- head <= UInt64(shape.streamCapacity) }
     }
 }

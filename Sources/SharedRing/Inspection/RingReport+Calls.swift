@@ -38,6 +38,8 @@ extension RingReport {
         public var server: Int?
         /// Whether the caller of a call that is started has given it up: the slot waits for the server.
         public var isGivenUp: Bool
+        /// Whether the reply to the call that waits or is started is a stream.
+        public var isStream: Bool
         /// The size of the request that waits or is started, in bytes; nil if the slot is quiet.
         public var byteCount: Int?
         /// How many calls were made through it.
@@ -80,6 +82,7 @@ extension RingReport {
                 CallSlot(
                     number: number, client: found, state: call.state, server: call.server,
                     isGivenUp: call.state == .started && block.cancel == sr_call_number(call.request),
+                    isStream: call.state != .quiet && call.isStream,
                     byteCount: call.state == .quiet ? nil : Int(sr_call_byte_count(call.request)), calls: block.calls,
                     lateReplies: block.late, wakes: block.wakes,
                     // SAFETY: a fixed array of 32 words.
@@ -119,6 +122,12 @@ extension RingReport {
             if sr_call_number(request) == sr_call_number(reply) { return .quiet }
             return sr_call_number(claim) == sr_call_number(request) ? .started : .waiting
         }
+
+        /// Whether the slot still has the same call, in the same state of being settled.
+        func isSameCall(as other: CallWords) -> Bool { !isMoving && request == other.request && reply == other.reply }
+
+        /// Whether the client of the last call reads a stream.
+        var isStream: Bool { sr_call_how(request) & UInt32(SR_CALL_STREAMS) != 0 }
 
         /// Nil: it is not started, or was withdrawn.
         var server: Int? {

@@ -114,6 +114,8 @@ public struct RingReport: Sendable {
     public var entries: [Entry]
     /// Of a ``CallService``: the largest reply, in bytes; 0 of other kinds. (Its ``capacity`` is the largest request.)
     public var replyCapacity: Int
+    /// Of a ``CallService``: the bytes of each slot's lane for streams; 0 if it was made without, and of other kinds.
+    public var streamCapacity: Int
     /// How many servers a ``CallService`` has places for; 0 of other kinds.
     public var serverCount: Int
     /// The places for servers of a ``CallService`` that were ever used.
@@ -201,6 +203,7 @@ public struct RingReport: Sendable {
         laneCount = header.laneCount
         subscriberCount = header.slotCount
         replyCapacity = header.call?.replyCapacity ?? 0
+        streamCapacity = header.call?.streamCapacity ?? 0
         serverCount = header.call?.serverCount ?? 0
         callSlotCount = header.call?.slotCount ?? 0
         consumer = Role(presence: .neverCame, attachments: 0, holder: nil)

@@ -55,6 +55,16 @@ struct CallCrash {
                 if words.how == SR_CALL_NOT_EXECUTED, !words.isWithdrawn { complain("not executed, and not withdrawn") }
                 if words.how == SR_CALL_UNKNOWN, situation != .settle { complain("unknown, and its server lives") }
             }
+            if situation.isStream {
+                let all = (0..<3).map(CallSituation.part)
+                // A client reads from the front, a server sends at the back.
+                guard let parts = words.parts, parts == Array(all.prefix(parts.count)) || parts == Array(all.suffix(parts.count)) else {
+                    return complain("the lane has \(words.parts.map { "\($0)" } ?? "what no process writes")")
+                }
+                if situation == .streamSend, words.isSettled, words.how == SR_CALL_REPLIED, parts.count != 3 {
+                    complain("the stream has ended behind \(parts.count) parts")
+                }
+            }
             let isPending = words.requestNumber == 1 && !words.isClaimed
             let service = try CallService.open(Self.imageName, options: options)
 
@@ -76,8 +86,17 @@ struct CallCrash {
             let answerer = try CallAnswerer(service)
             let reply = try client.call(CallSituation.payload(7, 45), timeout: .seconds(10)).array
             if reply != CallSituation.payload(8, 45) { complain("another call's reply: \(reply)") }
+            if situation.isStream {
+                var stream = try client.stream(CallSituation.payload(7, 45), timeout: .seconds(10))
+                var count = 0
+                while try stream.next() {
+                    if stream.array != CallSituation.payload(UInt8(count), 100) { complain("another stream's part: \(stream.array)") }
+                    count += 1
+                }
+                if count != 9 || stream.takeReply()?.array != CallSituation.payload(8, 45) { complain("a stream of \(count) parts") }
+            }
             // Of a call that was pending, the new client has withdrawn it, or the server above has answered it.
-            if answerer.end() != 1 { complain("the new client's call was not started once") }
+            if answerer.end() != (situation.isStream ? 2 : 1) { complain("the new client's calls were not started once each") }
             let report = try RingReport(Self.imageName, options: options)
             if report.callSlots.first?.state != .quiet { complain("the slot is not quiet") }
             for damage in try RingCheck(Self.imageName, options: options).damage { complain(damage.detail) }
@@ -102,6 +121,11 @@ private final class CallAnswerer: @unchecked Sendable {
             var server = self.server.take()!
             try? server.serve { request, answer in
                 started += 1
+                if request.wantsStream {
+                    var writer = try answer.stream()
+                    for number in 0..<9 { try writer.send(CallSituation.payload(UInt8(number), 100)) }
+                    return try writer.finish(request.array.map { $0 &+ 1 })
+                }
                 try answer.reply(request.array.map { $0 &+ 1 })
             }
             server.close()

@@ -22,15 +22,26 @@ enum CallSituation: String, CaseIterable {
     case close
     /// A server takes its place.
     case attachServer
+    /// A client takes a slot, asks for a stream, finds no server and withdraws the call.
+    case streamOpen
+    /// A server opens a stream, sends parts, and ends it.
+    case streamSend
+    /// A client reads parts, and gives their room back.
+    case streamRead
+    /// A client reads a part and stops.
+    case streamStop
 
     var name: String { "call/\(rawValue)" }
 
+    var isStream: Bool { rawValue.hasPrefix("stream") }
     var isLarge: Bool { self == .withdrawLarge || self == .answerLarge }
     var byteCount: Int { isLarge ? 300 : 40 }
     static let serviceName = "calls"
 
     /// Bytes that follow from the word.
     static func payload(_ word: UInt8, _ count: Int) -> [UInt8] { (0..<count).map { word &+ UInt8(truncatingIfNeeded: $0) } }
+    /// Three of them, with their headers, fill the lane but for 16 bytes.
+    static func part(_ number: Int) -> [UInt8] { payload(UInt8(10 * number), 72) }
     var request: [UInt8] { Self.payload(1, byteCount) }
     var reply: [UInt8] { Self.payload(101, byteCount) }
 
@@ -43,7 +54,9 @@ enum CallSituation: String, CaseIterable {
 
     func make(_ name: String, in directory: String) throws(RingError) -> CallService {
         try CallService.create(
-            name, shape: CallService.Shape(clients: 1, servers: 2, requestCapacity: 512, replyCapacity: 512), options: options(directory))
+            name,
+            shape: CallService.Shape(clients: 1, servers: 2, requestCapacity: 512, replyCapacity: 512, streamCapacity: isStream ? 256 : 0),
+            options: options(directory))
     }
 }
 
@@ -65,13 +78,34 @@ struct CallWords {
     }
 
     /// As a client leaves it that was killed behind its request.
-    func post(_ request: [UInt8]) {
+    func post(_ request: [UInt8], flags: UInt32 = 0) {
         let place = request.count <= Int(SR_CALL_INLINE) ? UnsafeMutableRawPointer(sr_call_message(line)) : areas
         request.withUnsafeBytes { place.copyMemory(from: $0.baseAddress!, byteCount: request.count) }
         sr_call_slots_used(control)[0] = 1
         sr_caller_epoch(caller).pointee = 1
         sr_caller_calls(caller).pointee = 1
-        sr_call_request(line).pointee = sr_call_word(1, 0, UInt32(request.count))
+        sr_call_request(line).pointee = sr_call_word(1, flags, UInt32(request.count))
+    }
+
+    /// The parts that were sent and not acknowledged; nil: the lane holds what no process writes.
+    var parts: [[UInt8]]? {
+        let lane = sr_stream(control, 2, 1, 0)
+        var (position, tail) = (sr_stream_head(lane).pointee, sr_stream_tail(lane).pointee)
+        guard tail &- position <= 256 else { return nil }
+        let data = areas + 2 * 512
+        var parts: [[UInt8]] = []
+        while position < tail {
+            let header = data.load(fromByteOffset: Int(position % 256), as: UInt64.self)
+            let count = Int(sr_stream_header_byte_count(header))
+            if sr_stream_header_what(header) == SR_STREAM_LAP {
+                position += 256 - position % 256
+                continue
+            }
+            guard sr_stream_header_what(header) == SR_STREAM_PART, count <= 120, Int(position % 256) + 8 + count <= 256 else { return nil }
+            parts.append([UInt8](UnsafeRawBufferPointer(start: data + Int(position % 256) + 8, count: count)))
+            position += sr_stream_record_size(UInt32(count))
+        }
+        return position == tail ? parts : nil
     }
 
     /// As a server leaves it that was killed behind its claim.
@@ -100,7 +134,8 @@ extension CallSituation {
     func prepare(_ segment: UnsafeMutableRawPointer) {
         let words = CallWords(segment)
         switch self {
-        case .withdraw, .withdrawLarge, .answerAsleep: break
+        case .withdraw, .withdrawLarge, .answerAsleep, .streamOpen, .streamRead, .streamStop: break
+        case .streamSend: words.post(request, flags: SR_CALL_STREAMS)
         case .settle:
             words.post(request)
             words.start()
@@ -150,6 +185,38 @@ extension CallSituation {
             server.close()
             mark()
             withExtendedLifetime(call) {}
+        case .streamOpen:
+            mark()
+            let client = try service.makeClient(slots: 1, waiting: .sleep)
+            var stream = try client.stream(request, timeout: .zero)
+            _ = try? stream.next()
+            mark()
+        case .streamSend:
+            var server = try service.makeServer(waiting: .sleep)
+            mark()
+            var writer = try server.next().stream()
+            for number in 0..<3 { _ = try writer.trySend(Self.part(number)) }
+            try writer.finish(reply)
+            mark()
+            server.close()
+        case .streamRead, .streamStop:
+            var server = try service.makeServer(waiting: .sleep)
+            let client = try service.makeClient(slots: 1, waiting: .sleep)
+            var stream = try client.stream(request)
+            var writer = try server.next().stream()
+            for number in 0..<3 { _ = try writer.trySend(Self.part(number)) }
+            mark()
+            _ = try stream.next()
+            if self == .streamRead {
+                _ = try stream.next()
+                _ = try stream.nextIfAvailable()
+                _ = try stream.nextIfAvailable()
+            } else {
+                stream.stop()
+            }
+            mark()
+            try writer.finish(reply)
+            server.close()
         case .attachServer:
             mark()
             let server = try service.makeServer(waiting: .sleep)

@@ -38,6 +38,8 @@ struct DeathRow: CustomStringConvertible, Sendable {
         DeathRow("a call is started once or withdrawn, never both", "call/withdraw", "call/withdrawLarge", "call/settle"),
         DeathRow("a reply is whole or absent", "call/answer", "call/answerLarge", "call/refuse", "call/close"),
         DeathRow("the slot of a dead call is used again", "call/answerAsleep", "call/attachServer"),
+        DeathRow("a stream's parts are whole and in order, and its end comes behind them", "call/streamSend"),
+        DeathRow("the lane of a dead stream is used again", "call/streamOpen", "call/streamRead", "call/streamStop"),
         DeathRow("a ring is removed or untouched", "remove/spsc/none/start", "removeIfUnused/spsc"),
     ]
 }

@@ -29,6 +29,10 @@ enum CallConformance {
         Conformance.control + Int(sr_server_offset(UInt32(number))) + MemoryLayout<sr_server_control>.offset(of: field)!
     }
 
+    private static func stream<Field>(_ slot: Int, _ field: KeyPath<sr_stream_control, Field>) -> Int {
+        Conformance.control + Int(sr_stream_offset(servers, slots, UInt32(slot))) + MemoryLayout<sr_stream_control>.offset(of: field)!
+    }
+
     private static func shape<Field>(_ field: KeyPath<sr_call_shape, Field>) -> Int {
         Conformance.at(\.call) + MemoryLayout<sr_call_shape>.offset(of: field)!
     }
@@ -76,9 +80,10 @@ enum CallConformance {
         options.directory = directory
         options.barrier = .symmetric
         options.label = "golden"
-        func make(_ name: String) throws(RingError) -> CallService {
+        func make(_ name: String, streams: Int = 0) throws(RingError) -> CallService {
             try CallService.create(
-                name, shape: CallService.Shape(clients: 2, servers: 2, requestCapacity: 100, replyCapacity: 200), options: options)
+                name, shape: CallService.Shape(clients: 2, servers: 2, requestCapacity: 100, replyCapacity: 200, streamCapacity: streams),
+                options: options)
         }
         func add(_ name: String, _ what: String, _ verdict: Verdict) {
             golden.append((name, what, snapshot(directory + "/" + name), verdict))
@@ -119,6 +124,30 @@ enum CallConformance {
             withExtendedLifetime(held) {}
             server.close()
         }
+        do {
+            let service = try make("call-stream", streams: 256)
+            var server = try service.makeServer()
+            let client = try service.makeClient(slots: 1, waiting: .spin)
+            // One that is over, and one that goes on, at the end of the lane's first lap.
+            for isOver in [true, false] {
+                var stream = try client.stream(Array("lines".utf8))
+                var writer = try next(&server).stream()
+                for size in 0..<14 {
+                    try writer.send([UInt8](repeating: 0x70 + UInt8(size), count: size))
+                    _ = try stream.next()
+                }
+                if isOver {
+                    try writer.finish("end")
+                    _ = try stream.next()
+                } else {
+                    try writer.send([UInt8](repeating: 0x7e, count: 40))
+                    add(
+                        "call-stream", "a stream that goes on, with a part that was sent and not read; both are dead",
+                        Verdict("", "not executed", "sound"))
+                }
+            }
+            server.close()
+        }
         return golden
     }
 
@@ -134,6 +163,32 @@ enum CallConformance {
         let edits: [(Int, [UInt8])]
         var seals = false
         let verdict: Verdict
+        /// The golden segment that it is made of.
+        var base = "call-waiting"
+    }
+
+    private static func malformedStreams() -> [Malformed] {
+        let damaged = Verdict("damaged", "damaged", "damaged")
+        func header(_ name: String, _ what: String, _ edits: [(Int, [UInt8])]) -> Malformed {
+            Malformed(name: name, what: what, edits: edits, seals: true, verdict: damaged, base: "call-stream")
+        }
+        func words(_ name: String, _ what: String, _ edits: [(Int, [UInt8])], _ check: String) -> Malformed {
+            Malformed(name: name, what: what, edits: edits, verdict: Verdict("", "not executed", check), base: "call-stream")
+        }
+        let features = Conformance.at(\.required_features)
+        return [
+            header("capacity-0", "lanes of no bytes", [(shape(\.stream_capacity), bytes(0 as UInt32))]),
+            header("capacity-128", "lanes of 128 bytes", [(shape(\.stream_capacity), bytes(128 as UInt32))]),
+            header("capacity-odd", "lanes of 384 bytes", [(shape(\.stream_capacity), bytes(384 as UInt32))]),
+            header("capacity-large", "lanes of 2^30 bytes", [(shape(\.stream_capacity), bytes(1 << 30 as UInt32))]),
+            header("capacity-more", "lanes that do not fit the data", [(shape(\.stream_capacity), bytes(4096 as UInt32))]),
+            header("no-feature", "lanes, and no feature that says so", [(features, bytes(0 as UInt64))]),
+            words("tail", "the tail is beyond what the lane holds", [(stream(0, \.tail), bytes(1 << 20 as UInt64))], "damaged"),
+            words("tail-odd", "the tail is no multiple of 8", [(stream(0, \.tail), bytes(1 as UInt64))], "damaged"),
+            words("head", "the head is beyond the tail", [(stream(0, \.head), bytes(1 << 20 as UInt64))], "damaged"),
+            words("stop", "the call's client wants no more", [(stream(0, \.stop), bytes(2 as UInt32))], "sound"),
+            words("room", "the room word is odd", [(stream(0, \.room_word), bytes(UInt32.max))], "sound"),
+        ]
     }
 
     private static func malformed() -> [Malformed] {
@@ -203,8 +258,8 @@ enum CallConformance {
             try segment.image.text.write(toFile: "\(directory)/\(segment.name).hex", atomically: true, encoding: .utf8)
             add(segment.name, segment.name, "-", segment.verdict, segment.what)
         }
-        let base = "call-waiting"
-        for one in malformed() {
+        for one in malformed() + malformedStreams() {
+            let base = one.base
             var edits = one.edits
             if one.seals {
                 var image = images[base]!

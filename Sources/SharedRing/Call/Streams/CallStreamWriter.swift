@@ -157,11 +157,12 @@ extension ServerCore {
         }
     }
 
-    /// Whether an error is of one call's stream alone: its client stopped it, went away, wrote what no client writes, or asked for none.
+    /// Whether an error is of one call's stream alone: its client stopped it, went away, wrote what no client writes, left
+    /// no room in time, or asked for none.
     func isOfOneStream(_ error: any Error) -> Bool {
         guard let error = error as? RingError, error.subject == .callService(memory.ring) else { return false }
         return switch error.code {
-        case .streamStopped, .noStream, .poisoned: true
+        case .streamStopped, .noStream, .poisoned, .timedOut: true
         default: false
         }
     }

@@ -30,9 +30,17 @@ extension ClientSlot {
         }
     }
 
+    /// A server that is always ahead leaves nothing to wait for: the deadline ends such a stream as well. The clock is read only for a caller that has one.
+    private func requireTime(_ deadline: Deadline) throws(RingError) {
+        if deadline.nanoseconds != .max, deadline.isPassed(at: sr_now_ns()), reply() == nil {
+            throw RingError(.timedOut, ring: memory.ring, "the stream went on at its deadline")
+        }
+    }
+
     /// Blocks until there is a part, or the end. Throws `timedOut`, `cancelled`.
     func waitForPart(until deadline: Deadline) throws(RingError) -> StreamLook {
-        try sleeper.wait(until: deadline, for: "part") { () throws(RingError) in
+        try requireTime(deadline)
+        return try sleeper.wait(until: deadline, for: "part") { () throws(RingError) in
             nextPart()
         } checkPeers: { () throws(RingError) in
             // Settles the call of a server that is gone: then its last parts follow, and the end.
@@ -43,9 +51,9 @@ extension ClientSlot {
 
     /// The same without holding a thread.
     func waitForPartWithoutThread(until deadline: Deadline) async throws(RingError) -> StreamLook {
-        // A server that is always ahead leaves nothing to wait for.
         try sleeper.requireNotCancelled("part")
         try requireTask()
+        try requireTime(deadline)
         if let found = nextPart() { return found }
         for _ in 0..<256 {
             sr_pause()

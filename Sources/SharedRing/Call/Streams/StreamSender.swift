@@ -40,8 +40,8 @@ final class StreamSender: @unchecked Sendable {
 
     var largestPart: Int { lane.largestPart }
 
-    /// Whether the client wants no more parts: it stopped the stream, gave the call up, or was succeeded. One load.
-    var isStopped: Bool { lane.isStopped(call.n) }
+    /// Whether the client wants no more parts: it stopped the stream, gave the call up, or was succeeded. In a forked child, too.
+    var isStopped: Bool { core.memory.attachment.isInherited || lane.isStopped(call.n) }
 
     private func error(_ code: RingError.Code, _ detail: String) -> RingError { core.memory.attachment.error(code, detail).aboutCalls }
 
@@ -69,7 +69,7 @@ final class StreamSender: @unchecked Sendable {
     /// Whether there is room for so many bytes. Throws what ends the stream.
     private func look(_ need: UInt64) throws(RingError) -> Bool {
         // SYNC: stream-stop (pairs with StreamLane.stop)
-        if isStopped { throw end(.streamStopped, "its client wants no more of the stream") }
+        if lane.isStopped(call.n) { throw end(.streamStopped, "its client wants no more of the stream") }
         if tail &- head &+ need <= lane.capacity { return true }
         // SYNC: stream-head (pairs with StreamReceiver.acknowledge): the reads of what was acknowledged come before; the writes there after.
         let found = unsafe sr_load_acquire_u64(sr_stream_head(lane.control))
