@@ -18,6 +18,7 @@ struct PublishLoop {
         var options = jsOptions()
         jsOptions_Init(&options)
         options.PublishAsync.MaxPending = Int64(try settings.number("pending", or: 4096))
+        options.PublishAsync.StallWait = 60_000  // the default of 200 ms is too short on a machine that is busy
         try check(natsConnection_JetStream(&jetStream, connection, &options))
         let payload = [CChar](repeating: 46, count: size)
         let instance = "00000000000000000000000000000000:0:"

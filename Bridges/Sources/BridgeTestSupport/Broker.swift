@@ -30,6 +30,9 @@ public final class Broker {
         if starts { try start() }
     }
 
+    /// Before the reference to the workplace goes, which may be the last: its directory is removed when nothing writes into it any more.
+    deinit { kill() }
+
     public func start() throws {
         let file = workplace.path("\(name).conf")
         let text = """
