@@ -38,7 +38,7 @@ struct SanitizedBoardTests {
     @Test("Sanitized set and read: the turn brings the value along", arguments: [48, 4096], [false, true])
     func values(capacity: Int, isAsymmetric: Bool) throws {
         let entry = try Entry(capacity: capacity, isAsymmetric: isAsymmetric)
-        let count = 3000
+        let count = capacity > 64 ? 100 : 3000
         // How far the reader is. The writer is never so far ahead that it writes the slot that is being read: that is no race of the protocol, which
         // judges such a copy afterwards, but the sanitizer does not know it. It is behind the reads, so it orders nothing that the turn is to order.
         let read = Turn()
@@ -46,26 +46,28 @@ struct SanitizedBoardTests {
             let patience = Patience()
             for number in 1...count {
                 while read.value + 2 < number { try patience.yield() }
-                let target = entry.writer.pointee.begin()
-                memset(target, Int32(number & 0xff), capacity)
+                let target = entry.writer.pointee.begin().assumingMemoryBound(to: UInt8.self)
+                let letter = UInt8(truncatingIfNeeded: number)
+                for index in 0..<capacity { target[index] = letter }
                 entry.writer.pointee.commit(byteCount: capacity, tag: UInt32(number))
             }
         }
         let reader = Worker { () throws -> Int in
             let patience = Patience()
-            let target = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
-            defer { target.deallocate() }
             var wrong = 0
             while read.value < count {
-                guard let stamp = entry.reader.pointee.readAtOnce(into: target, room: capacity), stamp.version > UInt64(read.value) else {
+                guard let found = entry.reader.pointee.look(), found.turn > UInt64(read.value) else {
                     try patience.yield()
                     continue
                 }
-                let bytes = UnsafeRawBufferPointer(start: target, count: capacity)
-                if !bytes.allSatisfy({ $0 == UInt8(truncatingIfNeeded: stamp.version) }) || stamp.tag != UInt32(stamp.version) {
-                    wrong += 1
-                }
-                read.set(Int(stamp.version))
+                // In place. Both sides go byte by byte through typed pointers: see `SanitizedTests`. A copy that the shim makes shows the sanitizer nothing.
+                let source = found.value.assumingMemoryBound(to: UInt8.self)
+                var isEqual = found.byteCount == capacity && found.stamp.tag == UInt32(found.turn)
+                let letter = UInt8(truncatingIfNeeded: found.turn)
+                for index in 0..<capacity where source[index] != letter { isEqual = false }
+                let isWhole = entry.reader.pointee.isWhole(found)
+                if !isWhole || !isEqual || entry.reader.pointee.accept(found) != nil { wrong += 1 }
+                read.set(Int(found.turn))
             }
             return wrong
         }
