@@ -21,6 +21,7 @@ int shr_calls_open(struct shr_ring *service, enum request request, bool prefault
     c->server_count = shape->server_count;
     c->request_capacity = shape->request_capacity;
     c->reply_capacity = shape->reply_capacity;
+    c->has_streams = shape->stream_capacity != 0;
     c->stride = a->segment.call_stride;
     c->reply_area = sr_call_area(shape->request_capacity);
     c->control = call_control(a);

@@ -14,6 +14,7 @@ struct calls {
     struct sr_call_control *control;
     struct sr_call_line *lines; /* of all slots */
     uint32_t slot_count, server_count, request_capacity, reply_capacity;
+    bool has_streams; /* its slots have lanes for streams of replies */
     uint64_t stride, reply_area; /* from one slot's areas to the next one's; where the reply's begins in them */
 };
 

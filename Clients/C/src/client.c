@@ -137,6 +137,15 @@ static bool is_damaged(const struct slot *s) {
 /* Whether it can't be used, and that is no call of this client's doing: another slot may take its place. */
 static bool is_foreign(const struct slot *s) { return s->is_inherited || is_damaged(s); }
 
+/* What a predecessor left open may be a stream, whose server waits for room. It sees the slot's byte locked, so it would not learn of the predecessor's death. */
+static void stop_stream(const struct calls *c, const struct slot *s) {
+    struct sr_stream_control *stream = sr_stream(c->control, c->server_count, c->slot_count, s->number);
+    sr_store_relaxed_u32(sr_stream_stop(stream), s->n); /* SYNC: stream-stop: the barrier follows. Relaxed: nothing goes with it */
+    waker_barrier(c->attachment.is_asymmetric);
+    uint32_t *events = sr_stream_room_word(stream);
+    if (sr_load_relaxed_u32(events) & 1) shr_wake_events(events); /* SYNC: event-count; relaxed: the barrier orders it */
+}
+
 /* Signs in. The slot's byte is held. */
 static void slot_init(const struct calls *c, uint32_t number, struct slot *s) {
     memset(s, 0, sizeof *s);
@@ -154,6 +163,7 @@ static void slot_init(const struct calls *c, uint32_t number, struct slot *s) {
     sr_store_release_u32(epoch, sr_epoch_at_attach(sr_load_relaxed_u32(epoch))); /* SYNC: epoch; relaxed: the byte orders it */
     s->is_given_up = !is_quiet_now(c, s);                                        /* what comes of a predecessor's call is late, too */
     s->is_inherited = s->is_open;
+    if (s->is_inherited && c->has_streams) stop_stream(c, s);
 }
 
 static void slot_close(const struct slot *s) {

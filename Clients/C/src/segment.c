@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define KNOWN_FEATURES (SR_FEATURE_ASYMMETRIC_BARRIER | SR_FEATURE_TOTAL_ORDER | SR_FEATURE_FILE_BACKED)
+#define KNOWN_FEATURES_OF(kind) (KNOWN_FEATURES | ((kind) == SR_KIND_CALL ? SR_FEATURE_STREAMS : 0))
 #define LARGEST_CAPACITY (UINT64_C(1) << 40)
 #define LARGEST_NAME 200u
 
@@ -154,7 +155,7 @@ static int check_lanes(const struct shr_ring *ring, uint64_t alignment, uint64_t
     return SHR_OK;
 }
 
-static int check_calls(const struct shr_ring *ring, const struct sr_call_shape *c, struct segment *s) {
+static int check_calls(const struct shr_ring *ring, const struct sr_call_shape *c, bool has_streams, struct segment *s) {
     if (c->slot_count < 1 || c->slot_count > SR_LARGEST_CALL_SLOT_COUNT) return FAIL(SHR_DAMAGED, 0, "it says it has %u slots for clients", c->slot_count);
     if (c->server_count < 1 || c->server_count > SR_LARGEST_SERVER_COUNT) return FAIL(SHR_DAMAGED, 0, "it says it has places for %u servers", c->server_count);
     if (c->request_capacity < SR_CALL_INLINE || c->request_capacity > SR_LARGEST_CALL_MESSAGE)
@@ -163,12 +164,15 @@ static int check_calls(const struct shr_ring *ring, const struct sr_call_shape *
         return FAIL(SHR_DAMAGED, 0, "its replies have a capacity of %u bytes, not %u to 2^27", c->reply_capacity, SR_CALL_INLINE);
     if (c->data_size < SR_CALL_AREA_ALIGNMENT || c->data_size > LARGEST_CAPACITY || c->data_size % SR_CALL_AREA_ALIGNMENT)
         return FAIL(SHR_DAMAGED, 0, "its areas have %llu bytes, not a multiple of %u up to 2^40", (unsigned long long)c->data_size, SR_CALL_AREA_ALIGNMENT);
-    s->call_stride = sr_call_area(c->request_capacity) + sr_call_area(c->reply_capacity);
+    uint32_t lane = c->stream_capacity; /* this client makes no streams; it calls and answers in a service that has them */
+    if (has_streams ? lane < SR_SMALLEST_STREAM_CAPACITY || lane > SR_LARGEST_STREAM_CAPACITY || (lane & (lane - 1)) : lane != 0)
+        return FAIL(SHR_DAMAGED, 0, "its lanes for streams have %u bytes, not %s", lane, has_streams ? "a power of two from 256 to 2^29" : "none");
+    s->call_stride = sr_call_area(c->request_capacity) + sr_call_area(c->reply_capacity) + lane;
     if (c->slot_count * s->call_stride > c->data_size)
         return FAIL(SHR_DAMAGED, 0, "its areas have %llu bytes, and its %u slots need %llu", (unsigned long long)c->data_size, c->slot_count,
                     (unsigned long long)(c->slot_count * s->call_stride));
     s->lane_count = 0;
-    s->control_size = sr_call_line_offset(c->server_count, c->slot_count, c->slot_count);
+    s->control_size = sr_stream_offset(c->server_count, c->slot_count, has_streams ? c->slot_count : 0);
     s->data_size = c->data_size;
     return SHR_OK;
 }
@@ -179,7 +183,7 @@ static int check_shape(const struct shr_ring *ring, const struct sr_header *h, s
     s->slot_count = 0;
     if (h->kind == SR_KIND_CALL) {
         if (is_total) return FAIL(SHR_DAMAGED, 0, "it is for calls and says that it puts messages in a total order");
-        return check_calls(ring, &h->call, s);
+        return check_calls(ring, &h->call, (h->required_features & SR_FEATURE_STREAMS) != 0, s);
     }
     if (h->kind == SR_KIND_BOARD) {
         const struct sr_board_shape *b = &h->board;
@@ -232,9 +236,9 @@ static int check_header(const struct shr_ring *ring, struct segment *s, uint64_t
         return FAIL(SHR_DAMAGED, 0, "its header's checksum is 0x%llx, its contents give 0x%llx", (unsigned long long)h->checksum, (unsigned long long)checksum);
     uint64_t hash = sr_layout_hash(h->kind);
     if (hash == 0) return FAIL(SHR_INCOMPATIBLE, 0, "it is of kind %u, which this program does not know", h->kind);
-    if (h->required_features & ~(uint64_t)KNOWN_FEATURES)
+    if (h->required_features & ~(uint64_t)KNOWN_FEATURES_OF(h->kind))
         return FAIL(SHR_INCOMPATIBLE, 0, "it requires features 0x%llx, of which this program knows 0x%llx", (unsigned long long)h->required_features,
-                    (unsigned long long)KNOWN_FEATURES);
+                    (unsigned long long)KNOWN_FEATURES_OF(h->kind));
     if (h->layout_hash != hash)
         return FAIL(SHR_INCOMPATIBLE, 0, "its layout 0x%llx is not this program's 0x%llx, though both say version %u", (unsigned long long)h->layout_hash,
                     (unsigned long long)hash, SR_LAYOUT_MAJOR);
@@ -634,9 +638,9 @@ static int compare_calls(const struct shr_ring *ring, const struct sr_call_shape
     return FAIL(
         SHR_DIFFERENT_SHAPE, 0,
         "it is there already, and not as it has to be: its slots are %u, not %u; its places for servers are %u, not %u; its capacities are %u and %u bytes, "
-        "not %u and %u",
+        "not %u and %u; its capacity for streams is %u bytes, not %u",
         found->slot_count, wanted->slot_count, found->server_count, wanted->server_count, found->request_capacity, found->reply_capacity,
-        wanted->request_capacity, wanted->reply_capacity);
+        wanted->request_capacity, wanted->reply_capacity, found->stream_capacity, wanted->stream_capacity);
 }
 
 static int compare(const struct shr_ring *ring, const struct sr_header *found, const struct sr_header *wanted) {

@@ -147,12 +147,14 @@ static bool claim(struct shr_server *s, uint32_t slot) {
     uint64_t last = sr_load_acquire_u64(place);
     if (n != sr_call_number(last) + 1 || !sr_compare_exchange_acq_rel_u64(place, last, sr_call_claim_word(n, s->who))) return false;
     sr_count(sr_server_started(s->control), 1);
-    if ((flags & ~SR_CALL_HAS_TOKEN) != 0 || count > s->calls.request_capacity) {
+    /* A client that reads a stream takes a reply for one without parts. */
+    uint32_t known = SR_CALL_HAS_TOKEN | (s->calls.has_streams ? SR_CALL_STREAMS : 0);
+    if ((flags & ~known) != 0 || count > s->calls.request_capacity) {
         answer_word(s, slot, n, SR_CALL_MALFORMED, 0);
         return false;
     }
     struct place *kept = &s->places[slot];
-    if (flags) {
+    if (flags & SR_CALL_HAS_TOKEN) {
         /* Relaxed: the load of the request has brought them. Each is loaded once. */
         const uint8_t *token = sr_call_token(line);
         uint64_t words[2] = {sr_load_relaxed_u64(token), sr_load_relaxed_u64(token + 8)}, rest = sr_load_relaxed_u64(token + 16);
@@ -311,7 +313,7 @@ static int hand_out(struct shr_server *s, shr_request *r) {
     struct place *kept = &s->places[slot];
     r->bytes = count <= SR_CALL_INLINE ? kept->copy : request_place(&s->calls, slot, count);
     r->count = count;
-    r->is_retry = sr_call_how(s->found_request) != 0;
+    r->is_retry = (sr_call_how(s->found_request) & SR_CALL_HAS_TOKEN) != 0;
     r->token = r->is_retry ? kept->token : token_of(&s->calls, slot, n);
     r->slot_ = slot;
     r->number_ = n;
