@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The tool calls and serves streams", .processesOneByOne)
+@Suite("The tool calls and serves streams", .fewAtATime)
 struct StreamToolTests {
     private let done = ToolProcess.End(status: 0, errors: "")
 
