@@ -215,7 +215,11 @@ final class Torture {
             }
         }
         guard failures.isEmpty else {
-            throw BridgePeer.Failure(text: "\(failures.count) failures: \(failures.prefix(10).joined(separator: "; ")); files in \(keep())")
+            // A broker that has more than the stream's leader shows that it was the cluster that forgot what it had acknowledged.
+            let lasts = cluster.brokers.map { "\($0.name) \($0.lastSequence(of: "S").map(String.init) ?? "-")" }.joined(separator: ", ")
+            throw BridgePeer.Failure(
+                text: "\(failures.count) failures: \(failures.prefix(10).joined(separator: "; ")); leader "
+                    + "\(connection.state(of: "S")?.leader ?? "-"); the last sequences that the brokers have: \(lasts)")
         }
         print("\(returned) sends returned, \(count) messages in the stream, each once and in order; \(bridges) bridges")
     }
