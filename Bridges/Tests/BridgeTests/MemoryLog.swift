@@ -41,7 +41,14 @@ final class MemoryLog: StreamLog {
     var isConnected: Bool { true }
     var reconnects: Int { 0 }
     func checkConnection() {}
-    func end() -> LogEnd { LogEnd(first: 1, last: UInt64(entries.count)) }
+    /// What a broker that is behind says, so many times: where the log ends.
+    var behind: (end: Int, times: Int) = (0, 0)
+
+    func end() -> LogEnd {
+        guard behind.times > 0 else { return LogEnd(first: 1, last: UInt64(entries.count)) }
+        behind.times -= 1
+        return LogEnd(first: 1, last: UInt64(behind.end))
+    }
 
     func record(at sequence: UInt64) -> StoredRecord? {
         entries.indices.contains(Int(sequence) - 1) ? entries[Int(sequence) - 1].record : nil

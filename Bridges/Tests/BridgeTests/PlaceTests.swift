@@ -109,6 +109,21 @@ struct PlaceTests {
         #expect(try messagesInRing() == 0)
     }
 
+    @Test("A broker that is behind when a bridge starts, and misses what is acknowledged in the ring, is asked again")
+    func brokerBehind() throws {
+        let ring = try MPSCRing.create("r", lanes: 2, options: place.ringOptions)
+        var producer = try ring.makeProducer()
+        try send(0..<20, to: &producer)
+        try publish(ring, lanes: 2)
+        #expect(try messagesInRing() == 0)
+        let texts = log.texts
+        // All are of one plan, and acknowledged. The broker knows five of them.
+        log.behind = (5, 1)
+        try send(20..<25, to: &producer)
+        try publish(ring, lanes: 2)
+        #expect(log.texts == texts + (20..<25).map { "t \($0)" })
+    }
+
     @Test("Messages of another ring behind those of this one are another writer's: nothing is published twice")
     func otherInstance() throws {
         let (ring, records) = try ring(20)

@@ -256,10 +256,10 @@ final class ServerCore: @unchecked Sendable {
             || word == Stage.word(call.n, Stage.streaming)
     }
 
-    /// Whether the caller has given the call up: a hint.
+    /// Whether the caller has given the call up: a hint. In a forked child, which has no such memory, true.
     func isGivenUp(_ call: Started) -> Bool {
         // Relaxed: it orders nothing.
-        unsafe sr_load_relaxed_u32(sr_caller_cancel(memory.caller(call.slot))) == call.n
+        unsafe memory.attachment.isInherited || sr_load_relaxed_u32(sr_caller_cancel(memory.caller(call.slot))) == call.n
     }
 
     // MARK: Answering
@@ -282,8 +282,9 @@ final class ServerCore: @unchecked Sendable {
 
     /// Whether the call has that stage now.
     func hasStage(_ call: Started, _ stage: UInt64) -> Bool {
-        // Acquire: what was seen of the slot's words before, a later call's among them, is no newer than this.
-        unsafe sr_load_acquire_u64(calls + call.slot) == Stage.word(call.n, stage)
+        // What was seen of the slot's words before, a later call's among them, is no newer than this: the fence orders the loads.
+        sr_fence_acquire()
+        return unsafe sr_load_relaxed_u64(calls + call.slot) == Stage.word(call.n, stage)
     }
 
     /// Answers a call that was taken. The reply's bytes, which fit the capacity, are in place.

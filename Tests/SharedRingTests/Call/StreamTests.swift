@@ -1,4 +1,5 @@
 import CSharedRing
+import CTestSupport
 import Foundation
 import Synchronization
 import TestSupport
@@ -248,6 +249,36 @@ struct StreamTests {
         var parts = 0
         expectCallError(.failed(.closed), .callFailed) { () throws(CallError) in while try stream.next() { parts += 1 } }
         #expect(parts == 16)
+    }
+
+    @Test("In a forked child both ends throw forked, a look says that the call is over, and the parent goes on") func forked() throws {
+        var pair = try StreamPair()
+        let request: CallRequest
+        let client = pair.client
+        let caller = Worker { () throws in try client.call("ordinary", timeout: patience).text }
+        request = try pair.server.next(timeout: patience)
+        var open = try pair.open()
+        #expect(try open.writer.trySend("part"))
+        let child = ts_split()
+        if child == 0 {
+            var found: Int32 = 0
+            if open.writer.isStopped { found |= 1 }
+            if request.isGivenUp { found |= 2 }
+            do throws(RingError) { _ = try open.writer.trySend("part") } catch { if error.code == .forked { found |= 4 } }
+            do throws(CallError) { _ = try open.stream.next() } catch { if error.reason.code == .forked { found |= 8 } }
+            do throws(CallError) { _ = try open.stream.nextIfAvailable() } catch { if error.reason.code == .forked { found |= 16 } }
+            ts_leave(31 - found)
+        }
+        #expect(end(of: child) == 0)
+        #expect(!open.writer.isStopped && !request.isGivenUp)
+        try request.reply("answered")
+        #expect(try caller.join() == "answered")
+        #expect(try open.stream.next())
+        #expect(open.stream.text == "part")
+        try open.writer.finish("end")
+        let isMore = try open.stream.next()
+        #expect(!isMore)
+        #expect(open.stream.takeReply()?.text == "end")
     }
 
     @Test("The server's canceller ends a wait for room") func cancelled() throws {

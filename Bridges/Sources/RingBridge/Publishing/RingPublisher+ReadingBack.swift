@@ -187,13 +187,11 @@ extension RingPublisher where Source: ~Copyable {
             // stops at: the end of a producer's stream.
             if try !takeOne(), try !takeNext(timeout: .milliseconds(100)) {
                 waits += 1
-                guard waits < 20 else {
-                    throw BridgeError(
-                        .stream, "the stream announces messages of lane \(lane) that the ring does not hold: one of both has lost messages")
-                }
+                if waits == 20 { return try placeAgain(missing: lane) }
             }
             for entry in window.entries[before...] { missing[entry.lane]? -= 1 }
         }
+        missingDeadline = nil
         guard !lanes.isEmpty else {
             window.plan = nil
             if !window.isEmpty { placeAll() }
@@ -213,6 +211,18 @@ extension RingPublisher where Source: ~Copyable {
         window.isSealed = true
         window.limit = lanes.count
         return true
+    }
+
+    /// The ring does not hold messages of this lane that a plan in the stream asks for. A broker that is behind the others may have answered: it does not
+    /// know yet of messages that are stored, and acknowledged in the ring. So the stream is asked again, for half a minute.
+    private func placeAgain(missing lane: Int) throws(BridgeError) -> Bool {
+        let deadline = missingDeadline ?? nowMilliseconds() + 30_000
+        missingDeadline = deadline
+        guard nowMilliseconds() < deadline else {
+            throw BridgeError(
+                .stream, "the stream announces messages of lane \(lane) that the ring does not hold: one of both has lost messages")
+        }
+        return try readBack()
     }
 
     /// Which lanes have messages in the stream that are not acknowledged in the ring, and were not taken out of it by this bridge.

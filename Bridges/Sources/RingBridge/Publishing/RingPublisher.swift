@@ -41,6 +41,8 @@ public final class RingPublisher<Source: MessageSource & ~Copyable> {
     private var endsOfLanes = (closed: 0, died: 0)
     /// A message of this bridge is known to be stored.
     var hasStored = false
+    /// Until when the stream is asked again for messages that the ring does not hold.
+    var missingDeadline: Int?
     /// How often in a row the broker named another place for a message.
     var misplaced = 0
     /// When a receipt came last, or something was sent while nothing was in flight.
