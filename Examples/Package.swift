@@ -33,12 +33,17 @@ let package = Package(
                 ring, logging, lifecycle, "RingServices",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: settings),
+        // A key-value service, behind calls and behind a Unix socket with SwiftNIO, and what a request takes of each.
+        .executableTarget(
+            name: "KeyValue",
+            dependencies: [ring, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+            swiftSettings: settings),
         // Many processes log, one writes the file.
         .executableTarget(name: "LogCollector", dependencies: [ring, logging, lifecycle, "RingServices"], swiftSettings: settings),
         .testTarget(
             name: "ExampleTests",
             dependencies: [
-                ring, "RingServices", "Answers", "LogCollector", .product(name: "MetricsTestKit", package: "swift-metrics"),
+                ring, "RingServices", "Answers", "KeyValue", "LogCollector", .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),

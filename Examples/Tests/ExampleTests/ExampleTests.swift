@@ -90,6 +90,35 @@ private func numbers(_ text: String) -> [Int: Numbers] {
 struct ExampleTests {
     private let ring = "sharedring-example-\(getpid())-\(UInt32.random(in: 0 ... .max))"
 
+    @Test("A key-value service answers the same behind calls and behind a socket", arguments: ["calls", "socket"])
+    func keyValue(kind: String) throws {
+        let place = kind == "calls" ? ring : "/tmp/\(ring)"
+        defer {
+            try? CallService.remove(ring)
+            unlink("/tmp/\(ring)")
+        }
+        func ask(_ words: String...) throws -> (lines: [String], status: Int32) {
+            let program = try Program("KeyValue", ["ask-\(kind)", place] + words)
+            let status = try program.wait()
+            // A line may be read a moment after the end.
+            if status == 0 { _ = eventually(within: 10) { !program.lines.isEmpty } }
+            return (program.lines, status)
+        }
+        let service = try Program("KeyValue", "serve-\(kind)", place)
+        _ = try service.line(beginning: "ready")
+        #expect(try ask("get", "EURUSD").status == 1)
+        #expect(try ask("put", "EURUSD", "1.0842") == ([""], 0))
+        #expect(try ask("get", "EURUSD") == (["1.0842"], 0))
+        #expect(try ask("take", "EURUSD").status == 1)
+    }
+
+    @Test("What a request takes is said of both") func comparison() throws {
+        let program = try Program("KeyValue", "compare", "0.3")
+        #expect(try program.wait() == 0)
+        #expect(eventually(within: 10) { program.lines.count == 3 })
+        #expect(program.lines.allSatisfy { $0.contains("us a request") }, "\(program.lines)")
+    }
+
     @Test("A service answers under load, loses nothing of a feeder that is killed, takes the next, and shuts down in order")
     func answers() throws {
         defer { try? SPSCRing.remove(ring) }
