@@ -43,16 +43,24 @@ public final class Cluster {
         return true
     }
 
+    /// Makes a stream, once the cluster has a leader. nats-server 2.9 finds none at times when its brokers start on a busy machine; then they start again.
     public func makeStream(_ stream: String, subjects: [String], replicas: Int) throws -> BrokerConnection {
         let connection = try connection()
-        try waitUntil("stream \(stream) is made") {
-            do throws(LogFailure) {
-                try connection.makeStream(stream, subjects: subjects, replicas: replicas)
-                return true
-            } catch {
-                return false  // the cluster is still finding its leader
+        var failure = ""
+        for _ in 0..<3 {
+            let end = ContinuousClock.now + .seconds(40)
+            while ContinuousClock.now < end {
+                do throws(LogFailure) {
+                    try connection.makeStream(stream, subjects: subjects, replicas: replicas)
+                    return connection
+                } catch {
+                    failure = "\(error)"
+                }
+                usleep(20_000)
             }
+            for broker in brokers { broker.kill() }
+            for broker in brokers { try broker.start() }
         }
-        return connection
+        throw ChildProcess.Failure(description: "in vain: stream \(stream) is made by a cluster of \(brokers.count): \(failure)")
     }
 }
