@@ -46,7 +46,7 @@
  *   FORGETS_MARK       the checkpoint does not say that an end record stands before T
  *   TELLS_LATE         the checkpoint is published after the first write beyond the old write limit
  *   NO_COPY_CHECK, CHECK_FIRST      a lossy one does not check, or checks before it copies
- *   RESUMES_UNJOINED   a successor goes on at a head that was not joined at
+ *   RESUMES_UNJOINED   a successor goes on at a head that was not joined at; RESUMES_BY_BOUND: if the published write limit leaves it whole
  *   CLEARS_DURABLE     (DURABLE) a publisher clears a durable head; ASKS_UNLOCKED: it asks whether a head is durable before it has the byte, and not again
  *   REMOVES_UNLOCKED   (DURABLE, REMOVES) a remover does not take the byte
  *   SOFT_TRUSTED       (SOFT) a subscriber that stores a head takes its copies for whole
@@ -83,7 +83,7 @@
 #define TURNS 8 /* published ones that no process can see any more are forgotten */
 #endif
 #define LAST 40
-#ifdef DURABLE
+#if defined(DURABLE) || defined(RESUMES_BY_BOUND)
 #define RESUME
 #endif
 
@@ -411,6 +411,8 @@ attach:
         if
 #ifdef RESUMES_UNJOINED
         :: head[s] != NONE -> at = head[s]; goto in
+#elif defined(RESUMES_BY_BOUND)
+        :: head[s] != NONE && REACHES(P(head[s], CAP), chkB[turn]) -> at = head[s]; goto in
 #else
         :: head[s] != NONE && joined[s] ->
             at = head[s];
