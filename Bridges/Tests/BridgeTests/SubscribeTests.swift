@@ -229,5 +229,22 @@ extension Bridge {
             #expect(sequences == Array(1...29) + [39, 40])
             #expect(feed.acknowledged == 40)
         }
+
+        @Test("What the log has and does not deliver is fetched, also where nothing comes behind it", arguments: [true, false])
+        func neverDelivered(drains: Bool) throws {
+            let place = try Workplace()
+            let ring = try SPSCRing.create("r", options: place.ringOptions)
+            let feed = MemoryFeed(deliveries: [1, 2, 3], end: 10)
+            var options = SubscribeOptions()
+            options.drains = drains
+            let stop = StopFlag()
+            if !drains { feed.stop = (stop, 20) }
+            let subscriber = StreamSubscriber(feed, into: try ring.makeProducer(), options: options, stop: stop)
+            try subscriber.run()
+            #expect(subscriber.counts.forwarded == 10 && subscriber.counts.fetched == 7)
+            // Those that were fetched were not delivered: the log would bring them again.
+            #expect(feed.acknowledged == 3)
+            try subscriber.close()
+        }
     }
 }

@@ -50,6 +50,8 @@ public final class JetStreamFeed: StreamFeed {
 
     public func first() throws(LogFailure) -> UInt64 { try StreamReader(connection, stream: stream).end().first }
 
+    public func last() throws(LogFailure) -> UInt64 { try StreamReader(connection, stream: stream).end().last }
+
     private func position(_ first: UInt64) throws(LogFailure) -> FeedPosition? {
         var info: UnsafeMutablePointer<jsConsumerInfo>?
         var code = jsErrCode(rawValue: 0)

@@ -45,6 +45,8 @@ public final class StreamSubscriber {
     /// Something is committed that the log does not know of.
     private var isAcknowledgementDue = false
     private var reportTime = 0
+    /// How many requests in a row brought no message.
+    private var vainRequests = 0
     private var buffer: [UInt8] = []
 
     public init(
@@ -74,9 +76,13 @@ public final class StreamSubscriber {
                 break
             }
             guard let message = answer else {
-                if options.drains, feed.isConnected, feed.pending == 0 { break }
+                vainRequests += 1
+                let isOver = options.drains && feed.isConnected && feed.pending == 0
+                if isOver || vainRequests % 5 == 0 { guard try catchUp() else { return } }
+                if isOver { break }
                 continue
             }
+            vainRequests = 0
             isAcknowledgementDue = true
             guard message.sequence > last else {
                 counts.dropped += 1
@@ -92,6 +98,13 @@ public final class StreamSubscriber {
     /// Ends the ring's stream in order.
     public func close() throws(BridgeError) {
         do throws(RingError) { try producer.end() } catch { throw BridgeError(.message, error.description) }
+    }
+
+    /// Requests brought nothing. What the log has all the same was delivered into a request or a connection that is gone, or its broker delivers nothing since it
+    /// was started again: it is fetched by its sequence. False: an end was asked for.
+    private func catchUp() throws(BridgeError) -> Bool {
+        guard let end = try persist({ () throws(LogFailure) in try feed.last() }) else { return false }
+        return end > last ? try fetch(to: end &+ 1) : true
     }
 
     /// Forwards what the log has from behind the last message to before this sequence. False: an end was asked for.
