@@ -12,7 +12,8 @@ public protocol StreamFeed: AnyObject {
     /// The first sequence that the log still has. *Promise:* what has expired is not asked for, one sequence after the other.
     func first() throws(LogFailure) -> UInt64
 
-    /// The last sequence that the log has. *Promise:* what was delivered into a connection that broke, with nothing behind it, is fetched as well.
+    /// The last sequence that the log has; it is asked for when requests bring nothing. Throws ``LogFailure/refused(_:)`` if the place of the bridge's
+    /// position is gone. *Promise:* what was delivered into a connection that broke, with nothing behind it, is fetched as well.
     func last() throws(LogFailure) -> UInt64
 
     /// A message by its sequence; nil if there is none. *Promise:* nothing out of sequence: what was left out is fetched.

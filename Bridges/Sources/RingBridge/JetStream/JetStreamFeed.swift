@@ -14,8 +14,6 @@ public final class JetStreamFeed: StreamFeed {
     private var lastGiven: OpaquePointer?
 
     public private(set) var pending: UInt64 = 0
-    /// How many requests in a row brought no message.
-    private var vainRequests = 0
 
     /// - Parameters:
     ///   - consumer: the durable consumer's name. It is made if it is not there.
@@ -50,7 +48,11 @@ public final class JetStreamFeed: StreamFeed {
 
     public func first() throws(LogFailure) -> UInt64 { try StreamReader(connection, stream: stream).end().first }
 
-    public func last() throws(LogFailure) -> UInt64 { try StreamReader(connection, stream: stream).end().last }
+    public func last() throws(LogFailure) -> UInt64 {
+        // To requests to a consumer that was removed, the broker mostly answers that nobody is there; some of its versions at times do not answer at all.
+        if try position(0) == nil { throw .refused("consumer \(consumer) of stream \(stream) is not there any more: it was removed") }
+        return try StreamReader(connection, stream: stream).end().last
+    }
 
     private func position(_ first: UInt64) throws(LogFailure) -> FeedPosition? {
         var info: UnsafeMutablePointer<jsConsumerInfo>?
@@ -120,12 +122,7 @@ public final class JetStreamFeed: StreamFeed {
         var list = natsMsgList()
         var code = jsErrCode(rawValue: 0)
         let status = natsSubscription_Fetch(&list, subscription, 256, Int64(milliseconds), &code)
-        // The stream has no leader, or nothing new, or the consumer was removed. To requests to a removed one, the broker mostly answers that nobody
-        // is there; some of its versions at times do not answer at all. So it is asked for.
-        vainRequests = status == NATS_OK ? 0 : vainRequests + 1
-        if vainRequests > 0, vainRequests % 5 == 0, try position(0) == nil {
-            throw .refused("consumer \(consumer) of stream \(stream) is not there any more: it was removed")
-        }
+        // The stream has no leader, or nothing new, or the consumer was removed: ``last()`` tells.
         if status == NATS_TIMEOUT || status == NATS_NOT_FOUND { return }
         // The consumer has another leader now, or its broker shuts down: libnats has no status for it.
         if status == NATS_ERR, code.rawValue == 0 {

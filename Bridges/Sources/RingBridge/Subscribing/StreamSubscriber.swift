@@ -100,8 +100,8 @@ public final class StreamSubscriber {
         do throws(RingError) { try producer.end() } catch { throw BridgeError(.message, error.description) }
     }
 
-    /// Requests brought nothing. What the log has all the same was delivered into a request or a connection that is gone, or its broker delivers nothing since it
-    /// was started again: it is fetched by its sequence. False: an end was asked for.
+    /// Requests brought nothing, and the log may still have something. It was delivered into a request or a connection that is gone, or the broker delivers
+    /// nothing since it was started again. Then it is fetched by its sequence. False: an end was asked for.
     private func catchUp() throws(BridgeError) -> Bool {
         guard let end = try persist({ () throws(LogFailure) in try feed.last() }) else { return false }
         return end > last ? try fetch(to: end &+ 1) : true
